@@ -1,0 +1,64 @@
+# One room of the house: a static library, and one test program beside it.
+#
+#   gpunode_room(base/text
+#     SOURCES yaml.cc
+#     TESTS yaml_test.cc
+#     DEPS base/core
+#     LIBRARIES yaml-cpp)
+#
+# makes the library base_text and the test base_text_test. DEPS are rooms and
+# may only name what docs/layers.txt allows; LIBRARIES are Debian's and stay
+# private to the room. A header-only room gives no SOURCES.
+function(gpunode_room room)
+  cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;DEPS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
+  string(REPLACE "/" "_" target "${room}")
+  string(REPLACE "/" "_" deps "${ARG_DEPS}")
+  if(ARG_SOURCES)
+    add_library(${target} STATIC ${ARG_SOURCES})
+    target_link_libraries(${target} PUBLIC ${deps} PRIVATE ${ARG_LIBRARIES})
+  else()
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE ${deps} ${ARG_LIBRARIES})
+  endif()
+  if(ARG_TESTS)
+    gpunode_test(${target}_test SOURCES ${ARG_TESTS} LIBRARIES ${target} ${ARG_TEST_LIBRARIES})
+  endif()
+endfunction()
+
+# A GoogleTest program. LABELS default to T0; T1 is for whole binaries on the
+# doubles. ENVIRONMENT and ARGS go to ctest.
+function(gpunode_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT;ARGS" ${ARGN})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS T0)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} GTest::gmock GTest::gtest
+                        GTest::gtest_main Threads::Threads)
+  add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+                       SKIP_RETURN_CODE 77 ENVIRONMENT "${ARG_ENVIRONMENT}")
+endfunction()
+
+# A fuzz target over one parser. Under GPUNODE_FUZZ it is a libFuzzer program;
+# always it replays its corpus as a test, so that no crash comes back.
+function(gpunode_fuzz name)
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;LIBRARIES" ${ARGN})
+  if(GPUNODE_FUZZ)
+    add_executable(${name} ${ARG_SOURCES})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+  endif()
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES})
+  set(run "")
+  if(GPUNODE_FUZZ)
+    set(run -runs=0)
+  endif()
+  add_test(NAME ${name} COMMAND ${name} ${run} ${ARG_CORPUS})
+  set_tests_properties(${name} PROPERTIES LABELS T0 TIMEOUT 60)
+endfunction()

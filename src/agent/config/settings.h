@@ -1,0 +1,112 @@
+// Settings: what a device plugin was told to do, typed and validated.
+//
+// The union of NVIDIA's config file v1, flags and environment after
+// precedence (flag > environment > file > default). Everything below is a
+// value; agent/config parses and prints it, the rest of the agent reads it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace gpunode::config {
+
+enum class MigStrategy { kNone, kSingle, kMixed };
+enum class DeviceListStrategy {
+  kEnvvar,
+  kVolumeMounts,
+  kCdiAnnotations,
+  kCdiCri
+};
+enum class DeviceIdStrategy { kUuid, kIndex };
+enum class AllocationPolicy { kDistributed, kPacked };
+enum class DiscoveryStrategy { kAuto, kNvml, kTegra };
+enum class SharingStrategy { kNone, kTimeSlicing, kMps };
+
+/// `devices:` of a sharing entry, in each of its forms.
+struct AllDevices {};
+struct DeviceCount {
+  std::uint64_t value = 0;
+};
+/// Entries as written: a GPU index, "gpu:mig", or a UUID.
+struct DeviceRefs {
+  std::vector<std::string> values;
+};
+using DeviceSelection = std::variant<AllDevices, DeviceCount, DeviceRefs>;
+
+/// One entry of `sharing.<strategy>.resources`.
+struct ReplicatedResource {
+  std::string name;    ///< With its domain: "nvidia.com/gpu".
+  std::string rename;  ///< Name to advertise; equal to `name` when not renamed.
+  DeviceSelection devices = AllDevices{};
+  std::uint64_t replicas = 0;  ///< At least 2.
+};
+
+/// `sharing.timeSlicing` or `sharing.mps`.
+struct Replication {
+  bool rename_by_default = false;
+  bool fail_requests_greater_than_one = false;
+  std::vector<ReplicatedResource> resources;
+};
+
+struct Settings {
+  MigStrategy mig_strategy = MigStrategy::kNone;
+  bool fail_on_init_error = true;
+  std::string driver_root = "/";  ///< On the host.
+  std::string dev_root = "/";     ///< On the host; prefix of device nodes.
+  std::string driver_root_ctr_path =
+      "/driver-root";    ///< As this process sees it.
+  std::string mps_root;  ///< On the host; empty: MPS not set up.
+  bool gdrcopy_enabled = false;
+  bool gds_enabled = false;
+  bool mofed_enabled = false;
+  DiscoveryStrategy discovery_strategy = DiscoveryStrategy::kAuto;
+
+  bool pass_device_specs = false;
+  std::vector<DeviceListStrategy> device_list_strategies = {
+      DeviceListStrategy::kEnvvar};
+  DeviceIdStrategy device_id_strategy = DeviceIdStrategy::kUuid;
+  std::string cdi_annotation_prefix = "cdi.k8s.io/";
+  std::string nvidia_cdi_hook_path = "/usr/bin/nvidia-ctk";
+  AllocationPolicy allocation_policy = AllocationPolicy::kDistributed;
+
+  std::vector<int> imex_channel_ids;  ///< Empty or {0}.
+  bool imex_required = false;
+
+  std::optional<Replication> time_slicing;
+  std::optional<Replication> mps;
+
+  bool includes(DeviceListStrategy strategy) const {
+    for (const DeviceListStrategy one : device_list_strategies) {
+      if (one == strategy) return true;
+    }
+    return false;
+  }
+
+  /// kMps if any MPS entry replicates, else kTimeSlicing likewise, else kNone:
+  /// NVIDIA's order, in which MPS silently wins when both are configured.
+  SharingStrategy sharing_strategy() const {
+    if (mps && !mps->resources.empty()) return SharingStrategy::kMps;
+    if (time_slicing && !time_slicing->resources.empty()) {
+      return SharingStrategy::kTimeSlicing;
+    }
+    return SharingStrategy::kNone;
+  }
+
+  /// The active Replication, or nullptr for kNone.
+  const Replication* replication() const {
+    switch (sharing_strategy()) {
+      case SharingStrategy::kMps:
+        return &*mps;
+      case SharingStrategy::kTimeSlicing:
+        return &*time_slicing;
+      case SharingStrategy::kNone:
+        break;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace gpunode::config
