@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "gpu/device/identity.h"
+#include "gpu/device/inventory.h"
 
 namespace gpunode::device {
 
@@ -24,5 +26,18 @@ struct Health {
   std::string
       reason;  ///< "XID 79: GPU has fallen off the bus"; empty if healthy.
 };
+
+/// Whether `event` makes a full GPU suspect.
+bool concerns(const XidEvent& event, const Gpu& gpu);
+
+/// Whether `event` makes a MIG device of `parent` suspect: it names the parent
+/// and, when it names both instances, they are this device's.
+bool concerns(const XidEvent& event, const Gpu& parent, const MigDevice& mig);
+
+/// What NVIDIA's XID catalogue says of a number; empty for one not in it.
+std::string_view xid_meaning(std::uint64_t xid);
+
+/// A Health::reason: "XID 79: GPU has fallen off the bus", or "XID 999".
+std::string describe_xid(std::uint64_t xid);
 
 }  // namespace gpunode::device
