@@ -1,0 +1,99 @@
+#include "gpu/nvml/gpu_query.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "gpu/nvml/mig_query.h"
+#include "gpu/nvml/return_code.h"
+
+namespace gpunode::nvml {
+namespace {
+
+// A text query with NVML's one shape: (handle, buffer, room).
+template <class Call>
+Result<std::string> query_text(Call* call, const char* name,
+                               nvmlDevice_t handle) {
+  std::array<char, NVML_DEVICE_NAME_V2_BUFFER_SIZE> text = {};
+  const nvmlReturn_t code = call(handle, text.data(), text.size());
+  if (code != NVML_SUCCESS) return error_of(name, code);
+  text.back() = '\0';
+  return std::string(text.data());
+}
+
+bool is_display_only(const std::string& name) {
+  return name == "DGX Display" || name == "NVIDIA DGX Display";
+}
+
+// Memory is a label and a MIG name, never a reason to hide a GPU.
+std::uint64_t memory_bytes_of(const Api& api, nvmlDevice_t handle) {
+  nvmlMemory_t memory = {};
+  const nvmlReturn_t code = api.nvmlDeviceGetMemoryInfo(handle, &memory);
+  return code == NVML_SUCCESS ? memory.total : 0;
+}
+
+Result<void> query_mig(const Api& api, nvmlDevice_t handle, device::Gpu& gpu) {
+  unsigned current = NVML_DEVICE_MIG_DISABLE;
+  unsigned pending = NVML_DEVICE_MIG_DISABLE;
+  const nvmlReturn_t code =
+      call_optional(api.nvmlDeviceGetMigMode, handle, &current, &pending);
+  if (is_unsupported(code)) return {};
+  if (code != NVML_SUCCESS) return error_of("nvmlDeviceGetMigMode", code);
+  gpu.mig_capable = true;
+  gpu.mig_enabled = current == NVML_DEVICE_MIG_ENABLE;
+  if (gpu.mig_enabled) {
+    TRY(gpu.mig_devices, query_mig_devices(api, handle, gpu));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string sysfs_bus_id(std::string_view nvml_bus_id) {
+  // NVML writes eight digits of domain; sysfs four, or more when needed.
+  constexpr std::size_t kDomainDigits = 4;
+  const std::size_t domain_end =
+      std::min(nvml_bus_id.find(':'), nvml_bus_id.size());
+  std::size_t start = 0;
+  while (domain_end - start > kDomainDigits && nvml_bus_id[start] == '0') {
+    ++start;
+  }
+  std::string id(nvml_bus_id.substr(start));
+  std::transform(id.begin(), id.end(), id.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
+  return id;
+}
+
+Result<std::optional<device::Gpu>> query_gpu(
+    const Api& api, nvmlDevice_t handle, device::Index index,
+    std::optional<device::DeviceId>& id) {
+  device::Gpu gpu;
+  gpu.index = index;
+  TRY(gpu.id.value,
+      query_text(api.nvmlDeviceGetUUID, "nvmlDeviceGetUUID", handle));
+  id = gpu.id;
+  TRY(gpu.name, query_text(api.nvmlDeviceGetName, "nvmlDeviceGetName", handle));
+  if (is_display_only(gpu.name)) return std::optional<device::Gpu>();
+
+  nvmlReturn_t code = api.nvmlDeviceGetMinorNumber(handle, &gpu.minor.value);
+  if (code != NVML_SUCCESS) return error_of("nvmlDeviceGetMinorNumber", code);
+  nvmlPciInfo_t pci = {};
+  code = api.nvmlDeviceGetPciInfo_v3(handle, &pci);
+  if (code != NVML_SUCCESS) return error_of("nvmlDeviceGetPciInfo", code);
+  pci.busId[sizeof pci.busId - 1] = '\0';
+  gpu.pci_bus_id = sysfs_bus_id(pci.busId);
+  code = api.nvmlDeviceGetCudaComputeCapability(handle, &gpu.compute_major,
+                                                &gpu.compute_minor);
+  if (code != NVML_SUCCESS) {
+    return error_of("nvmlDeviceGetCudaComputeCapability", code);
+  }
+  gpu.memory_bytes = memory_bytes_of(api, handle);
+  TRY_VOID(query_mig(api, handle, gpu));
+  return std::optional(std::move(gpu));
+}
+
+}  // namespace gpunode::nvml
