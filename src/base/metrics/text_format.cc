@@ -1,0 +1,101 @@
+#include "base/metrics/text_format.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include <fmt/format.h>
+
+namespace gpunode::metrics {
+namespace {
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/// Length of the UTF-8 character that `text` starts with, or 0. Surrogates,
+/// overlong forms and what lies beyond U+10FFFF are none (RFC 3629, section 4).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [text](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return 1;
+  const std::size_t length = lead >= 0xc2 && lead <= 0xdf   ? 2
+                             : lead >= 0xe0 && lead <= 0xef ? 3
+                             : lead >= 0xf0 && lead <= 0xf4 ? 4
+                                                            : 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80) return 0;
+  }
+  if (lead == 0xe0 && byte(1) < 0xa0) return 0;
+  if (lead == 0xed && byte(1) > 0x9f) return 0;
+  if (lead == 0xf0 && byte(1) < 0x90) return 0;
+  if (lead == 0xf4 && byte(1) > 0x8f) return 0;
+  return length;
+}
+
+void append_escaped(std::string& out, std::string_view text, bool quotes) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) {
+      out += "\xef\xbf\xbd";
+    } else if (text.front() == '\\') {
+      out += "\\\\";
+    } else if (text.front() == '\n') {
+      out += "\\n";
+    } else if (text.front() == '"' && quotes) {
+      out += "\\\"";
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+}
+
+}  // namespace
+
+bool is_metric_name(std::string_view name) {
+  const auto first = [](char c) { return is_letter(c) || c == ':'; };
+  return !name.empty() && first(name.front()) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return first(c) || is_digit(c); });
+}
+
+bool is_label_name(std::string_view name) {
+  return !name.empty() && is_letter(name.front()) &&
+         name.substr(0, 2) != "__" &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return is_letter(c) || is_digit(c); });
+}
+
+void append_help(std::string& out, std::string_view text) {
+  append_escaped(out, text, false);
+}
+
+void append_labels(std::string& out, const Labels& labels) {
+  const char* separator = "";
+  for (const auto& [name, value] : labels) {
+    out += separator;
+    out += name;
+    out += "=\"";
+    append_escaped(out, value, true);
+    out += '"';
+    separator = ",";
+  }
+}
+
+void append_value(std::string& out, double value) {
+  if (std::isnan(value)) {
+    out += "NaN";
+  } else if (std::isinf(value)) {
+    out += value > 0 ? "+Inf" : "-Inf";
+  } else {
+    fmt::format_to(std::back_inserter(out), "{}", value);
+  }
+}
+
+}  // namespace gpunode::metrics
