@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/core/log.h"
+
 namespace gpunode::config {
 
 enum class MigStrategy { kNone, kSingle, kMixed };
@@ -37,12 +39,22 @@ struct DeviceRefs {
 using DeviceSelection = std::variant<AllDevices, DeviceCount, DeviceRefs>;
 
 /// One entry of `sharing.<strategy>.resources`.
+///
+/// Unless Settings::custom_sharing, `rename` is what renameByDefault gives and
+/// `devices` is AllDevices, whatever the file says: NVIDIA's behaviour.
 struct ReplicatedResource {
   std::string name;    ///< With its domain: "nvidia.com/gpu".
   std::string rename;  ///< Name to advertise; equal to `name` when not renamed.
   DeviceSelection devices = AllDevices{};
-  std::uint64_t replicas = 0;  ///< At least 2.
+  std::uint64_t replicas = 0;  ///< From 2 to kMaxReplicas.
 };
+
+/// The most replicas one entry may ask for. The kubelet reads a device list as
+/// one gRPC message of at most 16 MiB (its client's limit), and a replica takes
+/// up to 72 bytes there: 48 for "GPU-<uuid>::<6 digits>", 7 for "Healthy", 17
+/// for a NUMA node, field tags and lengths. More could not be told to the
+/// kubelet even for a single GPU.
+inline constexpr std::uint64_t kMaxReplicas = (16ULL << 20U) / 72;
 
 /// `sharing.timeSlicing` or `sharing.mps`.
 struct Replication {
@@ -77,6 +89,20 @@ struct Settings {
 
   std::optional<Replication> time_slicing;
   std::optional<Replication> mps;
+  /// True: `rename` and `devices` of sharing entries are honoured (ours).
+  bool custom_sharing = false;
+
+  std::vector<std::string> cdi_feature_flags;
+  std::vector<std::string> cdi_disable_hooks;  ///< "all": no hooks at all.
+
+  /// Registration socket as this process sees it; empty: do not register.
+  std::string kubelet_socket = "/var/lib/kubelet/device-plugins/kubelet.sock";
+
+  // Ours, without a counterpart in NVIDIA's plugin.
+  std::string listen_address;   ///< Of /healthz and its kin; empty: none.
+  std::string nvml_library;     ///< File to load; empty: look for it.
+  std::string host_root = "/";  ///< Prefix of /proc, /sys and /dev.
+  log::Level log_level = log::Level::kInfo;
 
   bool includes(DeviceListStrategy strategy) const {
     for (const DeviceListStrategy one : device_list_strategies) {

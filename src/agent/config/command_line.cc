@@ -1,0 +1,312 @@
+#include "agent/config/command_line.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "agent/config/go_text.h"
+#include "base/text/nearest.h"
+
+namespace gpunode::config {
+namespace {
+
+Error usage(std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message)};
+}
+
+OptionValue fallback_of(const OptionSpec& spec) {
+  OptionValue value;
+  switch (spec.type) {
+    case OptionType::kBool:
+      value.value = spec.fallback == "true";
+      break;
+    case OptionType::kText:
+      value.value = std::string(spec.fallback);
+      break;
+    case OptionType::kTextList:
+      value.value = std::vector<std::string>{};
+      if (!spec.fallback.empty()) {
+        value.value = std::vector<std::string>{std::string(spec.fallback)};
+      }
+      break;
+    case OptionType::kIntList:
+      value.value = std::vector<std::int64_t>{};
+      break;
+  }
+  return value;
+}
+
+// Each reader below puts `written` into `value` and fails with Go's reason.
+
+Result<void> read_texts(std::string_view written,
+                        std::vector<std::string>& into) {
+  for (const std::string_view item : split_at_commas(written)) {
+    into.emplace_back(trimmed(item));
+  }
+  return {};
+}
+
+Result<void> read_numbers(std::string_view written,
+                          std::vector<std::int64_t>& into) {
+  for (const std::string_view item : split_at_commas(written)) {
+    TRY(const std::int64_t number, parse_go_int(trimmed(item)));
+    into.push_back(number);
+  }
+  return {};
+}
+
+// Appends lists; replaces everything else.
+Result<void> read_value(OptionType type, std::string_view written,
+                        OptionValue& value) {
+  switch (type) {
+    case OptionType::kBool: {
+      TRY(value.value, parse_go_bool(written));
+      return {};
+    }
+    case OptionType::kText:
+      value.value = std::string(written);
+      return {};
+    case OptionType::kTextList:
+      return read_texts(written,
+                        std::get<std::vector<std::string>>(value.value));
+    case OptionType::kIntList:
+      return read_numbers(written,
+                          std::get<std::vector<std::int64_t>>(value.value));
+  }
+  return {};
+}
+
+OptionValue emptied(const OptionSpec& spec, Source source) {
+  OptionValue value = fallback_of(spec);
+  if (spec.type == OptionType::kTextList) {
+    value.value = std::vector<std::string>{};
+  }
+  value.source = source;
+  return value;
+}
+
+Error environment_error(const OptionSpec& spec, std::string_view variable,
+                        const std::string& written, const Error& reason) {
+  const bool is_bool = spec.type == OptionType::kBool;
+  return usage(fmt::format(
+      "could not parse {} as {} value from environment variable \"{}\" for "
+      "flag {}: {} ({})",
+      go_quote(written), is_bool ? "bool" : "int slice", variable,
+      spec.names[0], reason.message(),
+      is_bool ? "give true or false" : "give numbers separated by commas"));
+}
+
+Result<void> read_environment(const OptionSpec& spec,
+                              const Environment& environment,
+                              OptionValue& value) {
+  for (const std::string_view variable : spec.environment) {
+    const auto found = environment.find(variable);
+    if (found == environment.end()) continue;
+    const std::string& written = found->second;
+    // An empty list of numbers leaves the default in place.
+    if (written.empty() && spec.type == OptionType::kIntList) return {};
+    value = emptied(spec, Source::kEnvironment);
+    value.variable = variable;
+    if (written.empty() && spec.type == OptionType::kBool) {
+      value.value = false;
+      return {};
+    }
+    if (auto read = read_value(spec.type, written, value); !read) {
+      return environment_error(spec, variable, written, read.error());
+    }
+    return {};
+  }
+  return {};
+}
+
+/// One pass over the arguments, in the manner of Go's flag package.
+class ArgumentReader {
+ public:
+  ArgumentReader(std::span<const std::string> arguments, CommandLine& into)
+      : rest_(arguments), into_(into) {}
+
+  Result<void> read();
+
+ private:
+  Result<bool> read_one();
+  Result<void> set(std::string_view name, std::optional<std::string> written);
+  Result<void> set_builtin(std::string_view name,
+                           std::optional<std::string> written);
+  Result<std::string> argument_of(std::string_view name,
+                                  std::optional<std::string> written);
+  Result<void> note_name(const OptionSpec& spec, std::string_view name);
+
+  std::span<const std::string> rest_;
+  CommandLine& into_;
+  std::array<std::string_view, kOptionCount> used_names_{};
+  std::string two_forms_;
+  bool help_ = false;
+  bool version_ = false;
+};
+
+bool is_switch(std::string_view name) {
+  return name == "help" || name == "h" || name == "version" || name == "v" ||
+         name == "man";
+}
+
+Error unknown_option(std::string_view name) {
+  std::vector<std::string_view> known = {"help", "version", "completion",
+                                         "man"};
+  for (const OptionSpec& spec : option_table()) {
+    known.insert(known.end(), spec.names.begin(), spec.names.end());
+  }
+  const std::string_view near = text::nearest_name(name, known);
+  return usage(fmt::format(
+      "flag provided but not defined: -{}{}", name,
+      near.empty() ? "" : fmt::format(" (did you mean --{}?)", near)));
+}
+
+Error bad_bool(std::string_view name, std::string_view written) {
+  return usage(fmt::format(
+      "invalid boolean value {} for -{}: parse error (give true or false)",
+      go_quote(written), name));
+}
+
+Result<std::string> ArgumentReader::argument_of(
+    std::string_view name, std::optional<std::string> written) {
+  if (written) return *std::move(written);
+  if (rest_.empty()) {
+    return usage(fmt::format("flag needs an argument: -{}", name));
+  }
+  std::string next = rest_.front();
+  rest_ = rest_.subspan(1);
+  return next;
+}
+
+Result<void> ArgumentReader::set_builtin(std::string_view name,
+                                         std::optional<std::string> written) {
+  if (name == "completion") {
+    TRY(into_.shell, argument_of(name, std::move(written)));
+    into_.action = Action::kCompletion;
+    return {};
+  }
+  const auto on = parse_go_bool(written.value_or("true"));
+  if (!on) return bad_bool(name, *written);
+  if (name == "man") {
+    if (*on) into_.action = Action::kMan;
+  } else if (name == "help" || name == "h") {
+    help_ = *on;
+  } else {
+    version_ = *on;
+  }
+  return {};
+}
+
+// urfave/cli refuses a name and its alias on one command line, after the rest
+// was parsed.
+Result<void> ArgumentReader::note_name(const OptionSpec& spec,
+                                       std::string_view name) {
+  std::string_view& used = used_names_[static_cast<std::size_t>(spec.option)];
+  if (!used.empty() && used != name && two_forms_.empty()) {
+    const bool in_order = std::ranges::find(spec.names, used) <
+                          std::ranges::find(spec.names, name);
+    two_forms_ = fmt::format("Cannot use two forms of the same flag: {} {}",
+                             in_order ? name : used, in_order ? used : name);
+  }
+  used = name;
+  return {};
+}
+
+Result<void> ArgumentReader::set(std::string_view name,
+                                 std::optional<std::string> written) {
+  if (is_switch(name) || name == "completion") {
+    return set_builtin(name, std::move(written));
+  }
+  const OptionSpec* spec = find_option(name);
+  if (spec == nullptr) return unknown_option(name);
+  TRY_VOID(note_name(*spec, name));
+  OptionValue& value = into_.options[static_cast<std::size_t>(spec->option)];
+  if (value.source != Source::kCommandLine) {
+    value = emptied(*spec, Source::kCommandLine);
+  }
+  if (spec->type == OptionType::kBool) {
+    const std::string text = written.value_or("true");
+    if (!read_value(spec->type, text, value)) return bad_bool(name, text);
+    return {};
+  }
+  TRY(const std::string text, argument_of(name, std::move(written)));
+  if (auto read = read_value(spec->type, text, value); !read) {
+    return usage(fmt::format(
+        "invalid value {} for flag -{}: {} (give numbers separated by commas)",
+        go_quote(text), name, read.error().message()));
+  }
+  return {};
+}
+
+// False at the end of the options.
+Result<bool> ArgumentReader::read_one() {
+  if (rest_.empty()) return false;
+  const std::string word = rest_.front();
+  if (word.size() < 2 || word[0] != '-') return false;
+  rest_ = rest_.subspan(1);
+  if (word == "--") return false;
+  std::string name = word.substr(word[1] == '-' ? 2 : 1);
+  if (name.empty() || name[0] == '-' || name[0] == '=') {
+    return usage("bad flag syntax: " + word);
+  }
+  std::optional<std::string> written;
+  if (const std::size_t equals = name.find('='); equals != std::string::npos) {
+    written = name.substr(equals + 1);
+    name.resize(equals);
+  }
+  TRY_VOID(set(name, std::move(written)));
+  return true;
+}
+
+Result<void> ArgumentReader::read() {
+  while (true) {
+    TRY(const bool more, read_one());
+    if (!more) break;
+  }
+  if (!two_forms_.empty()) return usage(two_forms_);
+  into_.ignored.assign(rest_.begin(), rest_.end());
+  // cli has a command "help" beside the option.
+  if (!rest_.empty() && (rest_.front() == "help" || rest_.front() == "h")) {
+    help_ = true;
+  }
+  if (version_) into_.action = Action::kVersion;
+  if (help_) into_.action = Action::kHelp;
+  return {};
+}
+
+}  // namespace
+
+bool CommandLine::enabled(Option option) const {
+  return std::get<bool>((*this)[option].value);
+}
+
+const std::string& CommandLine::text(Option option) const {
+  return std::get<std::string>((*this)[option].value);
+}
+
+const std::vector<std::string>& CommandLine::list(Option option) const {
+  return std::get<std::vector<std::string>>((*this)[option].value);
+}
+
+const std::vector<std::int64_t>& CommandLine::numbers(Option option) const {
+  return std::get<std::vector<std::int64_t>>((*this)[option].value);
+}
+
+Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
+                                       const Environment& environment) {
+  CommandLine command_line;
+  for (const OptionSpec& spec : option_table()) {
+    OptionValue& value =
+        command_line.options[static_cast<std::size_t>(spec.option)];
+    value = fallback_of(spec);
+    TRY_VOID(read_environment(spec, environment, value));
+  }
+  TRY_VOID(ArgumentReader(arguments, command_line).read());
+  return command_line;
+}
+
+}  // namespace gpunode::config

@@ -1,0 +1,30 @@
+// Pieces of Go's text conventions that NVIDIA's messages and rules rest on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/core/result.h"
+
+namespace gpunode::config {
+
+/// As Go's %q.
+std::string go_quote(std::string_view text);
+
+/// strconv.ParseBool; the error is Go's.
+Result<bool> parse_go_bool(std::string_view text);
+
+/// strconv.ParseInt(text, 0, 64): decimal, 0x, 0o, 0b, leading 0 for octal.
+Result<std::int64_t> parse_go_int(std::string_view text);
+
+/// Succeeds where Go's time.ParseDuration does; the error is Go's.
+Result<void> check_go_duration(std::string_view text);
+
+/// strings.Split(text, ","): an empty text is one empty item.
+std::vector<std::string_view> split_at_commas(std::string_view text);
+
+std::string_view trimmed(std::string_view text);
+
+}  // namespace gpunode::config
