@@ -1,0 +1,36 @@
+// Allocation: what one container was given, before it is written down as
+// environment, mounts, device nodes or CDI names (agent/plugin does that).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "agent/config/settings.h"
+#include "agent/resource/resource.h"
+#include "base/core/result.h"
+
+namespace gpunode::resource {
+
+struct Allocation {
+  /// Into Resource::devices(); each once, in the order of the request.
+  std::vector<std::size_t> devices;
+  /// UUIDs or index texts of `devices`, as the id strategy has it: the items
+  /// of NVIDIA_VISIBLE_DEVICES and the names of CDI devices. Empty for an
+  /// empty request: then the variable must still be set, and to nothing, or
+  /// an image with NVIDIA_VISIBLE_DEVICES=all would see every GPU.
+  std::vector<std::string> names;
+  /// Device nodes, relative to the dev root. Two Replicas of one Device give
+  /// its nodes twice, as NVIDIA's plugin answers.
+  std::vector<std::string> nodes;
+};
+
+/// Answers Allocate for one container. Fails with kInvalidArgument when an id
+/// is not offered, or when more than one id of a shared Resource is asked for
+/// and that is forbidden; the text is NVIDIA's, for it reaches the Pod's
+/// events. An id that is repeated counts once.
+Result<Allocation> allocate(const Resource& resource,
+                            const std::vector<std::string>& ids,
+                            config::DeviceIdStrategy id_strategy);
+
+}  // namespace gpunode::resource
