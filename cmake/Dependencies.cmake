@@ -12,3 +12,35 @@ function(gpunode_dependency target name)
   target_link_libraries(${target} INTERFACE "${${target}_FILE}")
 endfunction()
 
+
+# gRPC and what it stands on: dep_grpc, and dep_protobuf_lite for messages alone.
+#
+# pkg-config's order does not link statically, hence the group: the linker goes
+# round until nothing is missing. Only what TLS-less unix sockets need.
+find_program(GPUNODE_PROTOC protoc REQUIRED)
+find_program(GPUNODE_GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+gpunode_dependency(dep_protobuf_lite protobuf-lite)
+add_library(dep_grpc INTERFACE)
+if(GPUNODE_STATIC_DEPS)
+  set(grpc_archives "")
+  foreach(name grpc++_unsecure grpc_unsecure address_sorting upb gpr cares re2 z)
+    find_library(dep_grpc_${name}_FILE NAMES lib${name}.a REQUIRED)
+    list(APPEND grpc_archives "${dep_grpc_${name}_FILE}")
+  endforeach()
+  get_filename_component(grpc_directory "${dep_grpc_gpr_FILE}" DIRECTORY)
+  file(GLOB abseil_archives "${grpc_directory}/libabsl_*.a")
+  target_link_libraries(dep_grpc INTERFACE
+    -Wl,--start-group ${grpc_archives} ${abseil_archives} -Wl,--end-group
+    dep_protobuf_lite Threads::Threads)
+else()
+  foreach(name grpc++_unsecure grpc_unsecure gpr absl_status absl_strings absl_synchronization)
+    gpunode_dependency(dep_${name} ${name})
+    target_link_libraries(dep_grpc INTERFACE dep_${name})
+  endforeach()
+  target_link_libraries(dep_grpc INTERFACE dep_protobuf_lite Threads::Threads)
+endif()
+target_link_options(dep_grpc INTERFACE
+  -Wl,--gc-sections,-O1,--as-needed,-z,relro,-z,now)
+if(GPUNODE_STATIC_DEPS AND NOT GPUNODE_SANITIZE)
+  target_link_options(dep_grpc INTERFACE -static-libstdc++ -static-libgcc)
+endif()

@@ -12,7 +12,9 @@
 #else
 #define GPUNODE_TSA(x)
 #endif
+#ifndef GUARDED_BY  // abseil's headers bring one of the same meaning.
 #define GUARDED_BY(m) GPUNODE_TSA(guarded_by(m))
+#endif
 #define REQUIRES(m) GPUNODE_TSA(requires_capability(m))
 #define EXCLUDES(m) GPUNODE_TSA(locks_excluded(m))
 

@@ -1,0 +1,104 @@
+#include "k8s/kubelet/registration.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/create_channel_posix.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include "k8s/kubelet/event_engine.h"
+#include "k8s/kubelet/listening_socket.h"
+#include "k8s/kubelet/wire.h"
+
+namespace gpunode::kubelet {
+namespace {
+
+// One Register call in flight.
+struct Register {
+  grpc::ClientContext context;
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
+};
+
+Result<void> outcome(const Registration& registration,
+                     const grpc::Status& status) {
+  if (status.ok()) return {};
+  const std::string attempted =
+      "register " + registration.resource_name + " with the kubelet: ";
+  switch (status.error_code()) {
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return Error(ErrorCode::kUnavailable, attempted + "no answer in time");
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::CANCELLED:
+      return Error(ErrorCode::kUnavailable, attempted + status.error_message());
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return Error(ErrorCode::kUnsupported, attempted + status.error_message());
+    default:  // The kubelet's own refusals come as Unknown.
+      return Error(ErrorCode::kInvalidArgument,
+                   attempted + status.error_message());
+  }
+}
+
+std::shared_ptr<grpc::Channel> open_channel(UniqueFd connection) {
+  grpc::ChannelArguments arguments;
+  // What Go's clients send on a unix socket.
+  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
+  arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
+  // A connection made here needs no resolver, no balancer and no back-off:
+  // the first call is sent at once, and there is no second attempt.
+  return grpc::CreateCustomInsecureChannelFromFd(
+      "localhost", connection.release(), arguments);
+}
+
+}  // namespace
+
+std::vector<Result<void>> register_plugins(
+    const std::string& kubelet_socket,
+    const std::vector<Registration>& registrations,
+    std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::system_clock::now() + timeout;
+  auto connection = connect_unix(kubelet_socket, timeout);
+  if (!connection) {
+    return {registrations.size(), Result<void>(connection.error())};
+  }
+  use_one_thread_engine();
+  const auto channel = open_channel(*std::move(connection));
+  grpc::GenericStub stub(channel);
+  grpc::CompletionQueue queue;
+  std::vector<std::unique_ptr<Register>> calls;
+  for (const Registration& registration : registrations) {
+    auto& call = calls.emplace_back(std::make_unique<Register>());
+    call->context.set_deadline(deadline);
+    const grpc::Slice request(wire::encode(registration));
+    call->reader =
+        stub.PrepareUnaryCall(&call->context, "/v1beta1.Registration/Register",
+                              grpc::ByteBuffer(&request, 1), &queue);
+    call->reader->StartCall();
+    call->reader->Finish(&call->response, &call->status, call.get());
+  }
+  // Every call ends by its deadline, so this does too.
+  void* tag = nullptr;
+  bool ok = false;
+  for (std::size_t i = 0; i < calls.size(); ++i) queue.Next(&tag, &ok);
+  queue.Shutdown();
+  while (queue.Next(&tag, &ok)) {
+  }
+  std::vector<Result<void>> results;
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    results.push_back(outcome(registrations[i], calls[i]->status));
+  }
+  return results;
+}
+
+Result<void> register_plugin(const std::string& kubelet_socket,
+                             const Registration& registration,
+                             std::chrono::milliseconds timeout) {
+  return register_plugins(kubelet_socket, {registration}, timeout).front();
+}
+
+}  // namespace gpunode::kubelet
