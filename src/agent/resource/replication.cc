@@ -36,10 +36,10 @@ bool is_index(std::string_view ref) {
 class Replicating {
  public:
   Replicating(const Replication& replication, config::SharingStrategy strategy,
-              bool honor_custom_sharing, Problems& problems)
+              bool custom_sharing, Problems& problems)
       : replication_(replication),
         strategy_(strategy),
-        honor_custom_sharing_(honor_custom_sharing),
+        custom_sharing_(custom_sharing),
         problems_(problems) {}
 
   void add_group(const ResourceName& name, std::vector<Device> devices);
@@ -55,7 +55,7 @@ class Replicating {
 
   const Replication& replication_;
   config::SharingStrategy strategy_;
-  bool honor_custom_sharing_;
+  bool custom_sharing_;
   Problems& problems_;
   DeviceGroups offered_;
 };
@@ -86,7 +86,7 @@ std::optional<std::string> Replicating::obstacle(
 
 std::vector<bool> Replicating::select(const ReplicatedResource& entry,
                                       const std::vector<Device>& devices) {
-  if (!honor_custom_sharing_ ||
+  if (!custom_sharing_ ||
       std::holds_alternative<config::AllDevices>(entry.devices)) {
     return std::vector<bool>(devices.size(), true);
   }
@@ -199,7 +199,8 @@ std::vector<Resource> replicate(DeviceGroups groups,
   const Replication unshared;
   const Replication* const active = settings.replication();
   Replicating replicating(active != nullptr ? *active : unshared,
-                          settings.sharing_strategy(), false, problems);
+                          settings.sharing_strategy(), settings.custom_sharing,
+                          problems);
   for (auto& [name, devices] : groups) {
     replicating.add_group(name, std::move(devices));
   }

@@ -11,13 +11,14 @@
 namespace gpunode::resource {
 
 /// What the kubelet takes of one Resource: its gRPC client refuses messages
-/// over 4 MiB, and an entry of the list is at most 80 bytes.
+/// over 4 MiB (gRPC's default, which it leaves alone), and an entry of the list
+/// is at most 80 bytes.
 inline constexpr std::uint64_t kMaxReplicaCount = 50'000;
 
 /// Turns groups into Resources, by name. Entries for names that have no
 /// Devices are ignored, as NVIDIA's plugin does; so is, of two entries for
 /// the same Devices, the one with fewer Replicas (there, the union is
-/// offered). With `honor_custom_sharing`, entries apply to the Devices they
+/// offered). With Settings::custom_sharing, entries apply to the Devices they
 /// select and the others stay unshared under the plain name.
 ///
 /// A selected Device that is not there, or a count that is too large, is a
