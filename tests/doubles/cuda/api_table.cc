@@ -1,0 +1,152 @@
+// cuGetProcAddress: the driver's own way to its calls.
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "tests/doubles/cuda/runtime.h"
+
+namespace gpunode::abi {
+
+using fake_cuda::enter;
+using fake_cuda::Runtime;
+
+namespace {
+
+/// A call under its plain name, and the CUDA version that brought this form.
+struct Entry {
+  std::string_view name;
+  int version = 0;
+  void* function = nullptr;
+};
+
+template <class Function>
+void* address_of(Function* function) {
+  return reinterpret_cast<void*>(function);
+}
+
+#define GPUNODE_CUDA_PLAIN(name, version) \
+  Entry {                                 \
+#name, version, address_of(&name)     \
+  }
+#define GPUNODE_CUDA_V2(name, version)     \
+  Entry {                                  \
+#name, version, address_of(&name##_v2) \
+  }
+
+const auto& entries() {
+  static const std::array kEntries = {
+      GPUNODE_CUDA_PLAIN(cuInit, 2000),
+      GPUNODE_CUDA_PLAIN(cuDriverGetVersion, 2020),
+      GPUNODE_CUDA_PLAIN(cuGetErrorName, 6000),
+      GPUNODE_CUDA_PLAIN(cuGetErrorString, 6000),
+      GPUNODE_CUDA_V2(cuGetProcAddress, 12000),
+      GPUNODE_CUDA_PLAIN(cuGetProcAddress, 11030),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetCount, 2000),
+      GPUNODE_CUDA_PLAIN(cuDeviceGet, 2000),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetName, 2000),
+      GPUNODE_CUDA_V2(cuDeviceGetUuid, 11040),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetUuid, 9020),
+      GPUNODE_CUDA_V2(cuDeviceTotalMem, 3020),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetAttribute, 2000),
+      GPUNODE_CUDA_PLAIN(cuDeviceComputeCapability, 2000),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetPCIBusId, 4010),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetByPCIBusId, 4010),
+      GPUNODE_CUDA_V2(cuCtxCreate, 3020),
+      GPUNODE_CUDA_V2(cuCtxDestroy, 4000),
+      GPUNODE_CUDA_PLAIN(cuCtxSetCurrent, 4000),
+      GPUNODE_CUDA_PLAIN(cuCtxGetCurrent, 4000),
+      GPUNODE_CUDA_V2(cuCtxPushCurrent, 4000),
+      GPUNODE_CUDA_V2(cuCtxPopCurrent, 4000),
+      GPUNODE_CUDA_PLAIN(cuCtxGetDevice, 2000),
+      GPUNODE_CUDA_PLAIN(cuCtxGetApiVersion, 3020),
+      GPUNODE_CUDA_PLAIN(cuCtxSynchronize, 2000),
+      GPUNODE_CUDA_PLAIN(cuDevicePrimaryCtxRetain, 7000),
+      GPUNODE_CUDA_V2(cuDevicePrimaryCtxRelease, 11000),
+      GPUNODE_CUDA_V2(cuDevicePrimaryCtxReset, 11000),
+      GPUNODE_CUDA_PLAIN(cuDevicePrimaryCtxGetState, 7000),
+      GPUNODE_CUDA_V2(cuMemGetInfo, 3020),
+      GPUNODE_CUDA_V2(cuMemAlloc, 3020),
+      GPUNODE_CUDA_V2(cuMemAllocPitch, 3020),
+      GPUNODE_CUDA_PLAIN(cuMemAllocManaged, 6000),
+      GPUNODE_CUDA_V2(cuMemFree, 3020),
+      GPUNODE_CUDA_V2(cuMemAllocHost, 3020),
+      GPUNODE_CUDA_PLAIN(cuMemHostAlloc, 2020),
+      GPUNODE_CUDA_PLAIN(cuMemFreeHost, 2000),
+      GPUNODE_CUDA_PLAIN(cuMemAllocAsync, 11020),
+      GPUNODE_CUDA_PLAIN(cuMemFreeAsync, 11020),
+      GPUNODE_CUDA_V2(cuMemGetAddressRange, 3020),
+      GPUNODE_CUDA_PLAIN(cuPointerGetAttribute, 4000),
+      GPUNODE_CUDA_PLAIN(cuMemcpy, 4000),
+      GPUNODE_CUDA_PLAIN(cuMemcpyAsync, 4000),
+      GPUNODE_CUDA_V2(cuMemcpyHtoD, 3020),
+      GPUNODE_CUDA_V2(cuMemcpyDtoH, 3020),
+      GPUNODE_CUDA_V2(cuMemcpyDtoD, 3020),
+      GPUNODE_CUDA_V2(cuMemcpyHtoDAsync, 3020),
+      GPUNODE_CUDA_V2(cuMemcpyDtoHAsync, 3020),
+      GPUNODE_CUDA_V2(cuMemcpyDtoDAsync, 3020),
+      GPUNODE_CUDA_V2(cuMemsetD8, 3020),
+      GPUNODE_CUDA_V2(cuMemsetD16, 3020),
+      GPUNODE_CUDA_V2(cuMemsetD32, 3020),
+      GPUNODE_CUDA_PLAIN(cuMemsetD8Async, 3020),
+      GPUNODE_CUDA_PLAIN(cuMemsetD32Async, 3020),
+      GPUNODE_CUDA_PLAIN(cuStreamCreate, 2000),
+      GPUNODE_CUDA_PLAIN(cuStreamCreateWithPriority, 5050),
+      GPUNODE_CUDA_V2(cuStreamDestroy, 4000),
+      GPUNODE_CUDA_PLAIN(cuStreamSynchronize, 2000),
+      GPUNODE_CUDA_PLAIN(cuStreamQuery, 2000),
+      GPUNODE_CUDA_PLAIN(cuStreamWaitEvent, 3020),
+      GPUNODE_CUDA_PLAIN(cuEventCreate, 2000),
+      GPUNODE_CUDA_V2(cuEventDestroy, 4000),
+      GPUNODE_CUDA_PLAIN(cuEventRecord, 2000),
+      GPUNODE_CUDA_PLAIN(cuEventSynchronize, 2000),
+      GPUNODE_CUDA_PLAIN(cuEventQuery, 2000),
+      GPUNODE_CUDA_PLAIN(cuEventElapsedTime, 2000),
+      GPUNODE_CUDA_PLAIN(cuModuleLoadData, 2000),
+      GPUNODE_CUDA_PLAIN(cuModuleLoadDataEx, 2010),
+      GPUNODE_CUDA_PLAIN(cuModuleUnload, 2000),
+      GPUNODE_CUDA_PLAIN(cuModuleGetFunction, 2000),
+      GPUNODE_CUDA_PLAIN(cuLaunchKernel, 4000),
+  };
+  return kEntries;
+}
+
+#undef GPUNODE_CUDA_PLAIN
+#undef GPUNODE_CUDA_V2
+
+CUresult look_up(const char* symbol, void** function, int version,
+                 CUdriverProcAddressQueryResult* status) {
+  if (symbol == nullptr || function == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *function = nullptr;
+  CUdriverProcAddressQueryResult outcome = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+  for (const Entry& entry : entries()) {
+    if (entry.name != symbol) continue;
+    if (entry.version > version) {
+      outcome = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
+      continue;
+    }
+    *function = entry.function;
+    outcome = CU_GET_PROC_ADDRESS_SUCCESS;
+    break;
+  }
+  if (status != nullptr) *status = outcome;
+  return *function == nullptr ? CUDA_ERROR_NOT_FOUND : CUDA_SUCCESS;
+}
+
+}  // namespace
+
+CUresult cuGetProcAddress(const char* symbol, void** function, int version,
+                          std::uint64_t /*flags*/) {
+  return enter("cuGetProcAddress", [&](Runtime&) {
+    return look_up(symbol, function, version, nullptr);
+  });
+}
+
+CUresult cuGetProcAddress_v2(const char* symbol, void** function, int version,
+                             std::uint64_t /*flags*/,
+                             CUdriverProcAddressQueryResult* status) {
+  return enter("cuGetProcAddress_v2", [&](Runtime&) {
+    return look_up(symbol, function, version, status);
+  });
+}
+
+}  // namespace gpunode::abi

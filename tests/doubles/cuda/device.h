@@ -1,0 +1,59 @@
+// The GPUs that this process may use.
+//
+// The double asks the kernel as the driver does: a GPU is there if its device
+// node can be opened. On a machine without NVIDIA's modules open(2) gives ENXIO
+// where the node exists and the device cgroup allows it, and EPERM where the
+// cgroup does not, so a container's devices are judged for real.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/core/result.h"
+#include "gpu/abi/cuda.h"
+#include "tests/doubles/cuda/environment.h"
+
+namespace gpunode::fake_cuda {
+
+struct Device {
+  unsigned minor = 0;  ///< N of /dev/nvidiaN.
+  std::string name = "NVIDIA A10G";
+  std::string uuid;  ///< "GPU-…"
+  std::string pci_bus_id = "0000:00:1e.0";
+  std::uint64_t memory_bytes = 24'146'608'128;  ///< What an A10G shows.
+  int compute_major = 8;
+  int compute_minor = 6;
+
+  std::array<char, 16> uuid_bytes() const;
+};
+
+/// The machine: its driver and the GPUs it would have if all nodes opened.
+struct Machine {
+  int cuda_version = 12030;  ///< 1000 * major + 10 * minor.
+  std::vector<Device> devices;
+};
+
+/// The machine that a profile of the NVML double describes (the keys are those
+/// of tests/fixtures/profiles). What the profile lacks stays at its default.
+Result<Machine> parse_machine(std::string_view profile_json);
+
+/// The profile named by the environment, else profile.json beside this
+/// library, else one A10G for each minor number that is asked for.
+Result<Machine> load_machine(const Environment& environment);
+
+/// What cuInit finds: `devices` in the order CUDA shows them.
+/// NO_DEVICE if nvidiactl or every GPU is missing or forbidden, or
+/// CUDA_VISIBLE_DEVICES hides all; UNKNOWN if nvidia-uvm is.
+abi::CUresult find_devices(const Environment& environment,
+                           const Machine& machine,
+                           std::vector<Device>* devices);
+
+/// CUDA_VISIBLE_DEVICES' rules: indexes or beginnings of UUIDs, in the order
+/// given; the first that names nothing ends the list, as does a repetition.
+std::vector<Device> visible(const std::vector<Device>& devices,
+                            std::string_view list);
+
+}  // namespace gpunode::fake_cuda

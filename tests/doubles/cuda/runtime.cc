@@ -1,0 +1,68 @@
+#include "tests/doubles/cuda/runtime.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace gpunode::fake_cuda {
+
+std::vector<Context*>& thread_contexts() {
+  thread_local std::vector<Context*> contexts;
+  return contexts;
+}
+
+Runtime& Runtime::of_process() {
+  static Runtime& runtime = *new Runtime;
+  return runtime;
+}
+
+abi::CUresult Runtime::record(std::string_view call) {
+  auto found = calls.find(call);
+  if (found == calls.end()) found = calls.emplace(call, 0).first;
+  const std::uint64_t count = ++found->second;
+  // The first call of a process may be planned to fail, cuInit included.
+  if (!is_initialised && count == 1) environment = Environment::of_process();
+  for (const PlannedFailure& failure : environment.failures) {
+    if (failure.call == call && (failure.nth == 0 || failure.nth == count)) {
+      return failure.result;
+    }
+  }
+  return abi::CUDA_SUCCESS;
+}
+
+bool Runtime::has_device(abi::CUdevice device) const {
+  return device >= 0 && static_cast<std::size_t>(device) < devices.size();
+}
+
+Context* Runtime::make_context(std::size_t device, unsigned flags) {
+  auto context = std::make_unique<Context>();
+  context->device = device;
+  context->flags = flags;
+  return contexts.emplace_back(std::move(context)).get();
+}
+
+void Runtime::destroy_context(Context* context) {
+  memory.release_all(context);
+  context->modules.clear();
+  context->streams.clear();
+  context->events.clear();
+  context->is_destroyed = true;
+}
+
+Context* Runtime::find_context(abi::CUcontext handle) const {
+  const auto found =
+      std::find_if(contexts.begin(), contexts.end(), [&](const auto& context) {
+        return std::bit_cast<abi::CUcontext>(context.get()) == handle &&
+               !context->is_destroyed;
+      });
+  return found == contexts.end() ? nullptr : found->get();
+}
+
+}  // namespace gpunode::fake_cuda
+
+std::uint64_t gpunode_fake_cuda_calls(const char* call) {
+  gpunode::fake_cuda::Runtime& runtime =
+      gpunode::fake_cuda::Runtime::of_process();
+  const std::lock_guard lock(runtime.mutex);
+  const auto found = runtime.calls.find(std::string_view(call));
+  return found == runtime.calls.end() ? 0 : found->second;
+}

@@ -1,0 +1,86 @@
+// The state of the double in one process, and the way into every call.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gpu/abi/cuda.h"
+#include "tests/doubles/cuda/context.h"
+#include "tests/doubles/cuda/device.h"
+#include "tests/doubles/cuda/environment.h"
+#include "tests/doubles/cuda/memory.h"
+
+namespace gpunode::fake_cuda {
+
+struct Runtime {
+  /// Never destroyed: threads may still call while the process exits.
+  static Runtime& of_process();
+
+  std::mutex mutex;  ///< Held by enter() through each call.
+  bool is_initialised = false;
+  Environment environment;
+  Machine machine;
+  std::vector<Device> devices;
+  Memory memory;
+  std::vector<std::unique_ptr<Context>> contexts;
+
+  struct Primary {
+    Context* context = nullptr;
+    unsigned references = 0;
+  };
+  std::map<std::size_t, Primary> primaries;  ///< By device.
+
+  std::map<std::string, std::uint64_t, std::less<>> calls;
+
+  /// Counts a call; the result that a planned failure gives it, or SUCCESS.
+  abi::CUresult record(std::string_view call);
+
+  bool has_device(abi::CUdevice device) const;
+  Context* make_context(std::size_t device, unsigned flags);
+  void destroy_context(Context* context);
+
+  /// The live context behind a handle, or null.
+  Context* find_context(abi::CUcontext handle) const;
+};
+
+/// Every call that may come before cuInit.
+template <class Body>
+abi::CUresult enter(std::string_view call, Body body) {
+  Runtime& runtime = Runtime::of_process();
+  const std::lock_guard lock(runtime.mutex);
+  const abi::CUresult planned = runtime.record(call);
+  return planned != abi::CUDA_SUCCESS ? planned : body(runtime);
+}
+
+/// Calls that need cuInit.
+template <class Body>
+abi::CUresult enter_initialised(std::string_view call, Body body) {
+  return enter(call, [&](Runtime& runtime) {
+    return runtime.is_initialised ? body(runtime)
+                                  : abi::CUDA_ERROR_NOT_INITIALIZED;
+  });
+}
+
+/// Calls that need a current context, and one that has not failed.
+template <class Body>
+abi::CUresult enter_context(std::string_view call, Body body) {
+  return enter_initialised(call, [&](Runtime& runtime) {
+    const std::vector<Context*>& stack = thread_contexts();
+    Context* context = stack.empty() ? nullptr : stack.back();
+    if (context == nullptr) return abi::CUDA_ERROR_INVALID_CONTEXT;
+    if (context->is_destroyed) return abi::CUDA_ERROR_CONTEXT_IS_DESTROYED;
+    if (context->error != abi::CUDA_SUCCESS) return context->error;
+    return body(runtime, *context);
+  });
+}
+
+}  // namespace gpunode::fake_cuda
+
+/// How often `call` ("cuMemAlloc_v2") was called in this process. Exported, so
+/// that a test can find it with dlsym.
+extern "C" std::uint64_t gpunode_fake_cuda_calls(const char* call);
