@@ -1,7 +1,10 @@
 #include "agent/resource/aligned_choice.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 namespace gpunode::resource {
@@ -41,13 +44,25 @@ std::vector<std::size_t> positions_of(Mask mask) {
 /// Best partitions of the subsets of one request's available GPUs.
 class Partitioning {
  public:
-  Partitioning(const std::vector<std::int32_t>& set_scores, Mask available,
-               Mask required, std::size_t size)
+  Partitioning(const std::vector<std::int32_t>& set_scores,
+               const Affinity& affinity, Mask available, Mask required,
+               std::size_t size)
       : set_scores_(set_scores),
         required_(required),
         size_(size),
         remainder_(count(available) % size),
-        solved_(set_scores.size(), kUnsolved) {}
+        solved_(set_scores.size(), kUnsolved) {
+    for (const std::size_t one : positions_of(available)) {
+      std::vector<std::int32_t> scores;
+      for (const std::size_t other : positions_of(available)) {
+        scores.push_back(affinity.score(one, other));
+      }
+      std::sort(scores.begin(), scores.end(), std::greater<>());
+      hopes_[one] = std::accumulate(
+          scores.begin(),
+          scores.begin() + static_cast<std::ptrdiff_t>(size - 1), 0);
+    }
+  }
 
   /// The complete sets of the first best partition of `mask`.
   std::vector<Mask> sets(Mask mask) {
@@ -64,8 +79,20 @@ class Partitioning {
  private:
   struct Best {
     std::int32_t score = kImpossible;
-    Mask set = 0;  // The one that has the lowest GPU.
+    Mask set = 0;           // The one that has the lowest GPU.
+    std::int32_t hope = 0;  // Twice the score that cannot be exceeded.
   };
+
+  /// No partition of `mask` has more than half of this: in a set of `size`, no
+  /// GPU does better than with its closest `size` - 1. Keeps the search from
+  /// solving subsets that cannot win, nearly all of them on real nodes.
+  std::int32_t hope(Mask mask) const {
+    std::int32_t sum = 0;
+    for (; mask != 0; mask &= mask - 1) {
+      sum += hopes_[static_cast<std::size_t>(std::countr_zero(mask))];
+    }
+    return sum;
+  }
 
   std::int32_t score(Mask mask) {
     if (mask == 0) return 0;
@@ -75,6 +102,7 @@ class Partitioning {
 
   Best solve(Mask mask) {
     Best best;
+    best.hope = hope(mask);
     // The smaller set is still to come exactly while the count says so.
     const bool may_be_smaller =
         remainder_ != 0 && count(mask) % size_ == remainder_;
@@ -86,6 +114,7 @@ class Partitioning {
   /// missing member counts as larger than any GPU: NVIDIA's padding.
   void extend(Mask mask, Mask set, std::size_t members, bool may_be_smaller,
               Best& best) {
+    if (2 * best.score >= best.hope) return;
     if (members == size_) {
       const Mask shared = set & required_;
       if (shared == 0 || shared == required_) consider(mask, set, best);
@@ -103,10 +132,14 @@ class Partitioning {
   }
 
   void consider(Mask mask, Mask set, Best& best) {
+    if (2 * set_scores_[set] + hope(mask & ~set) <= 2 * best.score) return;
     const std::int32_t rest = score(mask & ~set);
     if (rest == kImpossible) return;
     const std::int32_t total = set_scores_[set] + rest;
-    if (total > best.score) best = {total, set};
+    if (total > best.score) {
+      best.score = total;
+      best.set = set;
+    }
   }
 
   const std::vector<std::int32_t>& set_scores_;
@@ -114,6 +147,7 @@ class Partitioning {
   std::size_t size_;
   std::size_t remainder_;
   std::vector<std::int32_t> solved_;
+  std::array<std::int32_t, AlignedChoice::kExactLimit> hopes_{};
 };
 
 }  // namespace
@@ -123,13 +157,16 @@ AlignedChoice::AlignedChoice(Affinity affinity)
   if (affinity_.size() > kExactLimit) return;
   set_scores_.resize(std::size_t{1} << affinity_.size());
   for (Mask set = 1; set < set_scores_.size(); ++set) {
-    const Mask others = set & (set - 1);
-    const auto first = static_cast<std::size_t>(std::countr_zero(set));
-    std::int32_t score = set_scores_[others];
-    for (const std::size_t other : positions_of(others)) {
-      score += affinity_.score(first, other);
-    }
-    set_scores_[set] = score;
+    const Mask first = lowest(set);
+    const Mask last = std::bit_floor(set);
+    if (first == last) continue;
+    // Pairs without the first, pairs without the last, less those counted
+    // twice, and the one counted in neither.
+    set_scores_[set] =
+        set_scores_[set & ~first] + set_scores_[set & ~last] -
+        set_scores_[set & ~first & ~last] +
+        affinity_.score(static_cast<std::size_t>(std::countr_zero(first)),
+                        static_cast<std::size_t>(std::countr_zero(last)));
   }
 }
 
@@ -146,7 +183,7 @@ std::vector<std::size_t> AlignedChoice::choose(
 
   const Mask all = mask_of(available);
   const Mask wanted = mask_of(required);
-  Partitioning partitioning(set_scores_, all, wanted, size);
+  Partitioning partitioning(set_scores_, affinity_, all, wanted, size);
   std::vector<std::size_t> best;
   std::pair<std::int64_t, std::int64_t> best_rank;
   for (const Mask set : partitioning.sets(all)) {
