@@ -20,6 +20,8 @@
 
 namespace gpunode {
 
+/// Is BasicLockable, so that std::condition_variable_any can wait on it, under
+/// the MutexLock that holds it.
 class GPUNODE_TSA(capability("mutex")) Mutex {
  public:
   void lock() GPUNODE_TSA(acquire_capability()) { mutex_.lock(); }
@@ -29,8 +31,7 @@ class GPUNODE_TSA(capability("mutex")) Mutex {
   std::mutex mutex_;
 };
 
-/// Holds a Mutex for a scope. Is itself BasicLockable, so that
-/// std::condition_variable_any can wait on it.
+/// Holds a Mutex for a scope.
 class GPUNODE_TSA(scoped_lockable) MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) GPUNODE_TSA(acquire_capability(mutex))
