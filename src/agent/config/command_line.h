@@ -12,7 +12,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "agent/config/options.h"
@@ -27,9 +26,7 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 enum class Source { kDefault, kEnvironment, kCommandLine };
 
 struct OptionValue {
-  std::variant<bool, std::string, std::vector<std::string>,
-               std::vector<std::int64_t>>
-      value;
+  Value value;
   Source source = Source::kDefault;
   std::string_view variable;  ///< Which one, for Source::kEnvironment.
 };

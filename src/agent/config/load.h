@@ -6,32 +6,23 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/config/command_line.h"
+#include "agent/config/config_source.h"
 #include "agent/config/settings.h"
+#include "agent/config/warning.h"
 #include "base/core/result.h"
-#include "base/text/node.h"
 
 namespace gpunode::config {
 
-/// A config file after reading.
-struct ConfigText {
-  std::string name;  ///< As given on the command line.
-  std::string text;
-};
-
-/// Something that NVIDIA's plugin accepts without a word, or ignores.
-struct Warning {
-  text::Mark mark;         ///< Nowhere: not from the file.
-  std::string message;     ///< What was found and what is done with it.
-  std::string suggestion;  ///< What to write instead; may be empty.
-};
-
-/// "config.yaml:4:5: unknown key 'replica' (did you mean 'replicas'?)"
-std::string describe(const Warning& warning, std::string_view file_name);
+/// What NVIDIA's plugin says before the reason why a config file was refused.
+inline constexpr std::string_view kLoadPrefix =
+    "unable to load config: unable to finalize config: unable to parse config "
+    "file: ";
 
 struct Loaded {
   Settings settings;
@@ -47,12 +38,16 @@ Result<Loaded> load(const CommandLine& command_line,
                     const std::optional<ConfigText>& file,
                     const std::function<bool()>& has_nvml);
 
-/// The text of `path`, at most 1 MiB (what a ConfigMap can hold). Errors carry
-/// the whole prefix, as load()'s do.
-Result<ConfigText> read_config_file(const std::string& path);
+/// Which devices become which resource.
+struct ResourcePattern {
+  std::string pattern;  ///< Of a product or MIG profile name; "*" is any text.
+  std::string name;
+};
 
 /// Settings as NVIDIA's plugin prints them after "Running with config:":
-/// two-space JSON, no newline at the end.
-std::string dump_json(const Settings& settings);
+/// two-space JSON, no newline at the end. `mig_profiles` are the resources of
+/// MigStrategy::kMixed, which depend on the node's GPUs.
+std::string dump_json(const Settings& settings,
+                      std::span<const ResourcePattern> mig_profiles = {});
 
 }  // namespace gpunode::config

@@ -4,8 +4,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 namespace gpunode::config {
 
@@ -55,6 +59,10 @@ enum class OptionGroup {
   kPaths,
   kService
 };
+
+/// The value of an option; the alternatives in the order of OptionType.
+using Value = std::variant<bool, std::string, std::vector<std::string>,
+                           std::vector<std::int64_t>>;
 
 struct OptionSpec {
   Option option;

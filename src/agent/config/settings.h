@@ -60,6 +60,7 @@ inline constexpr std::uint64_t kMaxReplicas = (16ULL << 20U) / 72;
 struct Replication {
   bool rename_by_default = false;
   bool fail_requests_greater_than_one = false;
+  bool fail_requests_given = false;  ///< The file says so; only printed.
   std::vector<ReplicatedResource> resources;
 };
 

@@ -41,6 +41,8 @@ struct Node {
   Kind kind = Kind::kNull;
   Mark mark;
   std::string scalar;  ///< "true" or "false" for kBool.
+  /// A kInteger that was written with a fraction or an exponent, as 2.0.
+  bool was_float = false;
   std::vector<Node> items;
   std::vector<Entry> entries;  ///< As written; keys are unique.
 

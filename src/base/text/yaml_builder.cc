@@ -67,12 +67,16 @@ Result<void> YamlBuilder::scalar(Mark mark, std::string_view anchor,
   std::string_view tag = written.tag;
   const bool standard = tag.starts_with(kTagPrefix);
   if (standard) tag.remove_prefix(kTagPrefix.size());
-  Node node{Kind::kString, mark, std::string(written.text), {}, {}};
+  Node node;
+  node.kind = Kind::kString;
+  node.mark = mark;
+  node.scalar = written.text;
   const bool wants_type = standard && is_scalar_tag(tag);
   if ((tag.empty() && written.plain) || wants_type) {
     ResolvedScalar resolved = resolve_scalar(written.text);
     node.kind = resolved.kind;
     node.scalar = std::move(resolved.text);
+    node.was_float = resolved.was_float;
   }
   if (wants_type && !tag_allows(tag, node.kind)) {
     return fault(fmt::format("yaml: cannot decode !!{} `{}` as a !!{}",

@@ -110,14 +110,14 @@ ResolvedScalar from_double(double value) {
     // Go writes e-9, not e-09.
     const std::size_t e = text.find("e-0");
     if (e != std::string::npos) text.erase(e + 2, 1);
-    return {Kind::kFloat, text};
+    return {Kind::kFloat, text, false};
   }
   char fixed[512] = {};
   const auto end = std::to_chars(fixed, fixed + sizeof fixed, value,
                                  std::chars_format::fixed);
   std::string text(fixed, end.ptr);
   const bool whole = text.find('.') == std::string::npos;
-  return {whole ? Kind::kInteger : Kind::kFloat, text};
+  return {whole ? Kind::kInteger : Kind::kFloat, text, whole};
 }
 
 std::optional<ResolvedScalar> float_value(std::string_view plain) {
@@ -148,27 +148,27 @@ bool starts_like_a_date(std::string_view text) {
 }  // namespace
 
 ResolvedScalar resolve_scalar(std::string_view plain) {
-  if (is_one_of(plain, kTrue)) return {Kind::kBool, "true"};
-  if (is_one_of(plain, kFalse)) return {Kind::kBool, "false"};
-  if (is_one_of(plain, kNull)) return {Kind::kNull, {}};
-  if (is_one_of(plain, kNan)) return {Kind::kFloat, "NaN"};
-  if (is_one_of(plain, kInfinity)) return {Kind::kFloat, "+Inf"};
-  if (is_one_of(plain, kMinusInfinity)) return {Kind::kFloat, "-Inf"};
+  if (is_one_of(plain, kTrue)) return {Kind::kBool, "true", false};
+  if (is_one_of(plain, kFalse)) return {Kind::kBool, "false", false};
+  if (is_one_of(plain, kNull)) return {Kind::kNull, {}, false};
+  if (is_one_of(plain, kNan)) return {Kind::kFloat, "NaN", false};
+  if (is_one_of(plain, kInfinity)) return {Kind::kFloat, "+Inf", false};
+  if (is_one_of(plain, kMinusInfinity)) return {Kind::kFloat, "-Inf", false};
   const char first = plain[0];
   const bool numeric =
       is_digit(first) || first == '-' || first == '+' || first == '.';
   if (!numeric || starts_like_a_date(plain)) {
-    return {Kind::kString, std::string(plain)};
+    return {Kind::kString, std::string(plain), false};
   }
   const std::string bare =
       first == '.' ? std::string(plain) : without_underscores(plain);
   if (first != '.') {
     if (auto integer = integer_text(bare)) {
-      return {Kind::kInteger, *std::move(integer)};
+      return {Kind::kInteger, *std::move(integer), false};
     }
   }
   if (auto number = float_value(bare)) return *std::move(number);
-  return {Kind::kString, std::string(plain)};
+  return {Kind::kString, std::string(plain), false};
 }
 
 }  // namespace gpunode::text

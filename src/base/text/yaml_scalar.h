@@ -16,6 +16,7 @@ struct ResolvedScalar {
   Node::Kind kind = Node::Kind::kString;
   std::string
       text;  ///< As Node::scalar; for an infinity "+Inf", for NaN "NaN".
+  bool was_float = false;  ///< As Node::was_float.
 };
 
 ResolvedScalar resolve_scalar(std::string_view plain);

@@ -1,0 +1,25 @@
+// The config file as bytes: the one place of this room that reads a file.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "base/core/result.h"
+
+namespace gpunode::config {
+
+/// A config file after reading.
+struct ConfigText {
+  std::string name;  ///< As given on the command line.
+  std::string text;
+};
+
+/// The largest config file: what a ConfigMap can hold, 1 MiB.
+inline constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20U;
+
+/// The text of `path`. Errors begin with kLoadPrefix (load.h) and, like the
+/// peer's, "error opening config file: open PATH: no such file or directory"
+/// or "error parsing config file: read error: ...".
+Result<ConfigText> read_config_file(const std::string& path);
+
+}  // namespace gpunode::config

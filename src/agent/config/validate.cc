@@ -1,0 +1,188 @@
+#include "agent/config/validate.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace gpunode::config {
+namespace {
+
+template <class Enum, std::size_t N>
+using Words = std::array<std::pair<std::string_view, Enum>, N>;
+
+constexpr Words<MigStrategy, 3> kMigStrategies = {
+    {{"none", MigStrategy::kNone},
+     {"single", MigStrategy::kSingle},
+     {"mixed", MigStrategy::kMixed}}};
+constexpr Words<DeviceListStrategy, 4> kListStrategies = {
+    {{"envvar", DeviceListStrategy::kEnvvar},
+     {"volume-mounts", DeviceListStrategy::kVolumeMounts},
+     {"cdi-annotations", DeviceListStrategy::kCdiAnnotations},
+     {"cdi-cri", DeviceListStrategy::kCdiCri}}};
+constexpr Words<DeviceIdStrategy, 2> kIdStrategies = {
+    {{"uuid", DeviceIdStrategy::kUuid}, {"index", DeviceIdStrategy::kIndex}}};
+constexpr Words<AllocationPolicy, 2> kPolicies = {
+    {{"distributed", AllocationPolicy::kDistributed},
+     {"packed", AllocationPolicy::kPacked}}};
+constexpr Words<DiscoveryStrategy, 3> kDiscoveries = {
+    {{"auto", DiscoveryStrategy::kAuto},
+     {"nvml", DiscoveryStrategy::kNvml},
+     {"tegra", DiscoveryStrategy::kTegra}}};
+constexpr Words<log::Level, 4> kLevels = {{{"debug", log::Level::kDebug},
+                                           {"info", log::Level::kInfo},
+                                           {"warning", log::Level::kWarning},
+                                           {"error", log::Level::kError}}};
+
+template <class Enum, std::size_t N>
+const Enum* look_up(const Words<Enum, N>& words, std::string_view word) {
+  for (const auto& row : words) {
+    if (row.first == word) return &row.second;
+  }
+  return nullptr;
+}
+
+// Reads a one-word option into `into`; `complaint` ends where the word goes.
+template <class Enum, std::size_t N>
+Result<void> read_word(const Chosen& chosen, Option option,
+                       const Words<Enum, N>& words, std::string_view complaint,
+                       Enum& into) {
+  const auto& word = chosen.get<std::string>(option);
+  const Enum* found = look_up(words, word);
+  if (found == nullptr) {
+    return chosen.refuse(option, fmt::format("{}{}", complaint, word));
+  }
+  into = *found;
+  return {};
+}
+
+// Check 1 and 2.
+Result<void> read_list_strategies(const Chosen& chosen,
+                                  const std::function<bool()>& has_nvml,
+                                  Settings& settings) {
+  constexpr Option kOption = Option::kDeviceListStrategy;
+  settings.device_list_strategies.clear();
+  for (const auto& word : chosen.get<std::vector<std::string>>(kOption)) {
+    const auto* found = look_up(kListStrategies, word);
+    if (found == nullptr) {
+      const bool joined = word.find(',') != std::string::npos;
+      return chosen.refuse(
+          kOption,
+          fmt::format(
+              "invalid --device-list-strategy option: invalid strategy: {}",
+              word),
+          joined ? "in a file, write several as a list: [envvar, cdi-cri]"
+                 : "");
+    }
+    settings.device_list_strategies.push_back(*found);
+  }
+  const bool wants_cdi = settings.includes(DeviceListStrategy::kCdiCri) ||
+                         settings.includes(DeviceListStrategy::kCdiAnnotations);
+  if (wants_cdi && !has_nvml()) {
+    return chosen.refuse(kOption,
+                         "CDI --device-list-strategy options are only "
+                         "supported on NVML-based systems",
+                         "libnvidia-ml.so.1 cannot be loaded; install the "
+                         "driver, or use envvar");
+  }
+  return {};
+}
+
+// Check 5 and 6. The strategy is compared as written: whether it is a known
+// one is checked later.
+Result<void> check_mps(const Chosen& chosen, const Settings& settings) {
+  if (settings.sharing_strategy() != SharingStrategy::kMps) return {};
+  if (chosen.get<std::string>(Option::kMigStrategy) == "mixed") {
+    return chosen.refuse(Option::kMigStrategy,
+                         "using --mig-strategy=mixed is not supported with MPS",
+                         "use none or single, or share by timeSlicing");
+  }
+  if (settings.mps_root.empty()) {
+    return chosen.refuse(Option::kMpsRoot,
+                         "using MPS requires --mps-root to be specified",
+                         "give a directory on the host, as /run/nvidia/mps");
+  }
+  return {};
+}
+
+// Check 9.
+Result<void> read_imex(const Chosen& chosen, Settings& settings) {
+  const auto& ids =
+      chosen.get<std::vector<std::int64_t>>(Option::kImexChannelIds);
+  const bool allowed = ids.empty() || (ids.size() == 1 && ids[0] == 0);
+  if (!allowed) {
+    return chosen.refuse(
+        Option::kImexChannelIds,
+        fmt::format("invalid IMEX channel IDs: invalid IMEX config: channelIDs "
+                    "must be [] or [0]; found [{}]",
+                    fmt::join(ids, " ")),
+        "give 0 or nothing");
+  }
+  settings.imex_channel_ids.assign(ids.size(), 0);
+  settings.imex_required = chosen.get<bool>(Option::kImexRequired);
+  return {};
+}
+
+void copy_plain_options(const Chosen& chosen, Settings& settings) {
+  const auto text = [&](Option option) {
+    return chosen.get<std::string>(option);
+  };
+  const auto enabled = [&](Option option) { return chosen.get<bool>(option); };
+  settings.fail_on_init_error = enabled(Option::kFailOnInitError);
+  settings.driver_root = text(Option::kDriverRoot);
+  settings.dev_root = text(Option::kDevRoot);
+  if (settings.dev_root.empty()) settings.dev_root = settings.driver_root;
+  settings.driver_root_ctr_path = text(Option::kDriverRootCtrPath);
+  settings.mps_root = text(Option::kMpsRoot);
+  settings.gdrcopy_enabled = enabled(Option::kGdrcopyEnabled);
+  settings.gds_enabled = enabled(Option::kGdsEnabled);
+  settings.mofed_enabled = enabled(Option::kMofedEnabled);
+  settings.pass_device_specs = enabled(Option::kPassDeviceSpecs);
+  settings.cdi_annotation_prefix = text(Option::kCdiAnnotationPrefix);
+  settings.nvidia_cdi_hook_path = text(Option::kNvidiaCdiHookPath);
+  settings.cdi_feature_flags =
+      chosen.get<std::vector<std::string>>(Option::kCdiFeatureFlags);
+  settings.cdi_disable_hooks =
+      chosen.get<std::vector<std::string>>(Option::kCdiDisableHooks);
+  settings.kubelet_socket = text(Option::kKubeletSocket);
+  settings.listen_address = text(Option::kListenAddress);
+  settings.nvml_library = text(Option::kNvmlLibrary);
+  settings.host_root = text(Option::kHostRoot);
+}
+
+Result<void> read_checked_options(const Chosen& chosen,
+                                  const std::function<bool()>& has_nvml,
+                                  Settings& settings) {
+  TRY_VOID(read_list_strategies(chosen, has_nvml, settings));
+  TRY_VOID(read_word(
+      chosen, Option::kDeviceIdStrategy, kIdStrategies,
+      "invalid --device-id-strategy option: ", settings.device_id_strategy));
+  TRY_VOID(read_word(chosen, Option::kSharedDevicesAllocationPolicy, kPolicies,
+                     "invalid --shared-devices-allocation-policy option: ",
+                     settings.allocation_policy));
+  TRY_VOID(check_mps(chosen, settings));
+  TRY_VOID(read_word(chosen, Option::kDeviceDiscoveryStrategy, kDiscoveries,
+                     "invalid --device-discovery-strategy option ",
+                     settings.discovery_strategy));
+  TRY_VOID(read_word(chosen, Option::kMigStrategy, kMigStrategies,
+                     "unknown MIG strategy: ", settings.mig_strategy));
+  TRY_VOID(read_imex(chosen, settings));
+  return read_word(chosen, Option::kLogLevel, kLevels,
+                   "invalid --log-level option: ", settings.log_level);
+}
+
+}  // namespace
+
+Result<void> apply_options(const Chosen& chosen,
+                           const std::function<bool()>& has_nvml,
+                           Settings& settings) {
+  copy_plain_options(chosen, settings);
+  auto checked = read_checked_options(chosen, has_nvml, settings);
+  if (checked) return {};
+  return Error{checked.error().code(),
+               "unable to validate flags: " + checked.error().message()};
+}
+
+}  // namespace gpunode::config
