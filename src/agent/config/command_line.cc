@@ -138,7 +138,7 @@ class ArgumentReader {
                            std::optional<std::string> written);
   Result<std::string> argument_of(std::string_view name,
                                   std::optional<std::string> written);
-  Result<void> note_name(const OptionSpec& spec, std::string_view name);
+  void note_name(const OptionSpec& spec, std::string_view name);
 
   std::span<const std::string> rest_;
   CommandLine& into_;
@@ -203,17 +203,15 @@ Result<void> ArgumentReader::set_builtin(std::string_view name,
 
 // urfave/cli refuses a name and its alias on one command line, after the rest
 // was parsed.
-Result<void> ArgumentReader::note_name(const OptionSpec& spec,
-                                       std::string_view name) {
+void ArgumentReader::note_name(const OptionSpec& spec, std::string_view name) {
   std::string_view& used = used_names_[static_cast<std::size_t>(spec.option)];
-  if (!used.empty() && used != name && two_forms_.empty()) {
-    const bool in_order = std::ranges::find(spec.names, used) <
-                          std::ranges::find(spec.names, name);
+  const auto now = std::ranges::find(spec.names, name);
+  const auto before = std::ranges::find(spec.names, used);
+  if (!used.empty() && now != before && two_forms_.empty()) {
     two_forms_ = fmt::format("Cannot use two forms of the same flag: {} {}",
-                             in_order ? name : used, in_order ? used : name);
+                             *std::max(now, before), *std::min(now, before));
   }
-  used = name;
-  return {};
+  used = *now;  // The table's own text, which stays.
 }
 
 Result<void> ArgumentReader::set(std::string_view name,
@@ -223,7 +221,7 @@ Result<void> ArgumentReader::set(std::string_view name,
   }
   const OptionSpec* spec = find_option(name);
   if (spec == nullptr) return unknown_option(name);
-  TRY_VOID(note_name(*spec, name));
+  note_name(*spec, name);
   OptionValue& value = into_.options[static_cast<std::size_t>(spec->option)];
   if (value.source != Source::kCommandLine) {
     value = emptied(*spec, Source::kCommandLine);
