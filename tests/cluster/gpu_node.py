@@ -1,0 +1,135 @@
+"""The node's GPUs, simulated, and the agent that offers them: NVML double, /dev/nvidia* nodes and
+gpunode-agent with the seed's configuration."""
+
+import pathlib
+
+import images
+import machine
+from cluster import SANDBOX_IMAGE
+from process import Failed, run
+
+HERE = pathlib.Path(__file__).resolve().parent
+FIXTURES = HERE.parent / "fixtures/profiles"
+SEED_CONFIG = HERE / "seed/config.map.default"
+SEED_IMAGE = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda10.2"
+HOLDER_IMAGE = "gpunode.test/holder:1"
+BROKEN_IMAGE = "gpunode.test/vectoradd-broken-gpu:1"
+PLUGIN_DIRECTORY = pathlib.Path("/var/lib/kubelet/device-plugins")
+
+
+class Profile:
+    """A simulated machine: its profile, and what a node of it offers with the seed's config."""
+
+    def __init__(self, name, gpus, replicas=20):
+        self.name, self.gpus = name, gpus
+        self.file = FIXTURES / f"{name}.json"
+        self.in_image = f"/usr/share/gpunode-test/{name}.json"
+        self.shares = gpus * replicas
+
+
+A10G = Profile("a10g-x1", 1)
+T4 = Profile("t4-x4", 4)
+
+
+class Build:
+    """Where a build directory has the programs."""
+
+    def __init__(self, directory, agent=None):
+        self.directory = pathlib.Path(directory).resolve()
+        self.agent = pathlib.Path(agent or self.directory / "apps/agent/gpunode-agent")
+        self.vectoradd = self.directory / "apps/vectoradd/gpunode-vectoradd"
+        self.holder = self.directory / "tests/cluster/gpunode-cluster-holder"
+        self.cuda = self.directory / "tests/doubles/cuda/libcuda.so.1"
+        self.nvml = self.directory / "tests/doubles/nvml/libnvidia-ml.so.1"
+        self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
+
+    def check(self):
+        missing = [str(path) for path in vars(self).values() if not path.exists()]
+        if missing:
+            raise Failed(f"not built: {', '.join(missing)}; next: ninja -C {self.directory}")
+
+
+class GpuNode:
+    """Owns the agent's process and the simulated driver."""
+
+    def __init__(self, cluster, build):
+        self.cluster, self.build = cluster, build
+        self.profile = None
+        self.agent = None
+        self.config = cluster.state / "config.yaml"
+        self.config.write_bytes(SEED_CONFIG.read_bytes())
+        self.control = cluster.state / "nvml.control"
+
+    # The agent.
+
+    def run_agent(self, profile):
+        """Makes this a machine with the profile's GPUs, with the agent running."""
+        if self.profile is profile and self.agent is not None and self.agent.alive():
+            return
+        if self.agent is not None:
+            self.agent.stop()
+            self.cluster.processes.all.remove(self.agent)
+        self.install_driver(profile)
+        self.start_agent()
+
+    def start_agent(self):
+        argv = [str(self.build.agent), "--config-file", str(self.config), "--pass-device-specs",
+                "--driver-root-ctr-path", str(self.driver_root())]
+        name = f"{self.build.agent.name}-{self.profile.name}"
+        self.agent = self.cluster.processes.start(
+            name, argv, self.cluster.logs / f"{name}.log",
+            env={"PATH": "/usr/bin:/bin", "GPUNODE_FAKE_NVML_CONTROL": str(self.control)})
+
+    def reset(self):
+        """After a failed check: a driver without faults and a new agent."""
+        self.fake_nvml("reset")
+        if self.agent is not None:
+            self.agent.stop()
+            self.agent.start()
+
+    # The simulated driver.
+
+    def driver_root(self):
+        return self.cluster.state / f"driver-root-{self.profile.name}"
+
+    def install_driver(self, profile):
+        """The files of a driver below its root, and its nodes in this node's /dev."""
+        self.profile = profile
+        machine.set_gpu_nodes(profile.gpus)
+        self.fake_nvml("reset")
+        self.fake_nvml("tree", "--profile", str(profile.file), "--root", str(self.driver_root()),
+                       "--library", str(self.build.nvml))
+
+    def fake_nvml(self, *arguments):
+        run([str(self.build.fake_nvml), "--control", str(self.control), *arguments], timeout=20)
+
+    def driver_down(self):
+        self.fake_nvml("driver", "down")
+
+    def driver_up(self):
+        self.fake_nvml("driver", "up")
+
+    def xid(self, gpu, number):
+        self.fake_nvml("xid", str(gpu), str(number))
+
+
+def import_images(cluster, build):
+    """The sandbox, the seed's image, a holder and a GPU that computes wrongly."""
+    root = images.RootDirectory(cluster.state / "image-holder")
+    root.add(build.holder, "/holder")
+    cluster.import_image(SANDBOX_IMAGE, root, ["/holder"])
+    cluster.import_image(HOLDER_IMAGE, root, ["/holder"])
+
+    root = images.RootDirectory(cluster.state / "image-vectoradd")
+    root.add_program(build.vectoradd, "/usr/bin/vectoradd")
+    # What the runtime will bring from the node one day: here the driver is in the image.
+    libraries = images.library_directory(build.vectoradd)
+    root.add(build.cuda, f"{libraries}/libcuda.so.1")
+    root.add_libraries_of(build.cuda)
+    for profile in (A10G, T4):
+        root.add(profile.file, profile.in_image, mode=0o644)
+    driver = f"GPUNODE_FAKE_NVML={A10G.in_image}"
+    cluster.import_image(SEED_IMAGE, root, ["/usr/bin/vectoradd"], [driver])
+    cluster.import_image(BROKEN_IMAGE, root, ["/usr/bin/vectoradd"],
+                         [driver, "GPUNODE_FAKE_CUDA_MUTATE=add.f32=sub.f32"])
+

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Runs a real Kubernetes node on this machine and tells gpunode's story on it (story.py).
+
+    python3 tests/cluster/run.py --build-dir build/dev [--only WORDS]... [--keep]
+
+Needs root. The first run compiles Kubernetes (build_kubernetes.py); the logs of the last run stay
+in <build-dir>/tests/cluster/logs. Exit code 0 when every check holds, else 1.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import time
+
+import build_kubernetes
+import sandbox
+from process import Failed
+
+TIME_LIMIT = 1800  # For one whole run, Kubernetes' compilation apart.
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description="gpunode on a real Kubernetes node")
+    parser.add_argument("--build-dir", default="build/dev", help="where the programs were built")
+    parser.add_argument("--agent", help="another device plugin to run instead of gpunode-agent")
+    parser.add_argument("--only", action="append", default=[], metavar="WORDS",
+                        help="run the checks whose names have these words")
+    parser.add_argument("--keep", action="store_true",
+                        help="leave the cluster running at the end, until Ctrl-C")
+    parser.add_argument("--list", action="store_true", help="list the checks")
+    parser.add_argument("--inside", nargs=3, metavar=("STATE", "CGROUP", "KUBERNETES"),
+                        help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def outside(arguments, argv):
+    """Prepares, enters the namespaces and cleans up behind them."""
+    if os.geteuid() != 0:
+        raise Failed("needs root: it makes namespaces, mounts and cgroups")
+    from gpu_node import Build
+    Build(arguments.build_dir, arguments.agent).check()
+    kubernetes = build_kubernetes.ensure()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the cleaning up happens.
+    run = sandbox.Run()
+    try:
+        return run.enter(
+            [sys.executable, os.path.abspath(__file__), *argv,
+             "--inside", str(run.directory), run.cgroup, str(kubernetes)],
+            timeout=None if arguments.keep else TIME_LIMIT)
+    finally:
+        keep_logs(run.directory / "logs", pathlib.Path(arguments.build_dir) / "tests/cluster/logs")
+        run.close()
+
+
+def keep_logs(source, target):
+    if source.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+        say(f"cluster: logs are in {target}")
+
+
+def inside(arguments):
+    state, cgroup, kubernetes = arguments.inside
+    import machine
+    from cluster import Cluster
+    from gpu_node import Build, GpuNode, import_images
+    from story import Story
+
+    begin = time.monotonic()
+    machine.set_up(pathlib.Path(state))
+    build = Build(arguments.build_dir, arguments.agent)
+    cluster = Cluster(kubernetes, state, cgroup)
+    try:
+        # containerd is up first: the images go in while the control plane starts.
+        cluster.start(before_kubelet=lambda: import_images(cluster, build))
+        say(f"ok     {time.monotonic() - begin:6.1f} s  etcd, kube-apiserver, scheduler,"
+            " controller-manager, containerd and kubelet: the node is Ready")
+        story = Story(cluster, GpuNode(cluster, build))
+        count, failed = story.run(arguments.only)
+    except Failed as error:
+        say(f"FAILED {time.monotonic() - begin:6.1f} s  {error}")
+        count, failed = 0, ["the start"]
+    minutes = (time.monotonic() - begin) / 60
+    if failed:
+        say(f"cluster: FAILED in {minutes:.1f} min: {len(failed)} of {count}: " + "; ".join(failed))
+    else:
+        say(f"cluster: {count} checks passed in {minutes:.1f} min")
+    if arguments.keep:
+        say("cluster: kept. In another terminal:\n"
+            f"    nsenter --all --target {outer_pid()} env KUBECONFIG={cluster.kubeconfig('admin')}"
+            f" {cluster.bin}/kubectl get pods\n    Ctrl-C here ends it.")
+        signal.pause()
+    cluster.stop()
+    return 1 if failed else 0
+
+
+def outer_pid():
+    """This process's pid as the machine outside counts."""
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("NSpid:"):
+            return line.split()[1]
+    return os.getpid()
+
+
+def main(argv):
+    arguments = parse(argv)
+    if arguments.list:
+        from story import CHECKS
+        for name, profile, _ in CHECKS:
+            say(f"{name}  [{profile.name}]")
+        return 0
+    try:
+        return inside(arguments) if arguments.inside else outside(arguments, argv)
+    except (Failed, build_kubernetes.BuildError) as error:
+        print(f"cluster: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("cluster: interrupted", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
