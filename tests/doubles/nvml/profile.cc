@@ -1,6 +1,7 @@
 #include "tests/doubles/nvml/profile.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -351,16 +352,14 @@ Result<Profile> parse_profile(std::string text) {
 Result<Profile> load_profile(const std::string& path) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return Error::from_errno("open " + path, errno);
-  std::string text;
-  for (;;) {
-    constexpr std::size_t kChunk = 65536;
-    const std::size_t had = text.size();
-    text.resize(had + kChunk);
-    const ssize_t got = ::read(file.get(), text.data() + had, kChunk);
-    if (got < 0) return Error::from_errno("read " + path, errno);
-    text.resize(had + static_cast<std::size_t>(got));
-    if (got == 0) break;
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) {
+    return Error::from_errno("stat " + path, errno);
   }
+  std::string text(static_cast<std::size_t>(info.st_size), '\0');
+  const ssize_t got = ::read(file.get(), text.data(), text.size());
+  if (got < 0) return Error::from_errno("read " + path, errno);
+  text.resize(static_cast<std::size_t>(got));
   auto profile = parse_profile(std::move(text));
   if (!profile) return std::move(profile).error().with_context(path);
   return profile;
