@@ -8,7 +8,6 @@ namespace gpunode::vectoradd {
 /// One line a call: the member's name and the symbol behind it.
 #define GPUNODE_VECTORADD_CALLS(X)         \
   X(init, cuInit)                          \
-  X(driver_version, cuDriverGetVersion)    \
   X(error_name, cuGetErrorName)            \
   X(error_string, cuGetErrorString)        \
   X(device_count, cuDeviceGetCount)        \

@@ -22,7 +22,8 @@ namespace gpunode::abi {
   X(CUDA_ERROR_OUT_OF_MEMORY, 2, "out of memory")                              \
   X(CUDA_ERROR_NOT_INITIALIZED, 3, "initialization error")                     \
   X(CUDA_ERROR_DEINITIALIZED, 4, "driver shutting down")                       \
-  X(CUDA_ERROR_PROFILER_DISABLED, 5, "profiler disabled")                      \
+  X(CUDA_ERROR_PROFILER_DISABLED, 5,                                           \
+    "profiler disabled while using external profiling tool")                   \
   X(CUDA_ERROR_STUB_LIBRARY, 34, "CUDA driver is a stub library")              \
   X(CUDA_ERROR_DEVICE_UNAVAILABLE, 46,                                         \
     "CUDA-capable device(s) is/are busy or unavailable")                       \
@@ -35,7 +36,8 @@ namespace gpunode::abi {
   X(CUDA_ERROR_NO_BINARY_FOR_GPU, 209,                                         \
     "no kernel image is available for execution on the device")                \
   X(CUDA_ERROR_ECC_UNCORRECTABLE, 214, "uncorrectable ECC error encountered")  \
-  X(CUDA_ERROR_UNSUPPORTED_LIMIT, 215, "limit is not supported on device")     \
+  X(CUDA_ERROR_UNSUPPORTED_LIMIT, 215,                                         \
+    "limit is not supported on this architecture")                             \
   X(CUDA_ERROR_INVALID_PTX, 218, "a PTX JIT compilation failed")               \
   X(CUDA_ERROR_JIT_COMPILER_NOT_FOUND, 221,                                    \
     "PTX JIT compiler library not found")                                      \
@@ -76,7 +78,7 @@ namespace gpunode::abi {
     "MPS client failed to connect to the MPS control daemon or the MPS "       \
     "server")                                                                  \
   X(CUDA_ERROR_MPS_SERVER_NOT_READY, 807,                                      \
-    "the MPS server is not ready to accept new MPS client requests")           \
+    "MPS server is not ready to accept new MPS client requests")               \
   X(CUDA_ERROR_UNKNOWN, 999, "unknown error")
 
 enum CUresult : int {

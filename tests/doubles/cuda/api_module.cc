@@ -79,6 +79,17 @@ bool is_binary(const char* image) {
          std::memcmp(image, "\x50\xed\x55\xba", 4) == 0;
 }
 
+CUresult result_for(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+      return CUDA_ERROR_INVALID_IMAGE;
+    case ErrorCode::kUnsupported:
+      return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
+    default:
+      return CUDA_ERROR_INVALID_PTX;
+  }
+}
+
 CUresult load_module(Runtime& runtime, Context& context, CUmodule* module,
                      const void* image, const ErrorLog& log) {
   if (module == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
@@ -90,9 +101,7 @@ CUresult load_module(Runtime& runtime, Context& context, CUmodule* module,
   if (!parsed) {
     log.write(parsed.error().message() +
               "\nptxas fatal   : Ptx assembly aborted due to errors");
-    return parsed.error().code() == ErrorCode::kUnsupported
-               ? CUDA_ERROR_UNSUPPORTED_PTX_VERSION
-               : CUDA_ERROR_INVALID_PTX;
+    return result_for(parsed.error().code());
   }
   const Device& device = runtime.devices[context.device];
   if (parsed->target >

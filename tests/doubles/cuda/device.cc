@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -98,17 +99,22 @@ Machine default_machine() {
   return machine;
 }
 
-const Device* named(const std::vector<Device>& devices, std::string_view name) {
-  std::size_t index = 0;
-  const char* end = name.data() + name.size();
-  const auto read_index = std::from_chars(name.data(), end, index);
-  if (read_index.ec == std::errc() && read_index.ptr == end) {
-    return index < devices.size() ? &devices[index] : nullptr;
+const Device* named(const std::vector<Device>& devices,
+                    const std::string& name) {
+  char* end = nullptr;
+  const long index = std::strtol(name.c_str(), &end, 0);
+  if (end != name.c_str()) {
+    const bool is_there =
+        index >= 0 && static_cast<std::size_t>(index) < devices.size();
+    return is_there ? &devices[static_cast<std::size_t>(index)] : nullptr;
   }
-  if (name.empty()) return nullptr;
+  constexpr std::string_view kPrefix = "GPU-";
+  if (name.rfind(kPrefix, 0) != 0 || name.size() == kPrefix.size()) {
+    return nullptr;
+  }
   const Device* found = nullptr;
   for (const Device& device : devices) {
-    if (device.uuid.compare(0, name.size(), name) != 0) continue;
+    if (device.uuid.rfind(name, 0) != 0) continue;
     if (found != nullptr) return nullptr;  // Ambiguous.
     found = &device;
   }
@@ -176,37 +182,38 @@ abi::CUresult find_devices(const Environment& environment,
                            std::vector<Device>* devices) {
   const std::string prefix = environment.device_root + "/nvidia";
   if (!can_open(prefix + "ctl")) return abi::CUDA_ERROR_NO_DEVICE;
+  if (!can_open(prefix + "-uvm")) return abi::CUDA_ERROR_UNKNOWN;
   devices->clear();
   for (const Device& device : machine.devices) {
     if (can_open(prefix + std::to_string(device.minor))) {
       devices->push_back(device);
     }
   }
-  if (!devices->empty() && !can_open(prefix + "-uvm")) {
-    return abi::CUDA_ERROR_UNKNOWN;
-  }
   if (environment.visible_devices) {
-    *devices = visible(*devices, *environment.visible_devices);
+    const abi::CUresult result =
+        choose_visible(*environment.visible_devices, devices);
+    if (result != abi::CUDA_SUCCESS) return result;
   }
   return devices->empty() ? abi::CUDA_ERROR_NO_DEVICE : abi::CUDA_SUCCESS;
 }
 
-std::vector<Device> visible(const std::vector<Device>& devices,
-                            std::string_view list) {
+abi::CUresult choose_visible(std::string_view list,
+                             std::vector<Device>* devices) {
   std::vector<Device> chosen;
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
-    const Device* device = named(devices, list.substr(0, comma));
+    const Device* device = named(*devices, std::string(list.substr(0, comma)));
     if (device == nullptr) break;
     const bool is_repeated = std::any_of(
         chosen.begin(), chosen.end(),
         [&](const Device& earlier) { return earlier.minor == device->minor; });
-    if (is_repeated) break;
+    if (is_repeated) return abi::CUDA_ERROR_INVALID_DEVICE;
     chosen.push_back(*device);
     if (comma == std::string_view::npos) break;
     list.remove_prefix(comma + 1);
   }
-  return chosen;
+  *devices = std::move(chosen);
+  return abi::CUDA_SUCCESS;
 }
 
 }  // namespace gpunode::fake_cuda

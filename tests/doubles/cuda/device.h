@@ -44,16 +44,17 @@ Result<Machine> parse_machine(std::string_view profile_json);
 /// library, else one A10G for each minor number that is asked for.
 Result<Machine> load_machine(const Environment& environment);
 
-/// What cuInit finds: `devices` in the order CUDA shows them.
-/// NO_DEVICE if nvidiactl or every GPU is missing or forbidden, or
-/// CUDA_VISIBLE_DEVICES hides all; UNKNOWN if nvidia-uvm is.
+/// What cuInit finds: `devices` in the order CUDA shows them. As driver 580
+/// answers when a node is missing or forbidden: NO_DEVICE without nvidiactl,
+/// else UNKNOWN without nvidia-uvm, else NO_DEVICE if no GPU is left.
 abi::CUresult find_devices(const Environment& environment,
                            const Machine& machine,
                            std::vector<Device>* devices);
 
-/// CUDA_VISIBLE_DEVICES' rules: indexes or beginnings of UUIDs, in the order
-/// given; the first that names nothing ends the list, as does a repetition.
-std::vector<Device> visible(const std::vector<Device>& devices,
-                            std::string_view list);
+/// CUDA_VISIBLE_DEVICES' rules, as driver 580 has them: indexes (as strtol
+/// reads them) or beginnings of UUIDs, in the order given; the first that names
+/// nothing ends the list. INVALID_DEVICE if a device is named twice.
+abi::CUresult choose_visible(std::string_view list,
+                             std::vector<Device>* devices);
 
 }  // namespace gpunode::fake_cuda

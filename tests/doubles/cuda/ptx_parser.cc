@@ -80,9 +80,11 @@ class Parser {
   Result<Module> run() {
     TRY_VOID(header());
     while (peek().kind != Token::Kind::kEnd) {
-      if (take_word(".visible") || take_word(".weak")) continue;
+      const bool is_linked = take_word(".visible") || take_word(".weak");
       if (take_word(".entry")) {
         TRY_VOID(entry());
+      } else if (is_linked) {
+        return unexpected();
       } else if (peek().text == ".shared") {
         TRY_VOID(shared_variable(&module_scope_, &module_shared_bytes_));
       } else if (!skip_note()) {
@@ -164,8 +166,10 @@ class Parser {
 
   Result<void> header() {
     if (!take_word(".version")) {
-      return error_at(peek().line,
-                      "Missing .version directive at start of file");
+      return Error(
+          ErrorCode::kInvalidArgument,
+          error_at(peek().line, "Missing .version directive at start of file")
+              .message());
     }
     // "4.0" reads as a float; PTX means two numbers.
     if (peek().kind != Token::Kind::kFloat) return unexpected();

@@ -15,8 +15,9 @@ namespace gpunode::fake_cuda::ptx {
 /// The newest `.version` that the double compiles, as 10 * major + minor.
 inline constexpr unsigned kNewestVersion = 90;
 
-/// Fails with kCorrupt if the text is wrong, kUnsupported if its version is
-/// newer than kNewestVersion.
+/// Fails with kInvalidArgument if the text is no PTX at all, kUnsupported if
+/// its version is newer than kNewestVersion, kCorrupt if something in it is
+/// wrong.
 Result<Module> parse(std::string_view text);
 
 }  // namespace gpunode::fake_cuda::ptx
