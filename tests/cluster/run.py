@@ -49,11 +49,16 @@ def outside(arguments, argv):
     kubernetes = build_kubernetes.ensure()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the cleaning up happens.
     run = sandbox.Run()
+
+    def show_way_in(pid):
+        say(f"cluster: to look inside:\n    nsenter --all --target {pid} {kubernetes}/kubectl"
+            f" --kubeconfig {run.directory}/admin.kubeconfig get pods")
+    command = [sys.executable, os.path.abspath(__file__), *argv,
+               "--inside", str(run.directory), run.cgroup, str(kubernetes)]
     try:
-        return run.enter(
-            [sys.executable, os.path.abspath(__file__), *argv,
-             "--inside", str(run.directory), run.cgroup, str(kubernetes)],
-            timeout=None if arguments.keep else TIME_LIMIT)
+        if arguments.keep:
+            return run.enter(command, timeout=None, when_inside=show_way_in)
+        return run.enter(command, timeout=TIME_LIMIT)
     finally:
         keep_logs(run.directory / "logs", pathlib.Path(arguments.build_dir) / "tests/cluster/logs")
         run.close()
@@ -93,20 +98,10 @@ def inside(arguments):
     else:
         say(f"cluster: {count} checks passed in {minutes:.1f} min")
     if arguments.keep:
-        say("cluster: kept. In another terminal:\n"
-            f"    nsenter --all --target {outer_pid()} env KUBECONFIG={cluster.kubeconfig('admin')}"
-            f" {cluster.bin}/kubectl get pods\n    Ctrl-C here ends it.")
+        say("cluster: kept; Ctrl-C ends it")
         signal.pause()
     cluster.stop()
     return 1 if failed else 0
-
-
-def outer_pid():
-    """This process's pid as the machine outside counts."""
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("NSpid:"):
-            return line.split()[1]
-    return os.getpid()
 
 
 def main(argv):

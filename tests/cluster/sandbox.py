@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from process import Failed
+from process import Failed, wait_until
 
 BASE = "gpunode-cluster"
 
@@ -54,8 +54,11 @@ def make_cgroup(name):
 
 
 def remove_cgroup(name):
-    """Removes the group with all below it, once the kernel has let its dead go."""
-    for mount in hierarchies():
+    """Removes the group with all below it, once the kernel has let its dead go.
+
+    From every mount: runc makes it in a bare cgroup2 mount too.
+    """
+    for _, mount in cgroup_mounts():
         top = mount / name
         deadline = time.monotonic() + 10
         while top.exists():
@@ -83,7 +86,6 @@ class Run:
         except OSError as error:
             raise Failed(f"{self.base}: {error.strerror}; next: set GPUNODE_CLUSTER_DIR") from error
         self.sweep()
-        self.made_directories = []
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=self.base))
         self.directory.chmod(0o755)
         self.lock = self.take_lock(self.directory)
@@ -104,21 +106,47 @@ class Run:
         """Removes what killed runs have left."""
         for directory in self.base.glob("run-*"):
             lock = self.take_lock(directory)
-            if lock is None:
-                continue  # Somebody's living run.
-            with lock:
-                remove_cgroup(f"{BASE}-{directory.name}")
-                shutil.rmtree(directory, ignore_errors=True)
+            if lock is not None:  # Else it is somebody's living run.
+                with lock:
+                    self.remove(directory)
+
+    @staticmethod
+    def remove(directory):
+        """Removes a run's cgroup, its mount points and its directory, which knows both."""
+        remove_cgroup(f"{BASE}-{directory.name}")
+        for path in FIXED_DIRECTORIES:
+            if (directory / "made" / pathlib.Path(path).name).exists():
+                try:
+                    os.rmdir(path)
+                except OSError:
+                    pass  # Somebody uses it by now.
+        shutil.rmtree(directory, ignore_errors=True)
 
     def prepare(self):
         make_cgroup(self.cgroup)
+        (self.directory / "made").mkdir()
         for path in map(pathlib.Path, FIXED_DIRECTORIES):
             if not path.exists():
+                (self.directory / "made" / path.name).touch()
                 path.mkdir(parents=True)
-                self.made_directories.append(path)
 
-    def enter(self, argv, timeout):
-        """Runs argv as the namespaces' first process's child; returns its exit code."""
+    def inside_pid(self):
+        """The pid of the namespaces' process 1 as this side counts, for nsenter; None before it is.
+        """
+        for status in pathlib.Path("/proc").glob("[0-9]*/status"):
+            try:
+                text = status.read_text()
+            except OSError:
+                continue  # It has ended meanwhile.
+            if f"\nPPid:\t{self.child.pid}\n" in text:
+                return int(status.parent.name)
+        return None
+
+    def enter(self, argv, timeout, when_inside=None):
+        """Runs argv as the child of the namespaces' first process; returns its exit code.
+
+        when_inside(pid) is called with that first process's pid once it is there.
+        """
         self.prepare()
         command = [
             # Killed runs take their namespaces with them: setpriv ties unshare to this process,
@@ -129,6 +157,8 @@ class Run:
             sys.executable, str(pathlib.Path(__file__).resolve()), *argv,
         ]
         self.child = subprocess.Popen(command, process_group=0, stdin=subprocess.DEVNULL)
+        if when_inside is not None:
+            when_inside(wait_until(self.inside_pid, "the namespaces are made", 30))
         try:
             return self.child.wait(timeout=timeout)
         except subprocess.TimeoutExpired as error:
@@ -138,15 +168,8 @@ class Run:
         if self.child is not None and self.child.poll() is None:
             self.child.kill()  # --kill-child: the namespaces' first process goes with it.
             self.child.wait()
-        if self.cgroup is not None:
-            remove_cgroup(self.cgroup)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self.remove(self.directory)
         self.lock.close()
-        for path in self.made_directories:
-            try:
-                path.rmdir()
-            except OSError:
-                pass  # Somebody uses it by now.
 
 
 def first_process(argv):

@@ -132,12 +132,13 @@ class Sweeping(unittest.TestCase):
         killed = living.base / "run-killed"
         (killed / "containerd").mkdir(parents=True)
         (killed / "lock").touch()
-        sandbox.make_cgroup("gpunode-cluster-run-killed")
+        for _, mount in sandbox.cgroup_mounts():
+            (mount / "gpunode-cluster-run-killed/pod").mkdir(parents=True)
         other = sandbox.Run(self.base)
         self.addCleanup(other.close)
         self.assertFalse(killed.exists())
         self.assertTrue(living.directory.exists())
-        for mount in sandbox.hierarchies():
+        for _, mount in sandbox.cgroup_mounts():
             self.assertFalse((mount / "gpunode-cluster-run-killed").exists())
 
     def test_the_end_of_a_run_is_the_end_of_what_it_started(self):
