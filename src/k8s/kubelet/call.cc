@@ -48,7 +48,9 @@ grpc::ByteBuffer to_buffer(const std::shared_ptr<const std::string>& list) {
 
 }  // namespace
 
-Call::Call(CallSource& source) : source_(source), stream_(&context_) {}
+Call::Call(CallSource& source) : source_(source), stream_(&context_) {
+  source_.live.enter();
+}
 
 void Call::await(CallSource& source) {
   // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): deleted in leave().

@@ -5,24 +5,52 @@
 // streams, and no generated stub is compiled.
 #pragma once
 
+#include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server_context.h>
 
-#include "base/core/error.h"
+#include "base/core/mutex.h"
 #include "k8s/kubelet/connections.h"
 #include "k8s/kubelet/served_resource.h"
 
 namespace gpunode::kubelet {
+
+/// Counts calls, the waiting one included. Any thread.
+class LiveCalls {
+ public:
+  void enter() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    ++count_;
+  }
+  void leave() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (--count_ == 0) none_left_.notify_all();
+  }
+  void wait_until_none() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    while (count_ > 0) none_left_.wait(mutex_);
+  }
+
+ private:
+  Mutex mutex_;
+  std::condition_variable_any none_left_;
+  std::size_t count_ GUARDED_BY(mutex_) = 0;
+};
 
 /// What calls need of their server. Outlives them.
 struct CallSource {
   grpc::AsyncGenericService service;
   grpc::ServerCompletionQueue* queue = nullptr;
   Connections* connections = nullptr;
+  /// The queue may be shut down when these have left: a call that is being
+  /// cancelled still begins operations, and gRPC aborts if it does so late.
+  LiveCalls live;
   /// Null if the resource has been removed.
   std::function<std::shared_ptr<ServedResource>(const std::string& name)> find;
 };
@@ -49,7 +77,7 @@ class Call final : public ListStream {
   };
 
   explicit Call(CallSource& source);
-  ~Call() override = default;
+  ~Call() override { source_.live.leave(); }
 
   void arrived(bool ok);
   void received(bool ok);

@@ -61,7 +61,7 @@ void ServedResource::say_farewell(Duration limit) {
 
 void ServedResource::attach(ListStream* stream) {
   const MutexLock lock(mutex_);
-  watchers_.push_back({stream, 0, false, false});
+  watchers_.emplace_back().stream = stream;
   advance(watchers_.back());
 }
 
@@ -70,21 +70,17 @@ void ServedResource::sent(ListStream* stream, bool ok) {
   Watcher* watcher = find(stream);
   if (watcher == nullptr) return;
   watcher->is_sending = false;
-  if (ok) {
-    advance(*watcher);
-  } else {
-    watcher->is_ending = true;
-    stream->end();
-  }
+  if (!ok) watcher->is_abandoned = true;
+  advance(*watcher);
 }
 
 void ServedResource::abandoned(ListStream* stream) {
   const MutexLock lock(mutex_);
   Watcher* watcher = find(stream);
-  // What is under way comes back, failed, and ends the stream.
-  if (watcher == nullptr || watcher->is_sending || watcher->is_ending) return;
-  watcher->is_ending = true;
-  stream->end();
+  if (watcher == nullptr) return;
+  // A send that is under way comes back first, well or badly.
+  watcher->is_abandoned = true;
+  advance(*watcher);
 }
 
 void ServedResource::detach(ListStream* stream) {
@@ -113,13 +109,14 @@ void ServedResource::set_list(const std::vector<Device>& devices) {
 
 void ServedResource::advance(Watcher& watcher) {
   if (watcher.is_sending || watcher.is_ending) return;
-  if (watcher.sent != version_) {
+  const bool has_list = watcher.sent == version_;
+  if (watcher.is_abandoned || (has_list && is_leaving_)) {
+    watcher.is_ending = true;
+    watcher.stream->end();
+  } else if (!has_list) {
     watcher.sent = version_;
     watcher.is_sending = true;
     watcher.stream->send(list_);
-  } else if (is_leaving_) {
-    watcher.is_ending = true;
-    watcher.stream->end();
   }
 }
 

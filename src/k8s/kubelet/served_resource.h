@@ -83,6 +83,7 @@ class ServedResource {
     ListStream* stream = nullptr;
     std::uint64_t sent = 0;  // The version it has, or is being sent.
     bool is_sending = false;
+    bool is_abandoned = false;
     bool is_ending = false;
   };
 

@@ -106,6 +106,7 @@ DevicePluginServer::Impl::~Impl() {
   // which drain() must be there to see.
   if (connections_) connections_->stop();
   if (server_) server_->Shutdown(std::chrono::system_clock::now());
+  if (thread_.joinable()) source_.live.wait_until_none();
   if (queue_) queue_->Shutdown();
   if (thread_.joinable()) {
     thread_.join();
