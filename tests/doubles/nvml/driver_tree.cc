@@ -45,6 +45,13 @@ class Writer {
     if (code) fail("link", path, code.value());
   }
 
+  /// What an earlier profile left.
+  void remove_all(const fs::path& path) {
+    std::error_code code;
+    fs::remove_all(root_ / path, code);
+    if (code) fail("remove", path, code.value());
+  }
+
   void folder(const fs::path& path) {
     std::error_code code;
     fs::create_directories(root_ / path, code);
@@ -269,7 +276,15 @@ unsigned compute_instance_cap(unsigned gpu_minor, unsigned gpu_instance,
 }
 
 Result<void> lay_driver_tree(const Profile& profile, const DriverTree& tree) {
+  std::error_code code;
+  if (fs::weakly_canonical(tree.root, code) == "/" || code) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "lay driver tree: the root must be a folder of its own");
+  }
   Writer out(tree.root);
+  for (const char* stale : {"proc/driver", "sys/bus/pci/devices", "dev"}) {
+    out.remove_all(stale);
+  }
   write_proc(profile, out);
   write_mig_minors(out);
   write_capabilities(profile, out);

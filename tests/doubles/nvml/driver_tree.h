@@ -10,7 +10,9 @@
 namespace gpunode::fake_nvml {
 
 struct DriverTree {
-  std::string root;          ///< Made if missing; files in it are replaced.
+  /// Made if missing; proc/driver, sys/bus/pci/devices and dev in it are
+  /// made anew. Not /.
+  std::string root;
   std::string profile_path;  ///< Copied beside the library as profile.json.
   /// libnvidia-ml.so.1, copied as libnvidia-ml.so.<version> with its link.
   /// Empty: no library.
