@@ -2,6 +2,7 @@
 gpunode-agent with the seed's configuration."""
 
 import pathlib
+import signal
 
 import images
 import machine
@@ -80,9 +81,20 @@ class GpuNode:
             name, argv, self.cluster.logs / f"{name}.log",
             env={"PATH": "/usr/bin:/bin", "GPUNODE_FAKE_NVML_CONTROL": str(self.control)})
 
+    def configure(self, old="", new=""):
+        """The seed's configuration with `old` replaced, as an edit does it; then SIGHUP."""
+        text = SEED_CONFIG.read_text()
+        if old not in text:
+            raise Failed(f"the seed's configuration has no {old}")
+        half = self.config.with_suffix(".new")
+        half.write_text(text.replace(old, new))
+        half.rename(self.config)
+        self.agent.popen.send_signal(signal.SIGHUP)
+
     def reset(self):
-        """After a failed check: a driver without faults and a new agent."""
+        """After a failed check: the seed's config, a driver without faults and a new agent."""
         self.fake_nvml("reset")
+        self.config.write_bytes(SEED_CONFIG.read_bytes())
         if self.agent is not None:
             self.agent.stop()
             self.agent.start()

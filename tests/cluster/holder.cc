@@ -6,13 +6,13 @@
 /// Static and small: it is all that its image holds.
 
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <string>
 
 namespace {
 
@@ -23,12 +23,11 @@ constexpr int kNodes = 16;  // More than any simulated machine has GPUs.
 /// tells which GPUs this container may use.
 void print_gpus() {
   for (int minor = 0; minor < kNodes; ++minor) {
-    char path[sizeof "/dev/nvidia" + 12];
-    std::snprintf(path, sizeof path, "/dev/nvidia%d", minor);
-    const int fd = ::open(path, O_RDWR | O_CLOEXEC);
+    const std::string path = "/dev/nvidia" + std::to_string(minor);
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) continue;
     const bool allowed = fd >= 0 || errno == ENXIO;
-    std::printf("%s %s\n", path, allowed ? "allowed" : std::strerror(errno));
+    std::printf("%s %s\n", path.c_str(), allowed ? "allowed" : "refused");
     if (fd >= 0) ::close(fd);
   }
 }
@@ -43,8 +42,9 @@ int main() {
   // Blocked before anything is printed: process 1 of a PID namespace ignores
   // signals that have no handler, and a signal must not be lost between the
   // line below and sigwait.
-  sigprocmask(SIG_BLOCK, &ending, nullptr);
+  pthread_sigmask(SIG_BLOCK, &ending, nullptr);
 
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread.
   const char* visible = std::getenv("NVIDIA_VISIBLE_DEVICES");
   if (visible != nullptr) {
     std::printf("NVIDIA_VISIBLE_DEVICES=%s\n", visible);

@@ -8,16 +8,21 @@ import time
 
 
 class Failed(Exception):
-    """A check's claim does not hold; the text is for a person."""
+    """A claim does not hold. The text is for a person; `log` is the file to look into, if any."""
+
+    def __init__(self, text, log=None):
+        super().__init__(text)
+        self.log = log
 
 
 def tail(path, lines=15):
-    """The last lines of a log, indented, or a word about why there are none."""
+    """A log's last lines under its name, for a person; or a word about why there are none."""
     try:
         text = pathlib.Path(path).read_text(errors="replace")
+        last = text.splitlines()[-lines:] or ["(empty)"]
     except OSError as error:
-        return f"      ({path}: {error.strerror})"
-    return "\n".join("      " + line for line in text.splitlines()[-lines:]) or "      (empty)"
+        last = [f"({error.strerror})"]
+    return "\n".join([f"    the end of {path}:", *("      " + line[:300] for line in last)])
 
 
 class Process:
@@ -26,10 +31,12 @@ class Process:
     def __init__(self, name, argv, log, env=None, cwd=None):
         self.name, self.argv, self.log, self.env, self.cwd = name, argv, pathlib.Path(log), env, cwd
         self.popen = None
+        self.log_start = 0
         self.expected = False  # True while it ought to be alive: guard() looks at it.
 
     def start(self):
         with open(self.log, "ab") as log:
+            self.log_start = log.tell()
             try:
                 # A process group of its own: a Ctrl-C at the terminal is ours to act on.
                 self.popen = subprocess.Popen(
@@ -44,6 +51,12 @@ class Process:
     @property
     def pid(self):
         return self.popen.pid
+
+    def log_since_start(self):
+        """What this incarnation has said so far."""
+        with open(self.log, "rb") as log:
+            log.seek(self.log_start)
+            return log.read().decode(errors="replace")
 
     def alive(self):
         return self.popen is not None and self.popen.poll() is None
@@ -83,8 +96,8 @@ class Processes:
         for process in self.all:
             if process.expected and not process.alive():
                 process.expected = False  # Said once.
-                raise Failed(f"{process.name} ended by itself with {process.popen.returncode};"
-                             f" {process.log}:\n{tail(process.log)}")
+                raise Failed(f"{process.name} ended by itself with {process.popen.returncode}",
+                             process.log)
 
     def stop(self):
         for process in reversed(self.all):

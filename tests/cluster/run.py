@@ -17,7 +17,7 @@ import time
 
 import build_kubernetes
 import sandbox
-from process import Failed
+from process import Failed, tail
 
 TIME_LIMIT = 1800  # For one whole run, Kubernetes' compilation apart.
 
@@ -91,6 +91,8 @@ def inside(arguments):
         count, failed = story.run(arguments.only)
     except Failed as error:
         say(f"FAILED {time.monotonic() - begin:6.1f} s  {error}")
+        if error.log:
+            say(tail(error.log))
         count, failed = 0, ["the start"]
     minutes = (time.monotonic() - begin) / 60
     if failed:

@@ -52,7 +52,7 @@ def on_t4(document):
 
 
 def holder(name):
-    """Many of these run at once; without a network of their own they start in half the time."""
+    """Many of these run at once: on the host's network, which spares the CNI plugins' work."""
     return pod(name, HOLDER_IMAGE, host_network=True)
 
 
@@ -120,6 +120,11 @@ class Story:
         self.wait(lambda: self.cluster.gpus() == count,
                   lambda: f"allocatable {RESOURCE} is {count}; it is {self.cluster.gpus()}",
                   timeout)
+
+    def wait_gpus_gone(self):
+        """Until the scheduler may hand out none: the plugin is down, or has nothing."""
+        self.wait(lambda: not self.cluster.gpus(),
+                  lambda: f"no {RESOURCE} is allocatable; it is {self.cluster.gpus()}")
 
     def wait_pods(self, names, wanted, timeout=180):
         """Until all the Pods are in the phase; returns them."""
@@ -215,26 +220,27 @@ class Story:
         failed = []
         for name, profile, function in chosen:
             start = time.monotonic()
+            failure = None
             try:
                 self.node.run_agent(profile)
                 self.wait_gpus(profile.shares)
                 note = function(self)
                 self.clean()
-                outcome = "ok    "
             except Failed as error:
                 failed.append(name)
-                outcome, note = "FAILED", str(error)
-            print(f"{outcome} {time.monotonic() - start:6.1f} s  {name}"
+                failure = note = error
+            print(f"{'FAILED' if failure else 'ok    '} {time.monotonic() - start:6.1f} s  {name}"
                   + (f": {note}" if note else ""), flush=True)
-            if outcome == "FAILED":
-                self.show_logs()
+            if failure:
+                self.show_logs(failure)
                 self.start_over()
         return len(chosen), failed
 
-    def show_logs(self):
-        for process in (self.node.agent, self.cluster.kubelet):
-            if process is not None:
-                print(f"    the end of {process.log}:\n{tail(process.log)}", flush=True)
+    def show_logs(self, failure):
+        logs = {failure.log, self.node.agent.log if self.node.agent else None,
+                self.cluster.kubelet.log}
+        for log in sorted(logs - {None}):
+            print(tail(log), flush=True)
 
     def start_over(self):
         """After a failure: what the next check may count on."""
@@ -316,6 +322,40 @@ def driver_dies(story):
     expect(story.node.agent.alive() and story.node.agent.pid == pid, "the agent was restarted")
     expect(phase(story.api.pods()["survivor"]) == "Running", "a running Pod was ended")
     return f"0 after {down:.1f} s (capacity {capacity}), back after {up:.1f} s"
+
+
+@check("an agent that starts without a driver waits for it and offers the GPU when it is there")
+def driver_comes_late(story):
+    story.node.agent.stop()
+    story.wait_gpus_gone()
+    story.node.driver_down()
+    story.node.agent.start()
+    pid = story.node.agent.pid
+    story.wait(lambda: story.node.agent.log_since_start(), "the agent says something")
+    story.node.driver_up()
+    story.wait_gpus(A10G.shares)
+    expect(story.node.agent.pid == pid and story.node.agent.alive(), "the agent was restarted")
+
+
+@check("SIGHUP: a good config takes effect, a bad one leaves the last good one in force")
+def reload(story):
+    story.cluster.apply(holder("survivor"))
+    survivor = story.wait_pods(["survivor"], "Running")["survivor"]
+    pid = story.node.agent.pid
+    story.node.configure("replicas: 20", "replicas: 30")
+    story.wait_gpus(30)
+    said_before = len(story.node.agent.log_since_start())
+    story.node.configure("replicas: 20", "replicas: -1")
+    story.wait(lambda: "must be >= 2" in story.node.agent.log_since_start()[said_before:],
+               "the agent's log says what is wrong with the config")
+    story.run_to_end(pod("during", SEED_IMAGE))
+    expect(story.cluster.gpus() == 30, f"{story.cluster.gpus()} shares after the bad config")
+    story.node.configure()
+    story.wait_gpus(A10G.shares)
+    expect(story.node.agent.pid == pid and story.node.agent.alive(), "the agent was restarted")
+    now = story.api.pods()["survivor"]
+    expect(phase(now) == "Running" and container_ids(now) == container_ids(survivor),
+           f"the Pod that ran through it is {said(now)}")
 
 
 @check("the kubelet is killed and restarted under 50 Pods' churn: nothing is lost")
