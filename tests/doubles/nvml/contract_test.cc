@@ -220,7 +220,7 @@ TEST_F(Contract, MemoryAddsUpInBothForms) {
     EXPECT_EQ(all.total, memory.total);
     EXPECT_EQ(all.total, all.reserved + all.used + all.free);
     all.version = 0;
-    EXPECT_EQ(newer(device, &all), NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+    EXPECT_EQ(newer(device, &all), NVML_ERROR_FUNCTION_NOT_FOUND);
   }
 }
 
@@ -252,9 +252,30 @@ TEST_F(Contract, AGpuWithoutMigHasNoMigDevices) {
   for (const nvmlDevice_t device : gpus()) {
     if (mig_enabled(device)) continue;
     nvmlDevice_t mig = nullptr;
-    EXPECT_NE(
+    EXPECT_EQ(
         NVML(library(), nvmlDeviceGetMigDeviceHandleByIndex)(device, 0, &mig),
-        NVML_SUCCESS);
+        NVML_ERROR_NOT_FOUND);
+    nvmlGpuInstance_t instance = nullptr;
+    EXPECT_EQ(
+        NVML(library(), nvmlDeviceGetGpuInstanceById)(device, 1, &instance),
+        NVML_ERROR_NOT_FOUND);
+  }
+}
+
+TEST_F(Contract, AGpuIsNoMigDevice) {
+  for (const nvmlDevice_t device : gpus()) {
+    unsigned id = 0;
+    EXPECT_EQ(NVML(library(), nvmlDeviceGetGpuInstanceId)(device, &id),
+              NVML_ERROR_INVALID_ARGUMENT);
+    EXPECT_EQ(NVML(library(), nvmlDeviceGetComputeInstanceId)(device, &id),
+              NVML_ERROR_INVALID_ARGUMENT);
+    nvmlDeviceAttributes_t attributes{};
+    EXPECT_EQ(NVML(library(), nvmlDeviceGetAttributes_v2)(device, &attributes),
+              NVML_ERROR_NOT_SUPPORTED);
+    nvmlDevice_t parent = nullptr;
+    EXPECT_EQ(NVML(library(), nvmlDeviceGetDeviceHandleFromMigDeviceHandle)(
+                  device, &parent),
+              NVML_ERROR_INVALID_ARGUMENT);
   }
 }
 
@@ -289,6 +310,8 @@ TEST_F(Contract, NearnessIsSymmetric) {
   const auto all = gpus();
   const auto ancestor = NVML(library(), nvmlDeviceGetTopologyCommonAncestor);
   for (std::size_t a = 0; a < all.size(); ++a) {
+    nvmlGpuTopologyLevel_t self = -1;
+    EXPECT_EQ(ancestor(all[a], all[a], &self), NVML_ERROR_NOT_SUPPORTED);
     for (std::size_t b = a + 1; b < all.size(); ++b) {
       nvmlGpuTopologyLevel_t there = -1;
       nvmlGpuTopologyLevel_t back = -2;

@@ -191,7 +191,7 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device,
       [&](const Session& session, nvmlDevice_st& found) {
         if (memory == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
         if (memory->version != NVML_STRUCT_VERSION(nvmlMemory_v2_t, 2)) {
-          return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+          return NVML_ERROR_FUNCTION_NOT_FOUND;  // As driver 580 has it.
         }
         const Memory all = memory_of(found, session);
         memory->total = all.total;

@@ -65,14 +65,15 @@ class Writer {
     if (code) fail("copy " + from.string() + " to", path, code.value());
   }
 
-  void device(const fs::path& path, unsigned major, unsigned minor) {
+  void device(const fs::path& path, unsigned major, unsigned minor,
+              mode_t mode = 0666) {
     if (!prepare(path)) return;
     const fs::path whole = root_ / path;
     if (::mknod(whole.c_str(), S_IFCHR | 0666, makedev(major, minor)) != 0) {
       if (errno != EPERM) return fail("mknod", path, errno);
       file(path, "");
     }
-    ::chmod(whole.c_str(), 0666);
+    ::chmod(whole.c_str(), mode);
   }
 
   Result<void> finish() && {
@@ -107,10 +108,11 @@ std::string capability(unsigned minor, unsigned mode = 0444) {
 }
 
 void write_proc(const Profile& profile, Writer& out) {
-  out.file("proc/devices",
-           fmt::format("Character devices:\n  1 mem\n{} nvidia-frontend\n"
-                       "{} nvidia-caps\n{} nvidia-uvm\n\nBlock devices:\n",
-                       kNvidiaMajor, kCapsMajor, kUvmMajor));
+  out.file(
+      "proc/devices",
+      fmt::format("Character devices:\n  1 mem\n{0} nvidia\n{0} nvidiactl\n"
+                  "{1} nvidia-caps\n{2} nvidia-uvm\n\nBlock devices:\n",
+                  kNvidiaMajor, kCapsMajor, kUvmMajor));
   out.file("proc/driver/nvidia/version",
            fmt::format("NVRM version: NVIDIA UNIX x86_64 Kernel Module  {}  "
                        "Mon Nov  6 23:49:37 UTC 2023\n"
@@ -148,20 +150,22 @@ void write_mig_minors(Writer& out) {
   out.file("proc/driver/nvidia-caps/mig-minors", text);
 }
 
-void write_cap_node(unsigned cap, Writer& out) {
-  out.device(fmt::format("dev/nvidia-caps/nvidia-cap{}", cap), kCapsMajor, cap);
+void write_cap_node(unsigned cap, Writer& out, mode_t mode = 0444) {
+  out.device(fmt::format("dev/nvidia-caps/nvidia-cap{}", cap), kCapsMajor, cap,
+             mode);
 }
 
 void write_capabilities(const Profile& profile, Writer& out) {
   const fs::path base = "proc/driver/nvidia/capabilities";
   out.file(base / "mig/config", capability(1, 0400));
   out.file(base / "mig/monitor", capability(2));
-  write_cap_node(1, out);
+  write_cap_node(1, out, 0400);
   write_cap_node(2, out);
   for (const GpuSpec& gpu : profile.gpus) {
-    if (!gpu.mig_enabled) continue;
+    if (!gpu.mig_capable) continue;
     const fs::path mig = base / fmt::format("gpu{}/mig", gpu.minor);
     out.folder(mig);
+    if (!gpu.mig_enabled) continue;
     for (const MigDeviceSpec& device : gpu.mig_devices) {
       const unsigned gi = device.gpu_instance;
       const unsigned ci = device.compute_instance;

@@ -80,8 +80,9 @@ nvmlReturn_t attributes_of(Call call, nvmlDevice_t mig,
 template <class Id>
 nvmlReturn_t instance_id(Call call, nvmlDevice_t mig, unsigned* into, Id id) {
   return answer(call, mig, [&](const Session&, nvmlDevice_st& found) {
-    if (into == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-    if (found.mig == nullptr) return NVML_ERROR_NOT_SUPPORTED;
+    if (into == nullptr || found.mig == nullptr) {
+      return NVML_ERROR_INVALID_ARGUMENT;
+    }
     *into = id(found);
     return NVML_SUCCESS;
   });
@@ -153,7 +154,6 @@ nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device,
   return answer(Call::knvmlDeviceGetMigDeviceHandleByIndex, device,
                 [&](const Session& session, nvmlDevice_st& found) {
                   if (mig == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-                  if (!found.gpu->mig_enabled) return NVML_ERROR_NOT_SUPPORTED;
                   nvmlDevice_st* device_at =
                       session.mig_device(found.gpu_index, index);
                   if (device_at == nullptr) return NVML_ERROR_NOT_FOUND;
@@ -248,7 +248,7 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoV(
           std::memcpy(info, &newer, sizeof newer);
           return NVML_SUCCESS;
         }
-        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+        return NVML_ERROR_INVALID_ARGUMENT;  // As driver 580 has it.
       });
 }
 
@@ -278,7 +278,6 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceById(nvmlDevice_t device, unsigned id,
       Call::knvmlDeviceGetGpuInstanceById, device,
       [&](const Session& session, nvmlDevice_st& found) {
         if (instance == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-        if (!found.gpu->mig_enabled) return NVML_ERROR_NOT_SUPPORTED;
         for (const nvmlGpuInstance_st& each : session.gpu_instances()) {
           if (each.gpu == &found && each.id == id) {
             *instance = const_cast<nvmlGpuInstance_st*>(&each);

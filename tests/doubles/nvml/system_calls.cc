@@ -1,7 +1,7 @@
 // The library, the system, and finding devices.
 #include <array>
 #include <cstdio>
-#include <cstring>
+#include <string>
 
 #include "gpu/abi/nvml.h"
 #include "tests/doubles/nvml/driver.h"
@@ -16,14 +16,6 @@ using gpunode::fake_nvml::parse_pci_address;
 using gpunode::fake_nvml::Session;
 
 namespace {
-
-nvmlReturn_t driver_version(Call call, const char* prefix, char* version,
-                            unsigned length) {
-  return answer(call, [&](const Session& session) {
-    return copy_text(prefix + session.profile().driver_version, version,
-                     length);
-  });
-}
 
 nvmlReturn_t cuda_version(Call call, int* version) {
   return answer(call, [version](const Session& session) {
@@ -110,32 +102,38 @@ const char* nvmlErrorString(nvmlReturn_t result) {
       "Corrupted infoROM",
       "GPU is lost",
       "GPU requires reset",
-      "The operating system has blocked the request",
-      "RM has detected an NVML/RM version mismatch",
+      "GPU access blocked by the operating system",
+      "Driver/library version mismatch",
       "In use by another client",
       "Insufficient Memory",
       "No data",
       "vGPU ECC not supported",
       "Insufficient Resources",
-      "Frequency not supported",
+      "Invalid Frequency",
       "Argument version mismatch",
-      "Deprecated",
-      "Not Ready",
-      "GPU not found",
-      "Invalid state",
-      "Reset type not supported"};
+      "Requested functionality has been deprecated",
+      "System is not in ready state",
+      "No supported GPUs were found",
+      "Resource not in correct state to perform requested operation",
+      "Reset type is not supported for given device"};
   Driver::of_process().count(Call::knvmlErrorString);
   const auto index = static_cast<std::size_t>(result);
   return result >= 0 && index < kTexts.size() ? kTexts[index] : "Unknown Error";
 }
 
 nvmlReturn_t nvmlSystemGetDriverVersion(char* version, unsigned length) {
-  return driver_version(Call::knvmlSystemGetDriverVersion, "", version, length);
+  return answer(Call::knvmlSystemGetDriverVersion, [&](const Session& session) {
+    return copy_text(session.profile().driver_version, version, length);
+  });
 }
 
 nvmlReturn_t nvmlSystemGetNVMLVersion(char* version, unsigned length) {
-  return driver_version(Call::knvmlSystemGetNVMLVersion, "12.", version,
-                        length);
+  return answer(Call::knvmlSystemGetNVMLVersion, [&](const Session& session) {
+    const int major = session.profile().cuda_version / 1000;
+    return copy_text(
+        std::to_string(major) + "." + session.profile().driver_version, version,
+        length);
+  });
 }
 
 nvmlReturn_t nvmlSystemGetCudaDriverVersion(int* version) {

@@ -13,6 +13,9 @@ using gpunode::fake_nvml::Session;
 
 namespace {
 
+/// How many samples a caller is asked to have room for.
+constexpr unsigned kSampleRoom = 72;
+
 void fill(const ProcessSpec& process, nvmlProcessInfo_t& info) {
   info = {process.pid, process.used_bytes, process.gpu_instance,
           process.compute_instance};
@@ -109,12 +112,16 @@ nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device,
 }
 
 nvmlReturn_t nvmlDeviceGetProcessUtilization(
-    nvmlDevice_t device, nvmlProcessUtilizationSample_t* /*samples*/,
+    nvmlDevice_t device, nvmlProcessUtilizationSample_t* samples,
     unsigned* count, unsigned long long /*last_seen_time_stamp*/) {
   return answer(Call::knvmlDeviceGetProcessUtilization, device,
                 [&](const Session&, nvmlDevice_st& found) {
                   if (count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
                   if (found.gpu->mig_enabled) return NVML_ERROR_NOT_SUPPORTED;
+                  if (samples == nullptr) {
+                    *count = kSampleRoom;
+                    return NVML_ERROR_INSUFFICIENT_SIZE;
+                  }
                   *count = 0;
                   return NVML_ERROR_NOT_FOUND;
                 });

@@ -27,7 +27,6 @@ bool same(const std::optional<unsigned>& a, const std::optional<unsigned>& b) {
 }
 
 nvmlGpuTopologyLevel_t nearness(const GpuSpec& a, const GpuSpec& b) {
-  if (a.uuid == b.uuid) return NVML_TOPOLOGY_INTERNAL;
   if (same(a.pcie.board, b.pcie.board)) return NVML_TOPOLOGY_SINGLE;
   if (same(a.pcie.tree, b.pcie.tree)) return NVML_TOPOLOGY_MULTIPLE;
   if (same(a.pcie.bridge, b.pcie.bridge)) return NVML_TOPOLOGY_HOSTBRIDGE;
@@ -41,9 +40,6 @@ nvmlReturn_t answer_link(Call call, nvmlDevice_t handle, unsigned link,
   return answer(call, handle,
                 [&](const Session& session, nvmlDevice_st& device) {
                   const auto& links = device.gpu->nvlinks;
-                  if (link >= NVML_NVLINK_MAX_LINKS) {
-                    return NVML_ERROR_INVALID_ARGUMENT;
-                  }
                   if (links.empty() || device.mig != nullptr) {
                     return NVML_ERROR_NOT_SUPPORTED;
                   }
@@ -92,6 +88,7 @@ nvmlReturn_t nvmlDeviceGetTopologyCommonAncestor(
                   if (level == nullptr || !session.owns(b)) {
                     return NVML_ERROR_INVALID_ARGUMENT;
                   }
+                  if (found.gpu == b->gpu) return NVML_ERROR_NOT_SUPPORTED;
                   *level = nearness(*found.gpu, *b->gpu);
                   return NVML_SUCCESS;
                 });
