@@ -1,0 +1,50 @@
+# Thin targets for people. CMake does the work; every target says what it costs.
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+BUILD := build/dev
+
+.PHONY: help setup build demo test lint tidy fuzz bench install package clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: ## install the Debian packages that are missing (build and demo)
+	@tools/setup build
+
+build: setup ## the programs, optimised, into build/dev
+	@cmake --preset dev >/dev/null
+	@ninja -C $(BUILD) programs
+
+demo: setup ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time)
+	@cmake --preset dev >/dev/null
+	@ninja -C $(BUILD) demo-parts
+	@$(BUILD)/demo/gpunode-demo
+
+test: ## everything: units, doubles, sanitizers, a real Kubernetes node (30 minutes)
+	@tools/setup build test cluster
+	@tools/run_tests
+
+lint: ## clang-format, layers, and clang-tidy on what changed
+	@tools/lint
+
+tidy: ## clang-tidy on the whole tree (20 minutes)
+	@tools/lint --all
+
+fuzz: ## every fuzz target for five minutes
+	@tools/run_tests --only fuzz
+
+bench: setup ## the figures of docs/benchmarks.md; PEER=path measures NVIDIA's beside ours
+	@tools/setup bench
+	@cmake --preset dev >/dev/null
+	@ninja -C $(BUILD) bench
+	@bench/run --build-dir $(BUILD) $(if $(PEER),--peer $(PEER))
+
+install: build ## into PREFIX (/usr/local); DESTDIR is honoured
+	@cmake --install $(BUILD) --prefix $(PREFIX) --strip
+
+package: build ## deb, rpm and tar.gz into build/dev/packages
+	@tools/setup package
+	@cd $(BUILD) && cpack --config CPackConfig.cmake -B packages
+
+clean: ## remove build/
+	@rm -rf build
