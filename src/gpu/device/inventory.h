@@ -38,6 +38,8 @@ struct MigDevice {
   MigAttributes attributes;
   std::string gpu_instance_cap_path;      ///< "/dev/nvidia-caps/nvidia-cap21"
   std::string compute_instance_cap_path;  ///< Empty: the entry is missing.
+
+  bool operator==(const MigDevice&) const = default;
 };
 
 /// One physical GPU.
@@ -54,6 +56,8 @@ struct Gpu {
   bool mig_enabled = false;
   std::optional<unsigned> numa_node;
   std::vector<MigDevice> mig_devices;
+
+  bool operator==(const Gpu&) const = default;
 };
 
 /// A GPU that is there but could not be described, and why.
@@ -61,6 +65,8 @@ struct LostGpu {
   Index index;
   std::optional<DeviceId> id;  ///< Known when only later queries failed.
   std::string reason;
+
+  bool operator==(const LostGpu&) const = default;
 };
 
 struct Inventory {
@@ -69,6 +75,8 @@ struct Inventory {
   std::vector<Gpu> gpus;        ///< By Index, ascending.
   std::vector<LostGpu> lost;    ///< One lost GPU does not hide the others.
   Topology topology;            ///< Rows and columns follow `gpus`.
+
+  bool operator==(const Inventory&) const = default;
 };
 
 }  // namespace gpunode::device

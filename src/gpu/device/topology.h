@@ -22,6 +22,8 @@ struct Link {
   PciLink pci = PciLink::kUnknown;
   unsigned nvlinks =
       0;  ///< Direct ones, GPU to GPU; NVSwitch ends not counted.
+
+  bool operator==(const Link&) const = default;
 };
 
 /// A symmetric matrix over the GPUs of one Inventory.
@@ -42,6 +44,8 @@ class Topology {
     links_[a * size_ + b] = link;
     links_[b * size_ + a] = link;
   }
+
+  bool operator==(const Topology&) const = default;
 
  private:
   std::size_t size_ = 0;
