@@ -17,6 +17,8 @@ struct Device {
   std::string id;
   bool is_healthy = true;
   std::vector<std::int64_t> numa_nodes;  ///< Empty: no topology is sent.
+
+  bool operator==(const Device&) const = default;
 };
 
 struct Mount {

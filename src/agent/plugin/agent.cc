@@ -1,0 +1,483 @@
+#include "agent/plugin/agent.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "agent/plugin/driver_remedy.h"
+#include "agent/plugin/known_gpus.h"
+#include "base/core/log.h"
+
+namespace gpunode::plugin {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// How often unhealthy Devices are asked whether they are back.
+constexpr seconds kProbeInterval{5};
+/// How often an MPS daemon is asked whether it is (still) there.
+constexpr seconds kMpsInterval{15};
+/// Where NVIDIA's plugin puts its sockets when it does not register.
+constexpr const char* kDefaultPluginDirectory =
+    "/var/lib/kubelet/device-plugins";
+
+std::string directory_of(const std::string& kubelet_socket) {
+  if (kubelet_socket.empty()) return kDefaultPluginDirectory;
+  const std::size_t slash = kubelet_socket.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : kubelet_socket.substr(0, slash);
+}
+
+std::string base_name(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
+void report_warnings(const config::CommandLine& command_line,
+                     const config::Loaded& loaded) {
+  for (const config::Warning& warning : loaded.warnings) {
+    log::warning(
+        "config", "{}",
+        describe(warning, command_line.text(config::Option::kConfigFile)));
+  }
+}
+
+}  // namespace
+
+Agent::Agent(Inputs inputs)
+    : inputs_(std::move(inputs)),
+      settings_(inputs_.loaded.settings),
+      plugin_directory_(directory_of(settings_.kubelet_socket)),
+      runner_(std::make_unique<host::SystemCommandRunner>()),
+      health_(inputs_.recovery) {}
+
+Agent::~Agent() = default;
+
+Result<std::unique_ptr<Agent>> Agent::start(Inputs inputs) {
+  std::unique_ptr<Agent> agent(new Agent(std::move(inputs)));
+  TRY_VOID(agent->open());
+  return agent;
+}
+
+Result<void> Agent::open() {
+  Result<host::DirectoryWatch> watch =
+      host::DirectoryWatch::open(plugin_directory_);
+  if (!watch) {
+    // NVIDIA's words, which always name this path, and then ours.
+    return Error(watch.error().code(),
+                 fmt::format("failed to create FS watcher for {}/: {} (is a "
+                             "kubelet installed here, and its directory "
+                             "mounted? --kubelet-socket is {})",
+                             kDefaultPluginDirectory, watch.error().message(),
+                             settings_.kubelet_socket));
+  }
+  directory_watch_ = *std::move(watch);
+  report_warnings(inputs_.command_line, inputs_.loaded);
+  log::info("config", "Running with config:\n{}", dump_json(settings_));
+  // The driver opens on its own thread while gRPC starts here.
+  start_observer();
+  TRY(context_, make_context(settings_));
+  TRY(server_, kubelet::DevicePluginServer::start());
+  publisher_.emplace(
+      *server_, Publisher::Paths{settings_.kubelet_socket, plugin_directory_});
+  return {};
+}
+
+void Agent::start_observer() {
+  const host::HostRoot driver_root(settings_.driver_root_ctr_path);
+  const host::HostRoot host_root(settings_.host_root);
+  platform_ =
+      detect_platform(settings_.discovery_strategy, host_root, driver_root);
+  observer_ = std::make_unique<Observer>(
+      Observer::Inputs{
+          settings_.nvml_library, driver_root, host_root,
+          platform_ != Platform::kTegra,
+          platform_ == Platform::kNvml && inputs_.health_policy.is_listening()},
+      *runner_);
+  if (platform_ == Platform::kTegra) {
+    observer_->observations().post(DriverUp{
+        std::make_shared<const device::Inventory>(tegra_inventory()), {}});
+  }
+}
+
+Result<std::shared_ptr<const AnswerContext>> Agent::make_context(
+    const config::Settings& settings) const {
+  AnswerContext context{settings, {}, ControlNodes::kPass};
+  if (platform_ != Platform::kNvml) context.control_nodes = ControlNodes::kOmit;
+  TRY(context.host_devices,
+      find_host_devices(settings, host::HostRoot(settings.dev_root)));
+  return std::make_shared<const AnswerContext>(std::move(context));
+}
+
+void Agent::run() {
+  std::vector<pollfd> fds;
+  while (!stopping_) {
+    fds.assign({{inputs_.signal_fd, POLLIN, 0},
+                {observer_->observations().fd(), POLLIN, 0},
+                {directory_watch_->fd(), POLLIN, 0}});
+    ::poll(fds.data(), fds.size(), poll_timeout_ms());
+    if (fds[0].revents != 0) handle_signals();
+    if (stopping_) break;
+    if (fds[1].revents != 0) take_observations();
+    if (fds[2].revents != 0) handle_directory_events();
+    run_timers();
+  }
+  log::info("agent", "stopping");
+}
+
+int Agent::poll_timeout_ms() const {
+  TimePoint next = publisher_->next_tick();
+  for (const std::optional<TimePoint>& at : {probe_at_, mps_check_at_}) {
+    if (at) next = std::min(next, *at);
+  }
+  if (!directory_watch_->is_armed()) {
+    next = std::min(next, clock_.now() + seconds(1));
+  }
+  if (next == TimePoint::max()) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(next - clock_.now());
+  return static_cast<int>(
+      std::clamp<milliseconds::rep>(left.count(), 0, 60'000));
+}
+
+void Agent::handle_signals() {
+  signalfd_siginfo info{};
+  while (::read(inputs_.signal_fd, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo != SIGHUP) {
+      log::info("agent", "received signal {}", info.ssi_signo);
+      stopping_ = true;
+      return;
+    }
+    log::info("agent", "received SIGHUP, reloading");
+    reload();
+  }
+}
+
+void Agent::handle_directory_events() {
+  using Kind = host::DirectoryEvent::Kind;
+  const std::string kubelet_name = base_name(settings_.kubelet_socket);
+  bool kubelet_started = false;
+  bool files_removed = false;
+  for (const host::DirectoryEvent& event : directory_watch_->take_events()) {
+    switch (event.kind) {
+      case Kind::kCreated:
+        kubelet_started |= event.name == kubelet_name;
+        break;
+      case Kind::kRemoved:
+        files_removed |= event.name != kubelet_name;
+        break;
+      case Kind::kRescan:
+        kubelet_started = true;
+        break;
+      case Kind::kGone:
+        log::warning("kubelet", "{} is gone; waiting for it",
+                     plugin_directory_);
+        break;
+      case Kind::kWritten:
+        break;
+    }
+  }
+  if (kubelet_started) {
+    log::info("kubelet", "{} was created, registering again",
+              settings_.kubelet_socket);
+    publisher_->kubelet_started(clock_.now());
+  } else if (files_removed) {
+    publisher_->files_removed(clock_.now());
+  }
+}
+
+void Agent::run_timers() {
+  const TimePoint now = clock_.now();
+  if (!directory_watch_->is_armed() && directory_watch_->rearm()) {
+    log::info("kubelet", "{} is back", plugin_directory_);
+    publisher_->kubelet_started(now);
+  }
+  if (probe_at_ && now >= *probe_at_) probe_unhealthy(now);
+  if (mps_check_at_ && now >= *mps_check_at_) check_mps_daemons(now);
+  publisher_->tick(now);
+}
+
+void Agent::take_observations() {
+  for (const Observation& observation : observer_->observations().take()) {
+    std::visit([this](const auto& one) { on(one); }, observation);
+  }
+}
+
+void Agent::on(const DriverUp& up) {
+  if (driver_problem_) log::info("driver", "the driver is back");
+  driver_problem_.reset();
+  inventory_ = std::make_shared<const device::Inventory>(
+      inventory_ ? keep_lost_gpus(*up.inventory, *inventory_) : *up.inventory);
+  log::info("driver", "driver {}: {} GPUs, {} lost", inventory_->driver_version,
+            up.inventory->gpus.size(), up.inventory->lost.size());
+  if (inventory_->gpus.empty()) {
+    log::warning("driver",
+                 "No devices found. Waiting: the list is read again "
+                 "every 30 seconds and on SIGHUP");
+  }
+  rebuild();
+  mark_missing(up);
+  publish();
+}
+
+void Agent::mark_missing(const DriverUp& up) {
+  const auto fail_gpu = [this](const device::DeviceId& gpu,
+                               const std::string& reason) {
+    for (const auto& resource : resources_) {
+      for (const resource::Device& device : resource->devices()) {
+        if (device.gpu_id != gpu) continue;
+        if (health_.on_probe(device.id, false, reason, clock_.now())) {
+          log::error("health", "{} is unhealthy: {}", device.id.value, reason);
+        }
+      }
+    }
+  };
+  for (const device::LostGpu& lost : inventory_->lost) {
+    if (lost.id) fail_gpu(*lost.id, lost.reason);
+  }
+  for (const nvml::Unwatched& unwatched : up.unwatched) {
+    if (unwatched.is_failure) {
+      fail_gpu(unwatched.gpu, unwatched.reason);
+    } else {
+      log::warning("health", "{} reports no health events: {}",
+                   unwatched.gpu.value, unwatched.reason);
+    }
+  }
+  schedule_probe();
+}
+
+void Agent::on(const DriverDown& down) {
+  if (!driver_problem_) ++driver_losses_;
+  driver_problem_ = down.reason;
+  // NVIDIA's words first: people search for them.
+  log::error("driver",
+             "nvml init failed: {}. No GPU is offered until the driver "
+             "answers; it is asked every few seconds. {}",
+             down.reason.message(),
+             driver_remedy(host::HostRoot(settings_.host_root)));
+  publish();
+}
+
+void Agent::on(const device::XidEvent& event) {
+  ++xids_;
+  const std::vector<device::DeviceId> changed =
+      health_.on_xid(event, inputs_.health_policy, clock_.now());
+  const std::string where = event.gpu ? event.gpu->value : "an unknown GPU";
+  if (!inputs_.health_policy.is_critical(event.xid)) {
+    log::info("health", "{} on {}: an application's error, ignored",
+              device::describe_xid(event.xid), where);
+    return;
+  }
+  for (const device::DeviceId& id : changed) {
+    log::error("health", "{} is unhealthy: {}", id.value,
+               device::describe_xid(event.xid));
+  }
+  if (changed.empty()) return;
+  schedule_probe();
+  publish();
+}
+
+void Agent::on(const Probed& probed) {
+  const bool changed = health_.on_probe(
+      probed.id, !probed.failure, probed.failure.value_or(""), clock_.now());
+  if (!changed) return;
+  if (probed.failure) {
+    log::error("health", "{} is unhealthy: {}", probed.id.value,
+               *probed.failure);
+  } else {
+    log::info("health", "{} is healthy again", probed.id.value);
+  }
+  publish();
+}
+
+void Agent::schedule_probe() {
+  const std::optional<TimePoint> recovery = health_.next_recovery();
+  if (!recovery) {
+    probe_at_.reset();
+    return;
+  }
+  const TimePoint now = clock_.now();
+  probe_at_ = std::clamp(*recovery, now, now + kProbeInterval);
+}
+
+void Agent::probe_unhealthy(TimePoint now) {
+  std::vector<device::DeviceId> ids = health_.unhealthy();
+  if (!ids.empty() && !driver_problem_) observer_->probe(std::move(ids));
+  probe_at_ = health_.unhealthy().empty() ? std::nullopt
+                                          : std::optional(now + kProbeInterval);
+}
+
+void Agent::on(const MpsChecked& checked) {
+  auto& known = mps_problem_[checked.resource_name];
+  std::optional<std::string> problem;
+  if (checked.failure) problem = checked.failure->message();
+  if (known == problem) return;
+  if (problem) {
+    log::error("mps", "{} is not offered: {}", checked.resource_name, *problem);
+  } else {
+    log::info("mps", "the MPS daemon of {} answers", checked.resource_name);
+  }
+  known = std::move(problem);
+  publish();
+}
+
+void Agent::check_mps_daemons(TimePoint now) {
+  mps_check_at_.reset();
+  for (const auto& resource : resources_) {
+    if (resource->sharing().strategy != config::SharingStrategy::kMps) continue;
+    observer_->check_mps(resource->name().value());
+    mps_check_at_ = now + kMpsInterval;
+  }
+}
+
+void Agent::reload() {
+  ++reloads_;
+  Result<config::Loaded> loaded = load_again();
+  Result<std::shared_ptr<const AnswerContext>> context =
+      loaded ? make_context(loaded->settings)
+             : Result<std::shared_ptr<const AnswerContext>>(loaded.error());
+  if (!context) {
+    ++reload_failures_;
+    reload_problem_ = context.error().message();
+    log::error("config", "{}; the last good configuration stays in force",
+               reload_problem_);
+    return;
+  }
+  reload_problem_.clear();
+  adopt(*std::move(loaded), *std::move(context));
+}
+
+Result<config::Loaded> Agent::load_again() const {
+  std::optional<config::ConfigText> file;
+  const std::string& path =
+      inputs_.command_line.text(config::Option::kConfigFile);
+  if (!path.empty()) {
+    TRY(file, config::read_config_file(path));
+  }
+  return config::load(inputs_.command_line, file,
+                      [this] { return inventory_ != nullptr; });
+}
+
+void Agent::adopt(config::Loaded loaded,
+                  std::shared_ptr<const AnswerContext> context) {
+  report_warnings(inputs_.command_line, loaded);
+  inputs_.loaded = std::move(loaded);
+  const config::Settings& next = inputs_.loaded.settings;
+  // Paths of the driver may come from the file; the socket and the address
+  // come from the command line and cannot change.
+  const bool driver_moved =
+      next.driver_root_ctr_path != settings_.driver_root_ctr_path;
+  settings_ = next;
+  context_ = std::move(context);
+  log::info("config", "Running with config:\n{}", dump_json(settings_));
+  if (driver_moved) {
+    start_observer();
+  } else {
+    observer_->rescan();
+  }
+  if (inventory_) rebuild();
+  publish();
+}
+
+void Agent::rebuild() {
+  resource::ResourceSet built =
+      resource::build_resources(*inventory_, settings_);
+  for (const resource::Problem& problem : built.problems) {
+    log::error("resource", "{}{}{}", problem.resource,
+               problem.resource.empty() ? "" : ": ", problem.message);
+  }
+  problems_ = std::move(built.problems);
+  for (resource::Resource& resource : built.resources) {
+    resource = on_platform(platform_, std::move(resource));
+  }
+  health_.track(built.resources);
+  resources_.clear();
+  handlers_.clear();
+  for (resource::Resource& resource : built.resources) {
+    resources_.push_back(
+        std::make_shared<const resource::Resource>(std::move(resource)));
+    handlers_.push_back(std::make_shared<const ResourceHandler>(
+        resources_.back(), inventory_->topology, context_));
+  }
+  check_mps_daemons(clock_.now());
+}
+
+std::optional<std::string> Agent::blocked(
+    const resource::Resource& resource) const {
+  if (driver_problem_) return driver_problem_->message();
+  if (resource.sharing().strategy == config::SharingStrategy::kMps) {
+    const auto checked = mps_problem_.find(resource.name().value());
+    if (checked == mps_problem_.end()) return "waiting for the MPS daemon";
+    return checked->second;
+  }
+  return std::nullopt;
+}
+
+void Agent::publish() {
+  std::vector<Offer> offers;
+  for (std::size_t i = 0; i < resources_.size(); ++i) {
+    const resource::Resource& resource = *resources_[i];
+    Offer offer{resource.name().value(),
+                endpoint_of(resource.name().value()),
+                handlers_[i],
+                {}};
+    // A resource that is blocked keeps its socket and lists nothing: the node
+    // says zero, and running Pods keep what they have.
+    if (!blocked(resource)) {
+      offer.devices =
+          list_devices(resource, [this](const resource::Device& device) {
+            return health_.health(device.id).is_healthy;
+          });
+    }
+    offers.push_back(std::move(offer));
+  }
+  if (offers.empty()) add_empty_offers(offers);
+  publisher_->apply(std::move(offers), clock_.now());
+}
+
+void Agent::add_empty_offers(std::vector<Offer>& offers) const {
+  for (const std::string& name : expected_resource_names(settings_)) {
+    Result<resource::ResourceName> parsed = resource::ResourceName::parse(name);
+    if (!parsed) continue;
+    auto nothing = std::make_shared<const resource::Resource>(
+        *std::move(parsed), std::vector<resource::Device>{});
+    offers.push_back({name,
+                      endpoint_of(name),
+                      std::make_shared<const ResourceHandler>(
+                          std::move(nothing), device::Topology(), context_),
+                      {}});
+  }
+}
+
+AgentView Agent::view() const {
+  AgentView view;
+  view.resources = publisher_->status();
+  view.calls = server_->stats();
+  if (inventory_) view.driver_version = inventory_->driver_version;
+  if (driver_problem_) view.driver_problem = driver_problem_->message();
+  view.has_seen_driver = inventory_ != nullptr;
+  for (const auto& resource : resources_) {
+    for (const resource::Device& device : resource->devices()) {
+      view.devices.emplace_back(device.id, health_.health(device.id));
+    }
+    if (std::optional<std::string> why = blocked(*resource)) {
+      view.blocked.emplace(resource->name().value(), *std::move(why));
+    }
+  }
+  view.problems = problems_;
+  view.reload_problem = reload_problem_;
+  view.reloads = reloads_;
+  view.reload_failures = reload_failures_;
+  view.config_warnings = inputs_.loaded.warnings.size();
+  view.xids = xids_;
+  view.driver_losses = driver_losses_;
+  view.observer_stuck = observer_->stuck_for(clock_.now());
+  return view;
+}
+
+}  // namespace gpunode::plugin

@@ -1,0 +1,121 @@
+// The agent: one loop that keeps what the kubelet sees true.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/config/command_line.h"
+#include "agent/config/load.h"
+#include "agent/plugin/agent_view.h"
+#include "agent/plugin/observer.h"
+#include "agent/plugin/offer.h"
+#include "agent/plugin/platform.h"
+#include "agent/plugin/publisher.h"
+#include "agent/resource/health_book.h"
+#include "agent/resource/health_policy.h"
+#include "agent/resource/resource_set.h"
+#include "base/core/clock.h"
+#include "base/core/result.h"
+#include "base/host/directory_watch.h"
+#include "k8s/kubelet/server.h"
+
+namespace gpunode::plugin {
+
+/// Owns all state of the device plugin. One thread; everything that may hang
+/// is the Observer's (docs/adr/0007).
+class Agent {
+ public:
+  struct Inputs {
+    config::CommandLine command_line;
+    config::Loaded loaded;  ///< From `command_line` and the file it names.
+    resource::HealthPolicy health_policy;
+    resource::RecoveryRule recovery;
+    int signal_fd = -1;  ///< A signalfd of HUP, INT, TERM and QUIT; not owned.
+  };
+
+  /// Starts to serve. Fails when the plugin directory cannot be watched, a
+  /// required IMEX channel is missing or the listen address cannot be used:
+  /// what only the operator can mend. A missing driver or kubelet is waited
+  /// for.
+  static Result<std::unique_ptr<Agent>> start(Inputs inputs);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  /// Runs until INT, TERM or QUIT.
+  void run();
+
+  AgentView view() const;
+
+ private:
+  explicit Agent(Inputs inputs);
+  Result<void> open();
+
+  void take_observations();
+  void on(const DriverUp& up);
+  void on(const DriverDown& down);
+  void on(const device::XidEvent& event);
+  void on(const Probed& probed);
+  void on(const MpsChecked& checked);
+
+  /// Reads the configuration again; a bad one changes nothing but is told.
+  void reload();
+  Result<config::Loaded> load_again() const;
+  void adopt(config::Loaded loaded,
+             std::shared_ptr<const AnswerContext> context);
+
+  /// From inventory and settings to resources; then publish().
+  void rebuild();
+  void mark_missing(const DriverUp& up);
+  /// From resources, health and gates to what the kubelet sees.
+  void publish();
+  void add_empty_offers(std::vector<Offer>& offers) const;
+  /// Why nothing of a resource may be handed out, if so.
+  std::optional<std::string> blocked(const resource::Resource& resource) const;
+
+  void handle_signals();
+  void handle_directory_events();
+  void run_timers();
+  void schedule_probe();
+  void probe_unhealthy(TimePoint now);
+  void check_mps_daemons(TimePoint now);
+  int poll_timeout_ms() const;
+  void start_observer();
+  Result<std::shared_ptr<const AnswerContext>> make_context(
+      const config::Settings& settings) const;
+
+  SystemClock clock_;
+  Inputs inputs_;
+  config::Settings settings_;
+  std::shared_ptr<const AnswerContext> context_;
+  std::string plugin_directory_;
+  Platform platform_ = Platform::kNvml;
+
+  std::unique_ptr<host::CommandRunner> runner_;
+  std::unique_ptr<Observer> observer_;
+  std::unique_ptr<kubelet::DevicePluginServer> server_;
+  std::optional<Publisher> publisher_;
+  std::optional<host::DirectoryWatch> directory_watch_;
+
+  std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
+  std::optional<Error> driver_problem_;
+  std::vector<std::shared_ptr<const resource::Resource>> resources_;
+  std::vector<std::shared_ptr<const ResourceHandler>> handlers_;
+  resource::Problems problems_;
+  resource::HealthBook health_;
+  std::map<std::string, std::optional<std::string>> mps_problem_;
+  std::optional<TimePoint> mps_check_at_;
+  std::optional<TimePoint> probe_at_;
+
+  bool stopping_ = false;
+  std::string reload_problem_;
+  std::uint64_t reloads_ = 0;
+  std::uint64_t reload_failures_ = 0;
+  std::uint64_t xids_ = 0;
+  std::uint64_t driver_losses_ = 0;
+};
+
+}  // namespace gpunode::plugin

@@ -1,0 +1,140 @@
+#include "agent/plugin/agent_view.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/metrics/registry.h"
+
+namespace gpunode::plugin {
+namespace {
+
+using std::chrono::seconds;
+
+/// An NVML call of this length is a driver that hangs.
+constexpr seconds kStuck{30};
+
+double to_seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+void add_resources(const AgentView& view, metrics::Registry& page) {
+  for (const Publisher::Status& one : view.resources) {
+    const metrics::Labels labels = {{"resource", one.resource_name}};
+    page.gauge("gpunode_resource_registered",
+               "1 if the kubelet accepted this resource's registration.",
+               labels)
+        .set(one.is_registered ? 1 : 0);
+    page.counter("gpunode_registrations_total",
+                 "Registrations that the kubelet accepted.", labels)
+        .increment(one.registrations);
+  }
+}
+
+void add_calls(const std::string& resource, const std::string& method,
+               const kubelet::CallStats& calls, metrics::Registry& page) {
+  const metrics::Labels labels = {{"resource", resource}, {"method", method}};
+  page.counter("gpunode_calls_total", "Calls by the kubelet.", labels)
+      .increment(calls.calls);
+  page.counter("gpunode_call_errors_total",
+               "Calls by the kubelet that were answered with an error.", labels)
+      .increment(calls.errors);
+  page.gauge("gpunode_call_seconds_sum",
+             "Time spent answering, all calls together.", labels)
+      .set(to_seconds(calls.spent));
+}
+
+void add_server(const AgentView& view, metrics::Registry& page) {
+  for (const kubelet::ResourceStats& one : view.calls) {
+    const metrics::Labels labels = {{"resource", one.resource_name}};
+    add_calls(one.resource_name, "Allocate", one.allocate, page);
+    add_calls(one.resource_name, "GetPreferredAllocation",
+              one.preferred_allocation, page);
+    page.gauge("gpunode_listed_devices",
+               "Device ids in the list published last.", labels)
+        .set(static_cast<double>(one.devices));
+    page.gauge("gpunode_list_streams_open",
+               "ListAndWatch streams; 1 means that the kubelet listens.",
+               labels)
+        .set(static_cast<double>(one.streams_open));
+    page.counter("gpunode_list_updates_total", "Lists published.", labels)
+        .increment(one.list_updates);
+    page.counter("gpunode_connections_refused_total",
+                 "Connections closed because too many were open.", labels)
+        .increment(one.connections_refused);
+  }
+}
+
+void add_devices(const AgentView& view, metrics::Registry& page) {
+  for (const auto& [id, health] : view.devices) {
+    page.gauge("gpunode_device_healthy",
+               "1 if the device may be given to containers.",
+               {{"device", id.value}})
+        .set(health.is_healthy ? 1 : 0);
+  }
+  page.counter("gpunode_xid_events_total", "XIDs that the driver reported.")
+      .increment(view.xids);
+  page.gauge("gpunode_driver_up", "1 if the driver answers.")
+      .set(view.has_seen_driver && !view.driver_problem ? 1 : 0);
+  page.counter("gpunode_driver_losses_total",
+               "Times the driver stopped answering or was not there.")
+      .increment(view.driver_losses);
+}
+
+void add_configuration(const AgentView& view, metrics::Registry& page) {
+  page.gauge("gpunode_config_last_reload_successful",
+             "0 if the last reload was refused; the configuration before it "
+             "is in force.")
+      .set(view.reload_problem.empty() ? 1 : 0);
+  page.counter("gpunode_config_reloads_total", "Reloads that were asked for.")
+      .increment(view.reloads);
+  page.counter("gpunode_config_reload_failures_total",
+               "Reloads that were refused.")
+      .increment(view.reload_failures);
+  page.gauge("gpunode_config_warnings",
+             "Warnings about the configuration in force.")
+      .set(static_cast<double>(view.config_warnings));
+  page.gauge("gpunode_resource_problems",
+             "Devices and resources left out; the log names them.")
+      .set(static_cast<double>(view.problems.size()));
+}
+
+}  // namespace
+
+std::vector<std::string> not_ready_reasons(const AgentView& view) {
+  std::vector<std::string> reasons;
+  if (view.driver_problem) {
+    reasons.push_back(fmt::format("driver: {}", *view.driver_problem));
+  } else if (!view.has_seen_driver) {
+    reasons.emplace_back("driver: not read yet");
+  }
+  if (view.observer_stuck > kStuck) {
+    reasons.push_back(
+        fmt::format("driver: a call has not returned for {:.0f} s",
+                    to_seconds(view.observer_stuck)));
+  }
+  for (const Publisher::Status& one : view.resources) {
+    if (!one.problem.empty()) {
+      reasons.push_back(fmt::format("{}: {}", one.resource_name, one.problem));
+    } else if (!one.is_registered) {
+      reasons.push_back(fmt::format("{}: not registered", one.resource_name));
+    }
+  }
+  if (!view.driver_problem) {
+    for (const auto& [resource, why] : view.blocked) {
+      reasons.push_back(fmt::format("{}: {}", resource, why));
+    }
+  }
+  return reasons;
+}
+
+std::string metrics_page(const AgentView& view) {
+  metrics::Registry page;
+  add_resources(view, page);
+  add_server(view, page);
+  add_devices(view, page);
+  add_configuration(view, page);
+  return page.expose();
+}
+
+}  // namespace gpunode::plugin

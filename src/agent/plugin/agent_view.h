@@ -1,0 +1,44 @@
+// AgentView: the agent's state at one moment, for those who look from outside.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/plugin/publisher.h"
+#include "agent/resource/problem.h"
+#include "base/core/clock.h"
+#include "gpu/device/health.h"
+#include "k8s/kubelet/server.h"
+
+namespace gpunode::plugin {
+
+struct AgentView {
+  std::vector<Publisher::Status> resources;
+  std::vector<kubelet::ResourceStats> calls;
+  bool has_seen_driver = false;
+  std::optional<std::string> driver_problem;
+  Duration observer_stuck{};  ///< An NVML call has not returned for so long.
+  std::string driver_version;
+  std::vector<std::pair<device::DeviceId, device::Health>> devices;
+  std::vector<resource::Problem> problems;
+  std::map<std::string, std::string> blocked;  ///< Resource → why.
+  std::string reload_problem;  ///< Empty: the last reload was good.
+  std::uint64_t reloads = 0;
+  std::uint64_t reload_failures = 0;
+  std::uint64_t xids = 0;
+  std::uint64_t driver_losses = 0;
+  std::size_t config_warnings = 0;
+};
+
+/// Why the node does not offer what it should, one reason a line; empty when
+/// everything is served, registered and backed by a driver that answers.
+std::vector<std::string> not_ready_reasons(const AgentView& view);
+
+/// The metrics page, in Prometheus' text format.
+std::string metrics_page(const AgentView& view);
+
+}  // namespace gpunode::plugin

@@ -1,0 +1,180 @@
+#include "agent/plugin/publisher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/core/log.h"
+#include "k8s/kubelet/registration.h"
+
+namespace gpunode::plugin {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// A kubelet binds its socket some milliseconds before it answers on it.
+constexpr milliseconds kFirstRetry{10};
+/// A kubelet that appears is noticed by its socket; this is for one that
+/// refuses, and for directories that are full or read-only.
+constexpr seconds kLastRetry{5};
+
+}  // namespace
+
+Publisher::Publisher(kubelet::DevicePluginServer& server, Paths paths)
+    : server_(server), paths_(std::move(paths)) {}
+
+void Publisher::apply(std::vector<Offer> offers, TimePoint now) {
+  std::map<std::string, Offer> wanted;
+  for (Offer& offer : offers) {
+    std::string name = offer.resource_name;
+    wanted.insert_or_assign(std::move(name), std::move(offer));
+  }
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    if (wanted.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    if (at->second.status.is_served) server_.remove(at->first);
+    log::info("kubelet", "withdrew {}", at->first);
+    at = entries_.erase(at);
+  }
+  for (auto& [name, offer] : wanted) {
+    const auto at = entries_.find(name);
+    if (at != entries_.end()) {
+      update(at->second, std::move(offer));
+      continue;
+    }
+    Entry entry;
+    entry.status.resource_name = name;
+    entry.offer = std::move(offer);
+    serve(entries_.emplace(name, std::move(entry)).first->second);
+    retry_delay_ = Duration::zero();
+    retry_at_ = now;
+  }
+}
+
+void Publisher::update(Entry& entry, Offer offer) {
+  const bool list_changed = entry.offer.devices != offer.devices;
+  entry.offer = std::move(offer);
+  if (!entry.status.is_served) return;  // tick() serves the new offer.
+  server_.replace_handler(entry.offer.resource_name, entry.offer.handler);
+  if (list_changed) {
+    server_.publish(entry.offer.resource_name, entry.offer.devices);
+  }
+}
+
+void Publisher::serve(Entry& entry) {
+  const std::string path =
+      fmt::format("{}/{}", paths_.plugin_directory, entry.offer.endpoint);
+  const Result<void> added =
+      server_.add(entry.offer.resource_name, path, entry.offer.handler,
+                  entry.offer.devices);
+  if (!added) {
+    note_problem(entry.status, added.error().message());
+    return;
+  }
+  log::info("kubelet", "Starting to serve '{}' on {}",
+            entry.offer.resource_name, path);
+  entry.status.is_served = true;
+  entry.status.problem.clear();
+}
+
+void Publisher::kubelet_started(TimePoint now) {
+  restore_sockets();
+  for (auto& [name, entry] : entries_) entry.status.is_registered = false;
+  retry_delay_ = Duration::zero();
+  retry_at_ = now;
+}
+
+void Publisher::files_removed(TimePoint now) {
+  restore_sockets();
+  if (is_settled()) return;
+  retry_delay_ = Duration::zero();
+  retry_at_ = now;
+}
+
+void Publisher::restore_sockets() {
+  for (auto& [name, entry] : entries_) {
+    if (!entry.status.is_served) continue;
+    const Result<bool> restored = server_.restore_socket(name);
+    if (!restored) {
+      // Someone put something else there, or the directory is gone.
+      note_problem(entry.status, restored.error().message());
+      server_.remove(name);
+      entry.status.is_served = false;
+      entry.status.is_registered = false;
+    } else if (*restored) {
+      log::info("kubelet", "socket of {} was removed; listening again", name);
+      entry.status.is_registered = false;
+    }
+  }
+}
+
+void Publisher::tick(TimePoint now) {
+  if (now < retry_at_) return;
+  retry_at_ = TimePoint::max();
+  for (auto& [name, entry] : entries_) {
+    if (!entry.status.is_served) serve(entry);
+  }
+  register_pending();
+  if (is_settled()) {
+    retry_delay_ = Duration::zero();
+    return;
+  }
+  retry_delay_ =
+      std::clamp<Duration>(retry_delay_ * 2, kFirstRetry, kLastRetry);
+  retry_at_ = now + retry_delay_;
+}
+
+void Publisher::register_pending() {
+  std::vector<Entry*> pending;
+  std::vector<kubelet::Registration> requests;
+  for (auto& [name, entry] : entries_) {
+    if (!entry.status.is_served || entry.status.is_registered) continue;
+    pending.push_back(&entry);
+    requests.push_back({entry.offer.endpoint, name});
+  }
+  if (pending.empty()) return;
+  std::vector<Result<void>> results;
+  if (paths_.kubelet_socket.empty()) {
+    log::info("kubelet", "Skipping registration with Kubelet");
+    results.resize(pending.size());
+  } else {
+    results = kubelet::register_plugins(paths_.kubelet_socket, requests,
+                                        kRegisterTimeout);
+  }
+  for (std::size_t i = 0; i < pending.size(); ++i) {
+    Status& status = pending[i]->status;
+    if (!results[i]) {
+      note_problem(status, results[i].error().message());
+      continue;
+    }
+    status.is_registered = true;
+    status.problem.clear();
+    ++status.registrations;
+    log::info("kubelet", "Registered device plugin for '{}' with Kubelet",
+              status.resource_name);
+  }
+}
+
+void Publisher::note_problem(Status& status, std::string problem) {
+  if (status.problem == problem) return;  // Said once, not at each retry.
+  log::error("kubelet", "{}: {}; trying again", status.resource_name, problem);
+  status.problem = std::move(problem);
+}
+
+std::vector<Publisher::Status> Publisher::status() const {
+  std::vector<Status> all;
+  for (const auto& [name, entry] : entries_) all.push_back(entry.status);
+  return all;
+}
+
+bool Publisher::is_settled() const {
+  return std::all_of(entries_.begin(), entries_.end(), [](const auto& item) {
+    return item.second.status.is_served && item.second.status.is_registered;
+  });
+}
+
+}  // namespace gpunode::plugin

@@ -1,0 +1,80 @@
+// Publisher: makes what the kubelet sees equal to what is offered.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/plugin/offer.h"
+#include "base/core/clock.h"
+#include "k8s/kubelet/server.h"
+
+namespace gpunode::plugin {
+
+/// Owns nothing but the knowledge of what is served and what is registered.
+/// Used by one thread. Time comes in as an argument.
+///
+/// A change is applied as a difference: a resource whose offer did not change
+/// keeps its socket and its open streams. What fails (a socket, a
+/// registration) is tried again with back-off and does not touch the others.
+class Publisher {
+ public:
+  struct Paths {
+    std::string kubelet_socket;  ///< Empty: serve, but do not register.
+    std::string plugin_directory;
+  };
+
+  /// What is known of one resource, for metrics and readiness.
+  struct Status {
+    std::string resource_name;
+    bool is_served = false;
+    bool is_registered = false;
+    std::string problem;  ///< Of serving or registering; empty: none.
+    std::uint64_t registrations = 0;
+  };
+
+  /// `server` outlives this.
+  Publisher(kubelet::DevicePluginServer& server, Paths paths);
+
+  /// Serves these resources and no others, and registers the new ones.
+  void apply(std::vector<Offer> offers, TimePoint now);
+
+  /// The kubelet made a new socket: everything is registered again.
+  void kubelet_started(TimePoint now);
+
+  /// Files of the plugin directory went away: a socket of ours that is no
+  /// longer reachable is made anew, and that resource registered again.
+  void files_removed(TimePoint now);
+
+  /// Does what is due. Blocks at most kRegisterTimeout for a hung kubelet.
+  void tick(TimePoint now);
+  static constexpr std::chrono::milliseconds kRegisterTimeout{500};
+
+  /// When tick() has something to do; TimePoint::max() if nothing waits.
+  TimePoint next_tick() const { return retry_at_; }
+
+  std::vector<Status> status() const;
+  /// True if every offer is served and registered.
+  bool is_settled() const;
+
+ private:
+  struct Entry {
+    Offer offer;
+    Status status;
+  };
+
+  void serve(Entry& entry);
+  void update(Entry& entry, Offer offer);
+  void restore_sockets();
+  void register_pending();
+  void note_problem(Status& status, std::string problem);
+
+  kubelet::DevicePluginServer& server_;
+  const Paths paths_;
+  std::map<std::string, Entry> entries_;  // By resource name.
+  TimePoint retry_at_ = TimePoint::max();
+  Duration retry_delay_{};
+};
+
+}  // namespace gpunode::plugin
