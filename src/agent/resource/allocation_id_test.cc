@@ -36,7 +36,8 @@ TEST(AllocationId, HasTheFormOfAUuid) {
 TEST(AllocationId, NeverChanges) {
   // Directories of running containers carry this name: a changed hash would
   // orphan them at an upgrade.
-  EXPECT_EQ(allocation_id("nvidia.com/gpu", {"GPU-0::0"}), "PLACEHOLDER");
+  EXPECT_EQ(allocation_id("nvidia.com/gpu", {"GPU-0::0"}),
+            "101d2fa8-737b-8a62-99f2-8c31e70c3d6f");
 }
 
 }  // namespace
