@@ -9,10 +9,12 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "agent/plugin/driver_remedy.h"
 #include "agent/plugin/known_gpus.h"
 #include "base/core/log.h"
+#include "base/metrics/text_format.h"
 
 namespace gpunode::plugin {
 namespace {
@@ -70,12 +72,15 @@ Result<void> Agent::open() {
       host::DirectoryWatch::open(plugin_directory_);
   if (!watch) {
     // NVIDIA's words, which always name this path, and then ours.
-    return Error(watch.error().code(),
-                 fmt::format("failed to create FS watcher for {}/: {} (is a "
-                             "kubelet installed here, and its directory "
-                             "mounted? --kubelet-socket is {})",
-                             kDefaultPluginDirectory, watch.error().message(),
-                             settings_.kubelet_socket));
+    return Error(
+        watch.error().code(),
+        fmt::format("failed to create FS watcher for {}/: {} ({}; is a kubelet "
+                    "installed here, and its directory mounted?)",
+                    kDefaultPluginDirectory,
+                    watch.error().code() == ErrorCode::kNotFound
+                        ? "no such file or directory"
+                        : "cannot watch",
+                    watch.error().message()));
   }
   directory_watch_ = *std::move(watch);
   report_warnings(inputs_.command_line, inputs_.loaded);
@@ -86,6 +91,33 @@ Result<void> Agent::open() {
   TRY(server_, kubelet::DevicePluginServer::start());
   publisher_.emplace(
       *server_, Publisher::Paths{settings_.kubelet_socket, plugin_directory_});
+  return settings_.listen_address.empty() ? Result<void>() : serve_pages();
+}
+
+Result<void> Agent::serve_pages() {
+  TRY(http::Server pages,
+      http::Server::listen(settings_.listen_address, clock_));
+  // The loop that would be unhealthy is the one that answers.
+  pages.serve("/healthz", [] {
+    http::Response ok;
+    ok.body = "ok\n";
+    return ok;
+  });
+  pages.serve("/readyz", [this] {
+    const std::vector<std::string> reasons = not_ready_reasons(view());
+    http::Response answer;
+    answer.status = reasons.empty() ? 200 : 503;
+    answer.body = reasons.empty()
+                      ? "ok\n"
+                      : fmt::format("{}\n", fmt::join(reasons, "\n"));
+    return answer;
+  });
+  pages.serve("/metrics", [this] {
+    return http::Response{200, std::string(metrics::kContentType),
+                          metrics_page(view())};
+  });
+  log::info("http", "listening on {}", pages.address());
+  pages_ = std::move(pages);
   return {};
 }
 
@@ -121,12 +153,14 @@ void Agent::run() {
     fds.assign({{inputs_.signal_fd, POLLIN, 0},
                 {observer_->observations().fd(), POLLIN, 0},
                 {directory_watch_->fd(), POLLIN, 0}});
+    if (pages_) fds.push_back({pages_->fd(), POLLIN, 0});
     ::poll(fds.data(), fds.size(), poll_timeout_ms());
     if (fds[0].revents != 0) handle_signals();
     if (stopping_) break;
     if (fds[1].revents != 0) take_observations();
     if (fds[2].revents != 0) handle_directory_events();
     run_timers();
+    if (pages_ && fds[3].revents != 0) pages_->step();
   }
   log::info("agent", "stopping");
 }

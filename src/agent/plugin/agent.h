@@ -20,6 +20,7 @@
 #include "base/core/clock.h"
 #include "base/core/result.h"
 #include "base/host/directory_watch.h"
+#include "base/http/server.h"
 #include "k8s/kubelet/server.h"
 
 namespace gpunode::plugin {
@@ -53,6 +54,7 @@ class Agent {
  private:
   explicit Agent(Inputs inputs);
   Result<void> open();
+  Result<void> serve_pages();
 
   void take_observations();
   void on(const DriverUp& up);
@@ -99,6 +101,7 @@ class Agent {
   std::unique_ptr<kubelet::DevicePluginServer> server_;
   std::optional<Publisher> publisher_;
   std::optional<host::DirectoryWatch> directory_watch_;
+  std::optional<http::Server> pages_;
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;
