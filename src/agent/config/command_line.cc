@@ -14,8 +14,8 @@
 namespace gpunode::config {
 namespace {
 
-Error usage(std::string message) {
-  return {ErrorCode::kInvalidArgument, std::move(message)};
+Error usage(std::string_view message) {
+  return {ErrorCode::kInvalidArgument, one_line(message)};
 }
 
 OptionValue fallback_of(const OptionSpec& spec) {

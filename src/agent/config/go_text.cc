@@ -16,6 +16,26 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+// Not the middle of a UTF-8 sequence.
+bool is_first_byte(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+}
+
+void append_printable(std::string& out, char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  if (c == '\n') {
+    out += "\\n";
+  } else if (c == '\t') {
+    out += "\\t";
+  } else if (c == '\r') {
+    out += "\\r";
+  } else if (byte < 0x20 || byte == 0x7f) {
+    fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+  } else {
+    out += c;
+  }
+}
+
 Error syntax(std::string_view function, std::string_view text,
              std::string_view problem) {
   return {ErrorCode::kInvalidArgument,
@@ -53,23 +73,24 @@ std::size_t number_length(std::string_view text) {
 std::string go_quote(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
     } else {
-      out += c;
+      append_printable(out, c);
     }
   }
   out += '"';
+  return out;
+}
+
+std::string one_line(std::string_view text) {
+  constexpr std::size_t kLongest = 2000;
+  std::string out;
+  for (const char c : text) {
+    if (out.size() >= kLongest && is_first_byte(c)) return out + "...";
+    append_printable(out, c);
+  }
   return out;
 }
 

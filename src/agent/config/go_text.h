@@ -13,6 +13,10 @@ namespace gpunode::config {
 /// As Go's %q.
 std::string go_quote(std::string_view text);
 
+/// `text` as one line of at most 2000 bytes for a log: control characters are
+/// escaped, the rest is cut. Config files and arguments are not trusted.
+std::string one_line(std::string_view text);
+
 /// strconv.ParseBool; the error is Go's.
 Result<bool> parse_go_bool(std::string_view text);
 

@@ -1,4 +1,7 @@
 // Texts for people about the command line, all made from option_table().
+//
+// `program` is the name the process was called by; what is no plain file name
+// in it is dropped, since it ends up in scripts.
 #pragma once
 
 #include <string>
@@ -9,8 +12,8 @@
 
 namespace gpunode::config {
 
-/// The page for `--help`: grouped options, defaults, variables, examples, exit
-/// codes. `program` is the name it was called by.
+/// The page for `--help`: grouped options with defaults and variables, then
+/// precedence, examples and exit codes.
 std::string help_text(std::string_view program);
 
 /// What goes to standard output when parse_command_line failed: the peer's

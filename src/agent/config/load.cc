@@ -7,6 +7,7 @@
 
 #include "agent/config/chosen.h"
 #include "agent/config/file_config.h"
+#include "agent/config/go_text.h"
 #include "agent/config/validate.h"
 
 namespace gpunode::config {
@@ -118,21 +119,9 @@ Error strict_error(const std::vector<Warning>& warnings,
   return {ErrorCode::kInvalidArgument, text};
 }
 
-}  // namespace
-
-std::string describe(const Warning& warning, std::string_view file_name) {
-  std::string text;
-  if (warning.mark.line != 0) {
-    text = text::at(file_name, warning.mark) + ": ";
-  }
-  text += warning.message;
-  if (!warning.suggestion.empty()) text += " (" + warning.suggestion + ")";
-  return text;
-}
-
-Result<Loaded> load(const CommandLine& command_line,
-                    const std::optional<ConfigText>& file,
-                    const std::function<bool()>& has_nvml) {
+Result<Loaded> load_unbounded(const CommandLine& command_line,
+                              const std::optional<ConfigText>& file,
+                              const std::function<bool()>& has_nvml) {
   Loaded loaded;
   FileConfig from_file;
   const std::string file_name = file ? file->name : std::string();
@@ -158,6 +147,29 @@ Result<Loaded> load(const CommandLine& command_line,
   if (command_line.enabled(Option::kStrict) && !loaded.warnings.empty()) {
     return strict_error(loaded.warnings, file_name);
   }
+  return loaded;
+}
+
+// A file of a thousand unknown keys is one mistake, not a thousand log lines.
+void keep_few(std::vector<Warning>& warnings) {
+  constexpr std::size_t kMost = 50;
+  if (warnings.size() <= kMost) return;
+  const std::size_t left_out = warnings.size() - kMost;
+  warnings.resize(kMost);
+  warnings.push_back(
+      {{}, fmt::format("{} further warnings are left out", left_out), ""});
+}
+
+}  // namespace
+
+Result<Loaded> load(const CommandLine& command_line,
+                    const std::optional<ConfigText>& file,
+                    const std::function<bool()>& has_nvml) {
+  auto loaded = load_unbounded(command_line, file, has_nvml);
+  if (!loaded) {
+    return Error{loaded.error().code(), one_line(loaded.error().message())};
+  }
+  keep_few(loaded->warnings);
   return loaded;
 }
 

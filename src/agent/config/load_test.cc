@@ -247,6 +247,28 @@ TEST(Load, StrictMakesAnErrorOfAnyWarning) {
             "accepted");
 }
 
+TEST(Load, AHostileFileCannotForgeLogLines) {
+  EXPECT_THAT(
+      error_of({{}, slicing("{name: \"a\\nE1124 \\e[2J\", replicas: 2}"), {}}),
+      HasSubstr("'nvidia.com/a\\nE1124 \\x1b[2J'"));
+  EXPECT_THAT(warnings_of({{}, "\"a\\nb\": 1", {}}),
+              ElementsAre("config.yaml:1:1: unknown key 'a\\nb' is ignored"));
+  EXPECT_LT(error_of({{},
+                      slicing("{name: " + std::string(100'000, 'x') +
+                              ", replicas: 2}"),
+                      {}})
+                .size(),
+            2100U);
+}
+
+TEST(Load, AThousandUnknownKeysAreNotAThousandLogLines) {
+  std::string file;
+  for (int i = 0; i < 1000; ++i) file += "x" + std::to_string(i) + ": 1\n";
+  const auto lines = warnings_of({{}, file, {}});
+  EXPECT_EQ(lines.size(), 51U);
+  EXPECT_EQ(lines.back(), "950 further warnings are left out");
+}
+
 TEST(Load, AsksForNvmlOnlyWhenItMatters) {
   const auto count = [](const std::vector<std::string>& arguments) {
     int asked = 0;

@@ -1,0 +1,89 @@
+// The manual page, from the option table.
+#include <cctype>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "agent/config/help.h"
+#include "agent/config/option_text.h"
+
+namespace gpunode::config {
+namespace {
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return out;
+}
+
+// A line of troff text: no escapes, no requests, hyphens that stay hyphens.
+std::string troff(std::string_view text) {
+  std::string out;
+  if (text.starts_with('.') || text.starts_with('\'')) out = "\\&";
+  for (const char c : text) {
+    if (c == '\\') {
+      out += "\\e";
+    } else if (c == '-') {
+      out += "\\-";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+void append_option(std::string& out, const OptionSpec& spec) {
+  out += ".TP\n";
+  for (const std::string_view name : spec.names) {
+    if (name != spec.names.front()) out += ", ";
+    fmt::format_to(std::back_inserter(out), "\\fB\\-\\-{}\\fR", troff(name));
+  }
+  if (const std::string_view argument = argument_of(spec); !argument.empty()) {
+    fmt::format_to(std::back_inserter(out), " \\fI{}\\fR", argument);
+  }
+  fmt::format_to(std::back_inserter(out), "\n{}.\n", troff(spec.help));
+  if (const std::string facts = facts_of(spec); !facts.empty()) {
+    fmt::format_to(std::back_inserter(out), "{}\n", troff(facts));
+  }
+}
+
+}  // namespace
+
+std::string man_page(std::string_view program, std::string_view version) {
+  const std::string name = program_name(program);
+  std::string out = fmt::format(
+      ".TH {} 8 \"\" \"gpunode {}\" \"System Administration\"\n"
+      ".SH NAME\n{} \\- offer the NVIDIA GPUs of a node to its kubelet\n"
+      ".SH SYNOPSIS\n.B {}\n[\\fIoptions\\fR]\n"
+      ".SH DESCRIPTION\n"
+      "A Kubernetes device plugin. It takes the options, environment "
+      "variables\n"
+      "and config files of NVIDIA's device plugin. A flag beats its "
+      "environment\n"
+      "variable, which beats the config file, which beats the default.\n",
+      upper(name), version, troff(name), troff(name));
+  for (const OptionGroup group : kOptionGroups) {
+    fmt::format_to(std::back_inserter(out), ".SH {} OPTIONS\n",
+                   upper(heading_of(group)));
+    for (const OptionSpec& spec : option_table()) {
+      if (spec.group == group) append_option(out, spec);
+    }
+  }
+  out += ".SH OTHER OPTIONS\n";
+  for (const BuiltinOption& option : kBuiltinOptions) {
+    fmt::format_to(std::back_inserter(out), ".TP\n\\fB\\-\\-{}\\fR",
+                   option.name);
+    if (!option.argument.empty()) {
+      fmt::format_to(std::back_inserter(out), " \\fI{}\\fR", option.argument);
+    }
+    fmt::format_to(std::back_inserter(out), "\n{}.\n", troff(option.help));
+  }
+  out +=
+      ".SH EXIT STATUS\n.TP\n0\nAsked to stop, or did what was asked.\n"
+      ".TP\n1\nAny error; the last line on standard error says which.\n";
+  return out;
+}
+
+}  // namespace gpunode::config

@@ -1,0 +1,53 @@
+#include "agent/config/option_text.h"
+
+#include <fmt/format.h>
+
+namespace gpunode::config {
+
+std::string_view argument_of(const OptionSpec& spec) {
+  switch (spec.type) {
+    case OptionType::kBool:
+      return "";
+    case OptionType::kText:
+      return "VALUE";
+    case OptionType::kTextList:
+      return "LIST";
+    case OptionType::kIntList:
+      return "NUMBERS";
+  }
+  return "";
+}
+
+std::string facts_of(const OptionSpec& spec) {
+  std::vector<std::string> facts;
+  if (!spec.values.empty()) {
+    facts.push_back(fmt::format("Values: {}.", joined(spec.values, ", ")));
+  }
+  if (!spec.fallback.empty()) {
+    facts.push_back(fmt::format("Default: {}.", spec.fallback));
+  }
+  if (!spec.environment.empty()) {
+    facts.push_back(
+        fmt::format("Environment: {}.", joined(spec.environment, ", ")));
+  }
+  if (!spec.field.empty())
+    facts.push_back(fmt::format("File: {}.", spec.field));
+  return fmt::format("{}", fmt::join(facts, " "));
+}
+
+std::string program_name(std::string_view program) {
+  std::string name;
+  for (const char c : program.substr(program.rfind('/') + 1)) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       (c >= '0' && c <= '9') || c == '-' || c == '_';
+    if (plain) name += c;
+  }
+  return name.empty() || name[0] == '-' ? "gpunode-agent" : name;
+}
+
+std::string joined(std::span<const std::string_view> words,
+                   std::string_view between) {
+  return fmt::format("{}", fmt::join(words, between));
+}
+
+}  // namespace gpunode::config
