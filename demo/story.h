@@ -1,0 +1,29 @@
+// The main job, told: a node offers shares of its GPU, a Pod gets one and
+// computes with it, and what must not happen is refused.
+#pragma once
+
+#include <string>
+
+#include "demo/screen.h"
+#include "demo/workplace.h"
+
+namespace gpunode::demo {
+
+/// What the story is played with.
+struct Programs {
+  std::string agent;
+  std::string vectoradd;
+  std::string cuda_library;
+  std::string nvml_library;
+  std::string profile;
+  std::string runc;
+};
+
+/// The `default` entry of the chart's config.map that the demo's node runs.
+extern const char* const kConfig;
+
+/// Plays it. What was claimed and did not hold is on the screen; the caller
+/// asks screen.all_true().
+void tell(const Programs& programs, const Workplace& workplace, Screen& screen);
+
+}  // namespace gpunode::demo
