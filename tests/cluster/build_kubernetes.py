@@ -141,8 +141,8 @@ class Apt:
         self.progress = progress
         for sub in ("lists/partial", "cache/archives/partial"):
             (directory / sub).mkdir(parents=True, exist_ok=True)
-        mirror = os.environ.get("GPUNODE_DEBIAN_MIRROR") or MIRROR
-        (directory / "sources.list").write_text(DEB_SRC.format(mirror=mirror))
+        self.mirror = os.environ.get("GPUNODE_DEBIAN_MIRROR") or MIRROR
+        (directory / "sources.list").write_text(DEB_SRC.format(mirror=self.mirror))
         self.options = [
             "-o", f"Dir::Etc::sourcelist={directory}/sources.list",
             "-o", "Dir::Etc::sourceparts=/dev/null",
@@ -161,8 +161,8 @@ class Apt:
                 env=self.env, progress=self.progress, what=what, timeout=600)
         except BuildError as error:
             raise BuildError(
-                f"{error}\n    next: is {MIRROR} reachable from here? (http_proxy and"
-                " GPUNODE_DEBIAN_MIRROR are honoured)") from None
+                f"{error}\n    next: is {self.mirror} reachable from here? http_proxy and"
+                " GPUNODE_DEBIAN_MIRROR are honoured") from None
 
     def update(self):
         self.get("-o", "APT::Update::Error-Mode=any", "update",
