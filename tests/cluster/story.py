@@ -126,7 +126,7 @@ class Story:
         self.wait(lambda: not self.cluster.gpus(),
                   lambda: f"no {RESOURCE} is allocatable; it is {self.cluster.gpus()}")
 
-    def wait_pods(self, names, wanted, timeout=180):
+    def wait_pods(self, names, wanted, timeout=240):
         """Until all the Pods are in the phase; returns them."""
         names = list(names)
 
@@ -283,7 +283,7 @@ def asks_two(story):
 def twenty_one(story):
     names = [f"holder-{n:02}" for n in range(20)]
     story.cluster.apply(many([holder(n) for n in names]))
-    pods = story.wait_pods(names, "Running", 240)
+    pods = story.wait_pods(names, "Running", 400)
     owners = story.no_device_twice()
     expect(len(owners) == 20, f"{len(owners)} device ids are given out")
 
