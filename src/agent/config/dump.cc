@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/config/load.h"
+#include "agent/config/setting_words.h"
 #include "base/text/node.h"
 
 namespace gpunode::config {
@@ -62,27 +63,10 @@ class JsonWriter {
   bool first_ = true;
 };
 
-std::string_view word_of(MigStrategy strategy) {
-  return std::array{"none", "single", "mixed"}[static_cast<int>(strategy)];
-}
-std::string_view word_of(DeviceListStrategy strategy) {
-  return std::array{"envvar", "volume-mounts", "cdi-annotations",
-                    "cdi-cri"}[static_cast<int>(strategy)];
-}
-std::string_view word_of(DeviceIdStrategy strategy) {
-  return std::array{"uuid", "index"}[static_cast<int>(strategy)];
-}
-std::string_view word_of(AllocationPolicy policy) {
-  return std::array{"distributed", "packed"}[static_cast<int>(policy)];
-}
-std::string_view word_of(DiscoveryStrategy strategy) {
-  return std::array{"auto", "nvml", "tegra"}[static_cast<int>(strategy)];
-}
-
 void write_flags(JsonWriter& json, const Settings& settings) {
   json.key("flags");
   json.open('{');
-  json.field("migStrategy", word_of(settings.mig_strategy));
+  json.field("migStrategy", word_of(kMigStrategies, settings.mig_strategy));
   json.flag("failOnInitError", settings.fail_on_init_error);
   json.field("mpsRoot", settings.mps_root);
   json.field("nvidiaDriverRoot", settings.driver_root);
@@ -92,7 +76,8 @@ void write_flags(JsonWriter& json, const Settings& settings) {
   json.flag("mofedEnabled", settings.mofed_enabled);
   json.key("useNodeFeatureAPI");
   json.raw("null");
-  json.field("deviceDiscoveryStrategy", word_of(settings.discovery_strategy));
+  json.field("deviceDiscoveryStrategy",
+             word_of(kDiscoveries, settings.discovery_strategy));
   json.key("plugin");
   json.open('{');
   json.flag("passDeviceSpecs", settings.pass_device_specs);
@@ -100,15 +85,16 @@ void write_flags(JsonWriter& json, const Settings& settings) {
   json.open('[');
   for (const DeviceListStrategy strategy : settings.device_list_strategies) {
     json.item();
-    json.text(word_of(strategy));
+    json.text(word_of(kListStrategies, strategy));
   }
   json.close(']');
-  json.field("deviceIDStrategy", word_of(settings.device_id_strategy));
+  json.field("deviceIDStrategy",
+             word_of(kIdStrategies, settings.device_id_strategy));
   json.field("cdiAnnotationPrefix", settings.cdi_annotation_prefix);
   json.field("nvidiaCTKPath", settings.nvidia_cdi_hook_path);
   json.field("containerDriverRoot", settings.driver_root_ctr_path);
   json.field("sharedDevicesAllocationPolicy",
-             word_of(settings.allocation_policy));
+             word_of(kPolicies, settings.allocation_policy));
   json.close('}');
   json.close('}');
 }

@@ -1,48 +1,13 @@
 #include "agent/config/validate.h"
 
-#include <algorithm>
-#include <array>
-#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "agent/config/setting_words.h"
+
 namespace gpunode::config {
 namespace {
-
-template <class Enum, std::size_t N>
-using Words = std::array<std::pair<std::string_view, Enum>, N>;
-
-constexpr Words<MigStrategy, 3> kMigStrategies = {
-    {{"none", MigStrategy::kNone},
-     {"single", MigStrategy::kSingle},
-     {"mixed", MigStrategy::kMixed}}};
-constexpr Words<DeviceListStrategy, 4> kListStrategies = {
-    {{"envvar", DeviceListStrategy::kEnvvar},
-     {"volume-mounts", DeviceListStrategy::kVolumeMounts},
-     {"cdi-annotations", DeviceListStrategy::kCdiAnnotations},
-     {"cdi-cri", DeviceListStrategy::kCdiCri}}};
-constexpr Words<DeviceIdStrategy, 2> kIdStrategies = {
-    {{"uuid", DeviceIdStrategy::kUuid}, {"index", DeviceIdStrategy::kIndex}}};
-constexpr Words<AllocationPolicy, 2> kPolicies = {
-    {{"distributed", AllocationPolicy::kDistributed},
-     {"packed", AllocationPolicy::kPacked}}};
-constexpr Words<DiscoveryStrategy, 3> kDiscoveries = {
-    {{"auto", DiscoveryStrategy::kAuto},
-     {"nvml", DiscoveryStrategy::kNvml},
-     {"tegra", DiscoveryStrategy::kTegra}}};
-constexpr Words<log::Level, 4> kLevels = {{{"debug", log::Level::kDebug},
-                                           {"info", log::Level::kInfo},
-                                           {"warning", log::Level::kWarning},
-                                           {"error", log::Level::kError}}};
-
-template <class Enum, std::size_t N>
-const Enum* look_up(const Words<Enum, N>& words, std::string_view word) {
-  for (const auto& row : words) {
-    if (row.first == word) return &row.second;
-  }
-  return nullptr;
-}
 
 // Reads a one-word option into `into`; `complaint` ends where the word goes.
 template <class Enum, std::size_t N>

@@ -69,7 +69,7 @@ constexpr std::array<Advice, 14> kAdvice = {{
     {"found character that cannot start any token",
      "indent with spaces, not tabs; quote a value that starts with @, ` or %"},
     {"mapping values are not allowed in this context",
-     "one \"key: value\" a line, and quote a value that contains \": \""},
+     R"(one "key: value" a line, and quote a value that contains ": ")"},
     {"did not find expected key",
      "indent this line as its neighbours are, and close every bracket"},
     {"did not find expected '-' indicator",

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 namespace gpunode::text {
 namespace {
@@ -75,49 +76,54 @@ std::optional<std::string> integer_text(std::string_view plain) {
   return magnitude == 0 ? "0" : "-" + std::to_string(magnitude);
 }
 
-// [-+]? ( .digits | digits[.digits?] ) ( [eE][-+]?digits )?
-bool looks_like_float(std::string_view text) {
-  std::size_t i = 0;
-  const auto skip_digits = [&] {
-    const std::size_t from = i;
-    while (i < text.size() && is_digit(text[i])) ++i;
-    return i - from;
-  };
-  if (i < text.size() && (text[i] == '-' || text[i] == '+')) ++i;
-  const std::size_t whole = skip_digits();
-  if (i < text.size() && text[i] == '.') {
-    ++i;
-    if (skip_digits() == 0 && whole == 0) return false;
-  } else if (whole == 0) {
+std::size_t take_digits(std::string_view& text) {
+  std::size_t count = 0;
+  while (count < text.size() && is_digit(text[count])) ++count;
+  text.remove_prefix(count);
+  return count;
+}
+
+bool take_any(std::string_view& text, std::string_view letters) {
+  if (text.empty() || letters.find(text[0]) == std::string_view::npos) {
     return false;
   }
-  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
-    ++i;
-    if (i < text.size() && (text[i] == '-' || text[i] == '+')) ++i;
-    if (skip_digits() == 0) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// [-+]? ( .digits | digits[.digits?] ) ( [eE][-+]?digits )?
+bool looks_like_float(std::string_view text) {
+  take_any(text, "-+");
+  std::size_t digits = take_digits(text);
+  if (take_any(text, ".")) digits += take_digits(text);
+  if (digits == 0) return false;
+  if (take_any(text, "eE")) {
+    take_any(text, "-+");
+    if (take_digits(text) == 0) return false;
   }
-  return i == text.size();
+  return text.empty();
+}
+
+std::string formatted(double value, std::chars_format format) {
+  std::array<char, 64> buffer;  // At most 21 digits before the point, 23 after.
+  char* first = buffer.data();
+  const auto end = std::to_chars(first, first + buffer.size(), value, format);
+  return {first, end.ptr};
 }
 
 // A double as Go's encoding/json prints it.
 ResolvedScalar from_double(double value) {
   const double size = std::abs(value);
   if (size != 0 && (size < 1e-6 || size >= 1e21)) {
-    char shortest[64] = {};
-    const auto end = std::to_chars(shortest, shortest + sizeof shortest, value,
-                                   std::chars_format::scientific);
-    std::string text(shortest, end.ptr);
+    std::string text = formatted(value, std::chars_format::scientific);
     // Go writes e-9, not e-09.
     const std::size_t e = text.find("e-0");
     if (e != std::string::npos) text.erase(e + 2, 1);
     return {Kind::kFloat, text, false};
   }
-  char fixed[512] = {};
-  const auto end = std::to_chars(fixed, fixed + sizeof fixed, value,
-                                 std::chars_format::fixed);
-  std::string text(fixed, end.ptr);
+  std::string text = formatted(value, std::chars_format::fixed);
   const bool whole = text.find('.') == std::string::npos;
-  return {whole ? Kind::kInteger : Kind::kFloat, text, whole};
+  return {whole ? Kind::kInteger : Kind::kFloat, std::move(text), whole};
 }
 
 std::optional<ResolvedScalar> float_value(std::string_view plain) {

@@ -1,0 +1,58 @@
+// The words that stand for the enumerators of Settings, both ways.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+#include "agent/config/settings.h"
+#include "base/core/log.h"
+
+namespace gpunode::config {
+
+template <class Enum, std::size_t N>
+using Words = std::array<std::pair<std::string_view, Enum>, N>;
+
+inline constexpr Words<MigStrategy, 3> kMigStrategies = {
+    {{"none", MigStrategy::kNone},
+     {"single", MigStrategy::kSingle},
+     {"mixed", MigStrategy::kMixed}}};
+inline constexpr Words<DeviceListStrategy, 4> kListStrategies = {
+    {{"envvar", DeviceListStrategy::kEnvvar},
+     {"volume-mounts", DeviceListStrategy::kVolumeMounts},
+     {"cdi-annotations", DeviceListStrategy::kCdiAnnotations},
+     {"cdi-cri", DeviceListStrategy::kCdiCri}}};
+inline constexpr Words<DeviceIdStrategy, 2> kIdStrategies = {
+    {{"uuid", DeviceIdStrategy::kUuid}, {"index", DeviceIdStrategy::kIndex}}};
+inline constexpr Words<AllocationPolicy, 2> kPolicies = {
+    {{"distributed", AllocationPolicy::kDistributed},
+     {"packed", AllocationPolicy::kPacked}}};
+inline constexpr Words<DiscoveryStrategy, 3> kDiscoveries = {
+    {{"auto", DiscoveryStrategy::kAuto},
+     {"nvml", DiscoveryStrategy::kNvml},
+     {"tegra", DiscoveryStrategy::kTegra}}};
+inline constexpr Words<log::Level, 4> kLevels = {
+    {{"debug", log::Level::kDebug},
+     {"info", log::Level::kInfo},
+     {"warning", log::Level::kWarning},
+     {"error", log::Level::kError}}};
+
+template <class Enum, std::size_t N>
+constexpr const Enum* look_up(const Words<Enum, N>& words,
+                              std::string_view word) {
+  for (const auto& row : words) {
+    if (row.first == word) return &row.second;
+  }
+  return nullptr;
+}
+
+template <class Enum, std::size_t N>
+constexpr std::string_view word_of(const Words<Enum, N>& words, Enum value) {
+  for (const auto& row : words) {
+    if (row.second == value) return row.first;
+  }
+  return {};
+}
+
+}  // namespace gpunode::config
