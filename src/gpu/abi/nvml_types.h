@@ -5,8 +5,9 @@
 // are values here too.
 #pragma once
 
-// NOLINTBEGIN(readability-identifier-naming,modernize-use-using): NVML's names,
-// in a header that C can read.
+// NOLINTBEGIN(readability-identifier-naming,modernize-use-using)
+// NOLINTBEGIN(modernize-avoid-c-arrays): NVML's names and layouts, in a header
+// that C can read.
 
 /// What every call returns. An int on the wire, so that codes of later drivers
 /// are values of it too.
@@ -427,6 +428,7 @@ enum {
   NVML_PAGE_RETIREMENT_CAUSE_DOUBLE_BIT_ECC_ERROR = 1,
 };
 
+// NOLINTEND(modernize-avoid-c-arrays)
 // NOLINTEND(readability-identifier-naming,modernize-use-using)
 
 // The layouts, where a wrong member would otherwise show as a wild value.

@@ -4,6 +4,7 @@
 // and the programs that read counts must come from one build.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string_view>
 
@@ -114,7 +115,7 @@ enum class Call : unsigned {
 
 inline constexpr unsigned kCallCount = static_cast<unsigned>(Call::kCount);
 
-inline constexpr std::string_view kCallNames[] = {
+inline constexpr std::array<std::string_view, kCallCount> kCallNames = {
 #define X(name) #name,
     FAKE_NVML_CALLS(X)
 #undef X

@@ -8,6 +8,7 @@
 // Nothing in it is a pointer.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -68,16 +69,17 @@ struct ControlRegion {
   std::atomic<std::uint32_t> generation;
   std::atomic<std::uint64_t> lost_gpus;  ///< Bit N: GPU N of the profile.
   std::atomic<std::uint64_t> events_reserved;
-  EventSlot events[kEventSlots];
-  Fault faults[kFaults];
-  std::atomic<std::uint64_t> counts[kCountSlots];  ///< By Call.
+  std::array<EventSlot, kEventSlots> events;
+  std::array<Fault, kFaults> faults;
+  std::array<std::atomic<std::uint64_t>, kCountSlots> counts;  ///< By Call.
   /// Futex: goes up with each call while count_waiters is not 0.
   std::atomic<std::uint32_t> count_wake;
   std::atomic<std::uint32_t> count_waiters;
   /// Even: `profile` may be read, if it is still the same afterwards. Odd: it
   /// is being written.
   std::atomic<std::uint32_t> profile_version;
-  std::atomic<char> profile[kPathBytes];  ///< NUL-terminated; empty: not set.
+  /// NUL-terminated; empty: not set.
+  std::array<std::atomic<char>, kPathBytes> profile;
 };
 
 static_assert(kCallCount <= ControlRegion::kCountSlots);

@@ -1,5 +1,6 @@
 // MIG: partitions of a GPU and the kinds they can be of.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -19,7 +20,8 @@ namespace {
 constexpr unsigned kMaxMigDevices = 7;
 
 /// The slices of NVML_COMPUTE_INSTANCE_PROFILE_* by number; 0: not offered.
-constexpr unsigned kComputeSlices[] = {1, 2, 3, 4, 7, 8, 6, 0, 0};
+constexpr std::array<unsigned, NVML_COMPUTE_INSTANCE_PROFILE_COUNT>
+    kComputeSlices = {1, 2, 3, 4, 7, 8, 6, 0, 0};
 
 /// Which compute instances the driver offers in a GPU instance.
 bool fits(unsigned compute_slices, unsigned gpu_slices) {
@@ -29,7 +31,7 @@ bool fits(unsigned compute_slices, unsigned gpu_slices) {
 
 unsigned compute_profile_of(unsigned slices) {
   const auto* found = std::ranges::find(kComputeSlices, slices);
-  return static_cast<unsigned>(found - std::begin(kComputeSlices));
+  return static_cast<unsigned>(found - kComputeSlices.begin());
 }
 
 const MigProfile* kind_of(const nvmlDevice_st& device, const Session& session,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <utility>
@@ -21,15 +22,15 @@ namespace gpunode::fake_nvml {
 namespace {
 
 const std::vector<JsonFields::Word>& brands() {
-  static const std::vector<JsonFields::Word> kWords = {
+  static const std::vector<JsonFields::Word> known = {
       {"unknown", NVML_BRAND_UNKNOWN}, {"tesla", NVML_BRAND_TESLA},
       {"nvidia", NVML_BRAND_NVIDIA},   {"geforce", NVML_BRAND_GEFORCE},
       {"quadro", NVML_BRAND_QUADRO},   {"titan", NVML_BRAND_TITAN}};
-  return kWords;
+  return known;
 }
 
 const std::vector<JsonFields::Word>& architectures() {
-  static const std::vector<JsonFields::Word> kWords = {
+  static const std::vector<JsonFields::Word> known = {
       {"kepler", NVML_DEVICE_ARCH_KEPLER},
       {"maxwell", NVML_DEVICE_ARCH_MAXWELL},
       {"pascal", NVML_DEVICE_ARCH_PASCAL},
@@ -39,7 +40,7 @@ const std::vector<JsonFields::Word>& architectures() {
       {"ada", NVML_DEVICE_ARCH_ADA},
       {"hopper", NVML_DEVICE_ARCH_HOPPER},
       {"blackwell", NVML_DEVICE_ARCH_BLACKWELL}};
-  return kWords;
+  return known;
 }
 
 /// "12.3" is 12030, as nvmlSystemGetCudaDriverVersion says it.
@@ -53,8 +54,9 @@ bool parse_dotted(std::string_view text, int& major, int& minor) {
   return second.ec == std::errc{} && second.ptr == end;
 }
 
-/// Only the first of the 16 bytes' dashes matter: hex digits are taken.
-bool parse_uuid_bytes(std::string_view text, unsigned char* bytes) {
+/// 16 bytes from 32 hexadecimal digits, wherever dashes stand between them.
+bool parse_uuid_bytes(std::string_view text,
+                      std::array<unsigned char, 16>& bytes) {
   unsigned digits = 0;
   for (const char c : text) {
     if (c == '-') continue;
@@ -62,14 +64,14 @@ bool parse_uuid_bytes(std::string_view text, unsigned char* bytes) {
     if (std::from_chars(&c, &c + 1, nibble, 16).ec != std::errc{}) return false;
     if (digits >= 32) return false;
     unsigned char& byte = bytes[digits / 2];
-    byte = static_cast<unsigned char>((byte << 4U) | nibble);
+    byte = static_cast<unsigned char>(byte * 16U + nibble);
     ++digits;
   }
   return digits == 32;
 }
 
-Result<MigProfile> read_mig_profile(const rapidjson::Value& json,
-                                    std::string place) {
+Result<void> read_mig_profile(const rapidjson::Value& json, std::string place,
+                              Profile& into) {
   MigProfile profile;
   JsonFields fields(json, std::move(place));
   fields.read("name", profile.name);
@@ -85,8 +87,8 @@ Result<MigProfile> read_mig_profile(const rapidjson::Value& json,
   fields.read("jpegEngines", profile.jpeg_engines);
   fields.read("ofaEngines", profile.ofa_engines);
   fields.read("memoryMiB", profile.memory_mib);
-  TRY_VOID(fields.finish());
-  return profile;
+  into.mig_profiles.push_back(std::move(profile));
+  return fields.finish();
 }
 
 Result<MigDeviceSpec> read_mig_device(const rapidjson::Value& json,
@@ -138,39 +140,59 @@ Result<void> read_mig(const rapidjson::Value& json, const std::string& place,
 
 /// Each element is a run of links to one end: {"gpu": 1, "count": 2} or
 /// {"switch": "0000:05:00.0", "count": 3}.
-Result<void> read_nvlinks(const rapidjson::Value& json, JsonFields& outer,
-                          GpuSpec& gpu) {
-  gpu.nvlinks.clear();
-  for (rapidjson::SizeType i = 0; i < json.Size(); ++i) {
-    JsonFields fields(json[i], outer.place_of("nvlinks", i));
-    NvLinkEnd end;
-    unsigned count = 1;
-    fields.read("gpu", end.gpu);
-    fields.read("switch", end.pci_bus_id);
-    fields.read("count", count);
-    if (end.gpu.has_value() != end.pci_bus_id.empty()) {
-      fields.fail("gpu", "say either gpu or switch");
-    }
-    TRY_VOID(fields.finish());
-    gpu.nvlinks.insert(gpu.nvlinks.end(), count, end);
+Result<void> read_nvlink_run(const rapidjson::Value& json, std::string place,
+                             GpuSpec& gpu) {
+  JsonFields fields(json, std::move(place));
+  NvLinkEnd end;
+  unsigned count = 1;
+  fields.read("gpu", end.gpu);
+  fields.read("switch", end.pci_bus_id);
+  fields.read("count", count);
+  if (end.gpu.has_value() != end.pci_bus_id.empty()) {
+    fields.fail("gpu", "say either gpu or switch");
   }
-  if (gpu.nvlinks.size() > NVML_NVLINK_MAX_LINKS) {
-    outer.fail("nvlinks", "more links than NVML knows");
+  if (gpu.nvlinks.size() + count > NVML_NVLINK_MAX_LINKS) {
+    fields.fail("count", "more links than NVML knows");
+  }
+  TRY_VOID(fields.finish());
+  gpu.nvlinks.insert(gpu.nvlinks.end(), count, end);
+  return {};
+}
+
+/// Calls `read(element, its place)` for each element of an array.
+template <class Read>
+Result<void> read_array(const rapidjson::Value& json, const std::string& place,
+                        Read read) {
+  if (!json.IsArray()) {
+    return Error(ErrorCode::kCorrupt, place + ": must be an array");
+  }
+  for (rapidjson::SizeType i = 0; i < json.Size(); ++i) {
+    TRY_VOID(read(json[i], place + "[" + std::to_string(i) + "]"));
   }
   return {};
 }
 
+Result<void> read_nvlinks(const rapidjson::Value& json,
+                          const std::string& place, const Profile& /*profile*/,
+                          GpuSpec& gpu) {
+  gpu.nvlinks.clear();
+  return read_array(json, place,
+                    [&gpu](const rapidjson::Value& run, std::string run_place) {
+                      return read_nvlink_run(run, std::move(run_place), gpu);
+                    });
+}
+
 Result<void> read_pcie(const rapidjson::Value& json, const std::string& place,
-                       PciePlace& pcie) {
+                       const Profile& /*profile*/, GpuSpec& gpu) {
   JsonFields fields(json, place);
-  fields.read("bridge", pcie.bridge);
-  fields.read("tree", pcie.tree);
-  fields.read("switch", pcie.board);
+  fields.read("bridge", gpu.pcie.bridge);
+  fields.read("tree", gpu.pcie.tree);
+  fields.read("switch", gpu.pcie.board);
   return fields.finish();
 }
 
 Result<void> read_fabric(const rapidjson::Value& json, const std::string& place,
-                         GpuSpec& gpu) {
+                         const Profile& /*profile*/, GpuSpec& gpu) {
   Fabric fabric;
   JsonFields fields(json, place);
   std::string uuid;
@@ -191,19 +213,26 @@ Result<void> read_fabric(const rapidjson::Value& json, const std::string& place,
   return fields.finish();
 }
 
-Result<void> read_processes(const rapidjson::Value& json, JsonFields& outer,
-                            GpuSpec& gpu) {
-  for (rapidjson::SizeType i = 0; i < json.Size(); ++i) {
-    ProcessSpec process;
-    JsonFields fields(json[i], outer.place_of("processes", i));
-    fields.read("pid", process.pid);
-    fields.read("usedBytes", process.used_bytes);
-    fields.read("gi", process.gpu_instance);
-    fields.read("ci", process.compute_instance);
-    TRY_VOID(fields.finish());
-    gpu.processes.push_back(process);
-  }
-  return {};
+Result<void> read_process(const rapidjson::Value& json, std::string place,
+                          GpuSpec& gpu) {
+  ProcessSpec process;
+  JsonFields fields(json, std::move(place));
+  fields.read("pid", process.pid);
+  fields.read("usedBytes", process.used_bytes);
+  fields.read("gi", process.gpu_instance);
+  fields.read("ci", process.compute_instance);
+  gpu.processes.push_back(process);
+  return fields.finish();
+}
+
+Result<void> read_processes(const rapidjson::Value& json,
+                            const std::string& place,
+                            const Profile& /*profile*/, GpuSpec& gpu) {
+  return read_array(
+      json, place,
+      [&gpu](const rapidjson::Value& process, std::string process_place) {
+        return read_process(process, std::move(process_place), gpu);
+      });
 }
 
 void read_identity(JsonFields& fields, GpuSpec& gpu) {
@@ -213,7 +242,7 @@ void read_identity(JsonFields& fields, GpuSpec& gpu) {
   fields.read("partNumber", gpu.part_number);
   fields.read("vbios", gpu.vbios);
   fields.read("minor", gpu.minor);
-  unsigned brand = static_cast<unsigned>(gpu.brand);
+  auto brand = static_cast<unsigned>(gpu.brand);
   fields.read_word("brand", brands(), brand);
   gpu.brand = static_cast<int>(brand);
   fields.read_word("architecture", architectures(), gpu.architecture);
@@ -246,26 +275,27 @@ void read_hardware(JsonFields& fields, GpuSpec& gpu) {
   fields.read("memoryClockMHz", gpu.memory_clock_mhz);
 }
 
+/// The keys of a GPU that hold objects and arrays.
+struct Part {
+  const char* key;
+  Result<void> (*read)(const rapidjson::Value&, const std::string&,
+                       const Profile&, GpuSpec&);
+};
+constexpr std::array kParts = {
+    Part{"pcie", read_pcie}, Part{"nvlinks", read_nvlinks},
+    Part{"fabric", read_fabric}, Part{"mig", read_mig},
+    Part{"processes", read_processes}};
+
 /// Lays what `json` says over what `gpu` has: the model first, then the GPU.
 Result<void> read_gpu(const rapidjson::Value& json, const std::string& place,
                       const Profile& profile, GpuSpec& gpu) {
   JsonFields fields(json, place);
   read_identity(fields, gpu);
   read_hardware(fields, gpu);
-  if (const auto* pcie = fields.member("pcie")) {
-    TRY_VOID(read_pcie(*pcie, place + ".pcie", gpu.pcie));
-  }
-  if (const auto* links = fields.array("nvlinks")) {
-    TRY_VOID(read_nvlinks(*links, fields, gpu));
-  }
-  if (const auto* fabric = fields.member("fabric")) {
-    TRY_VOID(read_fabric(*fabric, place + ".fabric", gpu));
-  }
-  if (const auto* mig = fields.member("mig")) {
-    TRY_VOID(read_mig(*mig, place + ".mig", profile, gpu));
-  }
-  if (const auto* processes = fields.array("processes")) {
-    TRY_VOID(read_processes(*processes, fields, gpu));
+  for (const Part& part : kParts) {
+    const rapidjson::Value* value = fields.member(part.key);
+    if (value == nullptr) continue;
+    TRY_VOID(part.read(*value, place + "." + part.key, profile, gpu));
   }
   return fields.finish();
 }
@@ -287,6 +317,40 @@ Result<void> check_gpus(const Profile& profile) {
   return {};
 }
 
+Result<void> read_lists(JsonFields& fields, Profile& profile) {
+  if (const auto* kinds = fields.member("migProfiles")) {
+    TRY_VOID(read_array(*kinds, "profile.migProfiles",
+                        [&](const auto& json, std::string place) {
+                          return read_mig_profile(json, std::move(place),
+                                                  profile);
+                        }));
+  }
+  GpuSpec model;
+  if (const auto* shared = fields.member("model")) {
+    TRY_VOID(read_gpu(*shared, "profile.model", profile, model));
+  }
+  if (const auto* gpus = fields.member("gpus")) {
+    TRY_VOID(read_array(*gpus, "profile.gpus",
+                        [&](const auto& json, const std::string& place) {
+                          GpuSpec& gpu = profile.gpus.emplace_back(model);
+                          return read_gpu(json, place, profile, gpu);
+                        }));
+  }
+  return {};
+}
+
+Result<void> read_absent(const rapidjson::Value& json, Profile& profile) {
+  return read_array(
+      json, "profile.absentSymbols",
+      [&](const auto& name, const std::string& place) -> Result<void> {
+        if (!name.IsString()) {
+          return Error(ErrorCode::kCorrupt, place + ": must be a string");
+        }
+        profile.absent_symbols.emplace_back(name.GetString());
+        return {};
+      });
+}
+
 Result<Profile> read_profile(const rapidjson::Value& json) {
   Profile profile;
   JsonFields fields(json, "profile");
@@ -301,29 +365,9 @@ Result<Profile> read_profile(const rapidjson::Value& json) {
     fields.fail("cudaVersion", "must be as 12.3");
   }
   profile.cuda_version = major * 1000 + minor * 10;
-  if (const auto* kinds = fields.array("migProfiles")) {
-    for (rapidjson::SizeType i = 0; i < kinds->Size(); ++i) {
-      TRY(MigProfile kind,
-          read_mig_profile((*kinds)[i], fields.place_of("migProfiles", i)));
-      profile.mig_profiles.push_back(std::move(kind));
-    }
-  }
-  GpuSpec model;
-  if (const auto* shared = fields.member("model")) {
-    TRY_VOID(read_gpu(*shared, "profile.model", profile, model));
-  }
-  if (const auto* gpus = fields.array("gpus")) {
-    for (rapidjson::SizeType i = 0; i < gpus->Size(); ++i) {
-      GpuSpec& gpu = profile.gpus.emplace_back(model);
-      TRY_VOID(read_gpu((*gpus)[i], fields.place_of("gpus", i), profile, gpu));
-    }
-  }
-  if (const auto* absent = fields.array("absentSymbols")) {
-    for (const auto& name : absent->GetArray()) {
-      if (!name.IsString()) fields.fail("absentSymbols", "must be strings");
-      if (name.IsString())
-        profile.absent_symbols.emplace_back(name.GetString());
-    }
+  TRY_VOID(read_lists(fields, profile));
+  if (const auto* absent = fields.member("absentSymbols")) {
+    TRY_VOID(read_absent(*absent, profile));
   }
   TRY_VOID(fields.finish());
   TRY_VOID(check_gpus(profile));

@@ -5,6 +5,7 @@
 // cannot pass for a machine that lacks something.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,7 +58,7 @@ struct NvLinkEnd {
 };
 
 struct Fabric {
-  unsigned char cluster_uuid[16] = {};
+  std::array<unsigned char, 16> cluster_uuid{};
   unsigned clique = 0;
   unsigned char state = 0;  ///< NVML_GPU_FABRIC_STATE_*
 };

@@ -73,7 +73,8 @@ nvmlReturn_t remote_pci(Call call, nvmlDevice_t handle, unsigned link,
 /// The members that the versions of the struct share.
 template <class Info>
 void fill_fabric(const Fabric& fabric, Info& info) {
-  std::memcpy(info.clusterUuid, fabric.cluster_uuid, sizeof info.clusterUuid);
+  std::memcpy(info.clusterUuid, fabric.cluster_uuid.data(),
+              sizeof info.clusterUuid);
   info.status = NVML_SUCCESS;
   info.cliqueId = fabric.clique;
   info.state = fabric.state;
