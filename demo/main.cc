@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/host/command_runner.h"
+#include "demo/programs.h"
 #include "demo/screen.h"
 #include "demo/story.h"
 #include "demo/workplace.h"
@@ -36,14 +37,6 @@ constexpr const char* kHelp =
     "\n"
     "Exit codes: 0 all as claimed, 1 something was not, 2 this machine cannot\n"
     "run it, 64 usage. Colours only on a terminal and without NO_COLOR.\n";
-
-std::string find_runc() {
-  for (const char* path : {"/usr/local/sbin/runc", "/usr/local/bin/runc",
-                           "/usr/sbin/runc", "/usr/bin/runc"}) {
-    if (::access(path, X_OK) == 0) return path;
-  }
-  return "";
-}
 
 /// A child tries, so that this process keeps its namespace.
 bool may_make_namespaces() {
@@ -80,17 +73,6 @@ bool can_run(const Programs& programs, Screen& screen) {
     return false;
   }
   return true;
-}
-
-Programs built_programs() {
-  Programs programs;
-  programs.agent = GPUNODE_DEMO_AGENT;
-  programs.vectoradd = GPUNODE_DEMO_VECTORADD;
-  programs.cuda_library = GPUNODE_DEMO_CUDA;
-  programs.nvml_library = GPUNODE_DEMO_NVML;
-  programs.profile = GPUNODE_DEMO_PROFILE;
-  programs.runc = find_runc();
-  return programs;
 }
 
 int play(const Programs& programs, const Workplace& workplace, Screen& screen) {

@@ -2,22 +2,11 @@
 // computes with it, and what must not happen is refused.
 #pragma once
 
-#include <string>
-
+#include "demo/programs.h"
 #include "demo/screen.h"
 #include "demo/workplace.h"
 
 namespace gpunode::demo {
-
-/// What the story is played with.
-struct Programs {
-  std::string agent;
-  std::string vectoradd;
-  std::string cuda_library;
-  std::string nvml_library;
-  std::string profile;
-  std::string runc;
-};
 
 /// The `default` entry of the chart's config.map that the demo's node runs.
 extern const char* const kConfig;
