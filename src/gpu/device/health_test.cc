@@ -1,5 +1,7 @@
 #include "gpu/device/health.h"
 
+#include <initializer_list>
+
 #include <gtest/gtest.h>
 
 namespace gpunode::device {
@@ -58,8 +60,9 @@ TEST(Xid, IsDescribedByItsMeaningWhereThereIsOne) {
 
 TEST(Xid, MeaningsAreFoundByTheirNumber) {
   // A table out of order would lose entries to the binary search.
-  for (const std::uint64_t xid : {13, 31, 43, 45, 48, 63, 64, 68, 74, 92, 94,
-                                  95, 109, 119, 120, 140, 143, 149}) {
+  for (const std::uint64_t xid : std::initializer_list<std::uint64_t>{
+           13, 31, 43, 45, 48, 63, 64, 68, 74, 92, 94, 95, 109, 119, 120, 140,
+           143, 149}) {
     EXPECT_NE(xid_meaning(xid), "") << xid;
   }
 }

@@ -54,15 +54,15 @@ void EventStream::watch(const device::DeviceId& gpu) {
   nvmlReturn_t code =
       api_->nvmlDeviceGetHandleByUUID(gpu.value.c_str(), &handle);
   if (code != NVML_SUCCESS) return fail("nvmlDeviceGetHandleByUUID", code);
-  unsigned long long supported = 0;
-  code = api_->nvmlDeviceGetSupportedEventTypes(handle, &supported);
+  unsigned long long types = 0;
+  code = api_->nvmlDeviceGetSupportedEventTypes(handle, &types);
   if (code != NVML_SUCCESS && code != NVML_ERROR_NOT_SUPPORTED) {
     return fail("nvmlDeviceGetSupportedEventTypes", code);
   }
-  if (code == NVML_SUCCESS) {
-    code = api_->nvmlDeviceRegisterEvents(handle, kHealthEvents & supported,
-                                          set_.get());
-  }
+  types &= kHealthEvents;
+  code = types == 0
+             ? NVML_ERROR_NOT_SUPPORTED
+             : api_->nvmlDeviceRegisterEvents(handle, types, set_.get());
   if (code == NVML_ERROR_NOT_SUPPORTED) {
     unwatched_.push_back({gpu, "too old to support healthchecking", false});
     return;
