@@ -60,9 +60,8 @@ void EventStream::watch(const device::DeviceId& gpu) {
     return fail("nvmlDeviceGetSupportedEventTypes", code);
   }
   types &= kHealthEvents;
-  code = types == 0
-             ? NVML_ERROR_NOT_SUPPORTED
-             : api_->nvmlDeviceRegisterEvents(handle, types, set_.get());
+  code = types == 0 ? NVML_ERROR_NOT_SUPPORTED
+                    : api_->nvmlDeviceRegisterEvents(handle, types, set_.get());
   if (code == NVML_ERROR_NOT_SUPPORTED) {
     unwatched_.push_back({gpu, "too old to support healthchecking", false});
     return;

@@ -1,0 +1,111 @@
+// For tests: the doubled driver under the real room.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "gpu/nvml/session.h"
+#include "tests/doubles/nvml/control.h"
+
+namespace gpunode::nvml {
+
+/// Each test has a control file of its own, and the machine it names.
+class DriverTest : public testing::Test {
+ protected:
+  DriverTest()
+      : directory_(testing::TempDir() + "driver." + std::to_string(::getpid())),
+        control_(open_control(directory_)) {
+    control_.reset();
+    control_.clear_counts();
+    use("h100-x8");
+  }
+  ~DriverTest() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+
+  static std::string profile_path(const std::string& name) {
+    return GPUNODE_PROFILES "/" + name + ".json";
+  }
+
+  /// The machine for sessions started from here on.
+  void use(const std::string& profile) { use_file(profile_path(profile)); }
+
+  /// A machine like `profile`, each `from` in its text replaced.
+  void use_edited(const std::string& profile, const std::string& from,
+                  const std::string& to) {
+    std::ifstream in(profile_path(profile));
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    ASSERT_NE(text.find(from), std::string::npos) << from;
+    for (std::size_t at = text.find(from); at != std::string::npos;
+         at = text.find(from, at + to.size())) {
+      text.replace(at, from.size(), to);
+    }
+    const std::string path = directory_ + "/edited.json";
+    std::ofstream(path) << text;
+    use_file(path);
+  }
+
+  static Result<Session> start(const char* library = GPUNODE_FAKE_NVML_LIB) {
+    TRY(auto opened, Library::open(library));
+    return Session::start(std::move(opened));
+  }
+
+  /// A session that the test cannot do without.
+  static Session session() {
+    auto started = start();
+    if (!started) {
+      ADD_FAILURE() << started.error().message();
+      std::abort();
+    }
+    return *std::move(started);
+  }
+
+  static device::Inventory inventory(const Session& session) {
+    auto read = session.inventory();
+    EXPECT_TRUE(read) << (read ? "" : read.error().message());
+    return read ? *std::move(read) : device::Inventory();
+  }
+
+  FakeNvmlControl& control() { return control_; }
+
+  /// From here on `function` answers `code`, for one GPU or for all.
+  void fail(const char* function, nvmlReturn_t code,
+            std::optional<unsigned> gpu = std::nullopt) {
+    FakeNvmlControl::Fault fault;
+    fault.function = function;
+    fault.code = code;
+    fault.gpu = gpu;
+    ASSERT_TRUE(control_.add(fault)) << function;
+  }
+
+ private:
+  static FakeNvmlControl open_control(const std::string& directory) {
+    std::filesystem::create_directories(directory);
+    const std::string path = directory + "/control";
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): before the test has threads.
+    ::setenv("GPUNODE_FAKE_NVML_CONTROL", path.c_str(), 1);
+    auto control = FakeNvmlControl::open(path);
+    if (!control) std::abort();
+    return *std::move(control);
+  }
+
+  static void use_file(const std::string& path) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): before the test has threads.
+    ::setenv("GPUNODE_FAKE_NVML", path.c_str(), 1);
+  }
+
+  std::string directory_;
+  FakeNvmlControl control_;
+};
+
+}  // namespace gpunode::nvml
