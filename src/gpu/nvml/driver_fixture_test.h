@@ -1,8 +1,6 @@
 // For tests: the doubled driver under the real room.
 #pragma once
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -22,10 +20,7 @@ namespace gpunode::nvml {
 class DriverTest : public testing::Test {
  protected:
   DriverTest()
-      : directory_(testing::TempDir() + "driver." + std::to_string(::getpid())),
-        control_(open_control(directory_)) {
-    control_.reset();
-    control_.clear_counts();
+      : directory_(fresh_directory()), control_(open_control(directory_)) {
     use("h100-x8");
   }
   ~DriverTest() override {
@@ -89,8 +84,14 @@ class DriverTest : public testing::Test {
   }
 
  private:
+  static std::string fresh_directory() {
+    // Another path each time: the library stays loaded, and maps a path once.
+    std::string path = testing::TempDir() + "driver.XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) std::abort();
+    return path;
+  }
+
   static FakeNvmlControl open_control(const std::string& directory) {
-    std::filesystem::create_directories(directory);
     const std::string path = directory + "/control";
     // NOLINTNEXTLINE(concurrency-mt-unsafe): before the test has threads.
     ::setenv("GPUNODE_FAKE_NVML_CONTROL", path.c_str(), 1);
