@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <regex>
 #include <string>
 #include <utility>
 
@@ -35,16 +36,14 @@ class DriverTest : public testing::Test {
   /// The machine for sessions started from here on.
   void use(const std::string& profile) { use_file(profile_path(profile)); }
 
-  /// A machine like `profile`, each `from` in its text replaced.
-  void use_edited(const std::string& profile, const std::string& from,
+  /// A machine like `profile`, each match of `pattern` in its text replaced.
+  void use_edited(const std::string& profile, const std::string& pattern,
                   const std::string& to) {
     std::ifstream in(profile_path(profile));
-    std::string text{std::istreambuf_iterator<char>(in), {}};
-    ASSERT_NE(text.find(from), std::string::npos) << from;
-    for (std::size_t at = text.find(from); at != std::string::npos;
-         at = text.find(from, at + to.size())) {
-      text.replace(at, from.size(), to);
-    }
+    const std::string before{std::istreambuf_iterator<char>(in), {}};
+    const std::string text =
+        std::regex_replace(before, std::regex(pattern), to);
+    ASSERT_NE(text, before) << pattern;
     const std::string path = directory_ + "/edited.json";
     std::ofstream(path) << text;
     use_file(path);

@@ -198,7 +198,7 @@ TEST_F(Events, AGpuTooOldForThemIsUnwatchedButNoWorse) {
 }
 
 TEST_F(Events, AGpuWithoutEventTypesIsTooOldToo) {
-  use_edited("t4-x4", "\"eventTypes\": 31", "\"eventTypes\": 16");
+  use_edited("t4-x4", "\"eventTypes\": [0-9]+", "\"eventTypes\": 16");
   open();
   ASSERT_THAT(stream_->unwatched(), SizeIs(4));
   EXPECT_FALSE(stream_->unwatched()[0].is_failure);
@@ -219,7 +219,7 @@ TEST_F(Events, AGpuThatDoesNotAnswerIsAFailureAndCostsNoOther) {
 
 TEST_F(Events, AreRegisteredOnlyAsFarAsTheGpuCan) {
   // A GPU without ECC: the driver refuses a registration that asks for more.
-  use_edited("t4-x4", "\"eventTypes\": 31", "\"eventTypes\": 8");
+  use_edited("t4-x4", "\"eventTypes\": [0-9]+", "\"eventTypes\": 8");
   open();
   EXPECT_THAT(stream_->unwatched(), IsEmpty());
   control().xid(Target::gpu(2), 79);
