@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <string>
 #include <thread>
@@ -23,8 +24,8 @@ using testing::MatchesRegex;
 class CapturedLog {
  public:
   CapturedLog() : saved_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
-    int ends[2] = {-1, -1};
-    EXPECT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    std::array<int, 2> ends = {-1, -1};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
     reader_.reset(ends[0]);
     ::dup2(ends[1], STDERR_FILENO);
     ::close(ends[1]);
@@ -38,10 +39,10 @@ class CapturedLog {
 
   std::string take() const {
     std::string text;
-    char chunk[4096];
+    std::array<char, 4096> chunk{};
     ssize_t n = 0;
-    while ((n = ::read(reader_.get(), chunk, sizeof chunk)) > 0) {
-      text.append(chunk, static_cast<std::size_t>(n));
+    while ((n = ::read(reader_.get(), chunk.data(), chunk.size())) > 0) {
+      text.append(chunk.data(), static_cast<std::size_t>(n));
     }
     return text;
   }

@@ -19,6 +19,7 @@ namespace gpunode::host {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -48,6 +49,7 @@ TEST(SystemCommandRunner, PassesWordsUntouched) {
 }
 
 TEST(SystemCommandRunner, GivesExactlyTheEnvironmentOfTheCommand) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): this test has one thread.
   ASSERT_EQ(::setenv("GPUNODE_SECRET", "x", 1), 0);
   Command command;
   command.argv = {"/usr/bin/env"};
@@ -93,12 +95,18 @@ TEST(SystemCommandRunner, KillsTheWholeGroupWhenTimeIsUp) {
   // The grandchild holds the FIFO open for as long as it lives.
   Command command = script("echo begun >&2; sleep 1000 >" + tree.path("alive") +
                            " & sleep 1000 >" + tree.path("alive"));
-  command.timeout = milliseconds(300);
-  const auto late = run(command);
-  ASSERT_FALSE(late);
-  EXPECT_EQ(late.error().code(), ErrorCode::kUnavailable);
-  EXPECT_THAT(late.error().message(),
-              HasSubstr("no end within 300 ms, killed: begun"));
+  // A busy machine needs longer for the shell to come to its first word.
+  std::string message;
+  for (const int timeout : {300, 3000, 30000}) {
+    command.timeout = milliseconds(timeout);
+    const auto late = run(command);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code(), ErrorCode::kUnavailable);
+    message = late.error().message();
+    if (message.find(": begun") != std::string::npos) break;
+  }
+  EXPECT_THAT(message,
+              ContainsRegex("no end within [0-9]+ ms, killed: begun$"));
   // End of file, not data: nobody has it open any more.
   pollfd entry{reader.get(), POLLIN, 0};
   ::poll(&entry, 1, 10000);

@@ -3,6 +3,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -64,15 +65,15 @@ Result<void> DirectoryWatch::rearm() {
 
 std::vector<DirectoryEvent> DirectoryWatch::take_events() {
   std::vector<DirectoryEvent> events;
-  alignas(inotify_event) char buffer[4096];
+  alignas(inotify_event) std::array<char, 4096> buffer{};
   for (;;) {
-    const ssize_t size = ::read(inotify_.get(), buffer, sizeof buffer);
+    const ssize_t size = ::read(inotify_.get(), buffer.data(), buffer.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return events;
     for (ssize_t at = 0; at < size;) {
       inotify_event event{};
-      std::memcpy(&event, buffer + at, sizeof event);
-      const char* name = buffer + at + sizeof event;
+      std::memcpy(&event, buffer.data() + at, sizeof event);
+      const char* name = buffer.data() + at + sizeof event;
       at += static_cast<ssize_t>(sizeof event + event.len);
       if ((event.mask & IN_Q_OVERFLOW) != 0) {
         events.push_back({Kind::kRescan, ""});

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 
 #include <gmock/gmock.h>
@@ -17,7 +18,6 @@ namespace gpunode::host {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 TEST(WriteFileAtomic, ReplacesContentAndMode) {
   const HostTree tree{{"f", "a much longer content than the new one"}};
@@ -45,9 +45,9 @@ TEST(WriteFileAtomic, KeepsTheOldFileForThoseWhoHaveItOpen) {
   const UniqueFd reader(::open(tree.path("f").c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_TRUE(
       write_file_atomic(tree.path("f"), "new", 0600, Durability::kVolatile));
-  char bytes[8] = {};
-  ASSERT_EQ(::read(reader.get(), bytes, sizeof bytes), 3);
-  EXPECT_STREQ(bytes, "old");
+  std::array<char, 8> bytes{};
+  ASSERT_EQ(::read(reader.get(), bytes.data(), bytes.size()), 3);
+  EXPECT_STREQ(bytes.data(), "old");
 }
 
 TEST(WriteFileAtomic, ReplacesALinkInsteadOfFollowingIt) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <memory>
@@ -38,14 +39,14 @@ FileKind kind_of(mode_t mode) {
 
 Result<std::string> link_text(int fd, const char* name,
                               const std::string& shown) {
-  char text[PATH_MAX];
-  const ssize_t size = ::readlinkat(fd, name, text, sizeof text);
+  std::array<char, PATH_MAX> text{};
+  const ssize_t size = ::readlinkat(fd, name, text.data(), text.size());
   // A descriptor that is not a link answers ENOENT to an empty name.
   if (size < 0) {
     return Error::from_errno("read link " + shown,
                              errno == ENOENT ? EINVAL : errno);
   }
-  return std::string(text, static_cast<std::size_t>(size));
+  return std::string(text.data(), static_cast<std::size_t>(size));
 }
 
 }  // namespace
@@ -95,13 +96,13 @@ Result<std::string> HostRoot::read_file(const std::string& path,
   }
   // Files of /proc and /sys have size 0 or 4096, so only EOF tells the end.
   std::string bytes;
-  char chunk[16384];
+  std::array<char, 16384> chunk{};
   for (;;) {
-    const ssize_t n = ::read(fd.get(), chunk, sizeof chunk);
+    const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Error::from_errno("read " + shown, errno);
     if (n == 0) return bytes;
-    bytes.append(chunk, static_cast<std::size_t>(n));
+    bytes.append(chunk.data(), static_cast<std::size_t>(n));
     if (bytes.size() > limit_bytes) {
       return Error(ErrorCode::kCorrupt, "read " + shown + ": larger than " +
                                             std::to_string(limit_bytes) +

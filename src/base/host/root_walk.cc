@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <deque>
@@ -95,11 +96,11 @@ class Walk {
   /// Replaces the link `fd` by its text. Returns errno or 0.
   int follow(int fd) {
     if (++links_ > kMaxLinks) return ELOOP;
-    char text[PATH_MAX];
-    const ssize_t size = ::readlinkat(fd, "", text, sizeof text);
+    std::array<char, PATH_MAX> text{};
+    const ssize_t size = ::readlinkat(fd, "", text.data(), text.size());
     if (size < 0) return errno;
-    if (size == 0 || size == static_cast<ssize_t>(sizeof text)) return ENOENT;
-    const std::string_view target(text, static_cast<std::size_t>(size));
+    if (size == 0 || size == static_cast<ssize_t>(text.size())) return ENOENT;
+    const std::string_view target(text.data(), static_cast<std::size_t>(size));
     if (target.front() == '/') {
       // procfs has no absolute links but its magic ones.
       struct statfs filesystem {};

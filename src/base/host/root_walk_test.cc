@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -37,10 +38,10 @@ class InRoot : public testing::TestWithParam<Opener> {
   std::string read(const std::string& path) const {
     const OpenOutcome outcome = open(path);
     if (!outcome.fd) return "errno " + std::to_string(outcome.error);
-    char bytes[64];
-    const ssize_t n = ::read(outcome.fd.get(), bytes, sizeof bytes);
+    std::array<char, 64> bytes{};
+    const ssize_t n = ::read(outcome.fd.get(), bytes.data(), bytes.size());
     return n < 0 ? "errno " + std::to_string(errno)
-                 : std::string(bytes, static_cast<std::size_t>(n));
+                 : std::string(bytes.data(), static_cast<std::size_t>(n));
   }
 
   static std::string error(int number) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <optional>
@@ -27,8 +28,9 @@ struct Pipe {
 };
 
 Result<Pipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return Error::from_errno("pipe", errno);
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    return Error::from_errno("pipe", errno);
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
@@ -56,16 +58,16 @@ struct Stream {
   /// Reads what is there without waiting; closes the pipe at its end. A flood
   /// is left for the next call, so that the deadline is looked at in between.
   void drain() {
-    char chunk[16384];
+    std::array<char, 16384> chunk{};
     for (int i = 0; pipe && i < 64; ++i) {
-      const ssize_t n = ::read(pipe.get(), chunk, sizeof chunk);
+      const ssize_t n = ::read(pipe.get(), chunk.data(), chunk.size());
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) {
         pipe.reset();
         return;
       }
-      kept.append(chunk, static_cast<std::size_t>(n));
+      kept.append(chunk.data(), static_cast<std::size_t>(n));
       // Twice the limit before cutting, so that a flood is not moved a chunk
       // at a time.
       if (kept.size() > 2 * kOutputLimitBytes) cut();
@@ -81,6 +83,7 @@ struct Stream {
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> result;
+  result.reserve(words.size() + 1);
   for (const std::string& word : words) {
     // execve's own signature lacks the const it keeps.
     result.push_back(const_cast<char*>(word.c_str()));
@@ -105,10 +108,10 @@ class SpawnSettings {
 
   /// Returns errno or 0.
   int fill(int in, int out, int err) {
-    const int streams[] = {in, out, err};
-    for (int i = 0; i < 3; ++i) {
+    int target = 0;
+    for (const int stream : {in, out, err}) {
       const int error =
-          ::posix_spawn_file_actions_adddup2(&actions_, streams[i], i);
+          ::posix_spawn_file_actions_adddup2(&actions_, stream, target++);
       if (error != 0) return error;
     }
     // Our descriptors are O_CLOEXEC; those of the libraries in this process
@@ -187,10 +190,10 @@ class Child {
 
   void poll_streams(milliseconds timeout) {
     // Closed streams have descriptor -1, which poll(2) passes over.
-    pollfd entries[] = {{out_.pipe.get(), POLLIN, 0},
-                        {err_.pipe.get(), POLLIN, 0},
-                        {exit_fd_.get(), POLLIN, 0}};
-    ::poll(entries, std::size(entries), static_cast<int>(timeout.count()));
+    std::array<pollfd, 3> entries = {{{out_.pipe.get(), POLLIN, 0},
+                                      {err_.pipe.get(), POLLIN, 0},
+                                      {exit_fd_.get(), POLLIN, 0}}};
+    ::poll(entries.data(), entries.size(), static_cast<int>(timeout.count()));
     drain();
   }
 

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <string_view>
 #include <utility>
@@ -69,14 +70,14 @@ bool Connection::step(TimePoint now, const Answer& answer) {
 }
 
 Connection::Outcome Connection::receive(TimePoint now) {
-  char chunk[kMaxHeadBytes];
+  std::array<char, kMaxHeadBytes> chunk{};
   // A full buffer is a complete or a refused request, so there is room.
-  const ssize_t n =
-      ::recv(socket_.get(), chunk, kMaxHeadBytes - in_.size(), MSG_DONTWAIT);
+  const ssize_t n = ::recv(socket_.get(), chunk.data(),
+                           chunk.size() - in_.size(), MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Outcome::kWait;
   if (n <= 0) return Outcome::kOver;
   if (in_.empty()) deadline_ = now + kPatience;
-  in_.append(chunk, static_cast<std::size_t>(n));
+  in_.append(chunk.data(), static_cast<std::size_t>(n));
   return Outcome::kGo;
 }
 
@@ -125,8 +126,9 @@ bool Connection::transmit(TimePoint now) {
 }
 
 bool Connection::discard() {
-  char chunk[kMaxHeadBytes];
-  const ssize_t n = ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+  std::array<char, kMaxHeadBytes> chunk{};
+  const ssize_t n =
+      ::recv(socket_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
   return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
@@ -126,17 +127,18 @@ std::string bound_address(int socket) {
       0) {
     return "";
   }
-  char text[INET6_ADDRSTRLEN] = {};
+  std::array<char, INET6_ADDRSTRLEN> text{};
   if (storage.ss_family == AF_INET6) {
     sockaddr_in6 in{};
     std::memcpy(&in, &storage, sizeof in);
-    ::inet_ntop(AF_INET6, &in.sin6_addr, text, sizeof text);
-    return "[" + std::string(text) + "]:" + std::to_string(ntohs(in.sin6_port));
+    ::inet_ntop(AF_INET6, &in.sin6_addr, text.data(), text.size());
+    return "[" + std::string(text.data()) +
+           "]:" + std::to_string(ntohs(in.sin6_port));
   }
   sockaddr_in in{};
   std::memcpy(&in, &storage, sizeof in);
-  ::inet_ntop(AF_INET, &in.sin_addr, text, sizeof text);
-  return std::string(text) + ":" + std::to_string(ntohs(in.sin_port));
+  ::inet_ntop(AF_INET, &in.sin_addr, text.data(), text.size());
+  return std::string(text.data()) + ":" + std::to_string(ntohs(in.sin_port));
 }
 
 }  // namespace gpunode::http

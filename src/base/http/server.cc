@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <iterator>
@@ -52,12 +53,12 @@ void Server::serve(const std::string& path, std::function<Response()> page) {
 }
 
 void Server::step() {
-  epoll_event events[kMaxConnections + 2];
-  const int count = ::epoll_wait(epoll_.get(), events,
-                                 static_cast<int>(std::size(events)), 0);
+  std::array<epoll_event, kMaxConnections + 2> events{};
+  const int count = ::epoll_wait(epoll_.get(), events.data(),
+                                 static_cast<int>(events.size()), 0);
   bool has_clients = false;
   for (int i = 0; i < count; ++i) {
-    const int fd = events[i].data.fd;
+    const int fd = events[static_cast<std::size_t>(i)].data.fd;
     if (fd == listener_.get()) {
       has_clients = true;
     } else if (fd == timer_.get()) {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <deque>
 
@@ -48,17 +49,17 @@ class Client {
   }
 
   void receive() {
-    char chunk[65536];
+    std::array<char, 65536> chunk{};
     for (;;) {
       const ssize_t n =
-          ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+          ::recv(socket_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) {
         is_over_ = true;
         was_reset_ = n < 0;
         return;
       }
-      received_.append(chunk, static_cast<std::size_t>(n));
+      received_.append(chunk.data(), static_cast<std::size_t>(n));
     }
   }
 
@@ -99,9 +100,10 @@ class ServerTest : public testing::Test {
     for (;;) {
       client.receive();
       if (done()) return true;
-      pollfd entries[] = {{server_.fd(), POLLIN, 0},
-                          {client.is_over() ? -1 : client.fd(), POLLIN, 0}};
-      if (::poll(entries, 2, 10000) == 0) return false;
+      std::array<pollfd, 2> entries = {
+          {{server_.fd(), POLLIN, 0},
+           {client.is_over() ? -1 : client.fd(), POLLIN, 0}}};
+      if (::poll(entries.data(), entries.size(), 10000) == 0) return false;
       server_.step();
     }
   }

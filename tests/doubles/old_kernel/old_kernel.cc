@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <iterator>
@@ -35,7 +36,7 @@ std::optional<Release> parse_release(std::string_view text) {
 int become(Release release) {
   const unsigned last = release == Release::k3_10 ? kLast_3_10 : kLast_4_18;
   // NOLINTBEGIN(cppcoreguidelines-pro-type-cstyle-cast): BPF_STMT's own.
-  sock_filter program[] = {
+  std::array<sock_filter, 7> program = {{
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kArchitecture, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL),
@@ -43,10 +44,10 @@ int become(Release release) {
       BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
+  }};
   // NOLINTEND(cppcoreguidelines-pro-type-cstyle-cast)
-  const sock_fprog filter{static_cast<unsigned short>(std::size(program)),
-                          program};
+  const sock_fprog filter{static_cast<unsigned short>(program.size()),
+                          program.data()};
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) return errno;
   return 0;
