@@ -111,8 +111,7 @@ int run(const config::CommandLine& command_line,
                                resource::HealthPolicy::from_environment(
                                    find(environment, "DP_DISABLE_HEALTHCHECKS"),
                                    find(environment, "DP_ENABLE_HEALTHCHECKS")),
-                               {},
-                               -1};
+      -1};
   for (const std::string& item : inputs.health_policy.meaningless()) {
     log::warning("health", "ignoring {:?} in DP_*_HEALTHCHECKS: not a number",
                  item);

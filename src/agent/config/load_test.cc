@@ -285,6 +285,18 @@ TEST(Load, AsksForNvmlOnlyWhenItMatters) {
   EXPECT_EQ(count({"--device-list-strategy=cdi-cri,cdi-annotations"}), 1);
 }
 
+TEST(Load, QuietPeriodsAreANumberAndAUnitOrNever) {
+  const auto period = [](const char* text) {
+    return loaded({{std::string("--health-quiet-period=") + text}, {}, {}})
+        .settings.health_quiet_period;
+  };
+  EXPECT_EQ(period("90s"), std::chrono::seconds(90));
+  EXPECT_EQ(period("5m"), std::chrono::minutes(5));
+  EXPECT_EQ(period("never"), std::nullopt);
+  EXPECT_EQ(loaded({{}, {}, {}}).settings.health_quiet_period,
+            std::chrono::minutes(1));
+}
+
 TEST(Load, OurOwnOptionsReachTheSettings) {
   const Settings settings =
       loaded({{"--listen-address=127.0.0.1:9400", "--log-level=debug",

@@ -43,6 +43,7 @@ enum class Option : std::size_t {
   kEnableCustomSharing,
   kListenAddress,
   kLogLevel,
+  kHealthQuietPeriod,
   kNvmlLibrary,
   kHostRoot,
   kConfigCheck,

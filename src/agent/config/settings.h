@@ -5,6 +5,7 @@
 // value; agent/config parses and prints it, the rest of the agent reads it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -100,7 +101,10 @@ struct Settings {
   std::string kubelet_socket = "/var/lib/kubelet/device-plugins/kubelet.sock";
 
   // Ours, without a counterpart in NVIDIA's plugin.
-  std::string listen_address;   ///< Of /healthz and its kin; empty: none.
+  std::string listen_address;  ///< Of /healthz and its kin; empty: none.
+  /// After a failure; nothing: unhealthy until the agent starts anew.
+  std::optional<std::chrono::seconds> health_quiet_period =
+      std::chrono::minutes(1);
   std::string nvml_library;     ///< File to load; empty: look for it.
   std::string host_root = "/";  ///< Prefix of /proc, /sys and /dev.
   log::Level log_level = log::Level::kInfo;

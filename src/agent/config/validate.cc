@@ -1,5 +1,9 @@
 #include "agent/config/validate.h"
 
+#include <charconv>
+#include <chrono>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -90,6 +94,37 @@ Result<void> read_imex(const Chosen& chosen, Settings& settings) {
   return {};
 }
 
+/// "90s", "5m", "1h": whole numbers, one unit.
+std::optional<std::chrono::seconds> parse_period(const std::string& text) {
+  std::int64_t count = 0;
+  const char* end = text.data() + text.size();
+  const auto [unit, error] = std::from_chars(text.data(), end, count);
+  // A day is more than anybody means, and no multiplication overflows.
+  if (error != std::errc() || end - unit != 1 || count < 0 || count > 86'400) {
+    return std::nullopt;
+  }
+  switch (*unit) {
+    case 's':
+      return std::chrono::seconds(count);
+    case 'm':
+      return std::chrono::minutes(count);
+    case 'h':
+      return std::chrono::hours(count);
+    default:
+      return std::nullopt;
+  }
+}
+
+Result<void> read_quiet_period(const Chosen& chosen, Settings& settings) {
+  const auto& text = chosen.get<std::string>(Option::kHealthQuietPeriod);
+  settings.health_quiet_period = parse_period(text);
+  if (settings.health_quiet_period || text == "never") return {};
+  return chosen.refuse(
+      Option::kHealthQuietPeriod,
+      fmt::format("invalid --health-quiet-period option: {}", text),
+      "write a number and a unit, as 90s, 5m or 1h, or never");
+}
+
 void copy_plain_options(const Chosen& chosen, Settings& settings) {
   const auto text = [&](Option option) {
     return chosen.get<std::string>(option);
@@ -134,6 +169,7 @@ Result<void> read_checked_options(const Chosen& chosen,
   TRY_VOID(read_word(chosen, Option::kMigStrategy, kMigStrategies,
                      "unknown MIG strategy: ", settings.mig_strategy));
   TRY_VOID(read_imex(chosen, settings));
+  TRY_VOID(read_quiet_period(chosen, settings));
   return read_word(chosen, Option::kLogLevel, kLevels,
                    "invalid --log-level option: ", settings.log_level);
 }

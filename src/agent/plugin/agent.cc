@@ -41,6 +41,15 @@ std::string base_name(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
 }
 
+resource::RecoveryRule recovery_rule(const config::Settings& settings) {
+  resource::RecoveryRule rule;
+  rule.never_recovers = !settings.health_quiet_period.has_value();
+  if (settings.health_quiet_period) {
+    rule.quiet_period = *settings.health_quiet_period;
+  }
+  return rule;
+}
+
 void report_warnings(const config::CommandLine& command_line,
                      const config::Loaded& loaded) {
   for (const config::Warning& warning : loaded.warnings) {
@@ -57,7 +66,7 @@ Agent::Agent(Inputs inputs)
       settings_(inputs_.loaded.settings),
       plugin_directory_(directory_of(settings_.kubelet_socket)),
       runner_(std::make_unique<host::SystemCommandRunner>()),
-      health_(inputs_.recovery) {}
+      health_(recovery_rule(settings_)) {}
 
 Agent::~Agent() = default;
 

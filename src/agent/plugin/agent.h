@@ -33,7 +33,6 @@ class Agent {
     config::CommandLine command_line;
     config::Loaded loaded;  ///< From `command_line` and the file it names.
     resource::HealthPolicy health_policy;
-    resource::RecoveryRule recovery;
     int signal_fd = -1;  ///< A signalfd of HUP, INT, TERM and QUIT; not owned.
   };
 

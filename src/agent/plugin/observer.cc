@@ -248,9 +248,12 @@ void Observer::watch(const std::stop_token& stop) {
     const Result<std::optional<device::XidEvent>> event =
         driver_->events->wait(kEventSlice, stop);
     if (!event) {
-      // Most likely the driver is gone; the heartbeat tells.
+      // The driver is gone, which the heartbeat tells, or one GPU is, and its
+      // loss ends the wait for all of them: the Inventory tells which, and the
+      // others are watched again.
       events_failed(event.error());
       heartbeat();
+      if (driver_) read_inventory(/*always_send=*/false);
       return;
     }
     reopen_delay_ = Duration::zero();
