@@ -15,13 +15,14 @@ build: setup ## the programs, optimised, into build/dev
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) programs
 
-demo: setup ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time)
+demo: ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time)
+	@tools/setup build demo
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) demo-parts
 	@$(BUILD)/demo/gpunode-demo
 
 test: ## everything: units, doubles, sanitizers, a real Kubernetes node (30 minutes)
-	@tools/setup build test cluster
+	@tools/setup build demo test cluster
 	@tools/run_tests
 
 lint: ## clang-format, layers, and clang-tidy on what changed

@@ -61,4 +61,20 @@ function(gpunode_fuzz name)
   endif()
   add_test(NAME ${name} COMMAND ${name} ${run} ${ARG_CORPUS})
   set_tests_properties(${name} PROPERTIES LABELS T0 TIMEOUT 60)
+  add_dependencies(fuzz-targets ${name})
+endfunction()
+
+# These tests run under TSan too. Debian's gRPC is not instrumented; what it
+# does inside is not ours to judge.
+function(gpunode_threads_tests)
+  foreach(name ${ARGN})
+    add_dependencies(tsan-tests ${name})
+    # Labels of a test can only be set where it was made; a second name of the
+    # same program can be labelled here.
+    if(GPUNODE_SANITIZE STREQUAL "thread")
+      add_test(NAME ${name}_threads COMMAND ${name})
+      set_tests_properties(${name}_threads PROPERTIES LABELS threads TIMEOUT 300
+        ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
+    endif()
+  endforeach()
 endfunction()
