@@ -19,7 +19,7 @@ using device::Inventory;
 using device::MigDevice;
 
 constexpr std::string_view kFullGpu = "nvidia.com/gpu";
-constexpr std::uint64_t kMebibyte = 1024 * 1024;
+constexpr std::uint64_t kMebibyte = 1ULL << 20U;
 
 ResourceName full_gpu_name() {
   return *ResourceName::parse(kFullGpu);

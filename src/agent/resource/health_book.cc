@@ -65,7 +65,8 @@ bool HealthBook::on_probe(const device::DeviceId& id, bool answers,
 
 /// Trouble while unhealthy restarts the quiet period but is no new failure:
 /// one broken Device reports many XIDs.
-bool HealthBook::fail(Entry& entry, std::string_view reason, TimePoint now) {
+bool HealthBook::fail(Entry& entry, std::string_view reason,
+                      TimePoint now) const {
   const bool was_healthy = entry.health.is_healthy;
   if (was_healthy) {
     const bool is_forgiven =

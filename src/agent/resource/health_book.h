@@ -79,7 +79,7 @@ class HealthBook {
   };
 
   static bool concerns(const device::XidEvent& event, const Entry& entry);
-  bool fail(Entry& entry, std::string_view reason, TimePoint now);
+  bool fail(Entry& entry, std::string_view reason, TimePoint now) const;
   Duration quiet_period(const Entry& entry) const;
 
   RecoveryRule rule_;

@@ -86,11 +86,11 @@ std::optional<std::string> Replicating::obstacle(
 
 std::vector<bool> Replicating::select(const ReplicatedResource& entry,
                                       const std::vector<Device>& devices) {
-  if (!custom_sharing_ ||
-      std::holds_alternative<config::AllDevices>(entry.devices)) {
-    return std::vector<bool>(devices.size(), true);
-  }
-  std::vector<bool> selected(devices.size());
+  const bool takes_all =
+      !custom_sharing_ ||
+      std::holds_alternative<config::AllDevices>(entry.devices);
+  std::vector<bool> selected(devices.size(), takes_all);
+  if (takes_all) return selected;
   const auto miss = [&](std::string message) {
     problems_.push_back(
         {Problem::Effect::kDeviceLeftOut, entry.name, std::move(message)});
@@ -201,8 +201,8 @@ std::vector<Resource> replicate(DeviceGroups groups,
   Replicating replicating(active != nullptr ? *active : unshared,
                           settings.sharing_strategy(), settings.custom_sharing,
                           problems);
-  for (auto& [name, devices] : groups) {
-    replicating.add_group(name, std::move(devices));
+  for (auto& group : groups) {
+    replicating.add_group(group.first, std::move(group.second));
   }
   return replicating.take();
 }

@@ -25,6 +25,7 @@ class ResourceName {
     return std::string_view(value_).substr(value_.find('/') + 1);
   }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 misreads <=>.
   auto operator<=>(const ResourceName&) const = default;
 
  private:
