@@ -58,10 +58,7 @@ Connections::~Connections() {
 }
 
 void Connections::stop() {
-  if (thread_.joinable()) {
-    ::eventfd_write(wake_.get(), 1);
-    thread_.join();
-  }
+  stop_thread();
   const MutexLock lock(mutex_);
   listeners_.clear();
 }
@@ -145,6 +142,14 @@ void Connections::start_thread() {
     while (process_events(-1)) {
     }
   });
+}
+
+void Connections::stop_thread() {
+  if (!thread_.joinable()) return;
+  ::eventfd_write(wake_.get(), 1);
+  thread_.join();
+  eventfd_t ignored = 0;
+  ::eventfd_read(wake_.get(), &ignored);
 }
 
 void Connections::process() {

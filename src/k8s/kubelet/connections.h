@@ -40,8 +40,9 @@ class Connections {
   int poll_fd() const { return epoll_.get(); }
   /// Accepts who waits and forgets who is gone. Does not block.
   void process() EXCLUDES(mutex_);
-  /// Starts a thread that calls process().
+  /// Starts, or ends and joins, a thread that calls process().
   void start_thread();
+  void stop_thread();
 
   /// Ends the thread, if any, and removes all sockets; connections stay. Not
   /// to be called from two threads at once.

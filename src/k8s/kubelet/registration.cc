@@ -49,6 +49,7 @@ std::shared_ptr<grpc::Channel> open_channel(UniqueFd connection) {
   // What Go's clients send on a unix socket.
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // One small call.
   // A connection made here needs no resolver, no balancer and no back-off:
   // the first call is sent at once, and there is no second attempt.
   return grpc::CreateCustomInsecureChannelFromFd(

@@ -22,6 +22,11 @@ namespace {
 // Calls in flight on one connection; the kubelet has two or three.
 constexpr int kMaxCallsPerConnection = 64;
 
+// A preferred allocation among 8000 devices asks with half a megabyte. Granted
+// from the beginning, it needs no round trips; measuring the connection
+// instead, as gRPC does if let, costs timers, which cost a second timer thread.
+constexpr int kReceiveWindow = 1 << 20;
+
 // Threads made while this lives never take the process's signals.
 class SignalsBlocked {
  public:
@@ -55,6 +60,10 @@ class DevicePluginServer::Impl {
   void remove(const std::string& name) EXCLUDES(mutex_);
   Result<bool> restore_socket(const std::string& name) EXCLUDES(mutex_);
   std::vector<ResourceStats> stats() const EXCLUDES(mutex_);
+  std::vector<Result<void>> register_with(
+      const std::string& kubelet_socket,
+      const std::vector<Registration>& registrations,
+      std::chrono::milliseconds timeout);
   Connections& connections() { return *connections_; }
 
  private:
@@ -65,6 +74,7 @@ class DevicePluginServer::Impl {
 
   void drain();
 
+  AcceptOn accept_on_ = AcceptOn::kOwnThread;
   CallSource source_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
@@ -81,6 +91,9 @@ Result<void> DevicePluginServer::Impl::start(AcceptOn accept_on) {
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              kMaxCallsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
+                             kReceiveWindow);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
   builder.RegisterAsyncGenericService(&source_.service);
   queue_ = builder.AddCompletionQueue();
@@ -96,6 +109,7 @@ Result<void> DevicePluginServer::Impl::start(AcceptOn accept_on) {
   source_.connections = connections_.get();
   source_.find = [this](const std::string& name) { return find(name); };
   Call::await(source_);
+  accept_on_ = accept_on;
   if (accept_on == AcceptOn::kOwnThread) connections_->start_thread();
   thread_ = std::thread([this] { drain(); });
   return {};
@@ -181,6 +195,20 @@ std::vector<ResourceStats> DevicePluginServer::Impl::stats() const {
   return all;
 }
 
+std::vector<Result<void>> DevicePluginServer::Impl::register_with(
+    const std::string& kubelet_socket,
+    const std::vector<Registration>& registrations,
+    std::chrono::milliseconds timeout) {
+  // The caller's loop stands still while it waits for answers that the
+  // kubelet gives only once it has been accepted.
+  const bool stands_in = accept_on_ == AcceptOn::kCallersLoop;
+  const SignalsBlocked blocked;
+  if (stands_in) connections_->start_thread();
+  auto results = register_plugins(kubelet_socket, registrations, timeout);
+  if (stands_in) connections_->stop_thread();
+  return results;
+}
+
 DevicePluginServer::DevicePluginServer(std::unique_ptr<Impl> impl)
     : impl_(std::move(impl)) {}
 
@@ -237,6 +265,13 @@ int DevicePluginServer::poll_fd() const {
 
 void DevicePluginServer::process() {
   impl_->connections().process();
+}
+
+std::vector<Result<void>> DevicePluginServer::register_with(
+    const std::string& kubelet_socket,
+    const std::vector<Registration>& registrations,
+    std::chrono::milliseconds timeout) {
+  return impl_->register_with(kubelet_socket, registrations, timeout);
 }
 
 }  // namespace gpunode::kubelet

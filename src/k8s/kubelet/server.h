@@ -15,6 +15,7 @@
 
 #include "base/core/result.h"
 #include "k8s/kubelet/handler.h"
+#include "k8s/kubelet/registration.h"
 
 namespace gpunode::kubelet {
 
@@ -99,6 +100,14 @@ class DevicePluginServer {
   Result<bool> restore_socket(const std::string& resource_name);
 
   std::vector<ResourceStats> stats() const;
+
+  /// register_plugins() for resources served here. Dialling back is how the
+  /// kubelet answers: with kCallersLoop a thread accepts in the caller's stead
+  /// while this waits, and ends with it.
+  std::vector<Result<void>> register_with(
+      const std::string& kubelet_socket,
+      const std::vector<Registration>& registrations,
+      std::chrono::milliseconds timeout);
 
   /// With kCallersLoop: readable (poll, epoll) when process() is to be called,
   /// which accepts new connections, notices ended ones and does not block.

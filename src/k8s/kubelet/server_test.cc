@@ -1,8 +1,9 @@
 #include "k8s/kubelet/server.h"
 
+#include <poll.h>
+
 #include <filesystem>
-#include <fstream>
-#include <set>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -353,6 +354,29 @@ TEST_F(ServerTest, ResourcesAreToldApartByTheirSockets) {
   serve(kMig, "mig.sock", devices(3));
   EXPECT_TRUE(kubelet_->allocate(kGpu, {"U0"}).ok());
   EXPECT_EQ(kubelet_->allocate(kMig, {"U0"}).message, "mig only");
+}
+
+TEST_F(ServerTest, CallersLoopAcceptsAndRegisters) {
+  auto server = DevicePluginServer::start(AcceptOn::kCallersLoop);
+  ASSERT_TRUE(server);
+  ASSERT_TRUE((*server)->add(kGpu, gpu_socket(), handler_, devices(2)));
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    const auto results = (*server)->register_with(
+        kubelet_->socket(), {{"gpu.sock", kGpu}}, std::chrono::seconds(10));
+    ASSERT_TRUE(results.front()) << results.front().error().message();
+    EXPECT_TRUE(kubelet_->wait_for_registration(kGpu, round));
+  }
+  // A client that comes later waits for the loop.
+  std::thread loop([&] {
+    pollfd ready{(*server)->poll_fd(), POLLIN, 0};
+    while ((*server)->stats().front().allocate.calls == 0) {
+      if (::poll(&ready, 1, 1) > 0) (*server)->process();
+    }
+  });
+  auto client = PluginClient::connect(gpu_socket());
+  ASSERT_TRUE(client);
+  EXPECT_TRUE((*client)->allocate({{"U0"}}).ok());
+  loop.join();
 }
 
 TEST_F(ServerTest, CountsWhatItDoes) {
