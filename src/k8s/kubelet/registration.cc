@@ -17,7 +17,8 @@
 namespace gpunode::kubelet {
 namespace {
 
-// One Register call in flight.
+// One Register call in flight. It carries no deadline of gRPC's: that would be
+// a timer, and timers cost the process a thread.
 struct Register {
   grpc::ClientContext context;
   grpc::ByteBuffer response;
@@ -31,10 +32,9 @@ Result<void> outcome(const Registration& registration,
   const std::string attempted =
       "register " + registration.resource_name + " with the kubelet: ";
   switch (status.error_code()) {
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::CANCELLED:  // By us; see await().
       return Error(ErrorCode::kUnavailable, attempted + "no answer in time");
     case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::CANCELLED:
       return Error(ErrorCode::kUnavailable, attempted + status.error_message());
     case grpc::StatusCode::UNIMPLEMENTED:
       return Error(ErrorCode::kUnsupported, attempted + status.error_message());
@@ -56,6 +56,25 @@ std::shared_ptr<grpc::Channel> open_channel(UniqueFd connection) {
       "localhost", connection.release(), arguments);
 }
 
+// Waits until every call has ended, those that take too long by force.
+void await(grpc::CompletionQueue& queue,
+           const std::vector<std::unique_ptr<Register>>& calls,
+           std::chrono::system_clock::time_point deadline) {
+  void* tag = nullptr;
+  bool ok = false;
+  for (std::size_t ended = 0; ended < calls.size(); ++ended) {
+    if (queue.AsyncNext(&tag, &ok, deadline) !=
+        grpc::CompletionQueue::TIMEOUT) {
+      continue;
+    }
+    for (const auto& call : calls) call->context.TryCancel();
+    break;
+  }
+  queue.Shutdown();
+  while (queue.Next(&tag, &ok)) {
+  }
+}
+
 }  // namespace
 
 std::vector<Result<void>> register_plugins(
@@ -74,7 +93,6 @@ std::vector<Result<void>> register_plugins(
   std::vector<std::unique_ptr<Register>> calls;
   for (const Registration& registration : registrations) {
     auto& call = calls.emplace_back(std::make_unique<Register>());
-    call->context.set_deadline(deadline);
     const grpc::Slice request(wire::encode(registration));
     call->reader =
         stub.PrepareUnaryCall(&call->context, "/v1beta1.Registration/Register",
@@ -82,13 +100,7 @@ std::vector<Result<void>> register_plugins(
     call->reader->StartCall();
     call->reader->Finish(&call->response, &call->status, call.get());
   }
-  // Every call ends by its deadline, so this does too.
-  void* tag = nullptr;
-  bool ok = false;
-  for (std::size_t i = 0; i < calls.size(); ++i) queue.Next(&tag, &ok);
-  queue.Shutdown();
-  while (queue.Next(&tag, &ok)) {
-  }
+  await(queue, calls, deadline);
   std::vector<Result<void>> results;
   for (std::size_t i = 0; i < calls.size(); ++i) {
     results.push_back(outcome(registrations[i], calls[i]->status));
