@@ -1,6 +1,7 @@
 #include "k8s/kubelet/wire.h"
 
 #include <climits>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 
@@ -50,6 +51,39 @@ void fill(const ContainerAllocation& from,
   }
 }
 
+// The list is the one message that is large (8000 devices, half a megabyte)
+// and on the way from exec to the first Pod. Written here, it costs a tenth of
+// what protobuf's objects do, and leaves no heap behind.
+enum class Field : unsigned char {
+  kListDevices = 1,
+  kDeviceId = 1,
+  kDeviceHealth = 2,
+  kDeviceTopology = 3,
+  kTopologyNodes = 1,
+};
+
+void append_varint(std::string& to, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) {
+    to.push_back(static_cast<char>(value | 0x80));
+  }
+  to.push_back(static_cast<char>(value));
+}
+
+// A string or message: number and wire type 2, length, content.
+void append_field(std::string& to, Field field, std::string_view content) {
+  to.push_back(static_cast<char>(static_cast<unsigned>(field) << 3 | 2U));
+  append_varint(to, content.size());
+  to.append(content);
+}
+
+std::string numa_node(std::int64_t id) {
+  std::string bytes;
+  if (id == 0) return bytes;  // Proto3 does not send what is zero.
+  bytes.push_back('\x08');    // ID = 1, a varint.
+  append_varint(bytes, static_cast<std::uint64_t>(id));
+  return bytes;
+}
+
 }  // namespace
 
 std::string encode(const Registration& registration) {
@@ -68,21 +102,27 @@ std::string encode_options() {
 }
 
 std::string encode(const std::vector<Device>& devices) {
-  // Encodings of a repeated field may be concatenated: one message that holds
-  // one device is enough, where 8000 would cost a megabyte of heap for good.
-  v1beta1::ListAndWatchResponse one;
-  v1beta1::Device& sent = *one.add_devices();
   std::string bytes;
+  std::string device_bytes;
+  std::string topology_bytes;
   for (const Device& device : devices) {
-    sent.Clear();
-    sent.set_id(device.id);
-    sent.set_health(device.is_healthy ? "Healthy" : "Unhealthy");
-    for (const std::int64_t node : device.numa_nodes) {
-      sent.mutable_topology()->add_nodes()->set_id(node);
+    device_bytes.clear();
+    append_field(device_bytes, Field::kDeviceId, device.id);
+    append_field(device_bytes, Field::kDeviceHealth,
+                 device.is_healthy ? "Healthy" : "Unhealthy");
+    if (!device.numa_nodes.empty()) {
+      topology_bytes.clear();
+      for (const std::int64_t node : device.numa_nodes) {
+        append_field(topology_bytes, Field::kTopologyNodes, numa_node(node));
+      }
+      append_field(device_bytes, Field::kDeviceTopology, topology_bytes);
     }
-    one.AppendToString(&bytes);
+    append_field(bytes, Field::kListDevices, device_bytes);
+    if (&device == &devices.front()) {
+      // The others are as long, but for a digit or two.
+      bytes.reserve(devices.size() * (bytes.size() + 4));
+    }
   }
-  bytes.shrink_to_fit();
   return bytes;
 }
 

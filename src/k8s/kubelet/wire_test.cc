@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "k8s/kubelet/deviceplugin.pb.h"
+
 namespace gpunode::kubelet {
 namespace {
 
@@ -47,6 +49,30 @@ TEST(Wire, ListNamesIdHealthAndNumaNodes) {
       field(1, field(1, "U2") + field(2, "Healthy") +
                    field(3, field(1, "") + field(1, number_field(1, 3))));
   EXPECT_EQ(wire::encode(devices), expected);
+}
+
+// The list is written by hand: protobuf must read back what was meant.
+TEST(Wire, ListIsWhatProtobufReads) {
+  const std::vector<Device> devices = {
+      {std::string(300, 'x'), true, {0, 127, 128, 1 << 20}},
+      {"U1", false, {-1}},
+      {"U::19", true, {}}};
+  v1beta1::ListAndWatchResponse read;
+  ASSERT_TRUE(read.ParseFromString(wire::encode(devices)));
+  ASSERT_EQ(read.devices_size(), 3);
+  for (int i = 0; i < 3; ++i) {
+    const Device& sent = devices[static_cast<std::size_t>(i)];
+    EXPECT_EQ(read.devices(i).id(), sent.id);
+    EXPECT_EQ(read.devices(i).health(),
+              sent.is_healthy ? "Healthy" : "Unhealthy");
+    EXPECT_EQ(read.devices(i).has_topology(), !sent.numa_nodes.empty());
+    std::vector<std::int64_t> nodes;
+    for (const auto& node : read.devices(i).topology().nodes()) {
+      nodes.push_back(node.id());
+    }
+    EXPECT_EQ(nodes, sent.numa_nodes);
+  }
+  EXPECT_EQ(read.SerializeAsString(), wire::encode(devices)) << "no more";
 }
 
 TEST(Wire, EmptyListIsNoBytes) {
