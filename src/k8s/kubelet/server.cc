@@ -57,7 +57,8 @@ class DevicePluginServer::Impl {
                    const std::string& socket_path) EXCLUDES(mutex_);
   std::shared_ptr<ServedResource> find(const std::string& name) const
       EXCLUDES(mutex_);
-  void remove(const std::string& name) EXCLUDES(mutex_);
+  void remove(const std::string& name, std::chrono::milliseconds farewell)
+      EXCLUDES(mutex_);
   Result<bool> restore_socket(const std::string& name) EXCLUDES(mutex_);
   std::vector<ResourceStats> stats() const EXCLUDES(mutex_);
   std::vector<Result<void>> register_with(
@@ -156,7 +157,8 @@ std::shared_ptr<ServedResource> DevicePluginServer::Impl::find(
   return found == served_.end() ? nullptr : found->second.resource;
 }
 
-void DevicePluginServer::Impl::remove(const std::string& name) {
+void DevicePluginServer::Impl::remove(const std::string& name,
+                                      std::chrono::milliseconds farewell) {
   std::shared_ptr<ServedResource> leaving;
   {
     const MutexLock lock(mutex_);
@@ -166,7 +168,7 @@ void DevicePluginServer::Impl::remove(const std::string& name) {
     served_.erase(found);
     connections_->stop_listening(name);
   }
-  leaving->say_farewell(kFarewell);
+  leaving->say_farewell(farewell);
   connections_->drop(name);
 }
 
@@ -246,8 +248,9 @@ void DevicePluginServer::replace_handler(
   }
 }
 
-void DevicePluginServer::remove(const std::string& resource_name) {
-  impl_->remove(resource_name);
+void DevicePluginServer::remove(const std::string& resource_name,
+                                std::chrono::milliseconds farewell) {
+  impl_->remove(resource_name, farewell);
 }
 
 Result<bool> DevicePluginServer::restore_socket(

@@ -90,8 +90,9 @@ class DevicePluginServer {
 
   /// Stops listening, sends a last, empty list, so that the kubelet drops the
   /// capacity now, and closes the connections. Waits for clients to take the
-  /// list, at most kFarewell.
-  void remove(const std::string& resource_name);
+  /// list, at most `farewell`.
+  void remove(const std::string& resource_name,
+              std::chrono::milliseconds farewell = kFarewell);
   static constexpr std::chrono::milliseconds kFarewell{200};
 
   /// Listens anew if the socket's file is gone or is another's, as after a

@@ -248,7 +248,7 @@ TEST_F(ServerTest, RemoveSaysFarewellWithAnEmptyList) {
   serve(kMig, "mig.sock", devices(1));
   for (int round = 0; round < 20; ++round) {
     serve(kGpu, "gpu.sock", devices(2));
-    server_->remove(kGpu);
+    server_->remove(kGpu, std::chrono::seconds(20));
     const auto end = kubelet_->wait_for_end(kGpu);
     ASSERT_TRUE(end);
     EXPECT_TRUE(end->ok()) << end->message;
