@@ -132,7 +132,7 @@ TEST_F(AgentPlugin, StaysSmallInThreads) {
            "/proc/" + std::to_string(agent().pid()) + "/task")) {
     ++threads;
   }
-  EXPECT_LE(threads, 7U + GPUNODE_SANITIZER_THREADS);
+  EXPECT_LE(threads, 6U + GPUNODE_SANITIZER_THREADS);
 }
 
 TEST_F(AgentPlugin, PagesTellReadinessAndNumbers) {

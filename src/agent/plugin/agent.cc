@@ -97,7 +97,8 @@ Result<void> Agent::open() {
   // The driver opens on its own thread while gRPC starts here.
   start_observer();
   TRY(context_, make_context(settings_));
-  TRY(server_, kubelet::DevicePluginServer::start());
+  TRY(server_,
+      kubelet::DevicePluginServer::start(kubelet::AcceptOn::kCallersLoop));
   publisher_.emplace(
       *server_, Publisher::Paths{settings_.kubelet_socket, plugin_directory_});
   return settings_.listen_address.empty() ? Result<void>() : serve_pages();
@@ -157,19 +158,22 @@ Result<std::shared_ptr<const AnswerContext>> Agent::make_context(
 }
 
 void Agent::run() {
-  std::vector<pollfd> fds;
+  enum Slot { kSignals, kObservations, kDirectory, kConnections, kPages };
+  std::vector<pollfd> fds = {{inputs_.signal_fd, POLLIN, 0},
+                             {observer_->observations().fd(), POLLIN, 0},
+                             {directory_watch_->fd(), POLLIN, 0},
+                             {server_->poll_fd(), POLLIN, 0},
+                             {pages_ ? pages_->fd() : -1, POLLIN, 0}};
   while (!stopping_) {
-    fds.assign({{inputs_.signal_fd, POLLIN, 0},
-                {observer_->observations().fd(), POLLIN, 0},
-                {directory_watch_->fd(), POLLIN, 0}});
-    if (pages_) fds.push_back({pages_->fd(), POLLIN, 0});
+    fds[kObservations].fd = observer_->observations().fd();
     ::poll(fds.data(), fds.size(), poll_timeout_ms());
-    if (fds[0].revents != 0) handle_signals();
+    if (fds[kSignals].revents != 0) handle_signals();
     if (stopping_) break;
-    if (fds[1].revents != 0) take_observations();
-    if (fds[2].revents != 0) handle_directory_events();
+    if (fds[kConnections].revents != 0) server_->process();
+    if (fds[kObservations].revents != 0) take_observations();
+    if (fds[kDirectory].revents != 0) handle_directory_events();
     run_timers();
-    if (pages_ && fds[3].revents != 0) pages_->step();
+    if (fds[kPages].revents != 0) pages_->step();
   }
   log::info("agent", "stopping");
 }

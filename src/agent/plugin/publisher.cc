@@ -142,8 +142,8 @@ void Publisher::register_pending() {
     log::info("kubelet", "Skipping registration with Kubelet");
     results.resize(pending.size());
   } else {
-    results = kubelet::register_plugins(paths_.kubelet_socket, requests,
-                                        kRegisterTimeout);
+    results = server_.register_with(paths_.kubelet_socket, requests,
+                                    kRegisterTimeout);
   }
   for (std::size_t i = 0; i < pending.size(); ++i) {
     Status& status = pending[i]->status;
