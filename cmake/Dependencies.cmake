@@ -33,10 +33,14 @@ if(GPUNODE_STATIC_DEPS)
     -Wl,--start-group ${grpc_archives} ${abseil_archives} -Wl,--end-group
     dep_protobuf_lite Threads::Threads)
 else()
-  foreach(name grpc++_unsecure grpc_unsecure gpr absl_status absl_strings absl_synchronization)
+  foreach(name grpc++_unsecure grpc_unsecure gpr)
     gpunode_dependency(dep_${name} ${name})
     target_link_libraries(dep_grpc INTERFACE dep_${name})
   endforeach()
+  get_filename_component(grpc_directory "${dep_gpr_FILE}" DIRECTORY)
+  # gRPC's headers call abseil's functions; as-needed leaves out the rest.
+  file(GLOB abseil_libraries "${grpc_directory}/libabsl_*.so")
+  target_link_libraries(dep_grpc INTERFACE ${abseil_libraries})
   target_link_libraries(dep_grpc INTERFACE dep_protobuf_lite Threads::Threads)
 endif()
 target_link_options(dep_grpc INTERFACE
