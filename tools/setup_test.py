@@ -51,7 +51,7 @@ class Setup(unittest.TestCase):
         env = {"PATH": f"{self.here}/bin:{path}", "HERE": str(self.here), "TMPDIR": str(self.here),
                "GPUNODE_OS_RELEASE": str(self.here / "os-release")}
         return subprocess.run(["/bin/bash", str(SETUP), *arguments], env=env, text=True,
-                              capture_output=True, check=False, timeout=60)
+                              capture_output=True, check=False, timeout=300)
 
     def calls(self):
         return (self.here / "calls").read_text().splitlines()
