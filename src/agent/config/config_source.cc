@@ -14,7 +14,7 @@
 namespace gpunode::config {
 namespace {
 
-Error with_prefix(Error error, std::string_view stage) {
+Error with_prefix(const Error& error, std::string_view stage) {
   return {error.code(),
           fmt::format("{}{}{}", kLoadPrefix, stage, error.message())};
 }

@@ -65,6 +65,7 @@ struct Replication {
   std::vector<ReplicatedResource> resources;
 };
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): there is one.
 struct Settings {
   MigStrategy mig_strategy = MigStrategy::kNone;
   bool fail_on_init_error = true;
