@@ -99,7 +99,7 @@ class Cluster:
         self.wait_ready()
         wait_until(lambda: self.api.request(
             "GET", "/api/v1/namespaces/default/serviceaccounts/default")[1].get("secrets"),
-                   "a service account for Pods", 60, self.processes)
+                   "a service account for Pods", 120, self.processes)
 
     def spawn(self, name, *argv):
         return self.processes.start(name, [str(a) for a in argv], self.logs / f"{name}.log",
@@ -153,14 +153,15 @@ class Cluster:
             "makeIPTablesUtilChains": False, "resolvConf": "", "oomScoreAdj": 0,
             "maxPods": 250, "kubeAPIQPS": 200, "kubeAPIBurst": 400,
             "eventRecordQPS": 0, "registryPullQPS": 0,
-            # 10 s by default: how soon a change of a device shows in the Node.
-            "nodeStatusUpdateFrequency": "1s",
+            # How soon a change of a device shows in the Node, 10 s by default. It is also the time
+            # limit of the kubelet's request, so not too little.
+            "nodeStatusUpdateFrequency": "2s",
         }
 
     def start_containerd(self):
         self.spawn("containerd", program("containerd"), "--config", self.state / "containerd.toml")
         wait_until(lambda: run(self.ctr("version"), check=False).returncode == 0,
-                   "containerd answers", 30, self.processes)
+                   "containerd answers", 120, self.processes)
 
     def ctr(self, *arguments):
         return [program("ctr"), "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *arguments]
@@ -188,9 +189,11 @@ class Cluster:
                    f"--service-cluster-ip-range={SERVICE_RANGE}", "--allow-privileged=true",
                    "--kubelet-preferred-address-types=InternalIP",
                    "--enable-priority-and-fairness=false")
-        wait_until(self.certificate.exists, "the API server's certificate", 60, self.processes)
+        # The server writes its certificate first and then, when that file is whole, its key.
+        wait_until(self.certificate.with_suffix(".key").exists, "the API server's certificate",
+                   120, self.processes)
         self.api = KubeApi("127.0.0.1", API_PORT, self.certificate, TOKENS["admin"][0])
-        wait_until(self.api.ready, "the API server is ready", 90, self.processes)
+        wait_until(self.api.ready, "the API server is ready", 180, self.processes)
 
     def start_controllers(self):
         self.spawn("kube-scheduler", self.bin / "kube-scheduler",
@@ -201,6 +204,8 @@ class Cluster:
                    "--bind-address=127.0.0.1", "--port=0",
                    f"--service-account-private-key-file={self.state}/pki/service-accounts.key",
                    f"--root-ca-file={self.certificate}",
+                   # A kubelet that is slow, on a busy machine, is not dead.
+                   "--node-monitor-grace-period=5m",
                    "--controllers=serviceaccount,serviceaccount-token,namespace,nodelifecycle,"
                    "podgc,job,garbagecollector")
 
@@ -216,7 +221,7 @@ class Cluster:
             # As the seed labels its node.
             "--node-labels=nvidia.com/gpu.product=A10G", "--v=2")
 
-    def wait_ready(self, timeout=90):
+    def wait_ready(self, timeout=180):
         def ready():
             status, node = self.api.request("GET", f"/api/v1/nodes/{NODE}")
             return status == 200 and any(
@@ -229,7 +234,7 @@ class Cluster:
 
     # What a person does with it.
 
-    def kubectl(self, *arguments, stdin=None, check=True, timeout=60):
+    def kubectl(self, *arguments, stdin=None, check=True, timeout=120):
         command = [str(self.bin / "kubectl"), f"--kubeconfig={self.kubeconfig('admin')}"]
         return run([*command, *arguments], env={"PATH": "/usr/bin:/bin", "HOME": str(self.state)},
                    stdin=stdin, check=check, timeout=timeout).stdout

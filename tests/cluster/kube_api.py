@@ -3,9 +3,14 @@
 import http.client
 import json
 import ssl
+import time
 import urllib.parse
 
 from process import Failed
+
+
+ATTEMPTS = 3  # The server also closes connections that are idle for long.
+OVERLOADED = (429, 504)  # "Try again", and a request that it could not end in its 34 s.
 
 
 class KubeApi:
@@ -18,20 +23,23 @@ class KubeApi:
         self.connection = None
 
     def request(self, method, path, body=None, content_type="application/json"):
-        """Returns (status, document). A connection that the server closed is opened again once."""
+        """Returns (status, document). Patient: a busy machine's server may be slow to answer."""
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         data = None
         if body is not None:
             data = json.dumps(body)
             headers["Content-Type"] = content_type
-        for attempt in (1, 2):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 if self.connection is None:
                     self.connection = http.client.HTTPSConnection(
-                        *self.address, timeout=30, context=self.context)
+                        *self.address, timeout=60, context=self.context)
                 self.connection.request(method, path, data, headers)
                 response = self.connection.getresponse()
                 text = response.read()
+                if response.status in OVERLOADED and attempt < ATTEMPTS:
+                    time.sleep(1)
+                    continue
                 try:
                     return response.status, json.loads(text)
                 except ValueError:
@@ -40,7 +48,7 @@ class KubeApi:
                 if self.connection is not None:
                     self.connection.close()
                 self.connection = None
-                if attempt == 2:
+                if attempt == ATTEMPTS:
                     raise Failed(f"API server: {method} {path}: {error}") from error
         raise AssertionError("unreachable")
 

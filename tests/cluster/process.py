@@ -123,7 +123,7 @@ def wait_until(condition, what, timeout, processes=None):
         pause = min(pause * 1.5, 0.3)
 
 
-def run(argv, timeout=60, env=None, stdin=None, check=True):
+def run(argv, timeout=120, env=None, stdin=None, check=True):
     """Runs a short command to its end; its output is in the error when it fails."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, env=env,
