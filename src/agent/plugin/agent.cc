@@ -14,6 +14,7 @@
 #include "agent/plugin/driver_remedy.h"
 #include "agent/plugin/known_gpus.h"
 #include "base/core/log.h"
+#include "base/host/start_up_pages.h"
 #include "base/metrics/text_format.h"
 
 namespace gpunode::plugin {
@@ -26,6 +27,9 @@ using std::chrono::seconds;
 constexpr seconds kProbeInterval{5};
 /// How often an MPS daemon is asked whether it is (still) there.
 constexpr seconds kMpsInterval{15};
+/// From the first registration until the kubelet has opened its stream and
+/// start-up is over.
+constexpr seconds kQuietAfterStart{2};
 /// Where NVIDIA's plugin puts its sockets when it does not register.
 constexpr const char* kDefaultPluginDirectory =
     "/var/lib/kubelet/device-plugins";
@@ -180,7 +184,8 @@ void Agent::run() {
 
 int Agent::poll_timeout_ms() const {
   TimePoint next = publisher_->next_tick();
-  for (const std::optional<TimePoint>& at : {probe_at_, mps_check_at_}) {
+  for (const std::optional<TimePoint>& at :
+       {probe_at_, mps_check_at_, quiet_at_}) {
     if (at) next = std::min(next, *at);
   }
   if (!directory_watch_->is_armed()) {
@@ -247,6 +252,14 @@ void Agent::run_timers() {
   if (probe_at_ && now >= *probe_at_) probe_unhealthy(now);
   if (mps_check_at_ && now >= *mps_check_at_) check_mps_daemons(now);
   publisher_->tick(now);
+  if (!has_settled_ && publisher_->has_offers() && publisher_->is_settled()) {
+    has_settled_ = true;
+    quiet_at_ = now + kQuietAfterStart;
+  }
+  if (quiet_at_ && now >= *quiet_at_) {
+    quiet_at_.reset();
+    host::release_start_up_pages();
+  }
 }
 
 void Agent::take_observations() {

@@ -111,7 +111,9 @@ class Agent {
   std::map<std::string, std::optional<std::string>> mps_problem_;
   std::optional<TimePoint> mps_check_at_;
   std::optional<TimePoint> probe_at_;
+  std::optional<TimePoint> quiet_at_;
 
+  bool has_settled_ = false;
   bool stopping_ = false;
   std::string reload_problem_;
   std::uint64_t reloads_ = 0;

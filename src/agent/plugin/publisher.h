@@ -57,6 +57,7 @@ class Publisher {
   std::vector<Status> status() const;
   /// True if every offer is served and registered.
   bool is_settled() const;
+  bool has_offers() const { return !entries_.empty(); }
 
  private:
   struct Entry {

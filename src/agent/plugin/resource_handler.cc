@@ -28,13 +28,8 @@ Result<kubelet::ContainerAllocation> ResourceHandler::allocate(
 
 Result<std::vector<std::string>> ResourceHandler::preferred_allocation(
     const kubelet::PreferredAllocationRequest& request) const {
-  Result<std::vector<std::string>> preferred =
-      allocator_.prefer(request.available, request.must_include, request.size);
-  if (!preferred) {
-    return std::move(preferred).error().with_context(
-        "error getting list of preferred allocation devices");
-  }
-  return preferred;
+  return allocator_.prefer(request.available, request.must_include,
+                           request.size);
 }
 
 }  // namespace gpunode::plugin
