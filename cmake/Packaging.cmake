@@ -1,0 +1,50 @@
+# What `make install` and `make package` put where.
+option(GPUNODE_PEER_NAMES
+       "Also install links under the peers' names (nvidia-device-plugin)" OFF)
+
+install(TARGETS gpunode-agent gpunode-vectoradd RUNTIME)
+install(FILES LICENSE README.md CHANGELOG.md docs/compatibility.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(GPUNODE_PEER_NAMES)
+  install(CODE "file(CREATE_LINK gpunode-agent
+    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/nvidia-device-plugin\" SYMBOLIC)")
+endif()
+
+# The program writes its own manual page and completions, so that they cannot
+# fall behind its options.
+set(written ${CMAKE_BINARY_DIR}/written)
+add_custom_command(
+  OUTPUT ${written}/gpunode-agent.8 ${written}/gpunode-agent ${written}/_gpunode-agent
+         ${written}/gpunode-agent.fish
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${written}
+  COMMAND $<TARGET_FILE:gpunode-agent> --man > ${written}/gpunode-agent.8
+  COMMAND $<TARGET_FILE:gpunode-agent> --completion=bash > ${written}/gpunode-agent
+  COMMAND $<TARGET_FILE:gpunode-agent> --completion=zsh > ${written}/_gpunode-agent
+  COMMAND $<TARGET_FILE:gpunode-agent> --completion=fish > ${written}/gpunode-agent.fish
+  DEPENDS gpunode-agent
+  COMMENT "Writing the manual page and completions")
+add_custom_target(written ALL DEPENDS ${written}/gpunode-agent.8)
+add_dependencies(programs written)
+install(FILES ${written}/gpunode-agent.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES ${written}/gpunode-agent
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${written}/_gpunode-agent
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES ${written}/gpunode-agent.fish
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+
+set(CPACK_GENERATOR DEB RPM TGZ)
+set(CPACK_PACKAGE_NAME gpunode)
+set(CPACK_PACKAGE_VENDOR gpunode)
+set(CPACK_PACKAGE_CONTACT "gpunode maintainers <maintainers@gpunode.example>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Kubernetes device plugin for NVIDIA GPUs")
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SECTION admin)
+set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
+set(CPACK_RPM_PACKAGE_LICENSE Apache-2.0)
+set(CPACK_RPM_PACKAGE_AUTOREQ ON)
+include(CPack)

@@ -168,7 +168,7 @@ Result<std::uint64_t> SharingDecoder::replicas(const text::Node& node) {
     return decoder_.fail(
         fmt::format("number of replicas must be <= {}", kMaxReplicas), node,
         fmt::format("replicas is {}; the kubelet reads a device list of at "
-                    "most 16 MiB",
+                    "most 4 MiB",
                     count));
   }
   warn_of_float(node, "replicas");

@@ -123,7 +123,7 @@ TEST(Refusal, OfFilesInThePeersWords) {
        "c.yaml:1:59: replicas is -1"},
       {slicing("{name: gpu, replicas: 1000000000}"),
        {},
-       kJson + "number of replicas must be <= 233016",
+       kJson + "number of replicas must be <= 58254",
        "c.yaml:1:59: replicas is 1000000000; the kubelet reads"},
       {slicing("{name: gpu, replicas: \"4\"}"),
        {},
@@ -353,7 +353,7 @@ TEST(Refusal, NotOfWhatThePeerAccepts) {
       {"sharing: {mps: null}", {}, "", ""},
       {"imex: {channelIDs: [0], required: true}", {}, "", ""},
       {"", {"--imex-channel-ids=0"}, "", ""},
-      {slicing("{name: gpu, replicas: 233016}"), {}, "", ""},
+      {slicing("{name: gpu, replicas: 58254}"), {}, "", ""},
   };
   for (const Row& row : rows) EXPECT_EQ(error_of(row), "accepted") << row.file;
 }

@@ -51,11 +51,12 @@ struct ReplicatedResource {
 };
 
 /// The most replicas one entry may ask for. The kubelet reads a device list as
-/// one gRPC message of at most 16 MiB (its client's limit), and a replica takes
-/// up to 72 bytes there: 48 for "GPU-<uuid>::<6 digits>", 7 for "Healthy", 17
-/// for a NUMA node, field tags and lengths. More could not be told to the
-/// kubelet even for a single GPU.
-inline constexpr std::uint64_t kMaxReplicas = (16ULL << 20U) / 72;
+/// one gRPC message of at most 4 MiB (it leaves gRPC-Go's default in force:
+/// pkg/kubelet/cm/devicemanager, dial), and a replica takes up to 72 bytes
+/// there: 48 for "GPU-<uuid>::<6 digits>", 7 for "Healthy", 17 for a NUMA
+/// node, field tags and lengths. More could not be told to the kubelet even
+/// for a single GPU.
+inline constexpr std::uint64_t kMaxReplicas = (4ULL << 20U) / 72;
 
 /// `sharing.timeSlicing` or `sharing.mps`.
 struct Replication {
