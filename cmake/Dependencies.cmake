@@ -52,5 +52,6 @@ endif()
 # see its locks.
 set(GPUNODE_GRPC_TEST_ENVIRONMENT "")
 if(GPUNODE_SANITIZE STREQUAL "thread")
-  set(GPUNODE_GRPC_TEST_ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
+  set(GPUNODE_GRPC_TEST_ENVIRONMENT
+      "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
 endif()

@@ -74,7 +74,7 @@ function(gpunode_threads_tests)
     if(GPUNODE_SANITIZE STREQUAL "thread")
       add_test(NAME ${name}_threads COMMAND ${name})
       set_tests_properties(${name}_threads PROPERTIES LABELS threads TIMEOUT 300
-        ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
+        ENVIRONMENT "${GPUNODE_GRPC_TEST_ENVIRONMENT}")
     endif()
   endforeach()
 endfunction()
