@@ -106,12 +106,11 @@ int check_config(const config::CommandLine& command_line,
 int run(const config::CommandLine& command_line,
         const config::Environment& environment, config::Loaded loaded) {
   log::set_level(loaded.settings.log_level);
-  plugin::Agent::Inputs inputs{command_line,
-                               std::move(loaded),
+  plugin::Agent::Inputs inputs{command_line, std::move(loaded),
                                resource::HealthPolicy::from_environment(
                                    find(environment, "DP_DISABLE_HEALTHCHECKS"),
                                    find(environment, "DP_ENABLE_HEALTHCHECKS")),
-      -1};
+                               -1};
   for (const std::string& item : inputs.health_policy.meaningless()) {
     log::warning("health", "ignoring {:?} in DP_*_HEALTHCHECKS: not a number",
                  item);
