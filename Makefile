@@ -16,13 +16,13 @@ build: setup ## the programs, optimised, into build/dev
 	@ninja -C $(BUILD) programs
 
 demo: ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time)
-	@tools/setup build demo
+	@tools/setup build
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) demo-parts
 	@$(BUILD)/demo/gpunode-demo
 
 test: ## everything: units, doubles, sanitizers, a real Kubernetes node (30 minutes)
-	@tools/setup build demo test cluster
+	@tools/setup build test cluster
 	@tools/run_tests
 
 lint: ## clang-format, layers, and clang-tidy on what changed
