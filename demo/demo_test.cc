@@ -167,7 +167,7 @@ TEST(Demo, DoesNotClaimWhatIsNotSo) {
 TEST(Demo, RunsTheSeedsConfigurationByteForByte) {
   std::ifstream file(GPUNODE_SEED_CONFIG);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  EXPECT_EQ(kConfig, text);
+  EXPECT_EQ(default_config(), text);
 }
 
 TEST(Bundle, DeniesWhatIsNotPermitted) {

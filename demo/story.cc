@@ -21,14 +21,15 @@
 
 namespace gpunode::demo {
 
-const char* const kConfig =
-    "version: v1\n"
-    "sharing:\n"
-    "  timeSlicing:\n"
-    "    failRequestsGreaterThanOne: true\n"
-    "    resources:\n"
-    "    - name: nvidia.com/gpu\n"
-    "      replicas: 20";
+const char* default_config() {
+  return "version: v1\n"
+         "sharing:\n"
+         "  timeSlicing:\n"
+         "    failRequestsGreaterThanOne: true\n"
+         "    resources:\n"
+         "    - name: nvidia.com/gpu\n"
+         "      replicas: 20";
+}
 
 namespace {
 
@@ -136,8 +137,8 @@ Result<void> Story::make_common_devices() const {
 
 Result<void> Story::start_agent() {
   screen_.stage("gpunode-agent offers it, with this configuration");
-  screen_.quote(kConfig);
-  std::ofstream(workplace_.config()) << kConfig;
+  screen_.quote(default_config());
+  std::ofstream(workplace_.config()) << default_config();
   const auto started = std::chrono::steady_clock::now();
   TRY(AgentProcess agent,
       AgentProcess::start(

@@ -9,7 +9,7 @@
 namespace gpunode::demo {
 
 /// The `default` entry of the chart's config.map that the demo's node runs.
-extern const char* const kConfig;
+const char* default_config();
 
 /// Plays it. What was claimed and did not hold is on the screen; the caller
 /// asks screen.all_true().

@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +60,7 @@ ExitCode call_failed(const Driver& driver, const char* call, CUresult result) {
   } while (false)
 
 namespace call_symbol {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): `member` is declared.
 #define GPUNODE_VECTORADD_NAME(member, symbol) \
   [[maybe_unused]] constexpr const char* member = #symbol;
 GPUNODE_VECTORADD_CALLS(GPUNODE_VECTORADD_NAME)
@@ -192,28 +195,27 @@ ExitCode find_device(const Driver& driver, int ordinal, abi::CUdevice* device) {
 }
 
 ExitCode load_kernel(const Driver& driver, Holdings* holdings) {
-  char log[1024] = "";  // NOLINT(modernize-avoid-c-arrays): no libstdc++.
-  abi::CUjit_option options[] = {
-      // NOLINT(modernize-avoid-c-arrays)
-      abi::CU_JIT_ERROR_LOG_BUFFER, abi::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+  std::array<char, 1024> log{};
+  std::array options = {abi::CU_JIT_ERROR_LOG_BUFFER,
+                        abi::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
   // The size travels in the pointer itself; the driver's ABI has it so.
-  void* values[] = {// NOLINT(modernize-avoid-c-arrays)
-                    log, reinterpret_cast<void*>(
-                             sizeof log)};  // NOLINT(performance-no-int-to-ptr)
+  std::array values = {static_cast<void*>(log.data()),
+                       std::bit_cast<void*>(log.size())};
   const CUresult loaded =
-      driver.module_load(&holdings->module, kKernelPtx, 2, options, values);
+      driver.module_load(&holdings->module, kernel_ptx(), options.size(),
+                         options.data(), values.data());
   if (loaded != abi::CUDA_SUCCESS) {
     const ExitCode code = call_failed(driver, call_symbol::module_load, loaded);
-    log[sizeof log - 1] = '\0';
+    log.back() = '\0';
     if (log[0] != '\0') {
       complain({"the driver's PTX compiler refused the kernel",
                 "report it with the driver's version"},
-               "%s", log);
+               "%s", log.data());
     }
     return code;
   }
   CUDA_TRY(driver, module_function, &holdings->kernel, holdings->module,
-           kKernelName);
+           kernel_name());
   return ExitCode::kPassed;
 }
 
@@ -236,10 +238,10 @@ ExitCode launch_kernel(const Driver& driver, std::uint32_t elements,
   const unsigned blocks = (elements + kThreadsPerBlock - 1) / kThreadsPerBlock;
   say("CUDA kernel launch with %u blocks of %u threads", blocks,
       kThreadsPerBlock);
-  void* parameters[] = {// NOLINT(modernize-avoid-c-arrays): the ABI's.
-                        &holdings->a, &holdings->b, &holdings->sum, &elements};
+  std::array<void*, 4> parameters = {&holdings->a, &holdings->b, &holdings->sum,
+                                     &elements};
   CUDA_TRY(driver, launch, holdings->kernel, blocks, 1, 1, kThreadsPerBlock, 1,
-           1, 0, nullptr, parameters, nullptr);
+           1, 0, nullptr, parameters.data(), nullptr);
   CUDA_TRY(driver, context_synchronize);
   return ExitCode::kPassed;
 }

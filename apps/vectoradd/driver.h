@@ -27,6 +27,7 @@ namespace gpunode::vectoradd {
 
 /// Tests fill it with functions of their own.
 struct Driver {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): `member` is declared.
 #define GPUNODE_VECTORADD_MEMBER(member, symbol) \
   decltype(&abi::symbol) member = nullptr;
   GPUNODE_VECTORADD_CALLS(GPUNODE_VECTORADD_MEMBER)

@@ -2,11 +2,14 @@
 
 namespace gpunode::vectoradd {
 
-const char* const kKernelName = "gpunode_vector_add";
+const char* kernel_name() {
+  return "gpunode_vector_add";
+}
 
 // PTX ISA 4.0 and sm_50 (first Maxwell) are the oldest that name 64-bit
 // Maxwell code; a driver compiles them for any later GPU.
-const char* const kKernelPtx = R"(
+const char* kernel_ptx() {
+  return R"(
 .version 4.0
 .target sm_50
 .address_size 64
@@ -51,5 +54,6 @@ done:
     ret;
 }
 )";
+}
 
 }  // namespace gpunode::vectoradd

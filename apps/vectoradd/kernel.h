@@ -3,9 +3,9 @@
 
 namespace gpunode::vectoradd {
 
-/// PTX with one entry, kKernelName(u64 a, u64 b, u64 sum, u32 count):
+/// PTX with one entry, kernel_name()(u64 a, u64 b, u64 sum, u32 count):
 /// sum[i] = a[i] + b[i] in FP32 for the i < count, one thread an element.
-extern const char* const kKernelPtx;
-extern const char* const kKernelName;
+const char* kernel_ptx();
+const char* kernel_name();
 
 }  // namespace gpunode::vectoradd

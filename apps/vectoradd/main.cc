@@ -17,10 +17,10 @@ ExitCode run(const Options& options) {
   using namespace gpunode::vectoradd;  // NOLINT(google-build-using-namespace)
   switch (options.action) {
     case Options::Action::kHelp:
-      say("%s", kHelp);
+      say("%s", help_text());
       return ExitCode::kPassed;
     case Options::Action::kVersion:
-      say("%s", kVersion);
+      say("%s", version_text());
       return ExitCode::kPassed;
     case Options::Action::kRefuse:
       complain({"this argument is not understood", options.expected},
@@ -31,8 +31,8 @@ ExitCode run(const Options& options) {
   }
   Driver driver;
   if (const char* problem = load_driver("libcuda.so.1", &driver)) {
-    complain({"the container has no NVIDIA driver library; the GPU runtime "
-              "mounts it into containers that ask for a GPU",
+    complain({"the container has no NVIDIA driver library that loads; the GPU "
+              "runtime mounts it into containers that ask for a GPU",
               "check that the Pod asks for nvidia.com/gpu and that ldconfig -p "
               "| grep libcuda finds one; on the node, nvidia-smi must work"},
              "gpunode-vectoradd: %s", problem);

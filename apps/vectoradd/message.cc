@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdio>
@@ -23,13 +24,14 @@ void write_all(int fd, const char* text, std::size_t length) {
 }
 
 void write_line(int fd, const char* format, std::va_list arguments) {
-  char line[kLineBytes];  // NOLINT(modernize-avoid-c-arrays): no libstdc++.
-  const int wanted = std::vsnprintf(line, sizeof line - 1, format, arguments);
+  std::array<char, kLineBytes> line{};
+  const int wanted =
+      std::vsnprintf(line.data(), line.size() - 1, format, arguments);
   if (wanted < 0) return;
-  std::size_t length = static_cast<std::size_t>(wanted);
-  if (length > sizeof line - 2) length = sizeof line - 2;
+  auto length = static_cast<std::size_t>(wanted);
+  if (length > line.size() - 2) length = line.size() - 2;
   line[length++] = '\n';
-  write_all(fd, line, length);
+  write_all(fd, line.data(), length);
 }
 
 [[gnu::format(printf, 1, 2)]] void write_error(const char* format, ...) {

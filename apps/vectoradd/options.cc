@@ -5,30 +5,38 @@
 
 namespace gpunode::vectoradd {
 
-const char* const kHelp =
-    "Usage: gpunode-vectoradd [--elements N] [--device N]\n"
-    "\n"
-    "Adds two vectors on a GPU and checks every element of the sum: the "
-    "shortest\n"
-    "proof that a container's GPU works. Needs libcuda.so.1 and nothing else "
-    "of\n"
-    "CUDA; the kernel is PTX in the program and runs on Maxwell and later.\n"
-    "\n"
-    "  --elements N   length of the vectors, 1 to 1000000000 (default 50000)\n"
-    "  --device N     which of the GPUs that CUDA shows (default 0)\n"
-    "  --help         this text\n"
-    "  --version      the version\n"
-    "\n"
-    "Exit codes:\n"
-    "   0  Test PASSED\n"
-    "   1  a CUDA call failed; its result's name is on standard error\n"
-    "   3  wrong result: the GPU computed something else\n"
-    "   4  no driver library: libcuda.so.1 cannot be loaded\n"
-    "   5  no driver: the library loads, the driver behind it does not work\n"
-    "   6  no device: the driver works and shows no GPU, or not the one asked\n"
-    "  64  the command line is wrong";
+const char* help_text() {
+  return "Usage: gpunode-vectoradd [--elements N] [--device N]\n"
+         "\n"
+         "Adds two vectors on a GPU and checks every element of the sum: the "
+         "shortest\n"
+         "proof that a container's GPU works. Needs libcuda.so.1 and nothing "
+         "else "
+         "of\n"
+         "CUDA; the kernel is PTX in the program and runs on Maxwell and "
+         "later.\n"
+         "\n"
+         "  --elements N   length of the vectors, 1 to 1000000000 (default "
+         "50000)\n"
+         "  --device N     which of the GPUs that CUDA shows (default 0)\n"
+         "  --help         this text\n"
+         "  --version      the version\n"
+         "\n"
+         "Exit codes:\n"
+         "   0  Test PASSED\n"
+         "   1  a CUDA call failed; its result's name is on standard error\n"
+         "   3  wrong result: the GPU computed something else\n"
+         "   4  no driver library: libcuda.so.1 cannot be loaded\n"
+         "   5  no driver: the library loads, the driver behind it does not "
+         "work\n"
+         "   6  no device: the driver works and shows no GPU, or not the one "
+         "asked\n"
+         "  64  the command line is wrong";
+}
 
-const char* const kVersion = "gpunode-vectoradd " GPUNODE_VERSION;
+const char* version_text() {
+  return "gpunode-vectoradd " GPUNODE_VERSION;
+}
 
 namespace {
 

@@ -24,7 +24,7 @@ inline constexpr std::uint32_t kMostElements = 1'000'000'000;
 /// in the answer are those of `arguments` or of constants.
 Options parse_options(int count, const char* const* arguments);
 
-extern const char* const kHelp;
-extern const char* const kVersion;
+const char* help_text();
+const char* version_text();
 
 }  // namespace gpunode::vectoradd

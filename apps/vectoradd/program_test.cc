@@ -193,7 +193,7 @@ class BrokenGpu : public Program,
 
 TEST_P(BrokenGpu, NeverPasses) {
   const auto [original, broken] = GetParam();
-  ASSERT_THAT(kKernelPtx, HasSubstr(original));
+  ASSERT_THAT(kernel_ptx(), HasSubstr(original));
   set("GPUNODE_FAKE_CUDA_MUTATE", std::string(original) + "=" + broken);
   const host::Completed completed = run();
   EXPECT_THAT(completed, AnyOf(EndsWith(ExitCode::kWrongResult),

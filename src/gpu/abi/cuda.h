@@ -82,6 +82,7 @@ namespace gpunode::abi {
   X(CUDA_ERROR_UNKNOWN, 999, "unknown error")
 
 enum CUresult : int {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): `name` is declared.
 #define GPUNODE_CUDA_ENUMERATOR(name, value, text) name = value,
   GPUNODE_CUDA_RESULTS(GPUNODE_CUDA_ENUMERATOR)
 #undef GPUNODE_CUDA_ENUMERATOR
