@@ -38,10 +38,10 @@ void append_option(std::string& out, const OptionSpec& spec) {
   out += ".TP\n";
   for (const std::string_view name : spec.names) {
     if (name != spec.names.front()) out += ", ";
-    fmt::format_to(std::back_inserter(out), "\\fB\\-\\-{}\\fR", troff(name));
+    fmt::format_to(std::back_inserter(out), R"(\fB\-\-{}\fR)", troff(name));
   }
   if (const std::string_view argument = argument_of(spec); !argument.empty()) {
-    fmt::format_to(std::back_inserter(out), " \\fI{}\\fR", argument);
+    fmt::format_to(std::back_inserter(out), R"( \fI{}\fR)", argument);
   }
   fmt::format_to(std::back_inserter(out), "\n{}.\n", troff(spec.help));
   if (const std::string facts = facts_of(spec); !facts.empty()) {
@@ -76,7 +76,7 @@ std::string man_page(std::string_view program, std::string_view version) {
     fmt::format_to(std::back_inserter(out), ".TP\n\\fB\\-\\-{}\\fR",
                    option.name);
     if (!option.argument.empty()) {
-      fmt::format_to(std::back_inserter(out), " \\fI{}\\fR", option.argument);
+      fmt::format_to(std::back_inserter(out), R"( \fI{}\fR)", option.argument);
     }
     fmt::format_to(std::back_inserter(out), "\n{}.\n", troff(option.help));
   }
