@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -104,7 +105,8 @@ int check_config(const config::CommandLine& command_line,
 }
 
 int run(const config::CommandLine& command_line,
-        const config::Environment& environment, config::Loaded loaded) {
+        const config::Environment& environment, config::Loaded loaded,
+        const UniqueFd& signals) {
   log::set_level(loaded.settings.log_level);
   plugin::Agent::Inputs inputs{command_line, std::move(loaded),
                                resource::HealthPolicy::from_environment(
@@ -115,14 +117,16 @@ int run(const config::CommandLine& command_line,
     log::warning("health", "ignoring {:?} in DP_*_HEALTHCHECKS: not a number",
                  item);
   }
-  const UniqueFd signals = take_signals();
   inputs.signal_fd = signals.get();
   Result<std::unique_ptr<plugin::Agent>> agent =
       plugin::Agent::start(std::move(inputs));
   if (!agent) {
     return fail("error starting plugins: " + agent.error().message());
   }
-  (*agent)->run();
+  if (!(*agent)->run()) {
+    // Everything that others see is ended; what is left waits for the driver.
+    ::_exit(kDone);
+  }
   return kDone;
 }
 
@@ -150,6 +154,12 @@ int main_with(const std::vector<std::string>& arguments,
     case config::Action::kRun:
       break;
   }
+  // Before anything that takes time: a reload that is asked for meanwhile is
+  // then done, not the end of the process.
+  const UniqueFd signals = take_signals();
+  if (!signals) {
+    return fail(Error::from_errno("signalfd", errno).message());
+  }
   Result<config::Loaded> loaded = load(*command_line);
   if (!loaded) {
     return fail("error starting plugins: " + loaded.error().message());
@@ -157,7 +167,7 @@ int main_with(const std::vector<std::string>& arguments,
   if (command_line->enabled(config::Option::kConfigCheck)) {
     return check_config(*command_line, *loaded);
   }
-  return run(*command_line, environment, *std::move(loaded));
+  return run(*command_line, environment, *std::move(loaded), signals);
 }
 
 }  // namespace

@@ -198,6 +198,38 @@ TEST_F(AgentFaults, AHungKubeletDoesNotKeepTheAgentFromEnding) {
   kubelet().hang_registrations(false);
 }
 
+TEST_F(AgentFaults, AHungDriverDoesNotKeepTheAgentFromEnding) {
+  start_kubelet();
+  start_agent();
+  ASSERT_TRUE(lists(kGpu, 1, 1));
+  FakeNvmlControl::Fault hang;
+  hang.function = "nvmlDeviceGetName";
+  hang.delay = std::chrono::minutes(1);
+  ASSERT_TRUE(driver().add(hang));
+  driver().clear_counts();
+  agent().signal(SIGHUP);
+  ASSERT_TRUE(driver().wait_for_calls("nvmlDeviceGetName", 1,
+                                      doubles::KubeletDouble::kPatience));
+  agent().signal(SIGTERM);
+  EXPECT_EQ(agent().wait(), 0);
+  EXPECT_FALSE(std::filesystem::exists(plugins().file("nvidia-gpu.sock")));
+}
+
+TEST_F(AgentFaults, ASuccessorKeepsTheSocketItTook) {
+  start_kubelet();
+  start_agent();
+  ASSERT_TRUE(registered(kGpu, 1));
+  const Process successor(
+      {GPUNODE_AGENT, "--kubelet-socket=" + plugins().file("kubelet.sock"),
+       std::string("--nvml-library=") + FAKE_NVML_LIBRARY},
+      environment, file("successor.log"));
+  ASSERT_TRUE(registered(kGpu, 2));
+  // The first one saw its socket go, and would have answered by now.
+  EXPECT_EQ(page("/healthz").substr(0, 15), "HTTP/1.1 200 OK");
+  EXPECT_FALSE(
+      kubelet().wait_for_registration(kGpu, 3, std::chrono::milliseconds(300)));
+}
+
 TEST_F(AgentFaults, MpsWithoutADaemonOffersNothingAndSaysWhy) {
   write_config(
       "flags: {mpsRoot: /run/nvidia/mps}\n"

@@ -1,6 +1,7 @@
 #include "agent/config/config_source.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -24,10 +25,20 @@ constexpr std::string_view kReading = "error parsing config file: read error: ";
 }  // namespace
 
 Result<ConfigText> read_config_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  // Opening a pipe must not wait for somebody to write to it, nor reading one:
+  // the agent reloads in its only loop.
+  const UniqueFd fd(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd) {
     return with_prefix(Error::from_errno("open " + path, errno),
                        "error opening config file: ");
+  }
+  struct stat status {};
+  if (::fstat(fd.get(), &status) == 0 &&
+      (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))) {
+    return with_prefix({ErrorCode::kInvalidArgument,
+                        fmt::format("read {}: a pipe, not a file", path)},
+                       kReading);
   }
   ConfigText file{path, {}};
   std::array<char, 16384> buffer;

@@ -1,8 +1,12 @@
 #include "agent/config/config_source.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <string_view>
 
 #include <gmock/gmock.h>
@@ -75,6 +79,17 @@ TEST_F(ReadConfigFile, ReadsOneMebibyteAndNoMore) {
 
 TEST_F(ReadConfigFile, DoesNotReadAnEndlessFileForEver) {
   EXPECT_THAT(error_of("/dev/zero"), StartsWith(std::string(kLoadPrefix)));
+}
+
+TEST(ConfigSource, APipeIsRefusedRatherThanWaitedFor) {
+  const std::string path =
+      testing::TempDir() + "config_pipe." + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto read = read_config_file(path);
+  ::unlink(path.c_str());
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().message().find("a pipe, not a file"),
+            std::string::npos);
 }
 
 }  // namespace

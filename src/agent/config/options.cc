@@ -59,8 +59,8 @@ constexpr std::array<Row, kOptionCount> kRows = {{
      "flags.failOnInitError",
      {},
      kService,
-     "Exit when the driver cannot be initialised; false: wait for it with zero "
-     "devices"},
+     "Accepted, without effect: a driver that cannot be initialised is waited "
+     "for, with no devices offered; the peer exits if true"},
     {Option::kDriverRoot,
      {"driver-root", "nvidia-driver-root"},
      {"NVIDIA_DRIVER_ROOT"},

@@ -27,6 +27,13 @@ using std::chrono::seconds;
 constexpr seconds kProbeInterval{5};
 /// How often an MPS daemon is asked whether it is (still) there.
 constexpr seconds kMpsInterval{15};
+/// The loop turns at least this often.
+constexpr int kLongestWaitMs = 5'000;
+/// What a driver's call may take when the agent is asked to end; an idle event
+/// wait takes half a second.
+constexpr milliseconds kStopPatience{700};
+/// How often control nodes are looked for: nvidia-uvm appears after the driver.
+constexpr seconds kNodesInterval{10};
 /// From the first registration until the kubelet has opened its stream and
 /// start-up is over.
 constexpr seconds kQuietAfterStart{2};
@@ -140,6 +147,13 @@ void Agent::start_observer() {
   const host::HostRoot host_root(settings_.host_root);
   platform_ =
       detect_platform(settings_.discovery_strategy, host_root, driver_root);
+  if (observer_ && !observer_->try_stop(kStopPatience)) {
+    log::error("driver",
+               "a call to the old driver does not return; leaving "
+               "its thread behind");
+    static_cast<void>(observer_.release());
+  }
+  observer_.reset();
   observer_ = std::make_unique<Observer>(
       Observer::Inputs{
           settings_.nvml_library, driver_root, host_root,
@@ -161,7 +175,7 @@ Result<std::shared_ptr<const AnswerContext>> Agent::make_context(
   return std::make_shared<const AnswerContext>(std::move(context));
 }
 
-void Agent::run() {
+bool Agent::run() {
   enum Slot { kSignals, kObservations, kDirectory, kConnections, kPages };
   std::vector<pollfd> fds = {{inputs_.signal_fd, POLLIN, 0},
                              {observer_->observations().fd(), POLLIN, 0},
@@ -174,27 +188,31 @@ void Agent::run() {
     if (fds[kSignals].revents != 0) handle_signals();
     if (stopping_) break;
     if (fds[kConnections].revents != 0) server_->process();
-    if (fds[kObservations].revents != 0) take_observations();
+    take_observations();
     if (fds[kDirectory].revents != 0) handle_directory_events();
     run_timers();
     if (fds[kPages].revents != 0) pages_->step();
   }
   log::info("agent", "stopping");
+  pages_.reset();
+  publisher_.reset();
+  server_.reset();
+  return observer_->try_stop(kStopPatience);
 }
 
 int Agent::poll_timeout_ms() const {
   TimePoint next = publisher_->next_tick();
   for (const std::optional<TimePoint>& at :
-       {probe_at_, mps_check_at_, quiet_at_}) {
+       {probe_at_, mps_check_at_, nodes_check_at_, quiet_at_}) {
     if (at) next = std::min(next, *at);
   }
   if (!directory_watch_->is_armed()) {
     next = std::min(next, clock_.now() + seconds(1));
   }
-  if (next == TimePoint::max()) return -1;
+  if (next == TimePoint::max()) return kLongestWaitMs;
   const auto left = std::chrono::ceil<milliseconds>(next - clock_.now());
   return static_cast<int>(
-      std::clamp<milliseconds::rep>(left.count(), 0, 60'000));
+      std::clamp<milliseconds::rep>(left.count(), 0, kLongestWaitMs));
 }
 
 void Agent::handle_signals() {
@@ -251,6 +269,8 @@ void Agent::run_timers() {
   }
   if (probe_at_ && now >= *probe_at_) probe_unhealthy(now);
   if (mps_check_at_ && now >= *mps_check_at_) check_mps_daemons(now);
+  check_device_nodes(now);
+  report_stuck_driver(now);
   publisher_->tick(now);
   if (!has_settled_ && publisher_->has_offers() && publisher_->is_settled()) {
     has_settled_ = true;
@@ -271,6 +291,9 @@ void Agent::take_observations() {
 void Agent::on(const DriverUp& up) {
   if (driver_problem_) log::info("driver", "the driver is back");
   driver_problem_.reset();
+  // Its device nodes come with a driver. A channel that is still missing was
+  // complained of at the start.
+  if (auto context = make_context(settings_)) context_ = *std::move(context);
   inventory_ = std::make_shared<const device::Inventory>(
       inventory_ ? keep_lost_gpus(*up.inventory, *inventory_) : *up.inventory);
   log::info("driver", "driver {}: {} GPUs, {} lost", inventory_->driver_version,
@@ -297,11 +320,15 @@ void Agent::mark_missing(const DriverUp& up) {
       }
     }
   };
+  suspects_.clear();
   for (const device::LostGpu& lost : inventory_->lost) {
-    if (lost.id) fail_gpu(*lost.id, lost.reason);
+    if (!lost.id) continue;
+    suspects_.emplace(*lost.id, lost.reason);
+    fail_gpu(*lost.id, lost.reason);
   }
   for (const nvml::Unwatched& unwatched : up.unwatched) {
     if (unwatched.is_failure) {
+      suspects_.emplace(unwatched.gpu, unwatched.reason);
       fail_gpu(unwatched.gpu, unwatched.reason);
     } else {
       log::warning("health", "{} reports no health events: {}",
@@ -312,8 +339,14 @@ void Agent::mark_missing(const DriverUp& up) {
 }
 
 void Agent::on(const DriverDown& down) {
-  if (!driver_problem_) ++driver_losses_;
+  const bool was_up = !driver_problem_;
   driver_problem_ = down.reason;
+  if (!was_up) {
+    // Another reason, the same remedy.
+    log::warning("driver", "still no driver: {}", down.reason.message());
+    return;
+  }
+  ++driver_losses_;
   // NVIDIA's words first: people search for them.
   log::error("driver",
              "nvml init failed: {}. No GPU is offered until the driver "
@@ -342,7 +375,23 @@ void Agent::on(const device::XidEvent& event) {
   publish();
 }
 
+const std::string* Agent::suspicion(const device::DeviceId& id) const {
+  for (const auto& resource : resources_) {
+    const std::optional<std::size_t> at = resource->find_device(id.value);
+    if (!at) continue;
+    const auto found = suspects_.find(resource->devices()[*at].gpu_id);
+    return found == suspects_.end() ? nullptr : &found->second;
+  }
+  return nullptr;
+}
+
 void Agent::on(const Probed& probed) {
+  if (!probed.failure && suspicion(probed.id) != nullptr) {
+    // It answers, but the driver could not describe or watch it when last
+    // asked: ask again before it is given to anybody.
+    observer_->rescan();
+    return;
+  }
   const bool changed = health_.on_probe(
       probed.id, !probed.failure, probed.failure.value_or(""), clock_.now());
   if (!changed) return;
@@ -370,6 +419,34 @@ void Agent::probe_unhealthy(TimePoint now) {
   if (!ids.empty() && !driver_problem_) observer_->probe(std::move(ids));
   probe_at_ = health_.unhealthy().empty() ? std::nullopt
                                           : std::optional(now + kProbeInterval);
+}
+
+void Agent::report_stuck_driver(TimePoint now) {
+  const bool is_stuck = observer_->stuck_for(now) > kStuck;
+  if (is_stuck == is_driver_stuck_) return;
+  is_driver_stuck_ = is_stuck;
+  if (is_stuck) {
+    log::error("driver",
+               "a call to the driver has not returned for {} s; what "
+               "was offered stays, health is unknown. See dmesg.",
+               kStuck.count());
+  } else {
+    log::info("driver", "the driver answers again");
+  }
+}
+
+void Agent::check_device_nodes(TimePoint now) {
+  if (!settings_.pass_device_specs) return;
+  if (nodes_check_at_ && now < *nodes_check_at_) return;
+  nodes_check_at_ = now + kNodesInterval;
+  Result<std::shared_ptr<const AnswerContext>> context =
+      make_context(settings_);
+  if (!context || (*context)->host_devices == context_->host_devices) return;
+  context_ = *std::move(context);
+  log::info("driver", "device nodes to pass have changed: {}",
+            fmt::join(context_->host_devices.control_nodes, " "));
+  if (inventory_) rebuild();
+  publish();
 }
 
 void Agent::on(const MpsChecked& checked) {
@@ -420,7 +497,7 @@ Result<config::Loaded> Agent::load_again() const {
     TRY(file, config::read_config_file(path));
   }
   return config::load(inputs_.command_line, file,
-                      [this] { return inventory_ != nullptr; });
+                      [this] { return platform_ != Platform::kTegra; });
 }
 
 void Agent::adopt(config::Loaded loaded,
@@ -428,14 +505,19 @@ void Agent::adopt(config::Loaded loaded,
   report_warnings(inputs_.command_line, loaded);
   inputs_.loaded = std::move(loaded);
   const config::Settings& next = inputs_.loaded.settings;
-  // Paths of the driver may come from the file; the socket and the address
+  // Where the driver is may come from the file; the socket and the address
   // come from the command line and cannot change.
   const bool driver_moved =
-      next.driver_root_ctr_path != settings_.driver_root_ctr_path;
+      next.driver_root_ctr_path != settings_.driver_root_ctr_path ||
+      next.discovery_strategy != settings_.discovery_strategy;
   settings_ = next;
   context_ = std::move(context);
   log::info("config", "Running with config:\n{}", dump_json(settings_));
   if (driver_moved) {
+    // Another driver, perhaps another platform: nothing of the old one holds.
+    inventory_.reset();
+    resources_.clear();
+    handlers_.clear();
     start_observer();
   } else {
     observer_->rescan();
@@ -448,6 +530,12 @@ void Agent::rebuild() {
   resource::ResourceSet built =
       resource::build_resources(*inventory_, settings_);
   for (const resource::Problem& problem : built.problems) {
+    const bool is_known = std::any_of(
+        problems_.begin(), problems_.end(), [&](const resource::Problem& one) {
+          return one.resource == problem.resource &&
+                 one.message == problem.message;
+        });
+    if (is_known) continue;  // Said when it arose.
     log::error("resource", "{}{}{}", problem.resource,
                problem.resource.empty() ? "" : ": ", problem.message);
   }
@@ -530,6 +618,9 @@ AgentView Agent::view() const {
     }
   }
   view.problems = problems_;
+  if (!directory_watch_->is_armed()) {
+    view.directory_problem = plugin_directory_ + " is gone";
+  }
   view.reload_problem = reload_problem_;
   view.reloads = reloads_;
   view.reload_failures = reload_failures_;

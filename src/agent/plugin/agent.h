@@ -45,8 +45,10 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  /// Runs until INT, TERM or QUIT.
-  void run();
+  /// Runs until INT, TERM or QUIT, then ends what is served. False: the driver
+  /// is in a call that does not return, so destroying this would wait for it
+  /// for ever; end the process instead.
+  bool run();
 
   AgentView view() const;
 
@@ -71,6 +73,8 @@ class Agent {
   /// From inventory and settings to resources; then publish().
   void rebuild();
   void mark_missing(const DriverUp& up);
+  /// Of a Device whose GPU the driver cannot describe or watch.
+  const std::string* suspicion(const device::DeviceId& id) const;
   /// From resources, health and gates to what the kubelet sees.
   void publish();
   void add_empty_offers(std::vector<Offer>& offers) const;
@@ -80,6 +84,8 @@ class Agent {
   void handle_signals();
   void handle_directory_events();
   void run_timers();
+  void check_device_nodes(TimePoint now);
+  void report_stuck_driver(TimePoint now);
   void schedule_probe();
   void probe_unhealthy(TimePoint now);
   void check_mps_daemons(TimePoint now);
@@ -108,12 +114,15 @@ class Agent {
   std::vector<std::shared_ptr<const ResourceHandler>> handlers_;
   resource::Problems problems_;
   resource::HealthBook health_;
+  std::map<device::DeviceId, std::string> suspects_;  // GPU → why.
   std::map<std::string, std::optional<std::string>> mps_problem_;
   std::optional<TimePoint> mps_check_at_;
   std::optional<TimePoint> probe_at_;
+  std::optional<TimePoint> nodes_check_at_;
   std::optional<TimePoint> quiet_at_;
 
   bool has_settled_ = false;
+  bool is_driver_stuck_ = false;
   bool stopping_ = false;
   std::string reload_problem_;
   std::uint64_t reloads_ = 0;

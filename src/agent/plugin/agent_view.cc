@@ -9,11 +9,6 @@
 namespace gpunode::plugin {
 namespace {
 
-using std::chrono::seconds;
-
-/// An NVML call of this length is a driver that hangs.
-constexpr seconds kStuck{30};
-
 double to_seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -75,7 +70,10 @@ void add_devices(const AgentView& view, metrics::Registry& page) {
   page.counter("gpunode_xid_events_total", "XIDs that the driver reported.")
       .increment(view.xids);
   page.gauge("gpunode_driver_up", "1 if the driver answers.")
-      .set(view.has_seen_driver && !view.driver_problem ? 1 : 0);
+      .set(view.has_seen_driver && !view.driver_problem &&
+                   view.observer_stuck <= kStuck
+               ? 1
+               : 0);
   page.counter("gpunode_driver_losses_total",
                "Times the driver stopped answering or was not there.")
       .increment(view.driver_losses);
@@ -112,6 +110,9 @@ std::vector<std::string> not_ready_reasons(const AgentView& view) {
     reasons.push_back(
         fmt::format("driver: a call has not returned for {:.0f} s",
                     to_seconds(view.observer_stuck)));
+  }
+  if (!view.directory_problem.empty()) {
+    reasons.push_back(view.directory_problem);
   }
   for (const Publisher::Status& one : view.resources) {
     if (!one.problem.empty()) {

@@ -26,13 +26,17 @@ struct AgentView {
   std::vector<std::pair<device::DeviceId, device::Health>> devices;
   std::vector<resource::Problem> problems;
   std::map<std::string, std::string> blocked;  ///< Resource → why.
-  std::string reload_problem;  ///< Empty: the last reload was good.
+  std::string directory_problem;  ///< The plugin directory is gone.
+  std::string reload_problem;     ///< Empty: the last reload was good.
   std::uint64_t reloads = 0;
   std::uint64_t reload_failures = 0;
   std::uint64_t xids = 0;
   std::uint64_t driver_losses = 0;
   std::size_t config_warnings = 0;
 };
+
+/// An NVML call of this length is a driver that hangs.
+inline constexpr std::chrono::seconds kStuck{10};
 
 /// Why the node does not offer what it should, one reason a line; empty when
 /// everything is served, registered and backed by a driver that answers.

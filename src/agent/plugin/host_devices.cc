@@ -36,10 +36,11 @@ Result<HostDevices> find_host_devices(const config::Settings& settings,
         is_char_device(host::HostRoot(), path)) {
       found.imex_channels.push_back(channel);
     } else if (settings.imex_required) {
-      return Error(ErrorCode::kNotFound,
-                   fmt::format("error querying IMEX channels: requested IMEX "
-                               "channel channel{} does not exist",
-                               channel));
+      return Error(
+          ErrorCode::kNotFound,
+          fmt::format("error getting plugins: error querying IMEX channels: "
+                      "requested IMEX channel channel{} does not exist",
+                      channel));
     }
   }
   return found;

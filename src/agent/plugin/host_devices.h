@@ -10,13 +10,15 @@
 
 namespace gpunode::plugin {
 
-/// What was found when the resources were built. A plain value.
+/// What was found when last looked for. A plain value.
 struct HostDevices {
   /// Those of /dev/nvidiactl, nvidia-uvm, nvidia-uvm-tools and nvidia-modeset
   /// that exist here; given to containers under pass-device-specs.
   std::vector<std::string> control_nodes;
   /// IMEX channels that were asked for and exist: empty or {0}.
   std::vector<int> imex_channels;
+
+  bool operator==(const HostDevices&) const = default;
 };
 
 /// Looks under `dev_root` (where this process sees the host's /dev nodes) and

@@ -55,6 +55,11 @@ struct Overloaded : Ts... {
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
+bool has_failures(const std::vector<nvml::Unwatched>& unwatched) {
+  return std::any_of(unwatched.begin(), unwatched.end(),
+                     [](const nvml::Unwatched& one) { return one.is_failure; });
+}
+
 std::vector<device::DeviceId> gpu_ids(const device::Inventory& inventory) {
   std::vector<device::DeviceId> ids;
   for (const device::Gpu& gpu : inventory.gpus) ids.push_back(gpu.id);
@@ -88,9 +93,21 @@ Duration Observer::stuck_for(TimePoint now) const {
   return now - TimePoint(Duration(since));
 }
 
+bool Observer::try_stop(milliseconds patience) {
+  thread_.request_stop();
+  const MutexLock lock(mutex_);
+  return wake_.wait_for(mutex_, patience,
+                        [this]() REQUIRES(mutex_) { return has_ended_; });
+}
+
 void Observer::request(Request request) {
   {
     const MutexLock lock(mutex_);
+    // While a call hangs, what was asked for meanwhile must not pile up.
+    if (std::find(requests_.begin(), requests_.end(), request) !=
+        requests_.end()) {
+      return;
+    }
     requests_.push_back(std::move(request));
   }
   wake_.notify_all();
@@ -118,11 +135,16 @@ void Observer::run(const std::stop_token& stop) {
                                              : Duration(kIdle);
     if (const std::optional<Request> next = next_request(wait, stop)) {
       handle(*next);
-    } else if (driver_) {
-      watch(stop);
     }
+    // Also after a request: a stream of them must not keep XIDs waiting.
+    if (driver_) watch(stop);
   }
   driver_.reset();
+  {
+    const MutexLock lock(mutex_);
+    has_ended_ = true;
+  }
+  wake_.notify_all();
 }
 
 void Observer::handle(const Request& request) {
@@ -145,6 +167,7 @@ void Observer::handle(const Request& request) {
             }
           },
           [&](const CheckMps& check) {
+            const Busy busy(busy_since_);
             const Result<void> checked =
                 check_mps_daemon(runner_, inputs_.driver_root,
                                  mps_pipe_directory(check.resource_name));
@@ -174,15 +197,17 @@ void Observer::try_open() {
     close(std::move(session).error());
     return;
   }
-  log::info("driver", "loaded {}", session->library().path());
+  const std::string path = session->library().path();
   driver_.emplace(Driver{*std::move(session), std::nullopt});
-  retry_ = kFirstRetry;
-  last_reason_.clear();
   last_inventory_.reset();
   reopen_at_.reset();
   reopen_delay_ = Duration::zero();
   next_heartbeat_ = SystemClock().now() + kHeartbeat;
   read_inventory(/*always_send=*/true);
+  if (!driver_) return;  // It initialises, but cannot count its GPUs.
+  log::info("driver", "loaded {}", path);
+  retry_ = kFirstRetry;
+  last_reason_.clear();
 }
 
 void Observer::close(Error reason) {
@@ -211,8 +236,8 @@ void Observer::read_inventory(bool always_send) {
     }
     last_inventory_ =
         std::make_shared<const device::Inventory>(*std::move(read));
-    open_events();
   }
+  if (changed || has_failures(unwatched_)) open_events();
   observations_.post(DriverUp{last_inventory_, unwatched_});
 }
 
@@ -227,6 +252,8 @@ void Observer::open_events() {
     return;
   }
   unwatched_ = events->unwatched();
+  // A GPU that would not register may do so later.
+  if (has_failures(unwatched_)) schedule_reopen();
   // An event set without a GPU in it would only ever time out.
   if (events->watched_count() > 0) driver_->events = *std::move(events);
 }
@@ -237,9 +264,25 @@ void Observer::events_failed(const Error& error) {
     log::warning("health", "health events stopped: {}; trying again",
                  error.message());
   }
+  schedule_reopen();
+}
+
+void Observer::schedule_reopen() {
   reopen_delay_ =
       std::clamp<Duration>(reopen_delay_ * 2, kFirstReopen, kLastReopen);
   reopen_at_ = SystemClock().now() + reopen_delay_;
+}
+
+void Observer::reopen_events() {
+  reopen_at_.reset();
+  const std::vector<nvml::Unwatched> before = unwatched_;
+  open_events();
+  const bool is_same = std::equal(
+      before.begin(), before.end(), unwatched_.begin(), unwatched_.end(),
+      [](const nvml::Unwatched& a, const nvml::Unwatched& b) {
+        return a.gpu == b.gpu && a.is_failure == b.is_failure;
+      });
+  if (!is_same) observations_.post(DriverUp{last_inventory_, unwatched_});
 }
 
 void Observer::watch(const std::stop_token& stop) {
@@ -256,12 +299,10 @@ void Observer::watch(const std::stop_token& stop) {
       if (driver_) read_inventory(/*always_send=*/false);
       return;
     }
-    reopen_delay_ = Duration::zero();
+    if (!has_failures(unwatched_)) reopen_delay_ = Duration::zero();
     if (*event) observations_.post(**event);
-  } else if (reopen_at_ && now >= *reopen_at_) {
-    reopen_at_.reset();
-    open_events();
   }
+  if (reopen_at_ && now >= *reopen_at_) reopen_events();
   if (now >= next_rescan_) {
     read_inventory(/*always_send=*/false);
   } else if (now >= next_heartbeat_) {

@@ -76,7 +76,13 @@ class Observer {
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
 
+  /// Asks the thread to end and waits for that at most `patience`. False: it is
+  /// in a call that does not return, and destroying this would wait with it.
+  bool try_stop(std::chrono::milliseconds patience);
+
   Mailbox<Observation>& observations() { return observations_; }
+
+  // Of equal requests only one waits at a time.
 
   /// Reads the Inventory anew and sends DriverUp or DriverDown.
   void rescan();
@@ -87,12 +93,16 @@ class Observer {
   Duration stuck_for(TimePoint now) const;
 
  private:
-  struct Rescan {};
+  struct Rescan {
+    bool operator==(const Rescan&) const = default;
+  };
   struct Probe {
     std::vector<device::DeviceId> ids;
+    bool operator==(const Probe&) const = default;
   };
   struct CheckMps {
     std::string resource_name;
+    bool operator==(const CheckMps&) const = default;
   };
   using Request = std::variant<Rescan, Probe, CheckMps>;
 
@@ -112,6 +122,8 @@ class Observer {
   void close(Error reason);
   void read_inventory(bool always_send);
   void open_events();
+  void schedule_reopen();
+  void reopen_events();
   void events_failed(const Error& error);
   void watch(const std::stop_token& stop);
   void heartbeat();
@@ -123,6 +135,7 @@ class Observer {
   Mutex mutex_;
   std::condition_variable_any wake_;
   std::deque<Request> requests_ GUARDED_BY(mutex_);
+  bool has_ended_ GUARDED_BY(mutex_) = false;
   std::atomic<TimePoint::rep> busy_since_{0};
 
   // The thread's own.

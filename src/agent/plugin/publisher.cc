@@ -20,6 +20,10 @@ constexpr milliseconds kFirstRetry{10};
 /// refuses, and for directories that are full or read-only.
 constexpr seconds kLastRetry{5};
 
+/// Another plugin takes our place by removing our socket and binding its own;
+/// it has this long before a removed socket counts as an accident.
+constexpr milliseconds kSuccession{100};
+
 }  // namespace
 
 Publisher::Publisher(kubelet::DevicePluginServer& server, Paths paths)
@@ -89,34 +93,48 @@ void Publisher::kubelet_started(TimePoint now) {
 }
 
 void Publisher::files_removed(TimePoint now) {
-  restore_sockets();
-  if (is_settled()) return;
-  retry_delay_ = Duration::zero();
-  retry_at_ = now;
+  restore_at_ = std::min(restore_at_, now + kSuccession);
 }
 
 void Publisher::restore_sockets() {
   for (auto& [name, entry] : entries_) {
-    if (!entry.status.is_served) continue;
-    const Result<bool> restored = server_.restore_socket(name);
-    if (!restored) {
-      // Someone put something else there, or the directory is gone.
-      note_problem(entry.status, restored.error().message());
-      server_.remove(name);
-      entry.status.is_served = false;
-      entry.status.is_registered = false;
-    } else if (*restored) {
-      log::info("kubelet", "socket of {} was removed; listening again", name);
-      entry.status.is_registered = false;
-    }
+    if (entry.status.is_served) restore_socket(entry);
+  }
+}
+
+void Publisher::restore_socket(Entry& entry) {
+  const Result<bool> restored =
+      server_.restore_socket(entry.status.resource_name);
+  entry.has_socket = restored.has_value();
+  if (!restored) {
+    // Someone put something else there, or the directory is full or gone. A
+    // kubelet that is connected stays so.
+    note_problem(entry.status, restored.error().message());
+    entry.status.is_registered = false;
+  } else if (*restored) {
+    log::info("kubelet", "socket of {} was removed; listening again",
+              entry.status.resource_name);
+    entry.status.is_registered = false;
   }
 }
 
 void Publisher::tick(TimePoint now) {
+  if (now >= restore_at_) {
+    restore_at_ = TimePoint::max();
+    restore_sockets();
+    if (!is_settled()) {
+      retry_delay_ = Duration::zero();
+      retry_at_ = now;
+    }
+  }
   if (now < retry_at_) return;
   retry_at_ = TimePoint::max();
   for (auto& [name, entry] : entries_) {
-    if (!entry.status.is_served) serve(entry);
+    if (!entry.status.is_served) {
+      serve(entry);
+    } else if (!entry.has_socket) {
+      restore_socket(entry);
+    }
   }
   register_pending();
   if (is_settled()) {
@@ -132,7 +150,10 @@ void Publisher::register_pending() {
   std::vector<Entry*> pending;
   std::vector<kubelet::Registration> requests;
   for (auto& [name, entry] : entries_) {
-    if (!entry.status.is_served || entry.status.is_registered) continue;
+    if (!entry.status.is_served || !entry.has_socket ||
+        entry.status.is_registered) {
+      continue;
+    }
     pending.push_back(&entry);
     requests.push_back({entry.offer.endpoint, name});
   }

@@ -1,6 +1,7 @@
 // Publisher: makes what the kubelet sees equal to what is offered.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <string>
@@ -52,7 +53,7 @@ class Publisher {
   static constexpr std::chrono::milliseconds kRegisterTimeout{500};
 
   /// When tick() has something to do; TimePoint::max() if nothing waits.
-  TimePoint next_tick() const { return retry_at_; }
+  TimePoint next_tick() const { return std::min(retry_at_, restore_at_); }
 
   std::vector<Status> status() const;
   /// True if every offer is served and registered.
@@ -63,11 +64,13 @@ class Publisher {
   struct Entry {
     Offer offer;
     Status status;
+    bool has_socket = true;  // False: served on open streams only.
   };
 
   void serve(Entry& entry);
   void update(Entry& entry, Offer offer);
   void restore_sockets();
+  void restore_socket(Entry& entry);
   void register_pending();
   void note_problem(Status& status, std::string problem);
 
@@ -76,6 +79,7 @@ class Publisher {
   std::map<std::string, Entry> entries_;  // By resource name.
   TimePoint retry_at_ = TimePoint::max();
   Duration retry_delay_{};
+  TimePoint restore_at_ = TimePoint::max();
 };
 
 }  // namespace gpunode::plugin

@@ -179,6 +179,10 @@ Result<bool> DevicePluginServer::Impl::restore_socket(const std::string& name) {
     return Error(ErrorCode::kNotFound, name + " is not served");
   }
   if (connections_->is_reachable(name)) return false;
+  // Another plugin that listens there is our successor; two that took the
+  // socket from each other would never end.
+  constexpr std::chrono::milliseconds kAnswer{50};
+  if (connect_unix(found->second.socket_path, kAnswer)) return false;
   TRY(auto socket, ListeningSocket::bind(found->second.socket_path));
   TRY_VOID(connections_->listen(name, std::move(socket)));
   return true;

@@ -95,9 +95,10 @@ class DevicePluginServer {
               std::chrono::milliseconds farewell = kFarewell);
   static constexpr std::chrono::milliseconds kFarewell{200};
 
-  /// Listens anew if the socket's file is gone or is another's, as after a
-  /// kubelet restart, which empties the directory; open streams stay. Returns
-  /// whether it had to, or as add(). kNotFound: a name not served.
+  /// Listens anew if the socket's file is gone or nobody listens on it, as
+  /// after a kubelet restart, which empties the directory; open streams stay.
+  /// One on which somebody else listens is left to them. Returns whether it
+  /// listens anew, or as add(). kNotFound: a name not served.
   Result<bool> restore_socket(const std::string& resource_name);
 
   std::vector<ResourceStats> stats() const;
