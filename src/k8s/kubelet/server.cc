@@ -1,5 +1,7 @@
 #include "k8s/kubelet/server.h"
 
+#include <poll.h>
+
 #include <csignal>
 #include <map>
 #include <thread>
@@ -169,6 +171,15 @@ void DevicePluginServer::Impl::remove(const std::string& name,
     connections_->stop_listening(name);
   }
   leaving->say_farewell(farewell);
+  // gRPC says that the list is sent when it has it, not when the socket has. A
+  // kubelet hangs up at the end of its stream; others are given a moment.
+  constexpr std::chrono::milliseconds kLastBytes{100};
+  const auto deadline = std::chrono::steady_clock::now() + kLastBytes;
+  while (connections_->count(name).open > 0 &&
+         std::chrono::steady_clock::now() < deadline) {
+    if (accept_on_ == AcceptOn::kCallersLoop) connections_->process();
+    ::poll(nullptr, 0, 1);
+  }
   connections_->drop(name);
 }
 
