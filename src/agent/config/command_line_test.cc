@@ -1,5 +1,7 @@
 #include "agent/config/command_line.h"
 
+#include <array>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -223,7 +225,7 @@ struct Row {
 };
 
 TEST(CommandLine, SaysWhatThePeerSaysThenWhatWouldBeRight) {
-  const Row rows[] = {
+  const auto rows = std::to_array<Row>({
       {{"--nosuch"}, {}, "flag provided but not defined: -nosuch"},
       {{"--mig-stratgy=single"},
        {},
@@ -261,7 +263,7 @@ TEST(CommandLine, SaysWhatThePeerSaysThenWhatWouldBeRight) {
        {},
        "Cannot use two forms of the same flag: nvidia-driver-root "
        "driver-root"},
-  };
+  });
   for (const Row& row : rows) {
     EXPECT_EQ(error_of(row.arguments, row.environment), row.message);
   }

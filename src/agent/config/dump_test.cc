@@ -1,3 +1,6 @@
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "agent/config/load.h"
@@ -116,7 +119,8 @@ TEST(Dump, ShowsSharingImexAndMigResources) {
 TEST(Dump, ShowsTheProfilesOfMixedMig) {
   Settings settings;
   settings.mig_strategy = MigStrategy::kMixed;
-  const ResourcePattern profiles[] = {{"1g.5gb", "nvidia.com/mig-1g.5gb"}};
+  const std::vector<ResourcePattern> profiles = {
+      {"1g.5gb", "nvidia.com/mig-1g.5gb"}};
   EXPECT_NE(dump_json(settings, profiles)
                 .find("\"pattern\": \"1g.5gb\",\n        \"name\": "
                       "\"nvidia.com/mig-1g.5gb\""),

@@ -86,10 +86,10 @@ TEST(Completion, BashCompletesOptionsAndValues) {
                          "COMP_CWORD=1\n_gpunode_agent\necho \"$COMPREPLY\"\n";
   FILE* bash = ::popen(("/bin/bash --norc " + path).c_str(), "r");
   ASSERT_NE(bash, nullptr);
-  char buffer[256] = {};
-  const std::size_t size = std::fread(buffer, 1, sizeof buffer - 1, bash);
+  std::string printed(256, '\0');
+  printed.resize(std::fread(printed.data(), 1, printed.size(), bash));
   EXPECT_EQ(::pclose(bash), 0);
-  EXPECT_EQ(std::string(buffer, size), "mixed\n--gdrcopy-enabled\n");
+  EXPECT_EQ(printed, "mixed\n--gdrcopy-enabled\n");
   std::filesystem::remove_all(folder);
 }
 

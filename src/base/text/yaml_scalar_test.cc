@@ -1,5 +1,7 @@
 #include "base/text/yaml_scalar.h"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 namespace gpunode::text {
@@ -21,7 +23,7 @@ TEST_P(ResolveScalar, TypesAsKubernetesDoes) {
   EXPECT_EQ(resolved.text, GetParam().text) << GetParam().plain;
 }
 
-constexpr Row kRows[] = {
+constexpr auto kRows = std::to_array<Row>({
     {"true", Kind::kBool, "true"},
     {"Yes", Kind::kBool, "true"},
     {"y", Kind::kBool, "true"},
@@ -68,7 +70,7 @@ constexpr Row kRows[] = {
     {".", Kind::kString, "."},
     {"0x", Kind::kString, "0x"},
     {"1.2.3", Kind::kString, "1.2.3"},
-};
+});
 INSTANTIATE_TEST_SUITE_P(Table, ResolveScalar, testing::ValuesIn(kRows));
 
 TEST(ResolveScalar, RemembersAWrittenFraction) {

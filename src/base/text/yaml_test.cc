@@ -1,5 +1,6 @@
 #include "base/text/yaml.h"
 
+#include <array>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -115,7 +116,7 @@ TEST_P(YamlFault, HasTheWordsOfGoYamlThenOurPlace) {
                     HasSubstr("(" + std::string(fault.place) + ": ")));
 }
 
-constexpr Fault kFaults[] = {
+constexpr auto kFaults = std::to_array<Fault>({
     {"version: v1\nsharing:\n\ttimeSlicing: {}\n",
      "yaml: line 3: found character that cannot start any token", "t.yaml:3:1"},
     {"a: b: c\n", "yaml: mapping values are not allowed in this context",
@@ -150,7 +151,7 @@ constexpr Fault kFaults[] = {
     {"? [a]\n: 1\n", "yaml: invalid map key: [\"a\"]", "t.yaml:1:3"},
     {"a: 1\nb: \x01\n", "yaml: control characters are not allowed",
      "t.yaml:2:4"},
-};
+});
 INSTANTIATE_TEST_SUITE_P(Table, YamlFault, testing::ValuesIn(kFaults));
 
 TEST(YamlLimits, ATextThatIsTooLongIsNotRead) {
