@@ -9,6 +9,7 @@
 #include <sstream>
 #include <system_error>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace gpunode::demo {
@@ -56,29 +57,36 @@ std::filesystem::path inside(const std::filesystem::path& rootfs,
   return rootfs / std::filesystem::path(path).relative_path();
 }
 
+/// Copies what `file` needs; returns the directory that libc is in, or "".
+Result<std::string> copy_libraries_of(const std::string& file,
+                                      const std::filesystem::path& rootfs,
+                                      host::CommandRunner& runner) {
+  TRY(const std::vector<std::string> libraries, needed_libraries(file, runner));
+  std::string libc_directory;
+  for (const std::string& library : libraries) {
+    TRY_VOID(copy(library, inside(rootfs, library)));
+    if (library.find("/libc.so") != std::string::npos) {
+      libc_directory = library.substr(0, library.rfind('/'));
+    }
+  }
+  return libc_directory;
+}
+
 Result<void> fill_rootfs(const Bundle& bundle,
                          const std::filesystem::path& rootfs,
                          host::CommandRunner& runner) {
   TRY_VOID(copy(bundle.program, rootfs / "usr/bin/vectoradd"));
-  std::string library_directory;
-  for (const std::string& file : {bundle.program, bundle.driver_library}) {
-    TRY(const std::vector<std::string> libraries,
-        needed_libraries(file, runner));
-    for (const std::string& library : libraries) {
-      TRY_VOID(copy(library, inside(rootfs, library)));
-      if (library.find("/libc.so") != std::string::npos) {
-        library_directory = library.substr(0, library.rfind('/'));
-      }
-    }
-  }
-  if (library_directory.empty()) {
+  TRY_VOID(copy_libraries_of(bundle.driver_library, rootfs, runner));
+  TRY(const std::string libraries,
+      copy_libraries_of(bundle.program, rootfs, runner));
+  if (libraries.empty()) {
     return Error(ErrorCode::kNotFound,
                  "find libc: ldd names none for " + bundle.program);
   }
-  TRY_VOID(copy(bundle.driver_library,
-                inside(rootfs, library_directory + "/libcuda.so.1")));
+  TRY_VOID(
+      copy(bundle.driver_library, inside(rootfs, libraries + "/libcuda.so.1")));
   return copy(bundle.driver_profile,
-              inside(rootfs, library_directory + "/profile.json"));
+              inside(rootfs, libraries + "/profile.json"));
 }
 
 Json mount(const char* where, const char* type, Json options) {
@@ -137,7 +145,7 @@ std::vector<std::string> environment_of(
     const kubelet::ContainerAllocation& allocation) {
   std::vector<std::string> environment;
   for (const auto& [name, value] : allocation.envs) {
-    environment.push_back(name + "=" + value);
+    environment.push_back(fmt::format("{}={}", name, value));
   }
   return environment;
 }

@@ -129,16 +129,16 @@ int run() {
   for (const int signal : {SIGCHLD, SIGINT, SIGTERM, SIGHUP}) {
     ::sigaddset(&signals, signal);
   }
-  ::sigprocmask(SIG_BLOCK, &signals, &before);
+  ::pthread_sigmask(SIG_BLOCK, &signals, &before);
   const pid_t child = ::fork();
   if (child == 0) {
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     const int code = play(programs, *workplace, screen);
     std::fflush(stdout);
     ::_exit(code);
   }
   const int code = child < 0 ? kCannotRunHere : await(child, signals);
-  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   remove_containers(programs, *workplace);
   workplace->remove();
   return code;

@@ -24,6 +24,7 @@ void* address_of(Function* function) {
   return reinterpret_cast<void*>(function);
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): `name` is pasted and quoted.
 #define GPUNODE_CUDA_PLAIN(name, version) \
   Entry {                                 \
 #name, version, address_of(&name)     \
@@ -32,9 +33,10 @@ void* address_of(Function* function) {
   Entry {                                  \
 #name, version, address_of(&name##_v2) \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
 const auto& entries() {
-  static const std::array kEntries = {
+  static const std::array all = {
       GPUNODE_CUDA_PLAIN(cuInit, 2000),
       GPUNODE_CUDA_PLAIN(cuDriverGetVersion, 2020),
       GPUNODE_CUDA_PLAIN(cuGetErrorName, 6000),
@@ -107,7 +109,7 @@ const auto& entries() {
       GPUNODE_CUDA_PLAIN(cuModuleGetFunction, 2000),
       GPUNODE_CUDA_PLAIN(cuLaunchKernel, 4000),
   };
-  return kEntries;
+  return all;
 }
 
 #undef GPUNODE_CUDA_PLAIN

@@ -1,5 +1,6 @@
 #include "tests/doubles/cuda/environment.h"
 
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -34,19 +35,28 @@ bool parse_number(std::string_view text, Number* number) {
   return read.ec == std::errc() && read.ptr == end;
 }
 
+struct NamedResult {
+  std::string_view name;
+  abi::CUresult result;
+};
+
+constexpr std::array kResults = {
+#define GPUNODE_CUDA_NAMED(name, value, sentence) NamedResult{#name, abi::name},
+    GPUNODE_CUDA_RESULTS(GPUNODE_CUDA_NAMED)
+#undef GPUNODE_CUDA_NAMED
+};
+
 bool parse_result(std::string_view text, abi::CUresult* result) {
   int number = 0;
   if (parse_number(text, &number)) {
     *result = static_cast<abi::CUresult>(number);
     return true;
   }
-#define GPUNODE_CUDA_MATCH(name, value, sentence) \
-  if (text == #name) {                            \
-    *result = abi::name;                          \
-    return true;                                  \
+  for (const NamedResult& named : kResults) {
+    if (named.name != text) continue;
+    *result = named.result;
+    return true;
   }
-  GPUNODE_CUDA_RESULTS(GPUNODE_CUDA_MATCH)
-#undef GPUNODE_CUDA_MATCH
   return false;
 }
 

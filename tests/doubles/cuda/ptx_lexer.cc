@@ -1,5 +1,6 @@
 #include "tests/doubles/cuda/ptx_lexer.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -15,6 +16,10 @@ namespace {
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
+}
+
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
 }
 
 bool is_word_start(char c) {
@@ -63,10 +68,10 @@ class Lexer {
       if (peek() == '\n') {
         ++line_;
         ++at_;
-      } else if (peek() == ' ' || peek() == '\t' || peek() == '\r') {
+      } else if (is_blank(peek())) {
         ++at_;
       } else if (peek() == '/' && peek(1) == '/') {
-        while (at_ < text_.size() && peek() != '\n') ++at_;
+        at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (peek() == '/' && peek(1) == '*') {
         TRY_VOID(skip_comment());
       } else {

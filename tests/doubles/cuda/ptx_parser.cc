@@ -1,6 +1,7 @@
 #include "tests/doubles/cuda/ptx_parser.h"
 
 #include <bit>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "tests/doubles/cuda/ptx_decoder.h"
 #include "tests/doubles/cuda/ptx_lexer.h"
+#include "tests/doubles/cuda/ptx_token_stream.h"
 
 namespace gpunode::fake_cuda::ptx {
 
@@ -45,7 +47,7 @@ struct Scope {
 std::optional<std::pair<Special, Type>> special_named(std::string_view name) {
   static constexpr Type kU32 = {Kind::kUnsigned, 32};
   static constexpr Type kU64 = {Kind::kUnsigned, 64};
-  static const std::map<std::string_view, std::pair<Special, Type>> kNames = {
+  static const std::map<std::string_view, std::pair<Special, Type>> names = {
       {"%tid.x", {Special::kTidX, kU32}},
       {"%tid.y", {Special::kTidY, kU32}},
       {"%tid.z", {Special::kTidZ, kU32}},
@@ -64,8 +66,8 @@ std::optional<std::pair<Special, Type>> special_named(std::string_view name) {
       {"%clock64", {Special::kClock64, kU64}},
       {"%globaltimer", {Special::kGlobaltimer, kU64}},
   };
-  const auto found = kNames.find(name);
-  if (found == kNames.end()) return std::nullopt;
+  const auto found = names.find(name);
+  if (found == names.end()) return std::nullopt;
   return found->second;
 }
 
@@ -79,127 +81,76 @@ class Parser {
 
   Result<Module> run() {
     TRY_VOID(header());
-    while (peek().kind != Token::Kind::kEnd) {
-      const bool is_linked = take_word(".visible") || take_word(".weak");
-      if (take_word(".entry")) {
-        TRY_VOID(entry());
-      } else if (is_linked) {
-        return unexpected();
-      } else if (peek().text == ".shared") {
-        TRY_VOID(shared_variable(&module_scope_, &module_shared_bytes_));
-      } else if (!skip_note()) {
-        return unexpected();
-      }
-    }
+    while (!tokens_.is_at_end()) TRY_VOID(top_level());
     return std::move(module_);
   }
 
  private:
-  const Token& peek() const { return tokens_[at_]; }
-
-  Token take() {
-    Token token = tokens_[at_];
-    if (token.kind != Token::Kind::kEnd) ++at_;
-    return token;
-  }
-
-  bool take_word(std::string_view word) {
-    if (peek().kind != Token::Kind::kWord || peek().text != word) return false;
-    ++at_;
-    return true;
-  }
-
-  bool take_mark(char mark) {
-    if (peek().kind != Token::Kind::kPunctuation || peek().text[0] != mark) {
-      return false;
+  Result<void> top_level() {
+    const bool is_linked =
+        tokens_.take_word(".visible") || tokens_.take_word(".weak");
+    if (tokens_.take_word(".entry")) return entry();
+    if (is_linked) return tokens_.unexpected();
+    if (tokens_.take_word(".shared")) {
+      return shared_variable(&module_scope_, &module_shared_bytes_);
     }
-    ++at_;
-    return true;
-  }
-
-  Error unexpected() const {
-    const std::string text =
-        peek().kind == Token::Kind::kEnd ? "end of file" : peek().text;
-    return error_at(peek().line,
-                    "Parsing error near '" + text + "': syntax error");
-  }
-
-  Result<void> expect_mark(char mark) {
-    if (!take_mark(mark)) return unexpected();
+    if (!skip_note()) return tokens_.unexpected();
     return {};
-  }
-
-  Result<Token> expect_word() {
-    if (peek().kind != Token::Kind::kWord) return unexpected();
-    return take();
-  }
-
-  Result<std::uint64_t> expect_integer(std::uint64_t most) {
-    if (peek().kind != Token::Kind::kInteger) return unexpected();
-    if (peek().bits > most) return error_at(peek().line, "Value out of range");
-    return take().bits;
-  }
-
-  Result<Type> expect_type() {
-    if (peek().kind != Token::Kind::kWord) return unexpected();
-    const std::string_view word = peek().text;
-    const Type type = word[0] == '.' ? type_named(word.substr(1)) : Type{};
-    if (type.kind == Kind::kNone) {
-      return error_at(peek().line, "Unknown type '" + peek().text + "'");
-    }
-    ++at_;
-    return type;
   }
 
   /// Debug notes and pragmas, which change nothing: `.loc 1 2 3`.
   bool skip_note() {
-    const std::string& text = peek().text;
-    if (text == ".pragma") {
-      while (peek().kind != Token::Kind::kEnd && !take_mark(';')) ++at_;
-      return true;
+    if (tokens_.is_word(".pragma")) {
+      tokens_.skip_statement();
+    } else if (tokens_.is_word(".loc") || tokens_.is_word(".file")) {
+      tokens_.skip_line();
+    } else {
+      return false;
     }
-    if (text != ".loc" && text != ".file") return false;
-    const std::uint32_t line = peek().line;
-    while (peek().kind != Token::Kind::kEnd && peek().line == line) ++at_;
     return true;
   }
 
   Result<void> header() {
-    if (!take_word(".version")) {
-      return Error(
-          ErrorCode::kInvalidArgument,
-          error_at(peek().line, "Missing .version directive at start of file")
-              .message());
+    TRY_VOID(version());
+    TRY_VOID(target());
+    if (!tokens_.take_word(".address_size")) return {};
+    TRY(const std::uint64_t size, tokens_.expect_integer(64));
+    if (size == 64) return {};
+    return error_at(tokens_.line(), "Address size is not 64");
+  }
+
+  Result<void> version() {
+    if (!tokens_.take_word(".version")) {
+      return Error(ErrorCode::kInvalidArgument,
+                   error_at(tokens_.line(),
+                            "Missing .version directive at start of file")
+                       .message());
     }
     // "4.0" reads as a float; PTX means two numbers.
-    if (peek().kind != Token::Kind::kFloat) return unexpected();
-    const double version = std::bit_cast<double>(take().bits);
-    module_.version = static_cast<unsigned>(version * 10 + 0.5);
-    if (module_.version > kNewestVersion) {
-      return Error(ErrorCode::kUnsupported,
-                   error_at(peek().line, "Unsupported .version").message());
+    if (tokens_.peek().kind != Token::Kind::kFloat) return tokens_.unexpected();
+    const auto both = std::bit_cast<double>(tokens_.take().bits);
+    module_.version = static_cast<unsigned>(std::lround(both * 10));
+    if (module_.version <= kNewestVersion) return {};
+    return Error(ErrorCode::kUnsupported,
+                 error_at(tokens_.line(), "Unsupported .version").message());
+  }
+
+  Result<void> target() {
+    if (!tokens_.take_word(".target")) return tokens_.unexpected();
+    TRY(const Token name, tokens_.expect_word());
+    if (name.text.rfind("sm_", 0) != 0) {
+      return error_at(name.line, "Unknown target '" + name.text + "'");
     }
-    if (!take_word(".target")) return unexpected();
-    TRY(const Token target, expect_word());
-    if (target.text.rfind("sm_", 0) != 0) {
-      return error_at(target.line, "Unknown target '" + target.text + "'");
-    }
-    for (const char c : target.text.substr(3)) {
+    for (const char c : name.text.substr(3)) {
       if (c < '0' || c > '9') break;  // sm_90a
       module_.target = module_.target * 10 + static_cast<unsigned>(c - '0');
     }
-    while (take_mark(',')) {
-      TRY_VOID(expect_word());
-    }
-    if (take_word(".address_size")) {
-      TRY(const std::uint64_t size, expect_integer(64));
-      if (size != 64) return error_at(peek().line, "Address size is not 64");
-    }
+    while (tokens_.take_mark(',')) TRY_VOID(tokens_.expect_word());
     return {};
   }
 
   Result<void> entry() {
-    TRY(const Token name, expect_word());
+    TRY(const Token name, tokens_.expect_word());
     if (module_.kernels.count(name.text) != 0) {
       return error_at(name.line, "Duplicate definition of '" + name.text + "'");
     }
@@ -207,48 +158,58 @@ class Parser {
     kernel_.name = name.text;
     kernel_.shared_bytes = module_shared_bytes_;
     scope_ = module_scope_;
-    if (take_mark('(') && !take_mark(')')) {
-      do {
-        TRY_VOID(parameter());
-      } while (take_mark(','));
-      TRY_VOID(expect_mark(')'));
-    }
-    while (!take_mark('{')) TRY_VOID(performance_directive());
-    while (!take_mark('}')) TRY_VOID(statement());
-    Instruction end;
-    end.opcode = Opcode::kRet;
-    kernel_.code.push_back(end);
-    TRY_VOID(resolve_jumps());
+    TRY_VOID(parameters());
+    TRY_VOID(body());
     module_.kernels.emplace(kernel_.name, std::move(kernel_));
     return {};
   }
 
+  Result<void> parameters() {
+    if (!tokens_.take_mark('(') || tokens_.take_mark(')')) return {};
+    do {
+      TRY_VOID(parameter());
+    } while (tokens_.take_mark(','));
+    return tokens_.expect_mark(')');
+  }
+
+  Result<void> body() {
+    while (!tokens_.take_mark('{')) TRY_VOID(performance_directive());
+    while (!tokens_.take_mark('}')) TRY_VOID(statement());
+    Instruction end;
+    end.opcode = Opcode::kRet;
+    kernel_.code.push_back(end);
+    return resolve_jumps();
+  }
+
   /// `.maxntid 256, 1, 1` and kin: hints.
   Result<void> performance_directive() {
-    if (peek().kind != Token::Kind::kWord || peek().text[0] != '.') {
-      return unexpected();
+    if (tokens_.peek().kind != Token::Kind::kWord ||
+        tokens_.peek().text[0] != '.') {
+      return tokens_.unexpected();
     }
-    ++at_;
-    if (peek().kind != Token::Kind::kInteger) return {};
+    tokens_.take();
+    if (tokens_.peek().kind != Token::Kind::kInteger) return {};
     do {
-      TRY_VOID(expect_integer(UINT32_MAX));
-    } while (take_mark(','));
+      TRY_VOID(tokens_.expect_integer(UINT32_MAX));
+    } while (tokens_.take_mark(','));
     return {};
   }
 
   Result<void> parameter() {
-    if (!take_word(".param")) return unexpected();
+    if (!tokens_.take_word(".param")) return tokens_.unexpected();
     std::uint64_t alignment = 0;
     TRY_VOID(take_alignment(&alignment));
-    TRY(const Type type, expect_type());
+    TRY(const Type type, tokens_.expect_type());
     // `.ptr .global .align 4` promises; nothing here rests on them.
-    while (peek().text == ".ptr" || peek().text == ".global") ++at_;
+    while (tokens_.take_word(".ptr") || tokens_.take_word(".global")) {
+    }
     std::uint64_t pointer_alignment = 0;
     TRY_VOID(take_alignment(&pointer_alignment));
     Parameter parameter;
-    TRY(const Token name, expect_word());
+    TRY(const Token name, tokens_.expect_word());
     parameter.name = name.text;
     TRY(const std::uint64_t count, array_length());
+    if (type.bytes() == 0) return error_at(name.line, "Invalid type");
     const std::uint64_t bytes = count * type.bytes();
     if (alignment < type.bytes()) alignment = type.bytes();
     const std::uint64_t offset = align_up(kernel_.parameter_bytes, alignment);
@@ -263,29 +224,29 @@ class Parser {
   }
 
   Result<void> take_alignment(std::uint64_t* alignment) {
-    if (!take_word(".align")) return {};
-    TRY(*alignment, expect_integer(128));
+    if (!tokens_.take_word(".align")) return {};
+    TRY(*alignment, tokens_.expect_integer(128));
     if (!std::has_single_bit(*alignment)) {
-      return error_at(peek().line, "Alignment is not a power of two");
+      return error_at(tokens_.line(), "Alignment is not a power of two");
     }
     return {};
   }
 
   /// `[16]`, or 1 without brackets.
   Result<std::uint64_t> array_length() {
-    if (!take_mark('[')) return std::uint64_t{1};
-    TRY(const std::uint64_t length, expect_integer(kMostSharedBytes));
-    TRY_VOID(expect_mark(']'));
+    if (!tokens_.take_mark('[')) return std::uint64_t{1};
+    TRY(const std::uint64_t length, tokens_.expect_integer(kMostSharedBytes));
+    TRY_VOID(tokens_.expect_mark(']'));
     return length;
   }
 
   Result<void> shared_variable(Scope* scope, std::uint32_t* used) {
-    ++at_;
     std::uint64_t alignment = 0;
     TRY_VOID(take_alignment(&alignment));
-    TRY(const Type type, expect_type());
-    TRY(const Token name, expect_word());
+    TRY(const Type type, tokens_.expect_type());
+    TRY(const Token name, tokens_.expect_word());
     TRY(const std::uint64_t count, array_length());
+    if (type.bytes() == 0) return error_at(name.line, "Invalid type");
     if (alignment < type.bytes()) alignment = type.bytes();
     const std::uint64_t offset = align_up(*used, alignment);
     const std::uint64_t end = offset + count * type.bytes();
@@ -294,27 +255,21 @@ class Parser {
     }
     scope->shared[name.text] = static_cast<std::uint32_t>(offset);
     *used = static_cast<std::uint32_t>(end);
-    return expect_mark(';');
+    return tokens_.expect_mark(';');
   }
 
   Result<void> statement() {
     if (skip_note()) return {};
-    if (peek().text == ".reg") return registers();
-    if (peek().text == ".shared") {
+    if (tokens_.take_word(".reg")) return registers();
+    if (tokens_.take_word(".shared")) {
       return shared_variable(&scope_, &kernel_.shared_bytes);
     }
-    if (peek().kind == Token::Kind::kWord && is_label()) return label();
-    return instruction();
-  }
-
-  bool is_label() const {
-    const Token& next = tokens_[at_ + 1];  // The end token is never a word.
-    return next.kind == Token::Kind::kPunctuation && next.text == ":";
+    return tokens_.is_label() ? label() : instruction();
   }
 
   Result<void> label() {
-    const Token name = take();
-    ++at_;
+    const Token name = tokens_.take();
+    tokens_.take();  // The colon.
     const auto place = static_cast<std::uint32_t>(kernel_.code.size());
     if (!scope_.labels.emplace(name.text, place).second) {
       return error_at(name.line, "Duplicate definition of '" + name.text + "'");
@@ -323,21 +278,22 @@ class Parser {
   }
 
   Result<void> registers() {
-    ++at_;
-    TRY(const Type type, expect_type());
+    TRY(const Type type, tokens_.expect_type());
     do {
-      TRY(const Token name, expect_word());
-      if (!take_mark('<')) {
-        TRY_VOID(declare(name.text, type, name.line));
-        continue;
-      }
-      TRY(const std::uint64_t count, expect_integer(kMostRegisters));
-      TRY_VOID(expect_mark('>'));
-      for (std::uint64_t i = 0; i < count; ++i) {
-        TRY_VOID(declare(name.text + std::to_string(i), type, name.line));
-      }
-    } while (take_mark(','));
-    return expect_mark(';');
+      TRY(const Token name, tokens_.expect_word());
+      TRY_VOID(tokens_.take_mark('<') ? declare_numbered(name, type)
+                                      : declare(name.text, type, name.line));
+    } while (tokens_.take_mark(','));
+    return tokens_.expect_mark(';');
+  }
+
+  /// `%r<5>` is %r0 to %r4.
+  Result<void> declare_numbered(const Token& name, Type type) {
+    TRY(const std::uint64_t count, tokens_.expect_integer(kMostRegisters));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      TRY_VOID(declare(name.text + std::to_string(i), type, name.line));
+    }
+    return tokens_.expect_mark('>');
   }
 
   Result<void> declare(const std::string& name, Type type, std::uint32_t line) {
@@ -352,37 +308,41 @@ class Parser {
     return {};
   }
 
-  Result<void> instruction() {
-    std::uint32_t guard = Instruction::kUnguarded;
-    bool is_negated = false;
-    if (take_mark('@')) {
-      is_negated = take_mark('!');
-      TRY(const Token name, expect_word());
-      TRY(const Register predicate, find_register(name));
-      if (predicate.type.kind != Kind::kPredicate) {
-        return error_at(name.line, "Guard is not a predicate");
-      }
-      guard = predicate.index;
+  /// `@%p0` or `@!%p0`.
+  Result<void> guard(Instruction* guarded) {
+    if (!tokens_.take_mark('@')) return {};
+    guarded->is_guard_negated = tokens_.take_mark('!');
+    TRY(const Token name, tokens_.expect_word());
+    TRY(const Register predicate, find_register(name));
+    if (predicate.type.kind != Kind::kPredicate) {
+      return error_at(name.line, "Guard is not a predicate");
     }
-    TRY(const Token word, expect_word());
+    guarded->guard = predicate.index;
+    return {};
+  }
+
+  Result<void> instruction() {
+    Instruction guarded;
+    TRY_VOID(guard(&guarded));
+    TRY(const Token word, tokens_.expect_word());
     TRY(Decoded decoded, decode(word.text, word.line));
     Instruction& parsed = decoded.instruction;
-    parsed.guard = guard;
-    parsed.is_guard_negated = is_negated;
+    parsed.guard = guarded.guard;
+    parsed.is_guard_negated = guarded.is_guard_negated;
     bool is_first = true;
     for (const OperandRule& rule : decoded.operands) {
-      if (!std::exchange(is_first, false)) TRY_VOID(expect_mark(','));
+      if (!std::exchange(is_first, false)) TRY_VOID(tokens_.expect_mark(','));
       TRY_VOID(operand(rule, &parsed));
     }
     if (parsed.opcode == Opcode::kBar) kernel_.has_barrier = true;
     kernel_.code.push_back(parsed);
-    return expect_mark(';');
+    return tokens_.expect_mark(';');
   }
 
   Result<void> operand(const OperandRule& rule, Instruction* parsed) {
     switch (rule.role) {
       case Role::kDestination: {
-        TRY(const Token name, expect_word());
+        TRY(const Token name, tokens_.expect_word());
         TRY(const Register found, find_register(name));
         if (!fits(found.type, rule.type, rule.may_be_wider)) {
           return mismatch(name.line);
@@ -401,12 +361,12 @@ class Parser {
       case Role::kAddress:
         return address(parsed);
       case Role::kTarget: {
-        TRY(const Token name, expect_word());
+        TRY(const Token name, tokens_.expect_word());
         scope_.jumps.push_back({kernel_.code.size(), name.text, name.line});
         return {};
       }
       case Role::kBarrier:
-        TRY_VOID(expect_integer(0));
+        TRY_VOID(tokens_.expect_integer(0));
         return {};
     }
     return {};
@@ -425,8 +385,9 @@ class Parser {
   }
 
   Result<void> source(const OperandRule& rule, Operand* operand) {
-    if (peek().kind != Token::Kind::kWord) return immediate(rule.type, operand);
-    const Token name = take();
+    if (tokens_.peek().kind != Token::Kind::kWord)
+      return immediate(rule.type, operand);
+    const Token name = tokens_.take();
     if (const auto special = special_named(name.text)) {
       if (!fits(special->second, rule.type, rule.may_be_wider)) {
         return mismatch(name.line);
@@ -451,8 +412,8 @@ class Parser {
   }
 
   Result<void> immediate(Type type, Operand* operand) {
-    const bool is_negative = take_mark('-');
-    const Token token = take();
+    const bool is_negative = tokens_.take_mark('-');
+    const Token token = tokens_.take();
     operand->kind = Operand::Kind::kImmediate;
     switch (token.kind) {
       case Token::Kind::kInteger:
@@ -464,8 +425,8 @@ class Parser {
       case Token::Kind::kFloat:
         return float_immediate(type, token, is_negative, operand);
       default:
-        --at_;
-        return unexpected();
+        return error_at(token.line, "Parsing error near '" + token.text +
+                                        "': syntax error");
     }
     if (type.bits < 64) operand->bits &= (std::uint64_t{1} << type.bits) - 1;
     return {};
@@ -491,35 +452,38 @@ class Parser {
 
   /// `[%rd1+4]`, `[param_a]`, `[shared_array+8]`.
   Result<void> address(Instruction* parsed) {
-    TRY_VOID(expect_mark('['));
-    Operand& operand = parsed->address;
-    TRY(const Token name, expect_word());
-    if (parsed->space == Space::kParam) {
-      TRY_VOID(parameter_address(name, &operand));
-    } else if (const auto shared = scope_.shared.find(name.text);
-               shared != scope_.shared.end() &&
-               parsed->space == Space::kShared) {
-      operand.kind = Operand::Kind::kImmediate;
-      operand.bits = shared->second;
-    } else {
-      TRY(const Register found, find_register(name));
-      // Shared memory may be addressed with 32 bits.
-      const bool is_short =
-          parsed->space == Space::kShared && found.type.bits == 32;
-      if (found.type.kind == Kind::kFloat ||
-          (found.type.bits != 64 && !is_short)) {
-        return mismatch(name.line);
-      }
-      operand.kind = Operand::Kind::kRegister;
-      operand.index = found.index;
+    TRY_VOID(tokens_.expect_mark('['));
+    TRY(const Token name, tokens_.expect_word());
+    TRY_VOID(address_base(name, parsed->space, &parsed->address));
+    if (tokens_.take_mark('+') || tokens_.peek().text == "-") {
+      const bool is_negative = tokens_.take_mark('-');
+      TRY(const std::uint64_t offset, tokens_.expect_integer(INT32_MAX));
+      const auto forward = static_cast<std::int64_t>(offset);
+      parsed->address.offset = is_negative ? -forward : forward;
     }
-    if (take_mark('+') || peek().text == "-") {
-      const bool is_negative = take_mark('-');
-      TRY(const std::uint64_t offset, expect_integer(INT32_MAX));
-      operand.offset = static_cast<std::int64_t>(offset);
-      if (is_negative) operand.offset = -operand.offset;
+    return tokens_.expect_mark(']');
+  }
+
+  Result<void> address_base(const Token& name, Space space,
+                            Operand* operand) const {
+    if (space == Space::kParam) return parameter_address(name, operand);
+    const auto shared = scope_.shared.find(name.text);
+    if (space == Space::kShared && shared != scope_.shared.end()) {
+      operand->kind = Operand::Kind::kImmediate;
+      operand->bits = shared->second;
+      return {};
     }
-    return expect_mark(']');
+    TRY(const Register found, find_register(name));
+    // Shared memory may be addressed with 32 bits.
+    const bool is_wide_enough =
+        found.type.bits == 64 ||
+        (space == Space::kShared && found.type.bits == 32);
+    if (found.type.kind == Kind::kFloat || !is_wide_enough) {
+      return mismatch(name.line);
+    }
+    operand->kind = Operand::Kind::kRegister;
+    operand->index = found.index;
+    return {};
   }
 
   Result<void> parameter_address(const Token& name, Operand* operand) const {
@@ -543,8 +507,7 @@ class Parser {
     return {};
   }
 
-  std::vector<Token> tokens_;
-  std::size_t at_ = 0;
+  TokenStream tokens_;
   Module module_;
   Scope module_scope_;
   std::uint32_t module_shared_bytes_ = 0;

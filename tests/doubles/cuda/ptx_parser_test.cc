@@ -67,7 +67,7 @@ TEST(PtxParser, RefusesWhatItDoesNotExecute) {
         ".reg .u64 %r<3>; cvta.shared.u64 %r0, %r1;",
         ".reg .u32 %r<3>; bar.sync 1;", ".reg .u32 %r<99999999>;",
         ".reg .u64 %r<3>; st.param.u64 [%r0], %r1;", "bra somewhere;",
-        ".shared .b8 huge[99999999];"}) {
+        ".shared .b8 huge[99999999];", ".shared .pred p;"}) {
     EXPECT_FALSE(parse(kernel_with(body))) << body;
   }
 }
