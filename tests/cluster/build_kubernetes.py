@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -92,7 +93,7 @@ def run(argv, log, *, progress, what, timeout, cwd=None, env=None):
                 progress.say(f"still {what}")
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, 9)  # go starts compilers: the whole group goes.
+            os.killpg(process.pid, signal.SIGKILL)  # go starts compilers: the whole group goes.
             process.wait()
     if code != 0:
         raise BuildError(f"{what}: {pathlib.Path(argv[0]).name} ended with {code}\n{tail(log)}")
@@ -347,6 +348,7 @@ def main():
     parser.add_argument("--rebuild", action="store_true", help="build also when a build is cached")
     parser.add_argument("--quiet", action="store_true", help="no progress lines")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # The compilers end too.
     try:
         print(ensure(arguments.quiet, arguments.rebuild))
     except BuildError as error:

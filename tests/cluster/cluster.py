@@ -207,7 +207,7 @@ class Cluster:
                    # A kubelet that is slow, on a busy machine, is not dead.
                    "--node-monitor-grace-period=5m",
                    "--controllers=serviceaccount,serviceaccount-token,namespace,nodelifecycle,"
-                   "podgc,job,garbagecollector")
+                   "podgc,garbagecollector")
 
     def start_kubelet(self):
         if self.kubelet is not None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs a real Kubernetes node on this machine and tells gpunode's story on it (story.py).
+"""Runs a real Kubernetes node on this machine and tells gpunode's story on it (checks.py).
 
     python3 tests/cluster/run.py --build-dir build/dev [--only WORDS]... [--keep]
 
@@ -16,9 +16,15 @@ import sys
 import time
 
 import build_kubernetes
+import machine
 import sandbox
+from checks import CHECKS
+from cluster import Cluster
+from gpu_node import Build, GpuNode, import_images
 from process import Failed, tail
+from story import Story
 
+NICE = -10
 TIME_LIMIT = 1800  # For one whole run, Kubernetes' compilation apart.
 
 
@@ -36,6 +42,16 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
+def take_precedence():
+    """On a busy machine a control plane that starves fails in ways that say nothing of gpunode."""
+    os.setpriority(os.PRIO_PROCESS, 0, min(os.getpriority(os.PRIO_PROCESS, 0), NICE))
+    try:
+        # With autogroups a session's niceness counts against other sessions', a process's doesn't.
+        pathlib.Path("/proc/self/autogroup").write_text(str(NICE))
+    except OSError:
+        pass  # The kernel has none.
+
+
 def say(text):
     print(text, flush=True)
 
@@ -44,10 +60,9 @@ def outside(arguments, argv):
     """Prepares, enters the namespaces and cleans up behind them."""
     if os.geteuid() != 0:
         raise Failed("needs root: it makes namespaces, mounts and cgroups")
-    from gpu_node import Build
     Build(arguments.build_dir, arguments.agent).check()
-    kubernetes = build_kubernetes.ensure()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the cleaning up happens.
+    kubernetes = build_kubernetes.ensure()
     run = sandbox.Run()
 
     def show_way_in(pid):
@@ -73,12 +88,8 @@ def keep_logs(source, target):
 
 def inside(arguments):
     state, cgroup, kubernetes = arguments.inside
-    import machine
-    from cluster import Cluster
-    from gpu_node import Build, GpuNode, import_images
-    from story import Story
-
     begin = time.monotonic()
+    take_precedence()
     machine.set_up(pathlib.Path(state))
     build = Build(arguments.build_dir, arguments.agent)
     cluster = Cluster(kubernetes, state, cgroup)
@@ -88,7 +99,7 @@ def inside(arguments):
         say(f"ok     {time.monotonic() - begin:6.1f} s  etcd, kube-apiserver, scheduler,"
             " controller-manager, containerd and kubelet: the node is Ready")
         story = Story(cluster, GpuNode(cluster, build))
-        count, failed = story.run(arguments.only)
+        count, failed = story.run(CHECKS, arguments.only)
     except Failed as error:
         say(f"FAILED {time.monotonic() - begin:6.1f} s  {error}")
         if error.log:
@@ -109,7 +120,6 @@ def inside(arguments):
 def main(argv):
     arguments = parse(argv)
     if arguments.list:
-        from story import CHECKS
         for name, profile, _ in CHECKS:
             say(f"{name}  [{profile.name}]")
         return 0

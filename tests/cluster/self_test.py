@@ -39,6 +39,19 @@ class BuildCache(unittest.TestCase):
         (self.finished("3") / "complete.json").write_text("{")
         self.assertEqual(build_kubernetes.published(self.root), [])
 
+    def test_publishing_replaces_an_older_recipe_and_ends_the_work(self):
+        self.finished("1.20", recipe=build_kubernetes.RECIPE - 1)
+        work = self.root / ".work"
+        programs = work / "bin"
+        programs.mkdir(parents=True)
+        for name in build_kubernetes.PROGRAMS:
+            (programs / name).write_text("new")
+        directory = build_kubernetes.publish(self.root, work, programs, "1.20", "go1.19.8",
+                                             build_kubernetes.Progress(quiet=True))
+        self.assertEqual(build_kubernetes.published(self.root), [directory])
+        self.assertEqual((directory / "bin/kubelet").read_text(), "new")
+        self.assertFalse(work.exists())
+
     def test_the_version_told_is_upstreams(self):
         version = build_kubernetes.upstream_version
         self.assertEqual(version("1.20.5+really1.20.2-1.1+deb12u1"), "1.20.2")
