@@ -9,7 +9,6 @@
 
 #include "gpu/abi/nvml.h"
 
-// NOLINTBEGIN(cppcoreguidelines-macro-usage): one list, three uses.
 #define GPUNODE_NVML_REQUIRED(X)        \
   X(nvmlInit_v2)                        \
   X(nvmlShutdown)                       \
@@ -53,12 +52,12 @@ namespace gpunode::nvml {
 /// Pointers into an open Library. Required ones are never null; an optional
 /// one is called through call_optional().
 struct Api {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): `name` is declared.
 #define GPUNODE_NVML_MEMBER(name) decltype(&::name) name = nullptr;
   GPUNODE_NVML_REQUIRED(GPUNODE_NVML_MEMBER)
   GPUNODE_NVML_OPTIONAL(GPUNODE_NVML_MEMBER)
 #undef GPUNODE_NVML_MEMBER
 };
-// NOLINTEND(cppcoreguidelines-macro-usage)
 
 /// What NVML itself answers for a call that an older driver lacks.
 template <class Function, class... Args>

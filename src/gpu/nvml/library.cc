@@ -33,11 +33,37 @@ Error load_error(const std::string& path,
                       fmt::join(places, ", "), kRemedy)};
 }
 
-template <class Pointer>
-bool look_up(void* handle, const char* name, Pointer& pointer) {
-  // dlsym has no type; POSIX guarantees that the pointer converts.
-  pointer = reinterpret_cast<Pointer>(::dlsym(handle, name));
-  return pointer != nullptr;
+/// Fills pointers by name and remembers the names that are not there.
+class LookUp {
+ public:
+  explicit LookUp(void* handle) : handle_(handle) {}
+
+  template <class Pointer>
+  void operator()(const char* name, Pointer& pointer) {
+    // dlsym has no type; POSIX guarantees that the pointer converts.
+    pointer = reinterpret_cast<Pointer>(::dlsym(handle_, name));
+    if (pointer == nullptr) missing_.emplace_back(name);
+  }
+
+  std::vector<std::string> missing() && { return std::move(missing_); }
+
+ private:
+  void* handle_;
+  std::vector<std::string> missing_;
+};
+
+std::vector<std::string> look_up_required(void* handle, Api& api) {
+  LookUp look_up(handle);
+#define GPUNODE_NVML_LOOK_UP(name) look_up(#name, api.name);
+  GPUNODE_NVML_REQUIRED(GPUNODE_NVML_LOOK_UP)
+  return std::move(look_up).missing();
+}
+
+std::vector<std::string> look_up_optional(void* handle, Api& api) {
+  LookUp look_up(handle);
+  GPUNODE_NVML_OPTIONAL(GPUNODE_NVML_LOOK_UP)
+#undef GPUNODE_NVML_LOOK_UP
+  return std::move(look_up).missing();
 }
 
 }  // namespace
@@ -51,27 +77,23 @@ Result<Library> Library::open(const std::string& path,
   // NOW: a library that cannot run should fail here, not inside a call. LOCAL:
   // its symbols are for this table alone.
   void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) return load_error(path, looked_in, ::dlerror());
+  if (handle == nullptr) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc keeps it for each thread.
+    return load_error(path, looked_in, ::dlerror());
+  }
   auto loaded = std::make_unique<Loaded>();
   loaded->path = path;
   loaded->handle.reset(handle);
 
-  std::vector<std::string> required;
-#define GPUNODE_NVML_LOOK_UP(name) \
-  if (!look_up(handle, #name, loaded->api.name)) required.emplace_back(#name);
-  GPUNODE_NVML_REQUIRED(GPUNODE_NVML_LOOK_UP)
-#undef GPUNODE_NVML_LOOK_UP
-  if (!required.empty()) {
+  const std::vector<std::string> lacking =
+      look_up_required(handle, loaded->api);
+  if (!lacking.empty()) {
     return Error(ErrorCode::kUnsupported,
                  fmt::format("ERROR_FUNCTION_NOT_FOUND: {} lacks {}; install "
                              "NVIDIA driver 418 or later",
-                             path, fmt::join(required, ", ")));
+                             path, fmt::join(lacking, ", ")));
   }
-#define GPUNODE_NVML_LOOK_UP(name)               \
-  if (!look_up(handle, #name, loaded->api.name)) \
-    loaded->missing.emplace_back(#name);
-  GPUNODE_NVML_OPTIONAL(GPUNODE_NVML_LOOK_UP)
-#undef GPUNODE_NVML_LOOK_UP
+  loaded->missing = look_up_optional(handle, loaded->api);
   return Library(std::move(loaded));
 }
 
