@@ -8,6 +8,7 @@
 // its profile). Exits with 77, a skip, where there is no driver to ask.
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -35,7 +36,6 @@
 namespace gpunode {
 namespace {
 
-using testing::AnyOf;
 using testing::Contains;
 using testing::EndsWith;
 using testing::IsEmpty;
@@ -108,7 +108,7 @@ TEST_F(NvmlOnNode, NamesEveryGpuOnceAndInOrder) {
     ids.insert(gpu.id.value);
     minors.insert(gpu.minor.value);
     if (i > 0) {
-      EXPECT_LT(inventory_.gpus[i - 1].index, gpu.index);
+      EXPECT_LT(inventory_.gpus[i - 1].index.value, gpu.index.value);
     }
   }
   EXPECT_EQ(ids.size(), inventory_.gpus.size());
@@ -162,9 +162,10 @@ TEST_F(NvmlOnNode, NamesMigDevicesAsTheDriverDoes) {
       nvmlDevice_t handle = nullptr;
       ASSERT_EQ(api.nvmlDeviceGetHandleByUUID(mig.id.value.c_str(), &handle),
                 NVML_SUCCESS);
-      char name[NVML_DEVICE_NAME_V2_BUFFER_SIZE] = "";
-      ASSERT_EQ(api.nvmlDeviceGetName(handle, name, sizeof name), NVML_SUCCESS);
-      EXPECT_THAT(std::string(name), EndsWith(" " + mig.profile));
+      std::array<char, NVML_DEVICE_NAME_V2_BUFFER_SIZE> name = {};
+      ASSERT_EQ(api.nvmlDeviceGetName(handle, name.data(), name.size()),
+                NVML_SUCCESS);
+      EXPECT_THAT(std::string(name.data()), EndsWith(" " + mig.profile));
     }
   }
 }

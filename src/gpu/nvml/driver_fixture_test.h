@@ -19,14 +19,16 @@ namespace gpunode::nvml {
 
 /// Each test has a control file of its own, and the machine it names.
 class DriverTest : public testing::Test {
+ public:
+  ~DriverTest() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+
  protected:
   DriverTest()
       : directory_(fresh_directory()), control_(open_control(directory_)) {
     use("h100-x8");
-  }
-  ~DriverTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
   }
 
   static std::string profile_path(const std::string& name) {

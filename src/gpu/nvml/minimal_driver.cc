@@ -1,5 +1,6 @@
 // For tests: a libnvidia-ml with nothing but what every driver has, and the
 // answers that the full double cannot give.
+#include <array>
 #include <cstdio>
 #include <cstring>
 
@@ -16,11 +17,11 @@ struct nvmlDevice_st {
 namespace {
 
 // The first two are enumerated; the others only found by UUID.
-nvmlDevice_st devices[] = {
-    {"GPU-whole", "00000000:3B:00.0", false, true, false},
-    {"GPU-far", "00010000:3B:00.0", false, true, false},
-    {"GPU-remaps-rows", "00000000:5E:00.0", true, true, false},
-    {"GPU-retires-pages", "00000000:86:00.0", false, false, true},
+std::array devices = {
+    nvmlDevice_st{"GPU-whole", "00000000:3B:00.0", false, true, false},
+    nvmlDevice_st{"GPU-far", "00010000:3B:00.0", false, true, false},
+    nvmlDevice_st{"GPU-remaps-rows", "00000000:5E:00.0", true, true, false},
+    nvmlDevice_st{"GPU-retires-pages", "00000000:86:00.0", false, false, true},
 };
 constexpr unsigned kEnumerated = 2;
 
@@ -75,7 +76,7 @@ nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char* uuid,
 }
 
 nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned* minor) {
-  *minor = static_cast<unsigned>(device - devices);
+  *minor = static_cast<unsigned>(device - devices.data());
   return NVML_SUCCESS;
 }
 
@@ -126,9 +127,9 @@ nvmlReturn_t nvmlEventSetWait(nvmlEventSet_t, nvmlEventData_t* data, unsigned) {
 nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned* corrected,
                                        unsigned* uncorrected,
                                        unsigned* is_pending,
-                                       unsigned* has_failed) {
+                                       unsigned* failure_occurred) {
   if (!device->has_row_remapping) return NVML_ERROR_NOT_SUPPORTED;
-  *corrected = *uncorrected = *has_failed = 0;
+  *corrected = *uncorrected = *failure_occurred = 0;
   *is_pending = device->remaps_rows ? 1 : 0;
   return NVML_SUCCESS;
 }

@@ -9,7 +9,6 @@ namespace gpunode::procfs {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 constexpr std::string_view kNvml = "libnvidia-ml.so.1";
 
