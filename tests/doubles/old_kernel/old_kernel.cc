@@ -16,25 +16,25 @@ namespace {
 
 #if defined(__x86_64__)
 constexpr unsigned kArchitecture = AUDIT_ARCH_X86_64;
-constexpr unsigned kLast_3_10 = SYS_finit_module;  // Next: sched_setattr.
+constexpr unsigned kLastOf310 = SYS_finit_module;  // Next: sched_setattr.
 #elif defined(__aarch64__)
 constexpr unsigned kArchitecture = AUDIT_ARCH_AARCH64;
-constexpr unsigned kLast_3_10 = SYS_finit_module;
+constexpr unsigned kLastOf310 = SYS_finit_module;
 #else
 #error "which system calls this architecture had in Linux 3.10 is not known"
 #endif
-constexpr unsigned kLast_4_18 = SYS_rseq;  // Next, in 5.1: numbers from 424.
+constexpr unsigned kLastOf418 = SYS_rseq;  // Next, in 5.1: numbers from 424.
 
 }  // namespace
 
 std::optional<Release> parse_release(std::string_view text) {
-  if (text == "3.10") return Release::k3_10;
-  if (text == "4.18") return Release::k4_18;
+  if (text == "3.10") return Release::kLinux310;
+  if (text == "4.18") return Release::kLinux418;
   return std::nullopt;
 }
 
 int become(Release release) {
-  const unsigned last = release == Release::k3_10 ? kLast_3_10 : kLast_4_18;
+  const unsigned last = release == Release::kLinux310 ? kLastOf310 : kLastOf418;
   // NOLINTBEGIN(cppcoreguidelines-pro-type-cstyle-cast): BPF_STMT's own.
   std::array<sock_filter, 7> program = {{
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),

@@ -12,8 +12,8 @@
 namespace gpunode::old_kernel {
 
 enum class Release {
-  k3_10,  ///< RHEL 7, without what Red Hat brought back into it.
-  k4_18,  ///< RHEL 8.
+  kLinux310,  ///< RHEL 7, without what Red Hat brought back into it.
+  kLinux418,  ///< RHEL 8.
 };
 
 /// "3.10" or "4.18".

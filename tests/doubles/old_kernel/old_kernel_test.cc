@@ -35,23 +35,23 @@ TEST(OldKernel, LacksWhatCameAfter4_18) {
        {SYS_openat2, SYS_close_range, SYS_pidfd_open, SYS_pidfd_getfd,
         SYS_clone3, SYS_faccessat2, SYS_io_uring_setup, SYS_io_uring_enter,
         SYS_epoll_pwait2, SYS_mount_setattr}) {
-    EXPECT_FALSE(has_call(Release::k4_18, number)) << number;
-    EXPECT_FALSE(has_call(Release::k3_10, number)) << number;
+    EXPECT_FALSE(has_call(Release::kLinux418, number)) << number;
+    EXPECT_FALSE(has_call(Release::kLinux310, number)) << number;
   }
 }
 
 TEST(OldKernel, LacksWhatCameBetween3_10And4_18) {
   for (const long number : {SYS_statx, SYS_memfd_create, SYS_getrandom,
                             SYS_renameat2, SYS_copy_file_range, SYS_execveat}) {
-    EXPECT_TRUE(has_call(Release::k4_18, number)) << number;
-    EXPECT_FALSE(has_call(Release::k3_10, number)) << number;
+    EXPECT_TRUE(has_call(Release::kLinux418, number)) << number;
+    EXPECT_FALSE(has_call(Release::kLinux310, number)) << number;
   }
 }
 
 TEST(OldKernel, HasWhatEveryKernelHas) {
   for (const long number :
        {SYS_openat, SYS_inotify_init1, SYS_prlimit64, SYS_process_vm_readv}) {
-    EXPECT_TRUE(has_call(Release::k3_10, number)) << number;
+    EXPECT_TRUE(has_call(Release::kLinux310, number)) << number;
   }
 }
 
