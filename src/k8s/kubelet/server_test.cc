@@ -66,6 +66,15 @@ class ServerTest : public testing::Test {
     ASSERT_TRUE(kubelet_->wait_for_list(resource, has_devices(list.size())));
   }
 
+  // Returns with a list on its way to a kubelet that does not take it.
+  void hang_client() {
+    kubelet_->plugin(kGpu)->set_reading(false);
+    server_->publish(kGpu, devices(2));
+    kubelet_->plugin(kGpu)->wait_until_paused();
+    // More than what the client lets in unread (64 KiB).
+    server_->publish(kGpu, devices(8000));
+  }
+
   ResourceStats stats_of(const std::string& resource) const {
     for (const ResourceStats& stats : server_->stats()) {
       if (stats.resource_name == resource) return stats;
@@ -269,8 +278,7 @@ TEST_F(ServerTest, RemoveClosesTheResourcesConnections) {
 
 TEST_F(ServerTest, RemoveDoesNotWaitForAHungClient) {
   serve(kGpu, "gpu.sock", devices(1));
-  kubelet_->plugin(kGpu)->set_reading(false);
-  for (int i = 0; i < 20; ++i) server_->publish(kGpu, devices(8000));
+  hang_client();
   server_->remove(kGpu);  // The test's time limit is the assertion.
   kubelet_->plugin(kGpu)->set_reading(true);
   const auto end = kubelet_->wait_for_end(kGpu);
@@ -280,8 +288,7 @@ TEST_F(ServerTest, RemoveDoesNotWaitForAHungClient) {
 
 TEST_F(ServerTest, ServerEndsDespiteHungClients) {
   serve(kGpu, "gpu.sock", devices(1));
-  kubelet_->plugin(kGpu)->set_reading(false);
-  for (int i = 0; i < 20; ++i) server_->publish(kGpu, devices(8000));
+  hang_client();
   server_.reset();
   EXPECT_FALSE(std::filesystem::exists(gpu_socket()));
   kubelet_->plugin(kGpu)->set_reading(true);

@@ -48,6 +48,10 @@ class KubeletDouble::Service final : public v1beta1::Registration::Service {
     int port = 0;
     builder.AddListeningPort("unix:" + socket.string(),
                              grpc::InsecureServerCredentials(), &port);
+    // gRPC's synchronous servers sometimes miss their own shutdown until this
+    // passes; it is ten seconds unless told.
+    builder.SetSyncServerOption(
+        grpc::ServerBuilder::SyncServerOption::CQ_TIMEOUT_MSEC, 50);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
     return server_ != nullptr && port != 0;

@@ -67,6 +67,10 @@ class PluginClient {
   /// Whether to read the stream; a kubelet that hangs does not.
   virtual void set_reading(bool is_reading) = 0;
 
+  /// After set_reading(false): waits until it does not read, for which one
+  /// more list has to come if a read was under way.
+  virtual void wait_until_paused() = 0;
+
   /// Cuts the connection in the middle of whatever is under way, as a kubelet
   /// that is killed does.
   virtual void cut() = 0;
