@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -97,13 +98,28 @@ void Connections::stop_listening(const std::string& owner) {
   listeners_.erase(owner);
 }
 
-void Connections::drop(const std::string& owner) {
+void Connections::drop(const std::string& owner, TimePoint until) {
   const MutexLock lock(mutex_);
-  for (auto& [number, connection] : connections_) {
-    // The hang-up this causes makes process() forget the connection.
-    if (connection.owner == owner) {
-      ::shutdown(connection.watch.get(), SHUT_RDWR);
+  if (until > SystemClock().now()) {
+    // Half of it first: a client that finds the way back closed while it
+    // still has something to say gives up without reading what was sent.
+    shut_down(owner, SHUT_WR);
+    while (has_any(owner)) {
+      if (one_gone_.wait_until(mutex_, until) == std::cv_status::timeout) break;
     }
+  }
+  shut_down(owner, SHUT_RDWR);
+}
+
+bool Connections::has_any(const std::string& owner) const {
+  return std::any_of(
+      connections_.begin(), connections_.end(),
+      [&](const auto& item) { return item.second.owner == owner; });
+}
+
+void Connections::shut_down(const std::string& owner, int how) {
+  for (const auto& [number, connection] : connections_) {
+    if (connection.owner == owner) ::shutdown(connection.watch.get(), how);
   }
 }
 
@@ -250,6 +266,7 @@ void Connections::forget(std::map<std::uint64_t, Connection>::iterator gone) {
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, gone->second.watch.get(),
                     nullptr);
   connections_.erase(gone);
+  one_gone_.notify_all();
 }
 
 // Out of descriptors: an accept that fails leaves the client in the queue and

@@ -6,6 +6,7 @@
 // others' stay.
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/core/clock.h"
 #include "base/core/mutex.h"
 #include "base/core/result.h"
 #include "base/core/unique_fd.h"
@@ -58,8 +60,11 @@ class Connections {
   /// Stops accepting and removes the socket's file; connections stay.
   void stop_listening(const std::string& owner) EXCLUDES(mutex_);
 
-  /// Shuts the owner's connections down.
-  void drop(const std::string& owner) EXCLUDES(mutex_);
+  /// Tells the owner's clients that nothing more will come and waits for them
+  /// to close; cuts off those that have not at `until`. Hang-ups are noticed
+  /// by process(), which another thread has to call meanwhile. At once for a
+  /// time that has passed.
+  void drop(const std::string& owner, TimePoint until) EXCLUDES(mutex_);
 
   /// A call begins on the connection that was handed over as descriptor `fd`.
   /// Returns its number, for end_call(), and its owner; 0 if it is gone.
@@ -95,6 +100,8 @@ class Connections {
   void handle(std::uint64_t number) EXCLUDES(mutex_);
   void accept_from(std::uint64_t number) EXCLUDES(mutex_);
   UniqueFd admit(std::uint64_t number, UniqueFd connection) EXCLUDES(mutex_);
+  bool has_any(const std::string& owner) const REQUIRES(mutex_);
+  void shut_down(const std::string& owner, int how) REQUIRES(mutex_);
   bool make_room(Listener& listener, const std::string& owner) REQUIRES(mutex_);
   void forget(std::map<std::uint64_t, Connection>::iterator gone)
       REQUIRES(mutex_);
@@ -108,6 +115,7 @@ class Connections {
   UniqueFd spare_;       // Given up to shed a client when descriptors run out.
 
   mutable Mutex mutex_;
+  std::condition_variable_any one_gone_;
   std::uint64_t last_number_ GUARDED_BY(mutex_) = 0;
   std::map<std::string, Listener> listeners_ GUARDED_BY(mutex_);
   // By number, that is, oldest first.

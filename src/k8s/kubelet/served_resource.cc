@@ -48,15 +48,17 @@ void ServedResource::publish(const std::vector<Device>& devices) {
   for (Watcher& watcher : watchers_) advance(watcher);
 }
 
-void ServedResource::say_farewell(Duration limit) {
-  const TimePoint until = std::chrono::steady_clock::now() + limit;
+bool ServedResource::say_farewell(TimePoint until) {
   const MutexLock lock(mutex_);
   is_leaving_ = true;
   set_list({});
   for (Watcher& watcher : watchers_) advance(watcher);
   while (!watchers_.empty()) {
-    if (all_gone_.wait_until(mutex_, until) == std::cv_status::timeout) return;
+    if (all_gone_.wait_until(mutex_, until) == std::cv_status::timeout) {
+      return watchers_.empty();
+    }
   }
+  return true;
 }
 
 void ServedResource::attach(ListStream* stream) {

@@ -61,8 +61,8 @@ class ServedResource {
   void publish(const std::vector<Device>& devices) EXCLUDES(mutex_);
 
   /// Publishes an empty list and ends each stream, present or to come, after
-  /// it. Returns when they all have ended or `limit` has passed.
-  void say_farewell(Duration limit) EXCLUDES(mutex_);
+  /// it. Returns true when they all have ended, false at `until`.
+  bool say_farewell(TimePoint until) EXCLUDES(mutex_);
 
   /// A stream opens: it is sent the list. It must stay until detach().
   void attach(ListStream* stream) EXCLUDES(mutex_);

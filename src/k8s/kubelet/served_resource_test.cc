@@ -91,7 +91,7 @@ TEST_F(ServedResourceTest, ClientThatGoesWhileIdleEndsTheStream) {
 TEST_F(ServedResourceTest, FarewellIsAnEmptyListThenTheEnd) {
   resource_.attach(&stream_);
   resource_.sent(&stream_, true);
-  resource_.say_farewell(Duration(0));
+  EXPECT_FALSE(resource_.say_farewell(TimePoint()));
   ASSERT_EQ(stream_.lists.size(), 2U);
   EXPECT_EQ(*stream_.lists[1], "");
   EXPECT_EQ(stream_.ends, 0);
@@ -100,7 +100,7 @@ TEST_F(ServedResourceTest, FarewellIsAnEmptyListThenTheEnd) {
 }
 
 TEST_F(ServedResourceTest, StreamThatComesAfterTheFarewellHearsItToo) {
-  resource_.say_farewell(Duration(0));
+  EXPECT_TRUE(resource_.say_farewell(TimePoint()));
   resource_.publish(kTwo);
   resource_.attach(&stream_);
   EXPECT_EQ(*stream_.lists[0], "");
@@ -111,7 +111,7 @@ TEST_F(ServedResourceTest, StreamThatComesAfterTheFarewellHearsItToo) {
 TEST_F(ServedResourceTest, FarewellWaitsForNobodyWhenNobodyListens) {
   resource_.attach(&stream_);
   resource_.detach(&stream_);
-  resource_.say_farewell(std::chrono::hours(1));
+  EXPECT_TRUE(resource_.say_farewell(TimePoint::max()));
   EXPECT_EQ(resource_.stats().streams_open, 0U);
 }
 

@@ -1,7 +1,5 @@
 #include "k8s/kubelet/server.h"
 
-#include <poll.h>
-
 #include <csignal>
 #include <map>
 #include <thread>
@@ -12,6 +10,7 @@
 #include <grpcpp/server_posix.h>
 #include <pthread.h>
 
+#include "base/core/clock.h"
 #include "base/core/mutex.h"
 #include "k8s/kubelet/call.h"
 #include "k8s/kubelet/connections.h"
@@ -170,17 +169,14 @@ void DevicePluginServer::Impl::remove(const std::string& name,
     served_.erase(found);
     connections_->stop_listening(name);
   }
-  leaving->say_farewell(farewell);
-  // gRPC says that the list is sent when it has it, not when the socket has. A
-  // kubelet hangs up at the end of its stream; others are given a moment.
-  constexpr std::chrono::milliseconds kLastBytes{100};
-  const auto deadline = std::chrono::steady_clock::now() + kLastBytes;
-  while (connections_->count(name).open > 0 &&
-         std::chrono::steady_clock::now() < deadline) {
-    if (accept_on_ == AcceptOn::kCallersLoop) connections_->process();
-    ::poll(nullptr, 0, 1);
-  }
-  connections_->drop(name);
+  const TimePoint until = SystemClock().now() + farewell;
+  const bool stands_in = accept_on_ == AcceptOn::kCallersLoop;
+  const SignalsBlocked blocked;
+  if (stands_in) connections_->start_thread();
+  const bool is_taken = leaving->say_farewell(until);
+  // gRPC says that the list is sent when it has it, not when the socket has.
+  connections_->drop(name, is_taken ? until : TimePoint());
+  if (stands_in) connections_->stop_thread();
 }
 
 Result<bool> DevicePluginServer::Impl::restore_socket(const std::string& name) {

@@ -90,7 +90,8 @@ class DevicePluginServer {
 
   /// Stops listening, sends a last, empty list, so that the kubelet drops the
   /// capacity now, and closes the connections. Waits for clients to take the
-  /// list, at most `farewell`.
+  /// list and close, at most `farewell`. With kCallersLoop, and as for
+  /// register_with(), on the loop's thread.
   void remove(const std::string& resource_name,
               std::chrono::milliseconds farewell = kFarewell);
   static constexpr std::chrono::milliseconds kFarewell{200};

@@ -183,6 +183,7 @@ class GrpcPluginClient final : public PluginClient {
     }
     CallStatus end;
     set_status(end, stream->Finish());
+    cut();  // The kubelet disconnects from a plugin whose stream has ended.
     on_end(std::move(end));
   }
 
