@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -41,6 +42,31 @@ auto has_devices(std::size_t count) {
       [count](const DeviceList& list) { return list.devices.size() == count; };
 }
 
+// A client that has asked for a list which it does not read: more than what it
+// lets in unread (64 KiB) is on its way to it.
+class HungClient {
+ public:
+  explicit HungClient(const std::string& socket) {
+    auto client = PluginClient::connect(socket);
+    if (!client) return;
+    client_ = *std::move(client);
+    client_->set_reading(false);
+    client_->watch(
+        [](const DeviceList&) {},
+        [this](const doubles::CallStatus& end) { end_.set_value(end); });
+  }
+
+  // Reads on, and says how the stream ended.
+  doubles::CallStatus wake() {
+    client_->set_reading(true);
+    return end_.get_future().get();
+  }
+
+ private:
+  std::promise<doubles::CallStatus> end_;
+  std::unique_ptr<PluginClient> client_;
+};
+
 // A node: a kubelet, and a plugin server with nothing added.
 class ServerTest : public testing::Test {
  protected:
@@ -64,15 +90,6 @@ class ServerTest : public testing::Test {
         kubelet_->socket(), {socket, resource}, std::chrono::seconds(10));
     ASSERT_TRUE(registered) << registered.error().message();
     ASSERT_TRUE(kubelet_->wait_for_list(resource, has_devices(list.size())));
-  }
-
-  // Returns with a list on its way to a kubelet that does not take it.
-  void hang_client() {
-    kubelet_->plugin(kGpu)->set_reading(false);
-    server_->publish(kGpu, devices(2));
-    kubelet_->plugin(kGpu)->wait_until_paused();
-    // More than what the client lets in unread (64 KiB).
-    server_->publish(kGpu, devices(8000));
   }
 
   ResourceStats stats_of(const std::string& resource) const {
@@ -277,22 +294,21 @@ TEST_F(ServerTest, RemoveClosesTheResourcesConnections) {
 }
 
 TEST_F(ServerTest, RemoveDoesNotWaitForAHungClient) {
-  serve(kGpu, "gpu.sock", devices(1));
-  hang_client();
+  serve(kGpu, "gpu.sock", devices(8000));
+  HungClient hung(gpu_socket());
+  ASSERT_TRUE(eventually([&] { return stats_of(kGpu).streams_open == 2; }));
   server_->remove(kGpu);  // The test's time limit is the assertion.
-  kubelet_->plugin(kGpu)->set_reading(true);
-  const auto end = kubelet_->wait_for_end(kGpu);
-  ASSERT_TRUE(end);
-  EXPECT_FALSE(end->ok()) << "it was cut off";
+  EXPECT_FALSE(hung.wake().ok()) << "it was cut off";
+  EXPECT_TRUE(kubelet_->wait_for_list(kGpu, has_devices(0))) << "others";
 }
 
 TEST_F(ServerTest, ServerEndsDespiteHungClients) {
-  serve(kGpu, "gpu.sock", devices(1));
-  hang_client();
+  serve(kGpu, "gpu.sock", devices(8000));
+  HungClient hung(gpu_socket());
+  ASSERT_TRUE(eventually([&] { return stats_of(kGpu).streams_open == 2; }));
   server_.reset();
   EXPECT_FALSE(std::filesystem::exists(gpu_socket()));
-  kubelet_->plugin(kGpu)->set_reading(true);
-  EXPECT_TRUE(kubelet_->wait_for_end(kGpu));
+  EXPECT_FALSE(hung.wake().ok());
 }
 
 TEST_F(ServerTest, EndOfTheServerSendsNoEmptyList) {

@@ -154,11 +154,6 @@ class GrpcPluginClient final : public PluginClient {
     changed_.notify_all();
   }
 
-  void wait_until_paused() override EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    while (!is_paused_) changed_.wait(mutex_);
-  }
-
   void cut() override { ::shutdown(hold_.get(), SHUT_RDWR); }
 
  private:
@@ -189,12 +184,7 @@ class GrpcPluginClient final : public PluginClient {
 
   bool may_read() EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    while (!is_reading_) {
-      is_paused_ = true;
-      changed_.notify_all();
-      changed_.wait(mutex_);
-    }
-    is_paused_ = false;
+    while (!is_reading_) changed_.wait(mutex_);
     return true;
   }
 
@@ -205,7 +195,6 @@ class GrpcPluginClient final : public PluginClient {
   Mutex mutex_;
   std::condition_variable_any changed_;
   bool is_reading_ GUARDED_BY(mutex_) = true;
-  bool is_paused_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

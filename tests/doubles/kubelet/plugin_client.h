@@ -64,12 +64,10 @@ class PluginClient {
   virtual void watch(std::function<void(DeviceList)> on_list,
                      std::function<void(CallStatus)> on_end) = 0;
 
-  /// Whether to read the stream; a kubelet that hangs does not.
+  /// Whether to read the stream; a kubelet that hangs does not. A read that is
+  /// under way ends with one more list, so to hang for certain say so before
+  /// watch().
   virtual void set_reading(bool is_reading) = 0;
-
-  /// After set_reading(false): waits until it does not read, for which one
-  /// more list has to come if a read was under way.
-  virtual void wait_until_paused() = 0;
 
   /// Cuts the connection in the middle of whatever is under way, as a kubelet
   /// that is killed does.
