@@ -55,3 +55,15 @@ if(GPUNODE_SANITIZE STREQUAL "thread")
   set(GPUNODE_GRPC_TEST_ENVIRONMENT
       "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
 endif()
+
+# Libraries that are headers alone: missing ones are told here, in one line,
+# and not by a compiler in the middle of the build.
+foreach(header fmt/format.h nlohmann/json.hpp rapidjson/document.h toml++/toml.h CLI/CLI.hpp
+        rapidcheck.h)
+  string(MAKE_C_IDENTIFIER "GPUNODE_${header}" found)
+  find_path(${found} ${header})
+  mark_as_advanced(${found})
+  if(NOT ${found})
+    message(FATAL_ERROR "no <${header}> here: tools/setup build installs what is missing")
+  endif()
+endforeach()
