@@ -1,0 +1,20 @@
+// The verbs of `gpunode`, one file each.
+//
+// Each function adds its verb, with flags, help and what is to be done, to the
+// parser. What is done later sets session.outcome; `session` outlives the
+// parser.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace gpunode::cli {
+
+struct Session;
+
+void add_cdi(CLI::App& gpunode, Session& session);
+void add_runtime(CLI::App& gpunode, Session& session);
+void add_version(CLI::App& gpunode, Session& session);
+
+}  // namespace gpunode::cli

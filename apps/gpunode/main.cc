@@ -1,0 +1,48 @@
+// gpunode: the command. Called as nvidia-ctk it is that program
+// (apps/gpunode/peer/nvidia_ctk.h).
+#include <csignal>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/session.h"
+
+namespace gpunode::cli {
+namespace {
+
+std::optional<std::string> environment_variable(std::string_view name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): read before any thread exists.
+  const char* value = std::getenv(std::string(name).c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+int main_with(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  host::SystemCommandRunner runner;
+  Session session{runner, environment_variable};
+
+  CLI::App app("A Linux host with NVIDIA GPUs becomes a Kubernetes GPU node.",
+               "gpunode");
+  app.require_subcommand(1);
+  add_cdi(app, session);
+  add_runtime(app, session);
+  add_version(app, session);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    const int code = app.exit(problem);
+    return code == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+  }
+  return static_cast<int>(session.outcome);
+}
+
+}  // namespace
+}  // namespace gpunode::cli
+
+int main(int argc, char** argv) {
+  return gpunode::cli::main_with(argc, argv);
+}
