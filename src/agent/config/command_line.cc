@@ -8,14 +8,14 @@
 
 #include <fmt/format.h>
 
-#include "agent/config/go_text.h"
+#include "base/text/go_text.h"
 #include "base/text/nearest.h"
 
 namespace gpunode::config {
 namespace {
 
 Error usage(std::string_view message) {
-  return {ErrorCode::kInvalidArgument, one_line(message)};
+  return {ErrorCode::kInvalidArgument, text::one_line(message)};
 }
 
 OptionValue fallback_of(const OptionSpec& spec) {
@@ -44,16 +44,16 @@ OptionValue fallback_of(const OptionSpec& spec) {
 
 Result<void> read_texts(std::string_view written,
                         std::vector<std::string>& into) {
-  for (const std::string_view item : split_at_commas(written)) {
-    into.emplace_back(trimmed(item));
+  for (const std::string_view item : text::split_at_commas(written)) {
+    into.emplace_back(text::trimmed(item));
   }
   return {};
 }
 
 Result<void> read_numbers(std::string_view written,
                           std::vector<std::int64_t>& into) {
-  for (const std::string_view item : split_at_commas(written)) {
-    TRY(const std::int64_t number, parse_go_int(trimmed(item)));
+  for (const std::string_view item : text::split_at_commas(written)) {
+    TRY(const std::int64_t number, text::parse_go_int(text::trimmed(item)));
     into.push_back(number);
   }
   return {};
@@ -64,7 +64,7 @@ Result<void> read_value(OptionType type, std::string_view written,
                         OptionValue& value) {
   switch (type) {
     case OptionType::kBool: {
-      TRY(value.value, parse_go_bool(written));
+      TRY(value.value, text::parse_go_bool(written));
       return {};
     }
     case OptionType::kText:
@@ -95,7 +95,7 @@ Error environment_error(const OptionSpec& spec, std::string_view variable,
   return usage(fmt::format(
       "could not parse {} as {} value from environment variable \"{}\" for "
       "flag {}: {} ({})",
-      go_quote(written), is_bool ? "bool" : "int slice", variable,
+      text::go_quote(written), is_bool ? "bool" : "int slice", variable,
       spec.names[0], reason.message(),
       is_bool ? "give true or false" : "give numbers separated by commas"));
 }
@@ -168,7 +168,7 @@ Error unknown_option(std::string_view name) {
 Error bad_bool(std::string_view name, std::string_view written) {
   return usage(fmt::format(
       "invalid boolean value {} for -{}: parse error (give true or false)",
-      go_quote(written), name));
+      text::go_quote(written), name));
 }
 
 Result<std::string> ArgumentReader::argument_of(
@@ -189,7 +189,7 @@ Result<void> ArgumentReader::set_builtin(std::string_view name,
     into_.action = Action::kCompletion;
     return {};
   }
-  const auto on = parse_go_bool(written.value_or("true"));
+  const auto on = text::parse_go_bool(written.value_or("true"));
   if (!on) return bad_bool(name, *written);
   if (name == "man") {
     if (*on) into_.action = Action::kMan;
@@ -235,7 +235,7 @@ Result<void> ArgumentReader::set(std::string_view name,
   if (auto read = read_value(spec->type, text, value); !read) {
     return usage(fmt::format(
         "invalid value {} for flag -{}: {} (give numbers separated by commas)",
-        go_quote(text), name, read.error().message()));
+        text::go_quote(text), name, read.error().message()));
   }
   return {};
 }

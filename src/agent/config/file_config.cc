@@ -8,8 +8,8 @@
 
 #include "agent/config/file_sharing.h"
 #include "agent/config/go_json.h"
-#include "agent/config/go_text.h"
 #include "agent/config/resource_name.h"
+#include "base/text/go_text.h"
 #include "base/text/yaml.h"
 
 namespace gpunode::config {
@@ -323,7 +323,7 @@ Result<void> FileDecoder::duration(const text::Node& node) {
   if (!node.is(Kind::kString)) {
     return go_.fail("invalid duration", node, kAdvice);
   }
-  const auto checked = check_go_duration(node.scalar);
+  const auto checked = text::check_go_duration(node.scalar);
   if (checked) return {};
   return go_.fail(checked.error().message(), node, kAdvice);
 }

@@ -7,8 +7,8 @@
 
 #include "agent/config/chosen.h"
 #include "agent/config/file_config.h"
-#include "agent/config/go_text.h"
 #include "agent/config/validate.h"
+#include "base/text/go_text.h"
 
 namespace gpunode::config {
 namespace {
@@ -167,7 +167,8 @@ Result<Loaded> load(const CommandLine& command_line,
                     const std::function<bool()>& has_nvml) {
   auto loaded = load_unbounded(command_line, file, has_nvml);
   if (!loaded) {
-    return Error{loaded.error().code(), one_line(loaded.error().message())};
+    return Error{loaded.error().code(),
+                 text::one_line(loaded.error().message())};
   }
   keep_few(loaded->warnings);
   return loaded;

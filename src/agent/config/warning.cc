@@ -1,6 +1,6 @@
 #include "agent/config/warning.h"
 
-#include "agent/config/go_text.h"
+#include "base/text/go_text.h"
 
 namespace gpunode::config {
 
@@ -11,7 +11,7 @@ std::string describe(const Warning& warning, std::string_view file_name) {
   }
   text += warning.message;
   if (!warning.suggestion.empty()) text += " (" + warning.suggestion + ")";
-  return one_line(text);
+  return text::one_line(text);
 }
 
 }  // namespace gpunode::config

@@ -1,4 +1,4 @@
-#include "agent/config/go_text.h"
+#include "base/text/go_text.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-namespace gpunode::config {
+namespace gpunode::text {
 namespace {
 
 bool is_digit(char c) {
@@ -168,4 +168,4 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-}  // namespace gpunode::config
+}  // namespace gpunode::text

@@ -8,7 +8,7 @@
 
 #include "base/core/result.h"
 
-namespace gpunode::config {
+namespace gpunode::text {
 
 /// As Go's %q.
 std::string go_quote(std::string_view text);
@@ -31,4 +31,4 @@ std::vector<std::string_view> split_at_commas(std::string_view text);
 
 std::string_view trimmed(std::string_view text);
 
-}  // namespace gpunode::config
+}  // namespace gpunode::text
