@@ -24,11 +24,13 @@ struct GoFlag {
 
   std::string_view name;  ///< Without dashes.
   Kind kind = Kind::kString;
-  std::vector<std::string_view> aliases;      ///< "d" for -d.
-  std::vector<std::string_view> environment;  ///< First that is set wins.
-  std::string_view default_text;  ///< "true" for a bool; a list's by commas.
-  std::string_view usage;         ///< One sentence for --help.
-  bool is_hidden = false;         ///< Not in --help.
+  // Every member has a default, so that tables may leave it out.
+  std::vector<std::string_view> aliases = {};      ///< "d" for -d.
+  std::vector<std::string_view> environment = {};  ///< First that is set wins.
+  /// "true" for a bool; a list's items separated by commas.
+  std::string_view default_text = {};
+  std::string_view usage = {};  ///< One sentence for --help.
+  bool is_hidden = false;       ///< Not in --help.
 };
 
 /// What a command line and the environment gave to a table of flags.
@@ -46,6 +48,8 @@ class GoFlags {
                                std::span<const std::string> arguments,
                                const Environment& environment);
 
+  // Each takes the name of a flag of the table, not an alias; anything else
+  // aborts.
   bool is_true(std::string_view name) const;
   const std::string& text(std::string_view name) const;
   const std::vector<std::string>& list(std::string_view name) const;
@@ -65,6 +69,10 @@ class GoFlags {
     std::vector<std::string> items;
     bool is_set = false;
   };
+
+  class Reader;
+
+  const Value& value(std::string_view name) const;
 
   std::map<std::string, Value, std::less<>> values_;
   std::vector<std::string> arguments_;
