@@ -6,3 +6,9 @@ if(GPUNODE_SANITIZE)
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${GPUNODE_SANITIZE})
 endif()
+
+# A fuzzer sees only the branches of code compiled for it: all of the house is,
+# not the target's own file alone.
+if(GPUNODE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

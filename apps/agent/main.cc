@@ -21,6 +21,7 @@
 #include "agent/config/load.h"
 #include "agent/plugin/agent.h"
 #include "agent/plugin/platform.h"
+#include "base/core/error.h"
 #include "base/core/log.h"
 #include "base/core/unique_fd.h"
 #include "version.h"
@@ -71,8 +72,13 @@ int fail(const std::string& message) {
   return kFailed;
 }
 
+/// A full disk or a reader that left is a failure: what was asked for did not
+/// arrive.
 int print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+      std::fflush(stdout) != 0) {
+    return fail("write standard output: " + errno_text(errno));
+  }
   return kDone;
 }
 

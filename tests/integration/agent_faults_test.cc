@@ -241,6 +241,13 @@ TEST_F(AgentFaults, MpsWithoutADaemonOffersNothingAndSaysWhy) {
   EXPECT_FALSE(kubelet().admit("pod", kGpu, 1).is_admitted);
 }
 
+TEST_F(AgentFaults, TextThatCouldNotBeWrittenIsAFailure) {
+  for (const char* asked : {"--help", "--version", "--man"}) {
+    Process agent({GPUNODE_AGENT, asked}, {}, "/dev/full");
+    EXPECT_EQ(agent.wait(), 1) << asked;
+  }
+}
+
 TEST_F(AgentFaults, WhatOnlyTheOperatorCanMendEndsTheAgentWithOneLine) {
   start_agent({"--kubelet-socket=/nonexist/kubelet.sock"});
   EXPECT_EQ(agent().wait(), 1);

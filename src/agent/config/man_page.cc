@@ -49,6 +49,16 @@ void append_option(std::string& out, const OptionSpec& spec) {
   }
 }
 
+constexpr std::string_view kSignals =
+    ".SH SIGNALS\n.TP\nSIGHUP\n"
+    "Read the config file again. What changed is served anew, what did not "
+    "stays\n"
+    "as it is; a file that does not validate is reported and the last good one "
+    "kept.\n"
+    ".TP\nSIGTERM, SIGINT, SIGQUIT\n"
+    "Tell the kubelet that no Device is left, close the sockets and end, "
+    "within a\nsecond. Containers keep what they have.\n";
+
 }  // namespace
 
 std::string man_page(std::string_view program, std::string_view version) {
@@ -80,6 +90,7 @@ std::string man_page(std::string_view program, std::string_view version) {
     }
     fmt::format_to(std::back_inserter(out), "\n{}.\n", troff(option.help));
   }
+  out += kSignals;
   out +=
       ".SH EXIT STATUS\n.TP\n0\nAsked to stop, or did what was asked.\n"
       ".TP\n1\nAny error; the last line on standard error says which.\n";

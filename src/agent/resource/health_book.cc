@@ -12,12 +12,20 @@ void HealthBook::track(const std::vector<Resource>& resources) {
   std::map<device::DeviceId, Entry> kept;
   for (const Resource& resource : resources) {
     for (const Device& one : resource.devices()) {
-      const auto known = entries_.find(one.id);
       Entry& entry = kept[one.id];
-      if (known != entries_.end()) entry = known->second;
+      if (const auto known = entries_.find(one.id); known != entries_.end()) {
+        entry = known->second;
+      } else if (const auto old = remembered_.extract(one.id)) {
+        entry = old.mapped();
+      }
       entry.gpu_id = one.gpu_id;
       entry.gpu_instance = one.gpu_instance;
       entry.compute_instance = one.compute_instance;
+    }
+  }
+  for (const auto& [id, entry] : entries_) {
+    if (!entry.health.is_healthy && !kept.contains(id)) {
+      remembered_.insert_or_assign(id, entry);
     }
   }
   entries_ = std::move(kept);

@@ -40,7 +40,9 @@ class HealthBook {
   explicit HealthBook(RecoveryRule rule = {}) : rule_(rule) {}
 
   /// Follows exactly the Devices of `resources` from now on. New ones start
-  /// healthy; those that are no longer there are forgotten.
+  /// healthy. Of those that are no longer there only trouble is remembered: a
+  /// configuration that leaves a Device out and one that brings it back do not
+  /// mend it.
   void track(const std::vector<Resource>& resources);
 
   /// Marks every Device that `event` concerns, if `policy` says it counts: all
@@ -84,6 +86,7 @@ class HealthBook {
 
   RecoveryRule rule_;
   std::map<device::DeviceId, Entry> entries_;
+  std::map<device::DeviceId, Entry> remembered_;  ///< Unhealthy, not tracked.
 };
 
 }  // namespace gpunode::resource

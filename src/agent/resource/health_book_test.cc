@@ -197,6 +197,18 @@ TEST(HealthBook, KeepsWhatItKnowsOverAReload) {
   EXPECT_EQ(book.next_recovery(), kStart + minutes(1));
   book.track(shared(2));
   EXPECT_THAT(book.unhealthy(), IsEmpty());
+}
+
+TEST(HealthBook, ADeviceThatWasLeftOutForAWhileIsNotMendedByThat) {
+  auto book = book_of(shared(3));
+  (void)book.on_xid(xid_on(2), {}, kStart);
+  book.track(shared(2));
+  EXPECT_EQ(book.next_recovery(), std::nullopt);
+  book.track(shared(3));
+  EXPECT_FALSE(book.health(id(2)).is_healthy);
+  EXPECT_TRUE(book.on_probe(id(2), true, "", kStart + minutes(1)));
+  // What recovered is not remembered as broken.
+  book.track(shared(2));
   book.track(shared(3));
   EXPECT_TRUE(book.health(id(2)).is_healthy);
 }
