@@ -2,7 +2,10 @@
 option(GPUNODE_PEER_NAMES
        "Also install links under the peers' names (nvidia-device-plugin)" OFF)
 
-install(TARGETS gpunode-agent gpunode-vectoradd RUNTIME)
+# `cmake --install` takes the agent that runs on this machine's glibc; packages
+# take the one that brings its own (component host, docs/adr/0005).
+install(TARGETS gpunode-agent RUNTIME COMPONENT local)
+install(TARGETS gpunode-vectoradd RUNTIME)
 install(FILES LICENSE README.md CHANGELOG.md docs/compatibility.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(GPUNODE_PEER_NAMES)
@@ -34,6 +37,8 @@ install(FILES ${written}/gpunode-agent.fish
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
 set(CPACK_GENERATOR DEB RPM TGZ)
+set(CPACK_INSTALL_CMAKE_PROJECTS
+    "${CMAKE_BINARY_DIR};gpunode;Unspecified;/;${CMAKE_BINARY_DIR};gpunode;host;/")
 set(CPACK_PACKAGE_NAME gpunode)
 set(CPACK_PACKAGE_VENDOR gpunode)
 set(CPACK_PACKAGE_CONTACT "gpunode maintainers <maintainers@gpunode.example>")
@@ -42,9 +47,9 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
 set(CPACK_RPM_PACKAGE_LICENSE Apache-2.0)
-set(CPACK_RPM_PACKAGE_AUTOREQ ON)
+# Nothing is asked of the host, and the private libc is not offered to others.
+set(CPACK_RPM_PACKAGE_AUTOREQPROV OFF)
 include(CPack)
