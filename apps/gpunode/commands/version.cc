@@ -1,9 +1,10 @@
+#include "version.h"
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/session.h"
-#include "version.h"
 
 namespace gpunode::cli {
 
