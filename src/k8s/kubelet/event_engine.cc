@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include <absl/synchronization/mutex.h>
 #include <grpc/event_engine/event_engine.h>
 #include <pthread.h>
 
@@ -178,6 +179,9 @@ class OneThreadEngine final : public EventEngine {
 void use_one_thread_engine() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // Debian builds abseil with its checks on: a graph of every mutex held is
+    // then kept and searched at each lock. That is for finding gRPC's bugs.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc_event_engine::experimental::SetEventEngineFactory(
         [] { return std::make_unique<OneThreadEngine>(); });
   });
