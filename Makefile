@@ -34,7 +34,7 @@ tidy: ## clang-tidy on the whole tree (20 minutes)
 fuzz: ## every fuzz target for five minutes
 	@tools/run_tests --only fuzz
 
-bench: setup ## the figures of docs/benchmarks.md; PEER=path measures NVIDIA's beside ours
+bench: setup ## the figures of docs/benchmarks.md; PEER=directory measures NVIDIA's beside ours
 	@tools/setup bench
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) bench
