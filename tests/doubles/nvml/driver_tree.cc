@@ -254,13 +254,15 @@ void write_dev(const Profile& profile, Writer& out) {
 void write_libraries(const Profile& profile, const DriverTree& tree,
                      Writer& out) {
   const fs::path folder = kLibraryFolder;
-  if (!tree.library.empty()) {
-    const std::string name = "libnvidia-ml.so." + profile.driver_version;
-    out.copy(tree.library, folder / name);
-    out.link(folder / "libnvidia-ml.so.1", name);
-  }
-  for (const fs::path more : tree.more_libraries) {
-    out.copy(more, folder / more.filename());
+  std::vector<fs::path> libraries(tree.more_libraries.begin(),
+                                  tree.more_libraries.end());
+  if (!tree.library.empty()) libraries.emplace_back(tree.library);
+  for (const fs::path& library : libraries) {
+    const std::string soname = library.filename();
+    const std::string file =
+        library.stem().string() + "." + profile.driver_version;
+    out.copy(library, folder / file);
+    out.link(folder / soname, file);
   }
   if (!tree.profile_path.empty()) {
     out.copy(tree.profile_path, folder / "profile.json");

@@ -14,10 +14,10 @@ struct DriverTree {
   /// made anew. Not /.
   std::string root;
   std::string profile_path;  ///< Copied beside the library as profile.json.
-  /// libnvidia-ml.so.1, copied as libnvidia-ml.so.<version> with its link.
-  /// Empty: no library.
+  /// libnvidia-ml.so.1, laid as a driver's package lays it: a file
+  /// libnvidia-ml.so.<version> and the link to it. Empty: no library.
   std::string library;
-  /// Further libraries, copied beside it under their own names.
+  /// Further ones, such as libcuda.so.1, laid the same way.
   std::vector<std::string> more_libraries;
 };
 

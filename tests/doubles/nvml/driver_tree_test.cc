@@ -40,10 +40,12 @@ class Tree : public testing::Test {
         std::string(FAKE_NVML_PROFILES) + "/" + name + ".json";
     const auto profile = load_profile(path);
     ASSERT_TRUE(profile) << profile.error().message();
+    const std::string cuda = root_ + "/libcuda.so.1";
+    std::ofstream(cuda) << "a library";
     const auto done = lay_driver_tree(*profile, {.root = root_,
                                                  .profile_path = path,
                                                  .library = FAKE_NVML_LIBRARY,
-                                                 .more_libraries = {}});
+                                                 .more_libraries = {cuda}});
     ASSERT_TRUE(done) << done.error().message();
   }
 
@@ -110,6 +112,14 @@ TEST_F(Tree, ALibraryInItFindsTheProfileBesideIt) {
   EXPECT_EQ(NVML(library, nvmlDeviceGetCount_v2)(&count), NVML_SUCCESS);
   EXPECT_EQ(count, 4U);
   NVML(library, nvmlShutdown)();
+}
+
+TEST_F(Tree, FurtherLibrariesAreLaidAsADriversPackageLaysThem) {
+  lay("a10g-x1");
+  const std::string folder = root_ + "/usr/lib/x86_64-linux-gnu/";
+  EXPECT_EQ(std::filesystem::read_symlink(folder + "libcuda.so.1"),
+            "libcuda.so.545.23.08");
+  EXPECT_EQ(text("usr/lib/x86_64-linux-gnu/libcuda.so.545.23.08"), "a library");
 }
 
 TEST_F(Tree, LaidAgainKeepsNothingOfTheOldMachine) {
