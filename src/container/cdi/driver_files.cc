@@ -116,7 +116,7 @@ class Search {
     if (kind_of(source) != host::FileKind::kRegular) return false;
     auto real = real_path(search_.root, source);
     if (!real) return false;
-    found_.directories.push_back(directory_of(source));
+    found_.witnesses.push_back(directory_of(source));
     found_.files.push_back({kind, path, *std::move(real), capabilities, false});
     return true;
   }
@@ -229,25 +229,25 @@ class Search {
     for (const char* name :
          {"nvidia-persistenced/socket", "nvidia-fabricmanager/socket"}) {
       for (const char* run : {"/run", "/var/run"}) {
-        const std::string path = joined_path(run, name);
-        if (kind_of(path) != host::FileKind::kSocket) continue;
-        add_socket(path, kAnyFile);
-        break;
+        if (add_socket(joined_path(run, name), host::FileKind::kSocket,
+                       kAnyFile)) {
+          break;
+        }
       }
     }
     // A directory of pipes; the MPS daemon's default.
-    constexpr const char* kMps = "/tmp/nvidia-mps";
-    if (kind_of(kMps) == host::FileKind::kDirectory) {
-      add_socket(kMps, {kCompute});
-    }
+    add_socket("/tmp/nvidia-mps", host::FileKind::kDirectory, {kCompute});
   }
 
-  void add_socket(const std::string& path, DriverCapabilities capabilities) {
+  bool add_socket(const std::string& path, host::FileKind kind,
+                  DriverCapabilities capabilities) {
+    found_.witnesses.push_back(path);
+    if (kind_of(path) != kind) return false;
     auto real = real_path(search_.root, path);
-    if (!real) return;
-    found_.directories.push_back(directory_of(path));
+    if (!real) return false;
     found_.files.push_back(
         {Kind::kSocket, path, *std::move(real), capabilities, false});
+    return true;
   }
 
   void tidy() {
@@ -259,7 +259,7 @@ class Search {
     sort_unique(found_.files, &DriverFile::path);
     sort_unique(found_.links, &DriverLink::path);
     sort_unique(found_.libcuda_directories, std::identity());
-    sort_unique(found_.directories, std::identity());
+    sort_unique(found_.witnesses, std::identity());
     // A link over a file of the driver's would hide the file.
     std::erase_if(found_.links, [this](const DriverLink& link) {
       return std::ranges::binary_search(found_.files, link.path, {},

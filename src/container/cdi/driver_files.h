@@ -52,9 +52,9 @@ struct DriverFiles {
   std::vector<DriverLink> links;
   /// Where libcuda is, in the container.
   std::vector<std::string> libcuda_directories;
-  /// Directories of the root in which something was found. When none of them
-  /// has changed, neither has the answer.
-  std::vector<std::string> directories;
+  /// Places of the root, there or not, that decide: directories in which
+  /// something was found, sockets. While they stay, so does the answer.
+  std::vector<std::string> witnesses;
   /// For people, one line each: why nothing was found, libraries that do not
   /// belong to the loaded module.
   std::vector<std::string> problems;
@@ -83,7 +83,7 @@ struct DriverSearch {
   bool with_sockets = true;
 };
 
-/// Looks; what is not there is left out. Files, links and directories are
+/// Looks; what is not there is left out. Files, links and witnesses are
 /// sorted by path and unique.
 DriverFiles find_driver_files(const DriverSearch& search);
 

@@ -182,7 +182,7 @@ void LibrarySearch::add_matching(const DriverDirectory& directory) {
         return version_of(entry.name) == found_.version;
       });
   if (!has_driver) return;
-  found_.directories.push_back(directory.path());
+  found_.witnesses.push_back(directory.path());
   bool is_64bit = false;
   for (const DriverDirectory::Entry& entry : directory.entries()) {
     if (!is_wanted(entry.name)) continue;
