@@ -190,7 +190,7 @@ class Search {
                                        const std::string& name) {
     for (const std::string& base : bases) {
       const std::string path = joined_path(base, name);
-      if (add_file(Kind::kLibrary, path, path, kGraphicsFile)) return base;
+      if (add_file(Kind::kConfig, path, path, kGraphicsFile)) return base;
     }
     return std::nullopt;
   }

@@ -17,7 +17,7 @@ namespace gpunode::cdi {
 struct DriverFile {
   enum class Kind {
     kLibrary,
-    kConfig,
+    kConfig,  ///< And X.Org modules, which ld.so does not look for.
     kBinary,
     kFirmware,
     kSocket,  ///< Mounted writable; a directory of sockets too.
