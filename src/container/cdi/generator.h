@@ -7,22 +7,11 @@
 #include <vector>
 
 #include "base/core/result.h"
-#include "container/cdi/device_files.h"
-#include "container/cdi/driver_files.h"
+#include "container/cdi/findings.h"
 #include "container/cdi/hooks.h"
 #include "container/cdi/spec.h"
-#include "gpu/device/inventory.h"
 
 namespace gpunode::cdi {
-
-/// All that was found.
-struct Findings {
-  device::Inventory inventory;
-  DriverFiles driver;
-  DeviceFiles devices;
-
-  bool operator==(const Findings&) const = default;
-};
 
 /// What a spec is about.
 enum class Mode {

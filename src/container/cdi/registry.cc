@@ -98,11 +98,18 @@ void Registry::add(Loaded loaded, std::size_t directory) {
   specs_.push_back(std::move(loaded));
 }
 
+std::vector<Registry::Listed> Registry::devices() const {
+  std::vector<Listed> listed;
+  for (const auto& [name, place] : devices_) {
+    if (!place.conflict.empty()) continue;
+    listed.push_back({name, specs_[place.spec].path});
+  }
+  return listed;
+}
+
 std::vector<std::string> Registry::device_names() const {
   std::vector<std::string> names;
-  for (const auto& [name, place] : devices_) {
-    if (place.conflict.empty()) names.push_back(name);
-  }
+  for (Listed& listed : devices()) names.push_back(std::move(listed.name));
   return names;
 }
 

@@ -28,7 +28,13 @@ class Registry {
   static Registry load(const host::HostRoot& host,
                        std::span<const std::string> directories);
 
-  /// Qualified names of all devices that can be resolved, in byte order.
+  struct Listed {
+    std::string name;  ///< Qualified.
+    std::string path;  ///< Of the spec that has it.
+  };
+
+  /// All devices that can be resolved, in byte order of their names.
+  std::vector<Listed> devices() const;
   std::vector<std::string> device_names() const;
 
   /// What a container is given that asks for `names`, in order: each spec's
