@@ -26,8 +26,6 @@
 #include "base/core/unique_fd.h"
 #include "version.h"
 
-extern char** environ;
-
 namespace gpunode {
 namespace {
 

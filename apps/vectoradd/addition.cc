@@ -60,11 +60,12 @@ ExitCode call_failed(const Driver& driver, const char* call, CUresult result) {
   } while (false)
 
 namespace call_symbol {
-// NOLINTNEXTLINE(bugprone-macro-parentheses): `member` is declared.
+// NOLINTBEGIN(bugprone-macro-parentheses): `member` is declared.
 #define GPUNODE_VECTORADD_NAME(member, symbol) \
   [[maybe_unused]] constexpr const char* member = #symbol;
 GPUNODE_VECTORADD_CALLS(GPUNODE_VECTORADD_NAME)
 #undef GPUNODE_VECTORADD_NAME
+// NOLINTEND(bugprone-macro-parentheses)
 }  // namespace call_symbol
 
 /// Floats on the host, from mmap: this class of binary has no operator new.

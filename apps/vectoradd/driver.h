@@ -27,11 +27,12 @@ namespace gpunode::vectoradd {
 
 /// Tests fill it with functions of their own.
 struct Driver {
-// NOLINTNEXTLINE(bugprone-macro-parentheses): `member` is declared.
+// NOLINTBEGIN(bugprone-macro-parentheses): `member` is declared.
 #define GPUNODE_VECTORADD_MEMBER(member, symbol) \
   decltype(&abi::symbol) member = nullptr;
   GPUNODE_VECTORADD_CALLS(GPUNODE_VECTORADD_MEMBER)
 #undef GPUNODE_VECTORADD_MEMBER
+  // NOLINTEND(bugprone-macro-parentheses)
 };
 
 /// Loads `library` (a soname or a path) and fills `driver`. Returns null, or

@@ -59,6 +59,7 @@ const char* value_of(const char* name, int count, const char* const* arguments,
                      int* at) {
   const char* argument = arguments[*at];
   const std::size_t length = std::strlen(name);
+  // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): *at < count
   if (std::strncmp(argument, name, length) != 0) return nullptr;
   if (argument[length] == '=') return argument + length + 1;
   if (argument[length] != '\0') return nullptr;

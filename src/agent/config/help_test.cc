@@ -14,7 +14,6 @@ namespace gpunode::config {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 using testing::StartsWith;
 
 TEST(Help, NamesEveryOptionItsDefaultAndItsVariables) {

@@ -12,7 +12,6 @@
 namespace gpunode::resource {
 namespace {
 
-using testing::ElementsAre;
 using testing::IsEmpty;
 
 TEST(ResourceSet, OfANodeWithoutGpusIsEmpty) {

@@ -1,5 +1,6 @@
 #include "base/core/error.h"
 
+#include <array>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
@@ -46,9 +47,9 @@ ErrorCode code_of(int errno_value) {
 }  // namespace
 
 std::string errno_text(int errno_value) {
-  char buffer[128] = {};
+  std::array<char, 128> buffer{};
   // The GNU form returns the text, which need not be in `buffer`.
-  std::string text = ::strerror_r(errno_value, buffer, sizeof buffer);
+  std::string text = ::strerror_r(errno_value, buffer.data(), buffer.size());
   // "No such file" starts a sentence; "RPC: Unknown" and "I/O" do not.
   if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1]))) {
     text[0] =

@@ -10,12 +10,14 @@ namespace gpunode::device {
 /// CUDA_DEVICE_ORDER-like reordering. Not the N of /dev/nvidiaN.
 struct Index {
   unsigned value = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): 14 takes <=> for a comparison.
   auto operator<=>(const Index&) const = default;
 };
 
 /// The N of /dev/nvidiaN. Not always equal to Index.
 struct Minor {
   unsigned value = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): as above.
   auto operator<=>(const Minor&) const = default;
 };
 
@@ -24,6 +26,7 @@ struct Minor {
 /// MIG device. Survives reboots.
 struct DeviceId {
   std::string value;
+  // NOLINTNEXTLINE(modernize-use-nullptr): as above.
   auto operator<=>(const DeviceId&) const = default;
 };
 

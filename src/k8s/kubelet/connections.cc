@@ -127,12 +127,12 @@ Connections::Caller Connections::begin_call(int fd) {
   const MutexLock lock(mutex_);
   // Newest first: gRPC may have closed an older one's descriptor a moment
   // ago, and the number was taken again before its hang-up came by.
-  for (auto i = connections_.rbegin(); i != connections_.rend(); ++i) {
-    if (i->second.handed_over != fd) continue;
-    ++i->second.calls;
-    return {i->first, i->second.owner};
-  }
-  return {};
+  const auto found = std::find_if(
+      connections_.rbegin(), connections_.rend(),
+      [fd](const auto& one) { return one.second.handed_over == fd; });
+  if (found == connections_.rend()) return {};
+  ++found->second.calls;
+  return {found->first, found->second.owner};
 }
 
 void Connections::end_call(std::uint64_t connection) {

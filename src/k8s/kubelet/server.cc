@@ -147,7 +147,7 @@ Result<void> DevicePluginServer::Impl::add(
   }
   TRY(auto socket, ListeningSocket::bind(socket_path));
   TRY_VOID(connections_->listen(name, std::move(socket)));
-  served_.emplace(name, Served{resource, socket_path});
+  served_.emplace(name, Served{std::move(resource), socket_path});
   return {};
 }
 

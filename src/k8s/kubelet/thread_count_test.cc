@@ -11,6 +11,7 @@
 #include "tests/doubles/kubelet/plugin_directory.h"
 #include "tests/doubles/kubelet/recording_handler.h"
 
+// NOLINTNEXTLINE(readability-redundant-declaration): not in every header
 extern "C" long __sysconf(int name);  // glibc's own name for it.
 
 // This program's, so gRPC's too: it is linked into the same program.
