@@ -127,8 +127,8 @@ void AgentTest::lay_host_tree(const std::string& profile) const {
   const Result<fake_nvml::Profile> parsed = fake_nvml::load_profile(
       std::string(FAKE_NVML_PROFILES) + "/" + profile + ".json");
   ASSERT_TRUE(parsed.has_value()) << parsed.error().message();
-  const Result<void> laid =
-      fake_nvml::lay_driver_tree(*parsed, {file("host"), "", "", {}});
+  const Result<void> laid = fake_nvml::lay_driver_tree(
+      *parsed, {file("host"), "", FAKE_NVML_LIBRARY, {FAKE_CUDA_LIBRARY}});
   ASSERT_TRUE(laid.has_value()) << laid.error().message();
 }
 

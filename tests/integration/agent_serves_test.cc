@@ -1,11 +1,15 @@
 // A node with an agent, as its kubelet sees it on a good day.
+#include <algorithm>
+#include <array>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "container/cdi/registry.h"
 #include "tests/integration/agent_process.h"
 
 namespace gpunode::integration {
@@ -120,6 +124,45 @@ TEST_F(AgentPlugin, MixedMigStrategyServesEachProfileAsItsOwnResource) {
   start_agent({"--mig-strategy=mixed"});
   EXPECT_TRUE(registered("nvidia.com/mig-1g.5gb"));
   EXPECT_TRUE(registered("nvidia.com/mig-3g.20gb"));
+}
+
+TEST_F(AgentPlugin, EveryCdiNameInAnAnswerHasItsSpec) {
+  use_profile("a100-x8-mig-mixed");
+  lay_host_tree("a100-x8-mig-mixed");
+  start_kubelet();
+  start_agent({"--mig-strategy=mixed", "--device-list-strategy=cdi-cri"});
+  const char* kSlice = "nvidia.com/mig-1g.5gb";
+  ASSERT_TRUE(kubelet()
+                  .wait_for_list(kSlice,
+                                 [](const doubles::DeviceList& list) {
+                                   return !list.devices.empty();
+                                 })
+                  .has_value());
+  const doubles::Admission pod = kubelet().admit("p", kSlice, 1);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  const std::vector<std::string>& names = pod.container.cdi_devices;
+  ASSERT_EQ(names.size(), 1U);
+  const std::array<std::string, 1> directories = {"/var/run/cdi"};
+  const auto edits =
+      cdi::Registry::load(host::HostRoot(file("host")), directories)
+          .resolve(names);
+  ASSERT_TRUE(edits.has_value()) << edits.error().message();
+  // The GPU and the two capabilities of its slice, beside the control nodes.
+  const auto has = [&](std::string_view start) {
+    return std::any_of(edits->device_nodes.begin(), edits->device_nodes.end(),
+                       [start](const cdi::DeviceNode& node) {
+                         return node.path.starts_with(start);
+                       });
+  };
+  EXPECT_TRUE(has("/dev/nvidia-caps/nvidia-cap"));
+  EXPECT_TRUE(has("/dev/nvidiactl"));
+}
+
+TEST_F(AgentPlugin, WithoutTheDriversFilesACdiStrategyOffersNothingAndSaysWhy) {
+  start_kubelet();
+  start_agent({"--device-list-strategy=cdi-cri"});
+  EXPECT_TRUE(lists(kGpu, 0, 0));
+  EXPECT_THAT(agent().log(), HasSubstr("mount the driver's root"));
 }
 
 TEST_F(AgentPlugin, StaysSmallInThreads) {

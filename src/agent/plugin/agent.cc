@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "agent/plugin/cdi_specs.h"
 #include "agent/plugin/driver_remedy.h"
 #include "agent/plugin/known_gpus.h"
 #include "base/core/log.h"
@@ -168,11 +169,41 @@ void Agent::start_observer() {
 
 Result<std::shared_ptr<const AnswerContext>> Agent::make_context(
     const config::Settings& settings) const {
-  AnswerContext context{settings, {}, ControlNodes::kPass};
+  AnswerContext context;
+  context.settings = settings;
   if (platform_ != Platform::kNvml) context.control_nodes = ControlNodes::kOmit;
   TRY(context.host_devices,
       find_host_devices(settings, host::HostRoot(settings.dev_root)));
+  if (uses_cdi(settings) && inventory_ && platform_ == Platform::kNvml) {
+    const Result<void> written = renew_cdi_specs(context);
+    if (!written) {
+      context.cdi_problem =
+          "unable to create cdi spec file: " + written.error().message();
+    }
+  }
   return std::make_shared<const AnswerContext>(std::move(context));
+}
+
+void Agent::adopt_context(std::shared_ptr<const AnswerContext> context) {
+  const std::string before = context_ ? context_->cdi_problem : std::string();
+  context_ = std::move(context);
+  if (context_->cdi_problem == before) return;
+  if (context_->cdi_problem.empty()) {
+    log::info("cdi", "the CDI specs are written");
+  } else {
+    log::error("cdi", "{}", context_->cdi_problem);
+  }
+}
+
+/// Its classes are what answers of `context` may name.
+Result<void> Agent::renew_cdi_specs(AnswerContext& context) const {
+  const host::HostRoot host(context.settings.host_root);
+  TRY(const std::vector<cdi::Spec> specs,
+      make_cdi_specs(context.settings, context.host_devices,
+                     find_for_cdi(context.settings, host, *inventory_)));
+  TRY_VOID(write_cdi_specs(host, specs));
+  context.host_devices.further_cdi_devices = further_cdi_devices(specs);
+  return {};
 }
 
 bool Agent::run() {
@@ -291,11 +322,12 @@ void Agent::take_observations() {
 void Agent::on(const DriverUp& up) {
   if (driver_problem_) log::info("driver", "the driver is back");
   driver_problem_.reset();
-  // Its device nodes come with a driver. A channel that is still missing was
-  // complained of at the start.
-  if (auto context = make_context(settings_)) context_ = *std::move(context);
   inventory_ = std::make_shared<const device::Inventory>(
       inventory_ ? keep_lost_gpus(*up.inventory, *inventory_) : *up.inventory);
+  // Its device nodes come with a driver. A channel that is still missing was
+  // complained of at the start.
+  if (auto context = make_context(settings_))
+    adopt_context(*std::move(context));
   log::info("driver", "driver {}: {} GPUs, {} lost", inventory_->driver_version,
             up.inventory->gpus.size(), up.inventory->lost.size());
   if (inventory_->gpus.empty()) {
@@ -436,15 +468,21 @@ void Agent::report_stuck_driver(TimePoint now) {
 }
 
 void Agent::check_device_nodes(TimePoint now) {
-  if (!settings_.pass_device_specs) return;
+  if (!settings_.pass_device_specs && !uses_cdi(settings_)) return;
   if (nodes_check_at_ && now < *nodes_check_at_) return;
   nodes_check_at_ = now + kNodesInterval;
   Result<std::shared_ptr<const AnswerContext>> context =
       make_context(settings_);
-  if (!context || (*context)->host_devices == context_->host_devices) return;
-  context_ = *std::move(context);
-  log::info("driver", "device nodes to pass have changed: {}",
-            fmt::join(context_->host_devices.control_nodes, " "));
+  if (!context || ((*context)->host_devices == context_->host_devices &&
+                   (*context)->cdi_problem == context_->cdi_problem)) {
+    return;
+  }
+  if ((*context)->host_devices.control_nodes !=
+      context_->host_devices.control_nodes) {
+    log::info("driver", "device nodes to pass have changed: {}",
+              fmt::join((*context)->host_devices.control_nodes, " "));
+  }
+  adopt_context(*std::move(context));
   if (inventory_) rebuild();
   publish();
 }
@@ -511,7 +549,7 @@ void Agent::adopt(config::Loaded loaded,
       next.driver_root_ctr_path != settings_.driver_root_ctr_path ||
       next.discovery_strategy != settings_.discovery_strategy;
   settings_ = next;
-  context_ = std::move(context);
+  adopt_context(std::move(context));
   log::info("config", "Running with config:\n{}", dump_json(settings_));
   if (driver_moved) {
     // Another driver, perhaps another platform: nothing of the old one holds.
@@ -558,6 +596,7 @@ void Agent::rebuild() {
 std::optional<std::string> Agent::blocked(
     const resource::Resource& resource) const {
   if (driver_problem_) return driver_problem_->message();
+  if (!context_->cdi_problem.empty()) return context_->cdi_problem;
   if (resource.sharing().strategy == config::SharingStrategy::kMps) {
     const auto checked = mps_problem_.find(resource.name().value());
     if (checked == mps_problem_.end()) return "waiting for the MPS daemon";

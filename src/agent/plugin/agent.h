@@ -91,8 +91,13 @@ class Agent {
   void check_mps_daemons(TimePoint now);
   int poll_timeout_ms() const;
   void start_observer();
+  /// What answers rest on: the host's device nodes and, under a CDI strategy,
+  /// the specs, which are written here. Fails if `settings` require what the
+  /// host does not have.
   Result<std::shared_ptr<const AnswerContext>> make_context(
       const config::Settings& settings) const;
+  Result<void> renew_cdi_specs(AnswerContext& context) const;
+  void adopt_context(std::shared_ptr<const AnswerContext> context);
 
   SystemClock clock_;
   Inputs inputs_;

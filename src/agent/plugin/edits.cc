@@ -6,12 +6,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "agent/plugin/cdi_specs.h"
+
 namespace gpunode::plugin {
 namespace {
 
 using config::DeviceListStrategy;
 
-constexpr std::string_view kCdiVendor = "k8s.device-plugin.nvidia.com";
 constexpr std::string_view kVolumeMountRoot =
     "/var/run/nvidia-container-devices";
 /// The variable's name is the contract with nvidia-container-runtime.
@@ -25,6 +26,9 @@ std::vector<std::string> cdi_names(const resource::Allocation& allocation,
   }
   for (const int channel : host_devices.imex_channels) {
     names.push_back(fmt::format("{}/imex-channel={}", kCdiVendor, channel));
+  }
+  for (const std::string& device : host_devices.further_cdi_devices) {
+    names.push_back(fmt::format("{}/{}", kCdiVendor, device));
   }
   return names;
 }

@@ -128,6 +128,18 @@ TEST_F(EditsTest, CdiAloneLeavesDeviceNodesToTheRuntime) {
   EXPECT_THAT(answer.devices, IsEmpty());
 }
 
+TEST_F(EditsTest, FurtherCdiDevicesFollowTheGpus) {
+  use({DeviceListStrategy::kCdiCri});
+  host_devices.imex_channels = {0};
+  host_devices.further_cdi_devices = {"gdrcopy=all", "gds=all"};
+  EXPECT_THAT(express().cdi_devices,
+              ElementsAre("k8s.device-plugin.nvidia.com/gpu=U1",
+                          "k8s.device-plugin.nvidia.com/gpu=U0",
+                          "k8s.device-plugin.nvidia.com/imex-channel=0",
+                          "k8s.device-plugin.nvidia.com/gdrcopy=all",
+                          "k8s.device-plugin.nvidia.com/gds=all"));
+}
+
 TEST_F(EditsTest, CdiBesideEnvvarGivesBoth) {
   use({DeviceListStrategy::kCdiCri, DeviceListStrategy::kEnvvar});
   settings.gdrcopy_enabled = true;

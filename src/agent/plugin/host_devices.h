@@ -17,6 +17,8 @@ struct HostDevices {
   std::vector<std::string> control_nodes;
   /// IMEX channels that were asked for and exist: empty or {0}.
   std::vector<int> imex_channels;
+  /// CDI devices that go along with every GPU, without the vendor: "gds=all".
+  std::vector<std::string> further_cdi_devices;
 
   bool operator==(const HostDevices&) const = default;
 };

@@ -20,6 +20,8 @@ struct AnswerContext {
   config::Settings settings;
   HostDevices host_devices;
   ControlNodes control_nodes = ControlNodes::kPass;
+  /// Why no CDI name may be handed out; empty: nothing speaks against it.
+  std::string cdi_problem;
 };
 
 /// Immutable, so that any number of calls may be in it; a reload makes a new
