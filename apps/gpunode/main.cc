@@ -28,6 +28,7 @@ int main_with(int argc, char** argv) {
   CLI::App app("A Linux host with NVIDIA GPUs becomes a Kubernetes GPU node.",
                "gpunode");
   app.require_subcommand(1);
+  add_cdi(app, session);
   add_version(app, session);
   try {
     app.parse(argc, argv);

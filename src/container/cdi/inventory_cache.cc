@@ -3,9 +3,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -233,8 +234,10 @@ Result<void> store_findings(const std::string& path,
                             const Findings& findings) {
   if (findings.driver.version.empty()) return {};
   const std::string directory = directory_of(path);
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-    return Error::from_errno("make directory " + directory, errno);
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    return Error::from_errno("make directory " + directory, error.value());
   }
   const Cached cached{describe(source), module_version(source),
                       witnesses_of(source, findings), findings};

@@ -27,8 +27,8 @@ std::optional<Findings> load_findings(const std::string& path,
                                       const FindingsSource& source);
 
 /// Replaces the cache, readable by root alone: it decides what containers get.
-/// Makes its directory. Findings without a driver are not kept, since a driver
-/// may come at any time.
+/// Makes its directories. Findings without a driver are not kept, since a
+/// driver may come at any time.
 Result<void> store_findings(const std::string& path,
                             const FindingsSource& source,
                             const Findings& findings);

@@ -15,7 +15,8 @@
 namespace gpunode::cdi {
 
 /// A device node to be made in the container and allowed by its cgroup.
-/// What is absent is taken from the host's node when a container is made.
+/// What is absent is taken from the host's node when a container is made; a
+/// major never comes without a minor.
 struct DeviceNode {
   std::string path;       ///< In the container.
   std::string host_path;  ///< Empty: the same as `path`.

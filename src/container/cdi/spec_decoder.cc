@@ -132,6 +132,8 @@ constexpr auto kNodeFields = std::to_array<Field<DeviceNode>>({
 Result<void> read_node(Cursor& cursor, DeviceNode& node) {
   const Token& start = cursor.peek();
   TRY_VOID(cursor.object<DeviceNode>(node, kNodeFields));
+  // Go leaves zeroes out: with a major, no minor is minor 0.
+  if (node.major && !node.minor) node.minor = 0;
   return require(cursor, start, !node.path.empty(), "path");
 }
 

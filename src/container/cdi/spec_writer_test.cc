@@ -117,7 +117,6 @@ rc::Gen<std::string> awkward_text() {
 TEST(WrittenSpecs, ReadBackAsTheyWere) {
   const bool holds = rc::check("whatever the texts in them", [] {
     Spec spec = sample();
-    spec.devices[0].edits.device_nodes[0].minor.reset();
     const std::string text = *awkward_text();
     const std::string other = *awkward_text();
     spec.edits.hooks[0].args = {text, other, "x" + text};
