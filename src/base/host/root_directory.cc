@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +48,26 @@ std::string joined(const std::vector<std::string>& names) {
 
 Error failed(const char* attempt, std::string_view path, int error) {
   return Error::from_errno(std::string(attempt) + " " + printable(path), error);
+}
+
+/// Files that the kernel makes up look regular, and to read one may block or
+/// change something: /proc/kmsg, trace_pipe.
+bool is_made_up(long type) {
+  switch (type) {
+    case PROC_SUPER_MAGIC:
+    case SYSFS_MAGIC:
+    case DEBUGFS_MAGIC:
+    case TRACEFS_MAGIC:
+    case SECURITYFS_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+    case BPF_FS_MAGIC:
+    case PSTOREFS_MAGIC:
+    case EFIVARFS_MAGIC:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::optional<std::string> link_text(int directory, const std::string& name) {
@@ -202,6 +224,14 @@ Result<UniqueFd> reopen_file(const UniqueFd& path_fd, std::string_view shown) {
   if (!S_ISREG(status.st_mode)) {
     return Error(ErrorCode::kInvalidArgument,
                  "open " + printable(shown) + ": not a regular file");
+  }
+  struct statfs filesystem {};
+  if (::fstatfs(path_fd.get(), &filesystem) != 0) {
+    return failed("stat", shown, errno);
+  }
+  if (is_made_up(filesystem.f_type)) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "open " + printable(shown) + ": not a file of a disk");
   }
   const std::string self = "/proc/self/fd/" + std::to_string(path_fd.get());
   UniqueFd file(::open(self.c_str(), O_RDONLY | O_CLOEXEC));

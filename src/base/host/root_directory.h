@@ -45,7 +45,8 @@ class RootDirectory {
   Result<UniqueFd> open_path(const std::string& path, int flags) const;
 
   /// A regular file for reading; anything else is kInvalidArgument and is not
-  /// opened, so that a FIFO cannot hold us and no device notices.
+  /// opened, so that a FIFO cannot hold us and no device notices. Nor are files
+  /// of /proc, /sys and the like, which only look regular.
   Result<UniqueFd> open_file(const std::string& path) const;
 
   /// The whole of a regular file; more than `limit_bytes` is kCorrupt.
@@ -92,7 +93,7 @@ class RootDirectory {
 Result<UniqueFd> open_file_at(int directory, const std::string& name);
 
 /// Opens for reading what an O_PATH descriptor of a regular file stands for.
-/// Needs /proc. kInvalidArgument for anything else.
+/// Needs /proc. kInvalidArgument for anything else; see open_file.
 Result<UniqueFd> reopen_file(const UniqueFd& path_fd, std::string_view shown);
 
 /// At most `limit_bytes` from the start of an open file; more is kCorrupt.

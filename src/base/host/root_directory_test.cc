@@ -196,6 +196,14 @@ TEST_F(ARoot, HasOnlyRegularFilesRead) {
   EXPECT_FALSE(root_->read_file("environ", 100));
 }
 
+TEST_F(ARoot, HasNoFilesOfTheKernelRead) {
+  const auto proc = RootDirectory::open("/proc/self");
+  ASSERT_TRUE(proc);
+  EXPECT_TRUE(proc->exists("environ"));
+  EXPECT_EQ(proc->read_file("environ", 100000).error().code(),
+            ErrorCode::kInvalidArgument);
+}
+
 TEST_F(ARoot, ListsNamesUpToALimit) {
   tree_.file("root/d/b", "");
   tree_.file("root/d/a", "");
