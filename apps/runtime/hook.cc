@@ -1,0 +1,154 @@
+#include "apps/runtime/hook.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "apps/runtime/hook_command.h"
+#include "base/core/log.h"
+#include "base/host/host_root.h"
+#include "container/hook/confinement.h"
+#include "container/hook/container_state.h"
+#include "container/hook/permissions.h"
+
+namespace gpunode::runtime {
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+
+/// A hook's environment comes from the runtime, and may have come from the
+/// image: it means nothing here.
+std::optional<std::string> no_environment(std::string_view /*name*/) {
+  return std::nullopt;
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+int print_help(const HookCommand& command) {
+  print("NAME:\n   " + std::string(command.name) + " - " +
+        std::string(command.usage) + "\n\nOPTIONS:\n" +
+        text::describe_flags(command.flags));
+  return kDone;
+}
+
+int print_all_help() {
+  std::string text = "Hooks of a container that is being made.\n\nCOMMANDS:\n";
+  for (const HookCommand& command : hook_commands()) {
+    text += "   " + std::string(command.name) + "  " +
+            std::string(command.usage) + "\n";
+  }
+  print(text);
+  return kDone;
+}
+
+Result<std::string> read_state_text(const std::string& path) {
+  if (path.empty() || path == "-") {
+    return host::read_all(STDIN_FILENO, hook::kMaxStateBytes,
+                          "the container's state on standard input");
+  }
+  return host::HostRoot().read_file(path, hook::kMaxStateBytes);
+}
+
+/// Of several paths those that are not there are only named.
+Result<std::vector<std::string>> change_modes(const host::RootDirectory& root,
+                                              const ModeChange& change) {
+  std::vector<std::string> warnings;
+  for (const std::string& path : change.paths) {
+    const auto changed = hook::change_mode(root, path, change.mode);
+    if (changed) continue;
+    if (changed.error().code() != ErrorCode::kNotFound) return changed.error();
+    warnings.push_back(changed.error().message());
+  }
+  return warnings;
+}
+
+/// What was left undone without harm.
+Result<std::vector<std::string>> carry_out(const HookRequest& request) {
+  TRY(const std::string text, read_state_text(request.state_path));
+  TRY(const auto state, hook::parse_container_state(text));
+  TRY(const auto root, hook::open_container_root(state));
+  if (request.mode_change) return change_modes(root, *request.mode_change);
+  return hook::apply(request.task, host::HostRoot(), root, true);
+}
+
+int fail(std::string_view name, const Error& error) {
+  log::error("hook", "{}: {}", name, error.message());
+  return kFailed;
+}
+
+int run_command(const HookCommand& command,
+                std::span<const std::string> arguments) {
+  const auto flags =
+      text::GoFlags::parse(command.flags, arguments, no_environment);
+  if (!flags) {
+    print("Incorrect Usage: " + flags.error().message() + "\n\n");
+    print_help(command);
+    return fail(command.name, flags.error());
+  }
+  if (flags->asks_for_help()) return print_help(command);
+  const auto request = command.read(*flags);
+  if (!request) return fail(command.name, request.error());
+  if (!command.idle_reason.empty()) {
+    log::info("hook", "{}: nothing is done: {}", command.name,
+              command.idle_reason);
+    return kDone;
+  }
+  const auto warnings = carry_out(*request);
+  if (!warnings) return fail(command.name, warnings.error());
+  for (const std::string& warning : *warnings) {
+    log::warning("hook", "{}: {}", command.name, warning);
+  }
+  return kDone;
+}
+
+/// Flags before a hook's name, which NVIDIA's tool has.
+std::span<const text::GoFlag> global_flags() {
+  static const std::array kFlags = {
+      text::GoFlag{.name = "debug",
+                   .kind = text::GoFlag::Kind::kBool,
+                   .aliases = {"d"},
+                   .usage = "Accepted; there is nothing more to say"},
+      text::GoFlag{.name = "quiet",
+                   .kind = text::GoFlag::Kind::kBool,
+                   .usage = "Say only what went wrong"}};
+  return kFlags;
+}
+
+/// Specs live longer than programs: what a newer one asks of us must not keep
+/// a container from starting.
+int refuse_kindly(std::string_view what) {
+  log::warning("hook", "{}", what);
+  return kDone;
+}
+
+}  // namespace
+
+int run_hook(std::span<const std::string> arguments) {
+  if (const auto confined = hook::confine_process(); !confined) {
+    return fail("hook", confined.error());
+  }
+  const auto flags =
+      text::GoFlags::parse(global_flags(), arguments, no_environment);
+  if (!flags) return refuse_kindly("No CDI hook specified");
+  if (flags->asks_for_help()) return print_all_help();
+  if (flags->is_true("quiet")) log::set_level(log::Level::kError);
+  const std::vector<std::string>& rest = flags->arguments();
+  if (rest.empty()) return refuse_kindly("No CDI hook specified");
+  const HookCommand* const command = find_hook_command(rest.front());
+  if (command == nullptr) {
+    return refuse_kindly("Unsupported CDI hook: " +
+                         host::printable(rest.front()));
+  }
+  return run_command(*command, std::span(rest).subspan(1));
+}
+
+}  // namespace gpunode::runtime
