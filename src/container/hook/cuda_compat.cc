@@ -80,16 +80,16 @@ Result<CompatNote> parse_compat_note(std::string_view json) {
   document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
   if (document.HasParseError() || !document.IsObject()) return corrupt;
   CompatNote note;
-  const auto cuda = document.FindMember("CUDA Version");
-  if (cuda != document.MemberEnd() && cuda->value.IsString()) {
-    note.cuda_version = {cuda->value.GetString(),
-                         cuda->value.GetStringLength()};
+  constexpr const char* kCuda = "CUDA Version";
+  constexpr const char* kDrivers = "Driver";
+  if (document.HasMember(kCuda) && document[kCuda].IsString()) {
+    note.cuda_version = {document[kCuda].GetString(),
+                         document[kCuda].GetStringLength()};
   }
-  const auto drivers = document.FindMember("Driver");
-  if (drivers == document.MemberEnd() || !drivers->value.IsArray()) {
+  if (!document.HasMember(kDrivers) || !document[kDrivers].IsArray()) {
     return corrupt;
   }
-  for (const auto& value : drivers->value.GetArray()) {
+  for (const auto& value : document[kDrivers].GetArray()) {
     const auto major = driver_major(value);
     if (!major) return corrupt;
     note.driver_majors.push_back(*major);
