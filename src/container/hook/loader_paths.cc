@@ -150,10 +150,13 @@ class CacheUpdate {
       for (const std::string& name : *names)
         add_hwcaps(below + "/" + name, name);
     }
+    std::vector<Library> libraries = scanner_.scan(path);
     const auto id = directory_id(root_, path);
-    const bool is_folder = id && folder_ids_.count(*id) != 0;
-    for (Library& library : scanner_.scan(path)) {
-      if (is_folder) link_soname(path, library);
+    if (id && folder_ids_.count(*id) != 0 && link_sonames(path, libraries)) {
+      // A link to a soname leads somewhere now ("libx.so" to "libx.so.1").
+      libraries = scanner_.scan(path);
+    }
+    for (const Library& library : libraries) {
       // ldconfig makes the link it then names; without it the file is named.
       entries_.push_back(
           {library.object.cache_flags, library.soname,
@@ -171,22 +174,31 @@ class CacheUpdate {
     }
   }
 
-  /// Makes the soname lead to the library that was chosen for it, as ldconfig
-  /// would. Specs that other tools wrote count on it.
-  void link_soname(const std::string& folder, Library& library) const {
-    if (library.soname_exists && !library.soname_is_other) return;
-    const std::string path = folder + "/" + library.soname;
+  /// Makes each soname lead to the library that was chosen for it, as ldconfig
+  /// would. Specs that other tools wrote count on it. True if any was made.
+  bool link_sonames(const std::string& folder,
+                    const std::vector<Library>& libraries) const {
+    bool made = false;
+    for (const Library& library : libraries) {
+      if (library.soname_exists && !library.soname_is_other) continue;
+      const std::string path = folder + "/" + library.soname;
+      if (may_link(path) && root_.replace_link(path, library.file_name)) {
+        made = true;
+      }
+    }
+    return made;
+  }
+
+  /// Nothing is there but perhaps a link, and nobody asked for that one.
+  bool may_link(const std::string& path) const {
     const auto& links = paths_.links;
-    if (std::find(links.begin(), links.end(), path) != links.end()) return;
+    if (std::find(links.begin(), links.end(), path) != links.end()) {
+      return false;
+    }
     const auto there = root_.open_path(path, O_PATH | O_NOFOLLOW);
     struct stat status {};
-    if (there &&
-        (::fstat(there->get(), &status) != 0 || !S_ISLNK(status.st_mode))) {
-      return;  // A file of the image's own.
-    }
-    if (root_.replace_link(path, library.file_name)) {
-      library.soname_exists = true;
-    }
+    return !there ||
+           (::fstat(there->get(), &status) == 0 && S_ISLNK(status.st_mode));
   }
 
   Result<void> write_cache() {

@@ -226,6 +226,16 @@ TEST_F(ALoaderIn, AHundredStartsLeaveOneTree) {
   EXPECT_EQ(listing(tree_.path()), first);
 }
 
+TEST_F(ALoaderIn, LinksToSonamesThatWereMissingAreFoundAtOnce) {
+  library("opt/driver/libcuda.so.550", "libcuda.so.1");
+  tree_.link("opt/driver/libcuda.so", "libcuda.so.1");
+  update({.folders = {"/opt/driver"}});
+  const std::string first = content(tree_.path("etc/ld.so.cache"));
+  EXPECT_THAT(ours(), HasSubstr("=> /opt/driver/libcuda.so\n"));
+  update({.folders = {"/opt/driver"}});
+  EXPECT_EQ(content(tree_.path("etc/ld.so.cache")), first);
+}
+
 TEST_F(ALoaderIn, ADriverThatMovedIsNotRememberedTwice) {
   library("old/libcuda.so.550", "libcuda.so.1");
   library("new/libcuda.so.560", "libcuda.so.1");
