@@ -5,3 +5,32 @@ target_link_libraries(runtime_hook PUBLIC base_core base_host base_text containe
 add_executable(hook-runner hook_runner.cc)
 target_link_libraries(hook-runner PRIVATE runtime_hook)
 gpunode_static_program(hook-runner)
+
+# What runs in a test's container: nothing of a sanitizer, nothing but libc.
+add_library(gpunode-fixture SHARED hook_fixture_library.cc)
+set_target_properties(gpunode-fixture PROPERTIES VERSION 550.1 SOVERSION 1)
+add_library(gpunode-evil SHARED hook_evil_library.cc)
+add_executable(asks-driver hook_fixture_program.cc)
+target_link_libraries(asks-driver PRIVATE gpunode-fixture)
+set_target_properties(asks-driver PROPERTIES SKIP_BUILD_RPATH ON)
+foreach(target gpunode-fixture gpunode-evil asks-driver)
+  target_link_options(${target} PRIVATE -Wl,--as-needed)
+  if(GPUNODE_SANITIZE)
+    target_compile_options(${target} PRIVATE -fno-sanitize=all)
+    target_link_options(${target} PRIVATE -fno-sanitize=all)
+  endif()
+endforeach()
+
+add_library(hook_fixture STATIC hook_fixture.cc)
+target_link_libraries(hook_fixture PUBLIC base_host GTest::gmock GTest::gtest)
+target_compile_definitions(hook_fixture PUBLIC
+  GPUNODE_HOOK_RUNNER="$<TARGET_FILE:hook-runner>"
+  GPUNODE_FIXTURE_LIBRARY="$<TARGET_FILE:gpunode-fixture>"
+  GPUNODE_FIXTURE_PROGRAM="$<TARGET_FILE:asks-driver>"
+  GPUNODE_EVIL_LIBRARY="$<TARGET_FILE:gpunode-evil>"
+  $<$<NOT:$<BOOL:${GPUNODE_SANITIZE}>>:GPUNODE_HOOK_IS_STATIC>)
+
+foreach(name hook_program_test hook_attack_test)
+  gpunode_test(${name} SOURCES ${name}.cc LIBRARIES hook_fixture LABELS T1 TIMEOUT 300)
+  add_dependencies(${name} hook-runner gpunode-fixture gpunode-evil asks-driver)
+endforeach()
