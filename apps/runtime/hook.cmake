@@ -29,8 +29,3 @@ target_compile_definitions(hook_fixture PUBLIC
   GPUNODE_FIXTURE_PROGRAM="$<TARGET_FILE:asks-driver>"
   GPUNODE_EVIL_LIBRARY="$<TARGET_FILE:gpunode-evil>"
   $<$<NOT:$<BOOL:${GPUNODE_SANITIZE}>>:GPUNODE_HOOK_IS_STATIC>)
-
-foreach(name hook_program_test hook_attack_test)
-  gpunode_test(${name} SOURCES ${name}.cc LIBRARIES hook_fixture LABELS T1 TIMEOUT 300)
-  add_dependencies(${name} hook-runner gpunode-fixture gpunode-evil asks-driver)
-endforeach()
