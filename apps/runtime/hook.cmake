@@ -27,5 +27,7 @@ target_compile_definitions(hook_fixture PUBLIC
   GPUNODE_HOOK_RUNNER="$<TARGET_FILE:hook-runner>"
   GPUNODE_FIXTURE_LIBRARY="$<TARGET_FILE:gpunode-fixture>"
   GPUNODE_FIXTURE_PROGRAM="$<TARGET_FILE:asks-driver>"
-  GPUNODE_EVIL_LIBRARY="$<TARGET_FILE:gpunode-evil>"
-  $<$<NOT:$<BOOL:${GPUNODE_SANITIZE}>>:GPUNODE_HOOK_IS_STATIC>)
+  GPUNODE_EVIL_LIBRARY="$<TARGET_FILE:gpunode-evil>")
+if(NOT GPUNODE_SANITIZE)
+  target_compile_definitions(hook_fixture PUBLIC GPUNODE_HOOK_IS_STATIC)
+endif()
