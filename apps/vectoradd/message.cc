@@ -25,9 +25,10 @@ void write_all(int fd, const char* text, std::size_t length) {
 
 void write_line(int fd, const char* format, std::va_list arguments) {
   std::array<char, kLineBytes> line{};
-  // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the callers' va_start
+  // NOLINTBEGIN(clang-analyzer-valist.Uninitialized): the callers' va_start
   const int wanted =
       std::vsnprintf(line.data(), line.size() - 1, format, arguments);
+  // NOLINTEND(clang-analyzer-valist.Uninitialized)
   if (wanted < 0) return;
   auto length = static_cast<std::size_t>(wanted);
   if (length > line.size() - 2) length = line.size() - 2;

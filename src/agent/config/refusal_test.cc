@@ -163,7 +163,7 @@ TEST(Refusal, OfFilesInThePeersWords) {
        "c.yaml:1:72"},
       {devices("{a: b}"),
        {},
-       kJson + "unrecognized type for devices spec: {\"a\":\"b\"}",
+       kJson + R"(unrecognized type for devices spec: {"a":"b"})",
        "c.yaml:1:71"},
       {slicing("{name: example.com/gpu, replicas: 2}"),
        {},
