@@ -28,7 +28,7 @@ void require(bool claim) {
 
 /// GPU 0 is offered whole, the other two in four Replicas each.
 const Resource& offered() {
-  static const Resource resource = [] {
+  static const Resource kOffered = [] {
     config::Settings settings;
     settings.custom_sharing = true;
     settings.time_slicing.emplace();
@@ -36,7 +36,7 @@ const Resource& offered() {
                                          config::DeviceRefs{{"1", "2"}}, 4}};
     return build_resources(simulated_node(3), settings).resources.at(0);
   }();
-  return resource;
+  return kOffered;
 }
 
 std::vector<std::string> lines(std::string_view text) {
@@ -82,9 +82,9 @@ void check_allocation(const std::vector<std::string>& ids) {
 
 void check_preference(const std::vector<std::string>& ids, bool is_packed,
                       std::int32_t size) {
-  static const device::Topology topology = simulated_node(3).topology;
+  static const device::Topology kTopology = simulated_node(3).topology;
   const PreferredAllocator allocator(
-      offered(), topology,
+      offered(), kTopology,
       is_packed ? config::AllocationPolicy::kPacked
                 : config::AllocationPolicy::kDistributed);
   const auto preferred = allocator.prefer(ids, {}, size);

@@ -23,9 +23,10 @@ int release_program(dl_phdr_info* info, std::size_t /*size*/, void* /*data*/) {
     const std::uintptr_t end =
         info->dlpi_addr + segment.p_vaddr + segment.p_filesz;
     // Advice: where it is refused nothing is lost but the saving.
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives addresses.
+    // NOLINTBEGIN(performance-no-int-to-ptr): the kernel gives addresses.
     static_cast<void>(
         ::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED));
+    // NOLINTEND(performance-no-int-to-ptr)
   }
   return 1;  // The first object is the program; libraries are others' too.
 }

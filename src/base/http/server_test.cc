@@ -22,8 +22,8 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const std::string get_health = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
-const std::string get_and_close =
+const std::string kGetHealth = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+const std::string kGetAndClose =
     "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 /// A client of the server under test, never waiting either.
@@ -133,7 +133,7 @@ class ServerTest : public testing::Test {
 };
 
 TEST_F(ServerTest, ServesAPage) {
-  EXPECT_EQ(talk(get_and_close),
+  EXPECT_EQ(talk(kGetAndClose),
             "HTTP/1.1 200 OK\r\n"
             "Content-Type: text/plain\r\n"
             "Content-Length: 3\r\n"
@@ -177,7 +177,7 @@ TEST_F(ServerTest, AnswersHugeHeadsWithoutResettingTheConnection) {
 
 TEST_F(ServerTest, TakesARequestByteByByte) {
   Client client = connect();
-  for (const char c : get_and_close) {
+  for (const char c : kGetAndClose) {
     ASSERT_EQ(client.send(std::string(1, c)), 1U);
     settle();
   }
@@ -187,8 +187,8 @@ TEST_F(ServerTest, TakesARequestByteByByte) {
 
 TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
   const std::string text =
-      talk(get_health + "GET /a HTTP/1.1\r\nHost: x\r\n\r\n" + get_health +
-           get_and_close + get_health);
+      talk(kGetHealth + "GET /a HTTP/1.1\r\nHost: x\r\n\r\n" + kGetHealth +
+           kGetAndClose + kGetHealth);
   std::string codes;
   for (std::size_t at = text.find("HTTP/1.1 "); at != std::string::npos;
        at = text.find("HTTP/1.1 ", at + 1)) {
@@ -201,7 +201,7 @@ TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
 TEST_F(ServerTest, KeepsAConnectionForTheNextRequest) {
   Client client = connect();
   for (int i = 1; i <= 3; ++i) {
-    client.send(get_health);
+    client.send(kGetHealth);
     const std::size_t before = client.received().size();
     ASSERT_TRUE(
         turn_until(client, [&] { return client.received().size() > before; }));
@@ -213,7 +213,7 @@ TEST_F(ServerTest, KeepsAConnectionForTheNextRequest) {
 
 TEST_F(ServerTest, AnswersAClientThatHasEndedItsSide) {
   Client client = connect();
-  client.send(get_health);
+  client.send(kGetHealth);
   client.end_sending();
   ASSERT_TRUE(turn_until_over(client));
   EXPECT_THAT(client.received(), EndsWith("ok\n"));
@@ -231,7 +231,7 @@ TEST_F(ServerTest, ServesOthersWhileOneDoesNotReadItsAnswer) {
   Client deaf = connect();
   deaf.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
   settle();
-  EXPECT_THAT(talk(get_and_close), EndsWith("ok\n"));
+  EXPECT_THAT(talk(kGetAndClose), EndsWith("ok\n"));
   clock_.advance(seconds(11));
   server_.step();
   ASSERT_TRUE(turn_until_over(deaf));
@@ -258,11 +258,11 @@ TEST_F(ServerTest, EndsConnectionsThatTakeTooLong) {
 
 TEST_F(ServerTest, LetsIdleConnectionsLiveBetweenTwoScrapes) {
   Client client = connect();
-  client.send(get_health);
+  client.send(kGetHealth);
   settle();
   clock_.advance(seconds(60));
   server_.step();
-  client.send(get_health);
+  client.send(kGetHealth);
   settle();
   client.receive();
   EXPECT_FALSE(client.is_over());
@@ -277,7 +277,7 @@ TEST_F(ServerTest, WakesItsOwnerForTimeouts) {
   const SystemClock clock;
   Server server = *Server::listen("127.0.0.1:0", clock);
   Client client(server.address());
-  client.send(get_and_close);  // 404, then a farewell of two seconds.
+  client.send(kGetAndClose);  // 404, then a farewell of two seconds.
   pollfd entry{server.fd(), POLLIN, 0};
   while (!client.is_over()) {
     ASSERT_EQ(::poll(&entry, 1, 10000), 1);
@@ -300,7 +300,7 @@ TEST_F(ServerTest, StaysOpenToProbesBehindManySilentClients) {
     if (i % 2 == 0) silent.back().send("GET /");
     settle();
   }
-  EXPECT_THAT(talk(get_and_close), EndsWith("ok\n"));
+  EXPECT_THAT(talk(kGetAndClose), EndsWith("ok\n"));
   int open = 0;
   for (Client& client : silent) {
     client.receive();
@@ -312,7 +312,7 @@ TEST_F(ServerTest, StaysOpenToProbesBehindManySilentClients) {
 
 TEST_F(ServerTest, TurnsQuietWhenDescriptorsRunOutAndRecovers) {
   Client client = connect();
-  client.send(get_and_close);
+  client.send(kGetAndClose);
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   rlimit none = before;
