@@ -667,6 +667,10 @@ AgentView Agent::view() const {
   view.xids = xids_;
   view.driver_losses = driver_losses_;
   view.observer_stuck = observer_->stuck_for(clock_.now());
+  if (auto report = oci::read_ungranted(host::HostRoot(settings_.host_root),
+                                        oci::kUngrantedDirectory)) {
+    view.ungranted = *std::move(report);
+  }
   return view;
 }
 

@@ -97,6 +97,27 @@ void add_configuration(const AgentView& view, metrics::Registry& page) {
       .set(static_cast<double>(view.problems.size()));
 }
 
+/// What containers do must not make the page grow without end: each of these is
+/// a name of a Pod's.
+constexpr std::size_t kMostUngranted = 100;
+
+void add_ungranted(const AgentView& view, metrics::Registry& page) {
+  page.gauge("gpunode_ungranted_containers",
+             "Containers that asked for GPUs which nobody had granted them.")
+      .set(static_cast<double>(view.ungranted.size()));
+  std::size_t named = 0;
+  for (const oci::UngrantedContainer& one : view.ungranted) {
+    if (++named > kMostUngranted) break;
+    page.counter("gpunode_ungranted_requests_total",
+                 "Starts of such a container; the first hundred are named.",
+                 {{"namespace", one.pod_namespace},
+                  {"pod", one.pod},
+                  {"container", one.container},
+                  {"image", one.image}})
+        .increment(one.times);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> not_ready_reasons(const AgentView& view) {
@@ -135,6 +156,7 @@ std::string metrics_page(const AgentView& view) {
   add_server(view, page);
   add_devices(view, page);
   add_configuration(view, page);
+  add_ungranted(view, page);
   return page.expose();
 }
 

@@ -11,6 +11,7 @@
 #include "agent/plugin/publisher.h"
 #include "agent/resource/problem.h"
 #include "base/core/clock.h"
+#include "container/oci/ungranted_report.h"
 #include "gpu/device/health.h"
 #include "k8s/kubelet/server.h"
 
@@ -33,6 +34,8 @@ struct AgentView {
   std::uint64_t xids = 0;
   std::uint64_t driver_losses = 0;
   std::size_t config_warnings = 0;
+  /// Containers that asked for GPUs nobody had granted them.
+  std::vector<oci::UngrantedContainer> ungranted;
 };
 
 /// An NVML call of this length is a driver that hangs.
