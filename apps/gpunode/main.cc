@@ -29,6 +29,7 @@ int main_with(int argc, char** argv) {
                "gpunode");
   app.require_subcommand(1);
   add_cdi(app, session);
+  add_doctor(app, session);
   add_version(app, session);
   try {
     app.parse(argc, argv);
