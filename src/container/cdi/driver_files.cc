@@ -92,8 +92,8 @@ class Search {
     libraries.run();
     if (!found_.version.empty()) {
       add_programs();
-      add_configs();
       if (search_.with_graphics) {
+        add_configs();
         add_xorg_modules(libraries.library_directories());
       }
       add_firmware();
@@ -145,8 +145,6 @@ class Search {
       directories.assign(kConfigDirectories.begin(), kConfigDirectories.end());
     }
     for (const Config& config : kConfigs) {
-      const bool is_graphics = config.capabilities == kGraphicsFile;
-      if (is_graphics && !search_.with_graphics) continue;
       std::vector<std::string> places = directories;
       if (config.may_be_at_root) places.emplace_back("/");
       const std::string path =

@@ -79,7 +79,7 @@ struct DriverSearch {
   std::vector<std::string> additional_libraries;
   /// The GLVND and OpenCL loaders too; images usually bring their own.
   bool with_loader_libraries = false;
-  bool with_graphics = true;
+  bool with_graphics = true;  ///< EGL, Vulkan, X.Org; and OpenCL's vendor file.
   bool with_sockets = true;
 };
 

@@ -160,6 +160,7 @@ TEST(DriverFiles, MakeLinksOnlyThatTheHostHasOrTheDriverNeeds) {
   add_library(host, lib, "libGLX_nvidia", "libGLX_nvidia.so.0");
   add_library(host, lib, "libnvidia-encode", "libnvidia-encode.so.1");
   host.link(lib + "/libnvidia-encode.so", "libnvidia-encode.so.1");
+  add_library(host, lib, "libnvidia-vulkan-producer", "");
   add_library(host, lib, "libnvidia-glcore", "");
   host.link(lib + "/libnvidia-glcore.so", "libnvidia-glcore.so." + kVersion);
   // Sonames that are no names.
@@ -181,6 +182,8 @@ TEST(DriverFiles, MakeLinksOnlyThatTheHostHasOrTheDriverNeeds) {
           "/usr/lib64/libnvidia-opticalflow.so -> libnvidia-opticalflow.so.1",
           "/usr/lib64/libnvidia-opticalflow.so.1 -> "
           "libnvidia-opticalflow.so.550.163.01",
+          "/usr/lib64/libnvidia-vulkan-producer.so -> "
+          "libnvidia-vulkan-producer.so.550.163.01",
           "/usr/lib64/libtext.so.1 -> libtext.so.550.163.01"));
 }
 

@@ -331,7 +331,9 @@ ContainerEdits common_edits(const Findings& found,
   }
   // So that a runtime inside the container does not do it all again.
   edits.env.emplace_back("NVIDIA_VISIBLE_DEVICES=void");
-  add_group(edits, found, Group::kControl, options);
+  // One device with every node: there the control nodes are its own.
+  const bool is_management = options.mode == Mode::kManagement;
+  if (!is_management) add_group(edits, found, Group::kControl, options);
   add_group(edits, found, Group::kAdditional, options);
   HookWork work;
   std::set<std::string> folders;
@@ -351,8 +353,8 @@ ContainerEdits common_edits(const Findings& found,
   }
   work.library_folders.assign(folders.begin(), folders.end());
   work.host_driver_version = driver.version;
-  work.device_node_policy = options.mode != Mode::kManagement;
-  work.application_profile = true;
+  work.device_node_policy = !is_management;
+  work.application_profile = !is_management;
   edits.hooks = make_hooks(work, options.hooks);
   return edits;
 }

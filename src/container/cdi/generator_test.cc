@@ -317,10 +317,13 @@ TEST(GeneratedSpec, OfManagementHasEveryNode) {
   ASSERT_TRUE(spec) << spec.error().message();
   EXPECT_EQ(spec->kind, "management.nvidia.com/gpu");
   EXPECT_THAT(device_names(*spec), ElementsAre("all"));
-  // 4 GPUs and 4 capabilities; the 4 control nodes are common.
-  EXPECT_THAT(spec->devices[0].edits.device_nodes, SizeIs(8));
-  EXPECT_THAT(spec->edits.hooks.at(0).args,
-              testing::Not(testing::Contains("--device-node-policy")));
+  // 4 GPUs, 4 capabilities, 4 control nodes.
+  EXPECT_THAT(spec->devices[0].edits.device_nodes, SizeIs(12));
+  EXPECT_THAT(spec->edits.device_nodes, IsEmpty());
+  EXPECT_THAT(
+      spec->edits.hooks.at(0).args,
+      testing::Not(testing::AnyOf(testing::Contains("--device-node-policy"),
+                                  testing::Contains("--application-profile"))));
 }
 
 TEST(GeneratedSpec, OfOtherModesHasTheirNodes) {

@@ -291,6 +291,9 @@ void LibrarySearch::add_links(const DriverDirectory& directory,
   if (has_short_name && name != stem + ".so" && soname != stem + ".so") {
     add_link(library, stem + ".so", soname);
   }
+  if (stem == "libnvidia-vulkan-producer") {
+    add_link(library, stem + ".so", name);
+  }
   if (stem == "libGLX_nvidia") {
     add_link(library, "libGLX_indirect.so.0", name);
   }
