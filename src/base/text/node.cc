@@ -100,6 +100,7 @@ std::string to_json(const Node& value) {
 
 std::string json_string(std::string_view value) {
   std::string out = "\"";
+  out.reserve(value.size() + 2);
   for (const char c : value) append_escaped(out, c);
   out += '"';
   return out;

@@ -1,0 +1,211 @@
+#include "apps/runtime/create.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "apps/runtime/bundle_file.h"
+#include "apps/runtime/device_edits.h"
+#include "container/oci/config_edit.h"
+#include "container/oci/grant_rule.h"
+#include "container/oci/host_device.h"
+#include "container/oci/kubelet_record.h"
+#include "container/oci/mode.h"
+#include "container/oci/pod_identity.h"
+#include "container/oci/requirement.h"
+#include "container/oci/ungranted_log.h"
+#include "gpu/procfs/kernel_module.h"
+
+namespace gpunode::runtime {
+namespace {
+
+constexpr std::string_view kFailed =
+    "failed to create NVIDIA Container Runtime: ";
+
+/// What the kubelet's record grants. Outside Kubernetes that is nothing.
+Result<oci::Grant> load_grant(const oci::PodIdentity& who,
+                              const oci::ToolkitConfig& rules,
+                              const host::HostRoot& host) {
+  if (!who.is_known()) return oci::Grant();
+  const std::string path =
+      fmt::format("{}/{}", rules.gpunode.kubelet_root, oci::kKubeletRecord);
+  constexpr std::size_t kLargest = std::size_t{64} << 20U;
+  const auto text = host.read_file(path, kLargest);
+  if (!text) {
+    // No record: no device plugin has ever granted anything here.
+    if (text.error().code() == ErrorCode::kNotFound) return oci::Grant();
+    return text.error();
+  }
+  return oci::find_grant(*text, path, who.pod_uid, who.container_name);
+}
+
+bool is_exempt(const oci::PodIdentity& who, const oci::ToolkitConfig& rules) {
+  const auto& exempt = rules.gpunode.exempt_namespaces;
+  return who.is_known() && std::find(exempt.begin(), exempt.end(),
+                                     who.pod_namespace) != exempt.end();
+}
+
+std::string describe(const oci::PodIdentity& who) {
+  if (!who.is_known()) return "a container that is no Pod's";
+  return fmt::format("container {} of Pod {}/{}", who.container_name,
+                     who.pod_namespace, who.pod_name);
+}
+
+/// Notes that somebody asked for more than was granted.
+void note_ungranted(const oci::Ungranted& event, const CreateCall& call,
+                    Report& report) {
+  report.warn(fmt::format(
+      "{} asks for {} by its environment; {} (require-allocation is on)",
+      describe(event.who), oci::shown(event.asked), event.why));
+  const auto noted = oci::append_ungranted(
+      call.state_directory,
+      oci::ungranted_line(event, std::chrono::system_clock::now()));
+  if (!noted) report.warn(noted.error().message());
+}
+
+/// The request under require-allocation.
+Result<oci::ContainerRequest> read_granted(const oci::ContainerConfig& config,
+                                           oci::ContainerRequest asked,
+                                           const CreateCall& call,
+                                           const oci::ToolkitConfig& rules,
+                                           Report& report) {
+  const oci::PodIdentity who = oci::read_pod_identity(config);
+  if (is_exempt(who, rules)) return asked;
+  TRY(const oci::Grant grant, load_grant(who, rules, call.host));
+  TRY(oci::ContainerRequest granted,
+      oci::read_request(oci::restrict_to_grant(config, grant, rules), rules));
+  const bool is_overridden =
+      granted.devices.is_request() && asked.devices != granted.devices;
+  if (asked.devices.is_request() && (grant.is_empty || is_overridden)) {
+    note_ungranted(
+        {who, asked.devices,
+         grant.is_empty
+             ? std::string("no resource was allocated to it")
+             : fmt::format("it was allocated {}", oci::shown(granted.devices))},
+        call, report);
+  }
+  return granted;
+}
+
+Result<oci::ContainerRequest> read_request(const oci::ContainerConfig& config,
+                                           const CreateCall& call,
+                                           const oci::ToolkitConfig& rules,
+                                           Report& report) {
+  TRY(oci::ContainerRequest asked, oci::read_request(config, rules));
+  const bool is_request = asked.devices.is_request() ||
+                          asked.annotated.is_request() ||
+                          !asked.imex_channels.empty();
+  if (!rules.gpunode.require_allocation || !is_request) return asked;
+  return read_granted(config, std::move(asked), call, rules, report);
+}
+
+/// Capabilities that nobody supports: fatal where NVIDIA's legacy mode is
+/// asked for, passed over where theirs would not look.
+Result<void> check_capabilities(const oci::ContainerRequest& request,
+                                const std::string& mode,
+                                const oci::ToolkitConfig& rules,
+                                Report& report) {
+  if (request.unsupported_capabilities.empty()) return {};
+  std::string words =
+      fmt::format("unsupported capabilities found in '{}' (allowed '{}')",
+                  fmt::join(request.unsupported_capabilities, ","),
+                  rules.supported_capabilities);
+  if (mode == "legacy") {
+    return Error(ErrorCode::kInvalidArgument, std::move(words));
+  }
+  report.warn(std::move(words));
+  return {};
+}
+
+oci::RequirementFacts facts_of(const host::HostRoot& host) {
+  oci::RequirementFacts facts;
+  if (const auto module = procfs::load_kernel_module(host)) {
+    facts.driver_version = module->version;
+    const oci::DriverCuda cuda = oci::cuda_of_driver(module->version);
+    facts.cuda_version = cuda.version;
+    facts.is_cuda_at_least = cuda.is_at_least;
+  }
+  return facts;
+}
+
+Result<void> check_requirements(const oci::ContainerRequest& request,
+                                const host::HostRoot& host, Report& report) {
+  if (request.requirements.empty()) return {};
+  const oci::RequirementFacts facts = facts_of(host);
+  for (const std::string& expression : request.requirements) {
+    TRY(const oci::Verdict verdict, oci::judge(expression, facts));
+    const std::string shown = expression.substr(0, 300);
+    if (verdict == oci::Verdict::kUnmet) {
+      return Error(
+          ErrorCode::kUnsupported,
+          fmt::format("requirement error: unsatisfied condition: {}, please "
+                      "update your driver to a newer version, or use an "
+                      "earlier cuda container (the driver here is {}, CUDA {})",
+                      shown, facts.driver_version, facts.cuda_version));
+    }
+    if (verdict == oci::Verdict::kUnknown) {
+      report.warn(fmt::format("cannot tell whether this host meets {}", shown));
+    }
+  }
+  return {};
+}
+
+/// What the container gets for `plan`, device nodes complete.
+Result<std::vector<cdi::ContainerEdits>> plan_edits(
+    const oci::Plan& plan, const oci::ContainerRequest& request,
+    const CreateCall& call, const oci::ToolkitConfig& rules, Report& report) {
+  if (plan.source == oci::Source::kNothing) {
+    return std::vector<cdi::ContainerEdits>();
+  }
+  TRY_VOID(check_requirements(request, call.host, report));
+  TRY(auto edits, find_device_edits(plan, request, rules,
+                                    {call.host, call.cache_path}, report));
+  for (cdi::ContainerEdits& edit : edits) {
+    for (cdi::DeviceNode& node : edit.device_nodes) {
+      if (auto done = oci::complete_device(node, call.host); !done) {
+        return std::move(done).error().with_context(
+            "failed to inject CDI devices: failed to inject devices");
+      }
+    }
+  }
+  return edits;
+}
+
+Result<void> edit_bundle(const CreateCall& call,
+                         const oci::ToolkitConfig& rules, Report& report) {
+  TRY(BundleFile file, read_bundle_file(call.bundle));
+  TRY(const oci::ContainerConfig config,
+      oci::read_container_config(std::exchange(file.text, {}), file.path));
+  for (const std::string& warning : config.warnings) report.warn(warning);
+
+  TRY(const oci::ContainerRequest request,
+      read_request(config, call, rules, report));
+  for (const std::string& warning : request.warnings) report.warn(warning);
+  const std::string mode = oci::mode_of_program(call.program, rules);
+  TRY(const oci::Plan plan, oci::make_plan(mode, request, rules));
+  if (plan.source != oci::Source::kNothing) {
+    TRY_VOID(check_capabilities(request, mode, rules, report));
+  }
+  TRY(const auto edits, plan_edits(plan, request, call, rules, report));
+  const auto edited = oci::edit_config(config, edits, oci::LegacyHook::kRemove);
+  if (!edited) return {};
+  return replace_bundle_file(file, *edited);
+}
+
+}  // namespace
+
+Result<void> prepare_bundle(const CreateCall& call,
+                            const oci::ToolkitConfig& rules, Report& report) {
+  auto done = edit_bundle(call, rules, report);
+  if (done) return {};
+  const Error error = std::move(done).error();
+  if (error.message().starts_with(kFailed)) return error;
+  return Error(error.code(), std::string(kFailed) + error.message());
+}
+
+}  // namespace gpunode::runtime

@@ -1,0 +1,14 @@
+// gpunode-runtime --help.
+#pragma once
+
+#include <string_view>
+
+namespace gpunode::runtime {
+
+/// True if `first`, the first argument, asks for our own help. Under a peer's
+/// name the low-level runtime's is meant.
+bool is_help(std::string_view program, std::string_view first);
+
+void print_help();
+
+}  // namespace gpunode::runtime
