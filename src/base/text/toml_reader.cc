@@ -57,6 +57,43 @@ Result<void> check_dots(std::string_view text, std::string_view file_name) {
   return {};
 }
 
+// Behind the string that starts at `i`, or the end if it does not end.
+std::size_t string_end(std::string_view text, std::size_t i) {
+  const char quote = text[i];
+  const std::string three(3, quote);
+  const bool is_long = text.substr(i).starts_with(three);
+  for (i += is_long ? 3 : 1; i < text.size(); ++i) {
+    if (text[i] == '\\' && quote == '"') {
+      ++i;
+    } else if (is_long ? text.substr(i).starts_with(three)
+                       : text[i] == quote || text[i] == '\n') {
+      i += is_long ? 3 : 1;
+      break;
+    }
+  }
+  return std::min(i, text.size());
+}
+
+// Outside strings and comments TOML is ASCII; the parser does not survive all
+// of what is not.
+Result<void> check_ascii(std::string_view text, std::string_view file_name) {
+  std::size_t i = text.starts_with("\xef\xbb\xbf") ? 3 : 0;
+  while (i < text.size()) {
+    if (text[i] == '"' || text[i] == '\'') {
+      i = string_end(text, i);
+    } else if (text[i] == '#') {
+      i = std::min(text.size(), text.find('\n', i));
+    } else if ((static_cast<unsigned char>(text[i]) & 0x80U) != 0) {
+      const auto line = std::ranges::count(text.substr(0, i), '\n');
+      return corrupt(file_name, {static_cast<std::size_t>(line) + 1, 1},
+                     "letters beyond ASCII stand in quotes and comments only");
+    } else {
+      ++i;
+    }
+  }
+  return {};
+}
+
 /// Turns the parser's tree into ours.
 class Converter {
  public:
@@ -154,6 +191,7 @@ Result<Node> parse_toml(std::string_view text, std::string_view file_name) {
                                text.size(), kTomlLimitBytes));
   }
   TRY_VOID(check_dots(text, file_name));
+  TRY_VOID(check_ascii(text, file_name));
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     const toml::parse_error& problem = parsed.error();

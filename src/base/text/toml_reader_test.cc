@@ -45,6 +45,11 @@ TEST(ParseToml, SaysWhereItIsWrong) {
   EXPECT_THAT(refusal_of("a = 1\na = 2\n"), StartsWith("c.toml:2:"));
   EXPECT_THAT(refusal_of("[\n"), StartsWith("c.toml:1:2: "));
   EXPECT_THAT(refusal_of("[a.\n"), StartsWith("c.toml:1:"));
+  EXPECT_EQ(refusal_of("a = 1 # \u00e9\n\xef\xba\xbfv = 1\n"),
+            "c.toml:2:1: letters beyond ASCII stand in quotes and comments "
+            "only");
+  EXPECT_EQ(refusal_of("a = '''\u00e9'' '\n\u00e9'''\n\"\\\"\u00e9\" = 1"),
+            "accepted");
   EXPECT_THAT(refusal_of("a = \"\xff\"\n"), StartsWith("c.toml:1:"));
   EXPECT_THAT(refusal_of("a = \"x\ny\"\n"), StartsWith("c.toml:1:"));
 }
