@@ -1,0 +1,382 @@
+#include "container/engines/configurator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/text/go_text.h"
+#include "base/text/json_edit.h"
+#include "base/text/toml_reader.h"
+#include "container/engines/config_file.h"
+#include "container/engines/containerd_config.h"
+#include "container/engines/containerd_version.h"
+#include "container/engines/crio_config.h"
+#include "container/engines/device_nodes.h"
+#include "container/engines/docker_config.h"
+#include "container/engines/dump_proof.h"
+#include "container/engines/gpu_users.h"
+#include "container/engines/undo_record.h"
+
+namespace gpunode::engines {
+namespace {
+
+const char* daemon_name(Engine engine) {
+  return engine == Engine::kDocker ? "dockerd" : engine_name(engine);
+}
+
+Error taken_back(const Error& reason) {
+  return {reason.code(),
+          fmt::format("{}; every file is as it was before", reason.message())};
+}
+
+Error refused_as_it_is(const ConfigureTask& task, Error reason) {
+  return std::move(reason).with_context(
+      fmt::format("{} is not accepted by containerd as it is; repair it first",
+                  task.config_path));
+}
+
+}  // namespace
+
+const char* engine_name(Engine engine) {
+  switch (engine) {
+    case Engine::kContainerd:
+      return "containerd";
+    case Engine::kCrio:
+      return "crio";
+    case Engine::kDocker:
+      return "docker";
+  }
+  return "";
+}
+
+// ---------------------------------------------------------------------------
+// Asking engines.
+
+// Empty: there is none to ask. One below another root is not for this machine.
+std::string Configurator::program_of(const ConfigureTask& task) const {
+  if (!task.engine_path.empty()) return task.engine_path;
+  if (root_.prefix() != "/") return {};
+  for (const char* directory : {"/usr/bin/", "/usr/local/bin/", "/usr/sbin/",
+                                "/usr/local/sbin/", "/bin/"}) {
+    const std::string path = std::string(directory) + daemon_name(task.engine);
+    if (root_.exists(path)) return path;
+  }
+  return {};
+}
+
+Result<std::string> Configurator::dump_of(const ConfigureTask& task,
+                                          bool is_file_there) {
+  host::Command command;
+  command.argv = {program_of(task)};
+  if (is_file_there) {
+    command.argv.insert(command.argv.end(),
+                        {"--config", root_.outside(task.config_path)});
+  }
+  command.argv.insert(command.argv.end(),
+                      {"config", is_file_there ? "dump" : "default"});
+  return runner_.output(command);
+}
+
+Result<std::string> Configurator::crio_status(const ConfigureTask& task) {
+  std::string program = program_of(task);
+  if (program.empty()) program = "/usr/bin/crio";
+  host::Command command;
+  command.argv = {program, "status", "config"};
+  auto status = runner_.output(command);
+  if (status) return status;
+  const std::string older =
+      program.substr(0, program.rfind('/') + 1) + "crio-status";
+  command.argv = {older, "config"};
+  return runner_.output(command);
+}
+
+// ---------------------------------------------------------------------------
+// Planning.
+
+Result<bool> Configurator::merges_tables(const ConfigureTask& task,
+                                         const RuntimeRequest& request) {
+  const std::string program = program_of(task);
+  if (task.drop_in == ConfigureTask::DropIn::kNever || request.is_exact_copy ||
+      program.empty()) {
+    return false;
+  }
+  host::Command command;
+  command.argv = {program, "--version"};
+  TRY(const std::string output, runner_.output(command));
+  const auto version = parse_containerd_version(output);
+  return version && version->merges_plugin_tables();
+}
+
+// What containerd runs with, for what the file does not say.
+Result<void> Configurator::read_dump(const ConfigureTask& task,
+                                     const RuntimeRequest& request,
+                                     ContainerdFiles& files,
+                                     std::vector<std::string>& notes) {
+  TRY(const auto file,
+      text::parse_toml(files.config.value_or(""), task.config_path));
+  TRY(const long long ours, containerd_schema(file));
+  const text::KeyPath runtimes =
+      text::child(text::child(containerd_cri(ours), "containerd"), "runtimes");
+  const bool may_have_built_in =
+      files.drop_in == ContainerdFiles::DropIn::kNone &&
+      !request.is_exact_copy && !program_of(task).empty() &&
+      text::find_at(file, runtimes) == nullptr;
+  if (!may_have_built_in && !task.use_dump) return {};
+  auto dump = dump_of(task, files.config.has_value());
+  if (!dump) return refused_as_it_is(task, std::move(dump).error());
+  TRY(auto tree, text::parse_toml(*dump, "containerd config dump"));
+  TRY(const long long theirs, containerd_schema(tree));
+  if (ours == theirs || file.entries.empty()) {
+    (task.use_dump ? files.section_source : files.effective) = std::move(tree);
+  } else if (task.use_dump) {
+    notes.push_back(
+        fmt::format("containerd dumps version {} of a file of version {}; the "
+                    "file is what counts",
+                    theirs, ours));
+  }
+  return {};
+}
+
+Result<EnginePlan> Configurator::plan_for_containerd(
+    const ConfigureTask& task, const RuntimeRequest& request) {
+  using DropIn = ContainerdFiles::DropIn;
+  ContainerdFiles files;
+  files.config_path = task.config_path;
+  files.drop_in_path = task.drop_in_path;
+  TRY(files.config, read_config(root_, task.config_path));
+  std::vector<std::string> notes;
+  TRY(const bool merges, merges_tables(task, request));
+  if (task.drop_in == ConfigureTask::DropIn::kAlways) {
+    files.drop_in = merges ? DropIn::kSmall : DropIn::kWholeSection;
+    if (!merges && !request.is_exact_copy) {
+      notes.emplace_back(
+          "this containerd does not merge tables of one plugin from several "
+          "files: the drop-in has a copy of the CRI section, and later edits "
+          "of that section elsewhere have no effect");
+    }
+  } else if (task.drop_in == ConfigureTask::DropIn::kAsVersionAllows &&
+             merges) {
+    files.drop_in = DropIn::kSmall;
+  }
+  if (files.drop_in != DropIn::kNone) {
+    TRY(files.drop_in_text, read_config(root_, task.drop_in_path));
+  }
+  TRY_VOID(read_dump(task, request, files, notes));
+  TRY(auto plan, plan_containerd(files, request));
+  plan.notes.insert(plan.notes.begin(), notes.begin(), notes.end());
+  return plan;
+}
+
+Result<EnginePlan> Configurator::plan_for_crio(const ConfigureTask& task,
+                                               const RuntimeRequest& request) {
+  CrioFiles files;
+  files.config_path = task.config_path;
+  TRY(files.config, read_config(root_, task.config_path));
+  if (task.drop_in != ConfigureTask::DropIn::kNever) {
+    files.drop_in_path = task.drop_in_path;
+    TRY(files.drop_in_text, read_config(root_, task.drop_in_path));
+  }
+  if (task.use_dump) {
+    TRY(files.source, crio_status(task));
+  }
+  return plan_crio(files, request);
+}
+
+Result<EnginePlan> Configurator::plan(const ConfigureTask& task,
+                                      const RuntimeRequest& request) {
+  switch (task.engine) {
+    case Engine::kContainerd:
+      return plan_for_containerd(task, request);
+    case Engine::kCrio:
+      return plan_for_crio(task, request);
+    case Engine::kDocker: {
+      TRY(const auto config, read_config(root_, task.config_path));
+      return plan_docker(task.config_path, config, request);
+    }
+  }
+  return EnginePlan{};
+}
+
+// ---------------------------------------------------------------------------
+// Carrying out.
+
+Result<void> Configurator::write_all(const EnginePlan& plan) {
+  for (const FileChange& file : plan.files) {
+    if (!file.is_change()) continue;
+    TRY_VOID(write_config(root_, file.path, file.after));
+  }
+  return {};
+}
+
+void Configurator::take_back(const EnginePlan& plan,
+                             std::vector<std::string>& problems) {
+  for (const FileChange& file : plan.files) {
+    if (!file.is_change()) continue;
+    const auto now = read_config(root_, file.path);
+    if (now && *now == file.before) continue;
+    const auto written = write_config(root_, file.path, file.before);
+    if (!written) problems.push_back(written.error().message());
+  }
+}
+
+Result<void> Configurator::prove(const ConfigureTask& task,
+                                 const RuntimeRequest& request,
+                                 const std::string& before) {
+  if (task.engine == Engine::kContainerd) {
+    TRY(const std::string after, dump_of(task, true));
+    return prove_containerd(before, after, request);
+  }
+  host::Command command;
+  command.argv = {program_of(task), "--validate",
+                  "--config-file=" + root_.outside(task.config_path)};
+  TRY_VOID(runner_.output(command));
+  return {};
+}
+
+// The undo record says what was there before the first change of ours.
+Result<void> Configurator::remember(const ConfigureTask& task,
+                                    const EnginePlan& plan) {
+  const std::string path = record_path(task.engine, task.config_path);
+  TRY(auto loaded, load_record(root_, path));
+  std::vector<FileChange> record =
+      std::move(loaded).value_or(std::vector<FileChange>{});
+  for (const FileChange& file : plan.files) {
+    const auto old = std::ranges::find(record, file.path, &FileChange::path);
+    if (old == record.end()) {
+      record.push_back(file);
+      continue;
+    }
+    const auto original = undone(*old, file.before);
+    *old = {file.path, original ? *original : file.before, file.after};
+  }
+  return save_record(root_, path, record);
+}
+
+Result<Configured> Configurator::apply(const ConfigureTask& task,
+                                       const RuntimeRequest& request,
+                                       EnginePlan plan) {
+  Configured done;
+  done.is_proven = task.is_proof_wanted && !program_of(task).empty() &&
+                   task.engine != Engine::kCrio;
+  std::string before;
+  if (done.is_proven && task.engine == Engine::kContainerd) {
+    TRY(const auto now, read_config(root_, task.config_path));
+    auto dump = dump_of(task, now.has_value());
+    if (!dump) {
+      return refused_as_it_is(task, std::move(dump).error());
+    }
+    before = *std::move(dump);
+  }
+  const std::string record = record_path(task.engine, task.config_path);
+  TRY(const auto old_record, read_config(root_, record));
+  TRY_VOID(remember(task, plan));
+  Result<void> outcome = write_all(plan);
+  if (outcome && done.is_proven) outcome = prove(task, request, before);
+  const bool cannot_ask =
+      !outcome && task.engine == Engine::kDocker &&
+      outcome.error().message().find("unknown flag") != std::string::npos;
+  if (cannot_ask) {
+    done.is_proven = false;
+    outcome = {};
+  }
+  if (!outcome) {
+    std::vector<std::string> problems;
+    take_back(plan, problems);
+    if (!problems.empty()) {
+      return Error(ErrorCode::kInternal,
+                   fmt::format("{}; then taking the change back failed too: {}",
+                               outcome.error().message(), problems.front()));
+    }
+    TRY_VOID(write_config(root_, record, old_record, 0600));
+    return taken_back(outcome.error());
+  }
+  done.plan = std::move(plan);
+  return done;
+}
+
+Result<EnginePlan> Configurator::plan_undo(const ConfigureTask& task) {
+  const std::string path = record_path(task.engine, task.config_path);
+  TRY(const auto record, load_record(root_, path));
+  if (!record) {
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("nothing to undo: {} is not there, so gpunode did "
+                             "not change {}",
+                             root_.outside(path), task.config_path));
+  }
+  EnginePlan plan;
+  for (const FileChange& done : *record) {
+    TRY(const auto now, read_config(root_, done.path));
+    TRY(auto text, undone(done, now));
+    plan.files.push_back({done.path, now, std::move(text)});
+  }
+  return plan;
+}
+
+Result<Configured> Configurator::apply_undo(const ConfigureTask& task,
+                                            EnginePlan plan) {
+  Result<void> outcome = write_all(plan);
+  Configured done;
+  if (outcome && task.engine == Engine::kContainerd &&
+      !program_of(task).empty() && root_.exists(task.config_path)) {
+    const auto dump = dump_of(task, true);
+    done.is_proven = dump.has_value();
+    if (!dump) outcome = dump.error();
+  }
+  if (!outcome) {
+    std::vector<std::string> problems;
+    take_back(plan, problems);
+    return taken_back(outcome.error());
+  }
+  TRY_VOID(write_config(root_, record_path(task.engine, task.config_path),
+                        std::nullopt));
+  done.plan = std::move(plan);
+  return done;
+}
+
+// ---------------------------------------------------------------------------
+// Restarting.
+
+Result<void> Configurator::check_restart(const ConfigureTask& task) const {
+  const std::vector<GpuUser> users = gpu_users(root_);
+  if (users.empty()) return {};
+  const std::string who = fmt::format(
+      "a container uses a GPU now (process {}, {})", users.front().process_id,
+      text::one_line(users.front().program));
+  if (task.engine == Engine::kDocker) {
+    const auto config = read_config(root_, task.config_path);
+    const auto value = config && *config
+                           ? text::read_json(**config, task.config_path)
+                           : Error(ErrorCode::kNotFound, "");
+    const text::Node tree = value ? text::tree_of(*value) : text::Node{};
+    const text::Node* live = text::find_at(tree, {"live-restore"});
+    if (live == nullptr || !live->is_true()) {
+      return Error(ErrorCode::kUnavailable,
+                   who +
+                       ", and a restart of Docker ends containers unless "
+                       "daemon.json has \"live-restore\": true; stop the "
+                       "container first");
+    }
+  }
+  TRY(const auto links,
+      link_nodes(root_, "/dev/char", present_nodes(root_), {true, false}));
+  for (const NodeChange& link : links) {
+    if (link.kind == NodeChange::Kind::kPresent) continue;
+    return Error(ErrorCode::kUnavailable,
+                 fmt::format("{}, and systemd would take it away: {} does not "
+                             "lead to {}; run `gpunode runtime device-links` "
+                             "first",
+                             who, link.path, link.target));
+  }
+  return {};
+}
+
+Result<void> Configurator::restart(const ConfigureTask& task) {
+  host::Command command;
+  command.argv = {"/usr/bin/systemctl", "restart", engine_name(task.engine)};
+  command.timeout = std::chrono::minutes(2);
+  TRY_VOID(runner_.output(command));
+  return {};
+}
+
+}  // namespace gpunode::engines
