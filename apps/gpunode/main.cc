@@ -30,6 +30,7 @@ int main_with(int argc, char** argv) {
   app.require_subcommand(1);
   add_cdi(app, session);
   add_doctor(app, session);
+  add_runtime(app, session);
   add_version(app, session);
   try {
     app.parse(argc, argv);
