@@ -24,8 +24,15 @@
 namespace gpunode::runtime {
 namespace {
 
+// NVIDIA's two, by what failed: reading what is asked, or doing it.
 constexpr std::string_view kFailed =
     "failed to create NVIDIA Container Runtime: ";
+constexpr std::string_view kNotLoaded =
+    "failed to create NVIDIA Container Runtime: failed to construct OCI spec "
+    "modifier: failed to load OCI spec";
+constexpr std::string_view kNotModified =
+    "could not apply required modification to OCI specification: error "
+    "modifying OCI spec: ";
 
 /// What the kubelet's record grants. Outside Kubernetes that is nothing.
 Result<oci::Grant> load_grant(const oci::PodIdentity& who,
@@ -176,13 +183,16 @@ Result<std::vector<cdi::ContainerEdits>> plan_edits(
   return edits;
 }
 
-Result<void> edit_bundle(const CreateCall& call,
-                         const oci::ToolkitConfig& rules, Report& report) {
-  TRY(BundleFile file, read_bundle_file(call.bundle));
-  TRY(const oci::ContainerConfig config,
-      oci::read_container_config(std::exchange(file.text, {}), file.path));
-  for (const std::string& warning : config.warnings) report.warn(warning);
+/// Reads config.json; `file` is left without its text.
+Result<oci::ContainerConfig> load_config(BundleFile& file) {
+  return oci::read_container_config(std::exchange(file.text, {}), file.path);
+}
 
+Result<void> edit_bundle(const BundleFile& file,
+                         const oci::ContainerConfig& config,
+                         const CreateCall& call,
+                         const oci::ToolkitConfig& rules, Report& report) {
+  for (const std::string& warning : config.warnings) report.warn(warning);
   TRY(const oci::ContainerRequest request,
       read_request(config, call, rules, report));
   for (const std::string& warning : request.warnings) report.warn(warning);
@@ -201,11 +211,15 @@ Result<void> edit_bundle(const CreateCall& call,
 
 Result<void> prepare_bundle(const CreateCall& call,
                             const oci::ToolkitConfig& rules, Report& report) {
-  auto done = edit_bundle(call, rules, report);
+  auto file = read_bundle_file(call.bundle);
+  if (!file) return std::move(file).error().with_context(kNotLoaded);
+  auto config = load_config(*file);
+  if (!config) return std::move(config).error().with_context(kNotLoaded);
+  auto done = edit_bundle(*file, *config, call, rules, report);
   if (done) return {};
   const Error error = std::move(done).error();
   if (error.message().starts_with(kFailed)) return error;
-  return Error(error.code(), std::string(kFailed) + error.message());
+  return Error(error.code(), std::string(kNotModified) + error.message());
 }
 
 }  // namespace gpunode::runtime

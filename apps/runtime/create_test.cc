@@ -202,7 +202,8 @@ TEST_F(Create, WhatIsNoDeviceIsRefusedByName) {
     EXPECT_THAT(
         std::string(
             after_env({std::string("NVIDIA_VISIBLE_DEVICES=") + value})),
-        AllOf(HasSubstr("failed to create NVIDIA Container Runtime: failed to "
+        AllOf(HasSubstr("could not apply required modification to OCI "
+                        "specification: error modifying OCI spec: failed to "
                         "generate CDI spec for mode \"auto\""),
               HasSubstr(value)));
   }
@@ -312,7 +313,7 @@ TEST_F(Create, ModesThatAreNone) {
 TEST_F(Create, WithoutADriverTheRequestFails) {
   host_.remove("proc/driver");
   EXPECT_THAT(std::string(after_env({"NVIDIA_VISIBLE_DEVICES=all"})),
-              HasSubstr("failed to create NVIDIA Container Runtime: "));
+              HasSubstr("no NVIDIA driver is loaded on this host"));
 }
 
 constexpr const char* kSpec = R"({"cdiVersion":"0.5.0","kind":"nvidia.com/gpu",
@@ -367,8 +368,9 @@ TEST_F(Create, ASpecsNodeThatTheHostLacksIsRefused) {
              {"name":"c","containerEdits":{"deviceNodes":[
              {"path":"/dev/missing"}]}}]})");
   EXPECT_EQ(std::string(after_env({"NVIDIA_VISIBLE_DEVICES=a.com/b=c"})),
-            "failed to create NVIDIA Container Runtime: failed to inject CDI "
-            "devices: failed to inject devices: failed to stat CDI host device "
+            "could not apply required modification to OCI specification: "
+            "error modifying OCI spec: failed to inject CDI devices: failed "
+            "to inject devices: failed to stat CDI host device "
             "\"/dev/missing\": no such file or directory");
 }
 

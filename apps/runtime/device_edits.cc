@@ -102,8 +102,14 @@ class JustMade {
       found_ = *std::move(kept);
       return {};
     }
-    TRY(device::Inventory inventory, procfs::list_gpus(host_));
-    found_ = cdi::find_all(source_, std::move(inventory));
+    auto inventory = procfs::list_gpus(host_);
+    if (!inventory) {
+      return Error(inventory.error().code(),
+                   fmt::format("no NVIDIA driver is loaded on this host ({}); "
+                               "`gpunode doctor` tells why",
+                               inventory.error().message()));
+    }
+    found_ = cdi::find_all(source_, *std::move(inventory));
     for (const std::string& problem : found_.driver.problems) {
       report_.warn(problem);
     }

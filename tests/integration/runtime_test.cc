@@ -104,8 +104,8 @@ TEST_F(RuntimeTest, AFailureIsOneLineOnStandardErrorAndInTheLog) {
   EXPECT_EQ(done.out, "");
   EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1);
   EXPECT_THAT(done.err,
-              AllOf(HasSubstr("level=error msg=\"failed to create NVIDIA "
-                              "Container Runtime: "),
+              AllOf(HasSubstr("level=error msg=\"could not apply required "
+                              "modification to OCI specification: "),
                     HasSubstr("unresolvable CDI devices a.com/b=z")));
   const auto written = tree_.root().read_file("log.json");
   ASSERT_TRUE(written);
