@@ -5,12 +5,17 @@ option(GPUNODE_PEER_NAMES
 # `cmake --install` takes the agent that runs on this machine's glibc; packages
 # take the one that brings its own (component host, docs/adr/0005).
 install(TARGETS gpunode-agent RUNTIME COMPONENT local)
-install(TARGETS gpunode gpunode-vectoradd RUNTIME)
+install(TARGETS gpunode gpunode-runtime gpunode-vectoradd RUNTIME)
 install(FILES LICENSE README.md CHANGELOG.md docs/compatibility.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(GPUNODE_PEER_NAMES)
   install(CODE "file(CREATE_LINK gpunode-agent
     \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/nvidia-device-plugin\" SYMBOLIC)")
+  foreach(name nvidia-container-runtime nvidia-container-runtime.cdi
+          nvidia-container-runtime.legacy nvidia-container-runtime-hook nvidia-cdi-hook)
+    install(CODE "file(CREATE_LINK gpunode-runtime
+      \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name}\" SYMBOLIC)")
+  endforeach()
 endif()
 
 # The program writes its own manual page and completions, so that they cannot
