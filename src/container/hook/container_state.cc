@@ -2,75 +2,43 @@
 
 #include <fcntl.h>
 
-#include <map>
+#include <algorithm>
+#include <cerrno>
+#include <utility>
 #include <vector>
 
-#include <rapidjson/memorystream.h>
-#include <rapidjson/reader.h>
+#include "base/text/json_reader.h"
 
 namespace gpunode::hook {
 namespace {
 
 constexpr std::size_t kMaxConfigBytes = std::size_t{64} << 20;
-constexpr std::size_t kMaxDepth = 1000;
 
-/// Collects texts by where they are ("root.path") without building a tree: a
-/// config.json may be large, and is only looked at for one of them.
-class TextsByPath
-    : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TextsByPath> {
- public:
-  bool StartObject() {  // NOLINT(readability-identifier-naming): rapidjson's.
-    keys_.emplace_back();
-    return keys_.size() <= kMaxDepth;
-  }
-  // NOLINTNEXTLINE(readability-identifier-naming): rapidjson's.
-  bool Key(const char* text, rapidjson::SizeType size, bool /*copy*/) {
-    keys_.back().assign(text, size);
-    return true;
-  }
-  // NOLINTNEXTLINE(readability-identifier-naming): rapidjson's.
-  bool EndObject(rapidjson::SizeType /*members*/) {
-    keys_.pop_back();
-    return true;
-  }
-  bool StartArray() {  // NOLINT(readability-identifier-naming): rapidjson's.
-    keys_.emplace_back("[]");
-    return keys_.size() <= kMaxDepth;
-  }
-  // NOLINTNEXTLINE(readability-identifier-naming): rapidjson's.
-  bool EndArray(rapidjson::SizeType /*elements*/) {
-    keys_.pop_back();
-    return true;
-  }
-  // NOLINTNEXTLINE(readability-identifier-naming): rapidjson's.
-  bool String(const char* text, rapidjson::SizeType size, bool /*copy*/) {
-    if (keys_.empty() || keys_.size() > 2) return true;
-    std::string path = keys_.front();
-    if (keys_.size() == 2) path += "." + keys_.back();
-    // As Go reads it: of two the last.
-    texts_[path].assign(text, size);
-    return true;
-  }
+/// Reads a string, or passes what is none.
+Result<std::string> string_or_nothing(text::JsonReader& reader) {
+  TRY(const text::JsonKind kind, reader.kind());
+  if (kind == text::JsonKind::kString) return reader.string();
+  TRY_VOID(reader.skip());
+  return std::string();
+}
 
-  std::string take(const std::string& path) { return std::move(texts_[path]); }
-
- private:
-  std::vector<std::string> keys_;
-  std::map<std::string, std::string> texts_;
-};
-
-Result<TextsByPath> read_texts(std::string_view json, const char* what) {
-  TextsByPath texts;
-  rapidjson::Reader reader;
-  rapidjson::MemoryStream stream(json.data(), json.size());
-  const auto parsed =
-      reader.Parse<rapidjson::kParseIterativeFlag>(stream, texts);
-  if (parsed.IsError() || json.find_first_not_of(" \t\r\n") == json.npos ||
-      json[json.find_first_not_of(" \t\r\n")] != '{') {
-    return Error(ErrorCode::kCorrupt,
-                 std::string(what) + ": not a JSON object");
+/// The string members of `names` in an object that starts here; of two with
+/// one name the last, as Go reads it. Other members are passed.
+Result<std::vector<std::string>> read_members(
+    text::JsonReader& reader, const std::vector<std::string_view>& names) {
+  std::vector<std::string> values(names.size());
+  TRY_VOID(reader.enter_object());
+  for (;;) {
+    TRY(const auto key, reader.next_key());
+    if (!key) return values;
+    const auto named = std::find(names.begin(), names.end(), *key);
+    if (named == names.end()) {
+      TRY_VOID(reader.skip());
+      continue;
+    }
+    TRY(values[static_cast<std::size_t>(named - names.begin())],
+        string_or_nothing(reader));
   }
-  return texts;
 }
 
 bool is_usable(const std::string& path) {
@@ -80,8 +48,10 @@ bool is_usable(const std::string& path) {
 }  // namespace
 
 Result<ContainerState> parse_container_state(std::string_view json) {
-  TRY(auto texts, read_texts(json, "container state"));
-  ContainerState state{texts.take("bundle"), texts.take("root")};
+  text::JsonReader reader(json, "container state");
+  TRY(auto values, read_members(reader, {"bundle", "root"}));
+  TRY_VOID(reader.finish());
+  ContainerState state{std::move(values[0]), std::move(values[1])};
   if (!is_usable(state.bundle) && !is_usable(state.root)) {
     return Error(ErrorCode::kCorrupt,
                  "container state: neither bundle nor root");
@@ -90,8 +60,21 @@ Result<ContainerState> parse_container_state(std::string_view json) {
 }
 
 Result<std::string> parse_root_path(std::string_view json) {
-  TRY(auto texts, read_texts(json, "config.json"));
-  std::string path = texts.take("root.path");
+  text::JsonReader reader(json, "config.json");
+  std::string path;
+  TRY_VOID(reader.enter_object());
+  for (;;) {
+    TRY(const auto key, reader.next_key());
+    if (!key) break;
+    TRY(const text::JsonKind kind, reader.kind());
+    if (*key != "root" || kind != text::JsonKind::kObject) {
+      TRY_VOID(reader.skip());
+      continue;
+    }
+    TRY(auto values, read_members(reader, {"path"}));
+    path = std::move(values[0]);
+  }
+  TRY_VOID(reader.finish());
   if (!is_usable(path)) {
     return Error(ErrorCode::kCorrupt, "config.json: no root.path");
   }

@@ -7,8 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <rapidjson/document.h>
-
+#include "base/text/json_reader.h"
 #include "container/hook/elf_file.h"
 #include "container/hook/loader_config.h"
 
@@ -33,12 +32,26 @@ unsigned major_of(std::string_view version) {
 }
 
 /// A major written as a number or as text.
-std::optional<unsigned> driver_major(const rapidjson::Value& value) {
-  if (value.IsUint()) return value.GetUint();
-  if (!value.IsString()) return std::nullopt;
-  const unsigned major = major_of({value.GetString(), value.GetStringLength()});
-  if (major == 0) return std::nullopt;
-  return major;
+Result<unsigned> read_major(text::JsonReader& reader) {
+  TRY(const text::JsonKind kind, reader.kind());
+  if (kind != text::JsonKind::kString) {
+    TRY(const std::size_t number, reader.whole_number());
+    return static_cast<unsigned>(number);
+  }
+  TRY(const std::string version, reader.string());
+  return major_of(version);
+}
+
+Result<void> read_drivers(text::JsonReader& reader, CompatNote& note) {
+  TRY_VOID(reader.enter_array());
+  for (;;) {
+    TRY(const bool more, reader.next_item());
+    if (!more) return {};
+    const std::size_t at = reader.position();
+    TRY(const unsigned major, read_major(reader));
+    if (major == 0) return reader.fault(at, "not the major of a driver");
+    note.driver_majors.push_back(major);
+  }
 }
 
 bool is_version(std::string_view text) {
@@ -72,28 +85,27 @@ std::vector<Found> libraries_in(const host::RootDirectory& root,
 }  // namespace
 
 Result<CompatNote> parse_compat_note(std::string_view json) {
-  const Error corrupt(ErrorCode::kCorrupt,
-                      "the note of CUDA forward compatibility does not parse");
   // A descriptor is padded with NULs.
   json = json.substr(0, json.find('\0'));
-  rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
-  if (document.HasParseError() || !document.IsObject()) return corrupt;
+  text::JsonReader reader(json, "note of forward compatibility");
   CompatNote note;
-  constexpr const char* kCuda = "CUDA Version";
-  constexpr const char* kDrivers = "Driver";
-  if (document.HasMember(kCuda) && document[kCuda].IsString()) {
-    note.cuda_version = {document[kCuda].GetString(),
-                         document[kCuda].GetStringLength()};
+  bool has_drivers = false;
+  TRY_VOID(reader.enter_object());
+  for (;;) {
+    TRY(const auto key, reader.next_key());
+    if (!key) break;
+    TRY(const text::JsonKind kind, reader.kind());
+    if (*key == "CUDA Version" && kind == text::JsonKind::kString) {
+      TRY(note.cuda_version, reader.string());
+    } else if (*key == "Driver") {
+      TRY_VOID(read_drivers(reader, note));
+      has_drivers = true;
+    } else {
+      TRY_VOID(reader.skip());
+    }
   }
-  if (!document.HasMember(kDrivers) || !document[kDrivers].IsArray()) {
-    return corrupt;
-  }
-  for (const auto& value : document[kDrivers].GetArray()) {
-    const auto major = driver_major(value);
-    if (!major) return corrupt;
-    note.driver_majors.push_back(*major);
-  }
+  TRY_VOID(reader.finish());
+  if (!has_drivers) return reader.fault(0, "no Driver");
   return note;
 }
 
