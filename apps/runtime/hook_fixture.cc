@@ -91,6 +91,14 @@ void HookFixture::install_driver() const {
                 fs::copy_options::overwrite_existing);
 }
 
+void HookFixture::give_root_to(unsigned user) const {
+  fs::permissions(tree_.path(), fs::perms(0755));
+  static_cast<void>(!::lchown(root().c_str(), user, user));
+  for (const auto& entry : fs::recursive_directory_iterator(root())) {
+    static_cast<void>(!::lchown(entry.path().c_str(), user, user));
+  }
+}
+
 std::string HookFixture::state() const {
   return R"({"ociVersion":"1.0.2","id":"x","status":"creating","pid":1,)"
          R"("bundle":")" +

@@ -38,6 +38,9 @@ class HookFixture {
   /// Copies the driver's library to /opt/driver of the root.
   void install_driver() const;
 
+  /// Makes `user` the owner of all in the root, and lets it get there.
+  void give_root_to(unsigned user) const;
+
   /// Runs the hook with crun's state, which names the root, and `environment`.
   host::Completed run(const std::vector<std::string>& arguments,
                       const std::vector<std::string>& environment = {
