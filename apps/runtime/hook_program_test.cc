@@ -1,5 +1,6 @@
 // The hook as a low-level runtime starts it: arguments, state, exit code, and
 // what is in the root afterwards.
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "apps/runtime/hook_fixture.h"
+#include "container/hook/own_mounts_test.h"
 
 namespace gpunode::runtime {
 namespace {
@@ -180,6 +182,42 @@ TEST_F(HookProgram, StartedAHundredTimesLeavesOneTree) {
   struct stat after {};
   ASSERT_EQ(::stat(fixture_.root("etc/ld.so.cache").c_str(), &after), 0);
   EXPECT_EQ(before.st_ino, after.st_ino) << "not even written again";
+}
+
+/// The driver's file in a procfs; a tmpfs at /proc/driver stands for a driver.
+void mount_driver_proc(const std::string& proc) {
+  const std::string driver = proc + "/driver";
+  ASSERT_EQ(::mount("none", driver.c_str(), "tmpfs", 0, nullptr), 0);
+  fs::create_directory(driver + "/nvidia");
+  std::ofstream(driver + "/nvidia/params") << "A: 1\nModifyDeviceFiles: 1\n";
+}
+
+TEST_F(HookProgram, KeepsLibrariesFromMakingDeviceNodes) {
+  IN_OWN_MOUNTS([&] {
+    mount_driver_proc("/proc");
+    ASSERT_EQ(
+        ::mount("proc", fixture_.root("proc").c_str(), "proc", 0, nullptr), 0);
+    mount_driver_proc(fixture_.root("proc"));
+    for (int i = 0; i < 2; ++i) {
+      do_quietly({"disable-device-node-modification"});
+      EXPECT_EQ(content(fixture_.root("proc/driver/nvidia/params")),
+                "A: 1\nModifyDeviceFiles: 0\n");
+    }
+    std::ofstream change(fixture_.root("proc/driver/nvidia/params"));
+    EXPECT_FALSE(change.is_open()) << "it can be taken back";
+    EXPECT_EQ(content("/proc/driver/nvidia/params"),
+              "A: 1\nModifyDeviceFiles: 1\n");
+  });
+}
+
+TEST_F(HookProgram, RefusesAProcThatIsALink) {
+  fixture_.remove("proc");
+  fixture_.link("proc", "/opt");
+  fixture_.file("opt/driver/nvidia/params", "ModifyDeviceFiles: 1\n");
+  IN_OWN_MOUNTS([&] {
+    mount_driver_proc("/proc");
+    EXPECT_EQ(fixture_.run({"disable-device-node-modification"}).status, 1);
+  });
 }
 
 TEST_F(HookProgram, LeavesAnEmptyRootEmpty) {
