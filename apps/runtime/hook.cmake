@@ -1,10 +1,6 @@
-# The hooks of gpunode-runtime, and the program by which tests run them.
+# The hooks of gpunode-runtime, and what their tests run in a container.
 add_library(runtime_hook STATIC hook.cc hook_command.cc)
 target_link_libraries(runtime_hook PUBLIC base_core base_host base_text container_hook)
-
-add_executable(hook-runner hook_runner.cc)
-target_link_libraries(hook-runner PRIVATE runtime_hook)
-gpunode_static_program(hook-runner)
 
 # What runs in a test's container: nothing of a sanitizer, nothing but libc.
 add_library(gpunode-fixture SHARED hook_fixture_library.cc)
@@ -24,7 +20,7 @@ endforeach()
 add_library(hook_fixture STATIC hook_fixture.cc)
 target_link_libraries(hook_fixture PUBLIC base_host GTest::gmock GTest::gtest)
 target_compile_definitions(hook_fixture PUBLIC
-  GPUNODE_HOOK_RUNNER="$<TARGET_FILE:hook-runner>"
+  GPUNODE_RUNTIME="$<TARGET_FILE:gpunode-runtime>"
   GPUNODE_FIXTURE_LIBRARY="$<TARGET_FILE:gpunode-fixture>"
   GPUNODE_FIXTURE_PROGRAM="$<TARGET_FILE:asks-driver>"
   GPUNODE_EVIL_LIBRARY="$<TARGET_FILE:gpunode-evil>")

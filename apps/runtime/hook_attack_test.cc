@@ -91,7 +91,7 @@ TEST_F(HookAttack, ByPreloadedLibrary) {
 // The same: no loader is named in the program at all.
 TEST_F(HookAttack, FindsNoDynamicLoader) {
 #ifdef GPUNODE_HOOK_IS_STATIC
-  const std::string bytes = content(GPUNODE_HOOK_RUNNER);
+  const std::string bytes = content(GPUNODE_RUNTIME);
   Elf64_Ehdr header{};
   ASSERT_GT(bytes.size(), sizeof header);
   std::memcpy(&header, bytes.data(), sizeof header);
@@ -232,8 +232,9 @@ TEST_F(HookAttack, ByTextForTheLog) {
 bool kill_after(const std::vector<std::string>& arguments,
                 const std::string& state_path, int calls) {
   std::vector<char*> argv;
-  static const std::string kProgram = GPUNODE_HOOK_RUNNER;
+  static const std::string kProgram = GPUNODE_RUNTIME;
   argv.push_back(const_cast<char*>(kProgram.c_str()));
+  argv.push_back(const_cast<char*>("hook"));
   for (const auto& text : arguments) {
     argv.push_back(const_cast<char*>(text.c_str()));
   }

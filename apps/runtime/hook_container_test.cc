@@ -44,7 +44,8 @@ std::string quoted_list(const std::vector<std::string>& values) {
 struct Container {
   std::string program = "/bin/asks-driver";
   std::vector<std::string> hook = {
-      "hook-runner",
+      "gpunode-runtime",
+      "hook",
       "apply",
       "--link",
       "libgpunode-fixture.so.1::/opt/driver/libgpunode-fixture.so",
@@ -69,7 +70,8 @@ class HookContainer : public testing::Test {
     if (::geteuid() != 0 || find_runc().empty()) {
       GTEST_SKIP() << "needs root and runc";
     }
-    write({.program = "/bin/none", .hook = {"hook-runner", "noop"}});
+    write(
+        {.program = "/bin/none", .hook = {"gpunode-runtime", "hook", "noop"}});
     const auto done = run();
     // A runtime that gets as far as its program works here.
     if (done.err.find("/bin/none") == std::string::npos) {
@@ -88,7 +90,7 @@ class HookContainer : public testing::Test {
         R"("],"env":["PATH=/bin","LD_PRELOAD=)" GPUNODE_EVIL_LIBRARY
         R"("],"cwd":"/"},"root":{"path":"rootfs","readonly":)" +
         (container.read_only ? "true" : "false") +
-        R"(},"hooks":{"createContainer":[{"path":")" GPUNODE_HOOK_RUNNER
+        R"(},"hooks":{"createContainer":[{"path":")" GPUNODE_RUNTIME
         R"(","args":)" +
         quoted_list(container.hook) +
         R"(,"env":["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]},"mounts":[)"
@@ -138,12 +140,12 @@ TEST_F(HookContainer, FindsTheDriver) {
 }
 
 TEST_F(HookContainer, FindsTheDriverUnderNvidiasNames) {
-  expect_works(
-      {.hook = {"hook-runner", "update-ldcache", "--folder", "/opt/driver"}});
+  expect_works({.hook = {"gpunode-runtime", "hook", "update-ldcache",
+                         "--folder", "/opt/driver"}});
 }
 
 TEST_F(HookContainer, DoesNotFindTheDriverWithoutTheHook) {
-  write({.hook = {"hook-runner", "noop"}});
+  write({.hook = {"gpunode-runtime", "hook", "noop"}});
   const auto done = run();
   EXPECT_EQ(done.status, 127);
   EXPECT_THAT(done.err, HasSubstr("libgpunode-fixture.so.1"));
@@ -156,8 +158,9 @@ TEST_F(HookContainer, FindsTheDriverInADistrolessRoot) {
 
 TEST_F(HookContainer, FindsTheDriverInASystemDirectory) {
   const std::string folder = "/usr/lib/x86_64-linux-gnu";
-  expect_works({.hook = {"hook-runner", "apply", "--folder", folder},
-                .driver = folder + "/" + kFixtureFile});
+  expect_works(
+      {.hook = {"gpunode-runtime", "hook", "apply", "--folder", folder},
+       .driver = folder + "/" + kFixtureFile});
 }
 
 TEST_F(HookContainer, FindsTheDriverWithARootThatBecomesReadOnly) {
@@ -167,7 +170,7 @@ TEST_F(HookContainer, FindsTheDriverWithARootThatBecomesReadOnly) {
 TEST_F(HookContainer, FindsTheDriverInAUserNamespace) {
   fixture_.give_root_to(kMappedRoot);
   write({.program = "/bin/none",
-         .hook = {"hook-runner", "noop"},
+         .hook = {"gpunode-runtime", "hook", "noop"},
          .user_namespace = true});
   const auto probe = run();
   if (probe.err.find("/bin/none") == std::string::npos) {

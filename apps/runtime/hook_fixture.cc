@@ -117,7 +117,7 @@ host::Completed HookFixture::run_with_state(
     const std::vector<std::string>& environment) const {
   host::SystemCommandRunner runner;
   host::Command command;
-  command.argv = {GPUNODE_HOOK_RUNNER};
+  command.argv = {GPUNODE_RUNTIME, "hook"};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   command.env = environment;
   command.input = state;

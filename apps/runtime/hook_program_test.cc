@@ -62,6 +62,19 @@ TEST_F(HookProgram, ThatIsNotKnownDoesNotStopAContainer) {
   }
 }
 
+TEST_F(HookProgram, AnswersToNvidiasName) {
+  fixture_.tree().link("bundle/nvidia-cdi-hook", GPUNODE_RUNTIME);
+  host::SystemCommandRunner runner;
+  host::Command command;
+  command.argv = {fixture_.tree().path("bundle/nvidia-cdi-hook"), "--debug",
+                  "create-symlinks", "--link=a::/b"};
+  command.input = fixture_.state();
+  const auto done = runner.run(command);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->status, 0) << done->err;
+  EXPECT_EQ(fs::read_symlink(fixture_.root("b")), "a");
+}
+
 TEST_F(HookProgram, WithAWrongFlagFails) {
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {"update-ldcache", "--nosuch"},
