@@ -73,6 +73,12 @@ Result<void> read_annotations(Cursor& cursor, Annotations& target) {
   while (cursor.peek().kind != Token::Kind::kEndObject) {
     const Token& key = cursor.take();
     if (key.text.empty()) return cursor.fault(key, "an annotation needs a key");
+    const bool is_repeated = std::ranges::any_of(
+        target, [&key](const auto& known) { return known.first == key.text; });
+    if (is_repeated) {
+      return cursor.fault(
+          key, fmt::format("{} is given twice", in_quotes(key.text)));
+    }
     TRY(const std::string_view value, cursor.string());
     bytes += key.text.size() + value.size();
     target.emplace_back(key.text, value);

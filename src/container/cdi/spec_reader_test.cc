@@ -188,6 +188,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{json_with("[]"), "f:1:1: a spec without devices"},
         Refused{json_with("{}"), "f:2:11: devices: not a list"},
         Refused{R"({"kind":"a/b","kind":"a/b"})", "f:1:15: kind: given twice"},
+        Refused{R"({"annotations":{"a":"b","a":"b"}})",
+                "f:1:25: annotations: \"a\" is given twice"},
         Refused{"{\"kind\":\n", "f:2:1: not JSON: Invalid value."},
         Refused{"{\"kind\":\"\xff\"}",
                 "f:1:10: not JSON: Invalid encoding in string."},
