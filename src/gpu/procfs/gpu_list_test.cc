@@ -96,7 +96,7 @@ TEST(GpuList, HasNoUuidBeforeTheDriverReadsIt) {
   const Host host;
   // "GPU-" and question marks where the digits will be.
   std::string unread = "GPU";
-  for (const std::size_t digits : {8, 4, 4, 4, 12}) {
+  for (const std::size_t digits : {8U, 4U, 4U, 4U, 12U}) {
     unread += "-" + std::string(digits, '?');
   }
   host.add("0000:01:00.0", information(unread, 0));
