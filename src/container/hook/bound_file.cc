@@ -2,14 +2,13 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstdint>
+#include <ctime>
 
 // <sys/mount.h> and <linux/mount.h> of Debian 12 define the same names.
 extern "C" int mount(const char* source, const char* target, const char* type,
@@ -22,6 +21,8 @@ namespace {
 // Where a file to be mounted is made. In a user namespace only the last two can
 // be written to.
 constexpr std::array kStores = {"/run", "/dev/shm", "/tmp"};
+
+constexpr unsigned kAttempts = 16;
 
 constexpr unsigned long kClassicFlags =
     MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -56,14 +57,19 @@ class BriefFile {
 
  private:
   int create_in(const std::string& store, std::string_view bytes) {
-    std::uint64_t random = 0;
-    if (::getrandom(&random, sizeof random, GRND_NONBLOCK) !=
-        ssize_t{sizeof random}) {
-      return errno;
+    // getrandom(2) is younger than Linux 3.10; that the name is new is what
+    // counts, and O_EXCL sees to that.
+    std::string path;
+    for (unsigned attempt = 0; attempt < kAttempts; ++attempt) {
+      timespec now{};
+      ::clock_gettime(CLOCK_MONOTONIC, &now);
+      path = store + "/.gpunode-" + std::to_string(::getpid()) + "-" +
+             std::to_string(now.tv_nsec);
+      fd_.reset(::open(path.c_str(),
+                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                       0400));
+      if (fd_ || errno != EEXIST) break;
     }
-    const std::string path = store + "/.gpunode-" + std::to_string(random);
-    fd_.reset(::open(path.c_str(),
-                     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
     if (!fd_) return errno;
     if (!path_.empty()) ::unlink(path_.c_str());
     path_ = path;
