@@ -36,9 +36,10 @@ std::string with_own_mounts(Body body) {
 }  // namespace gpunode::hook
 
 // A statement in a test: runs the lambda, skips or fails with it.
-#define IN_OWN_MOUNTS(body)                                                \
+#define IN_OWN_MOUNTS(...)                                                 \
   do {                                                                     \
-    const std::string outcome_ = ::gpunode::hook::with_own_mounts(body);   \
+    const std::string outcome_ =                                           \
+        ::gpunode::hook::with_own_mounts(__VA_ARGS__);                     \
     if (outcome_ == "skip") GTEST_SKIP() << "may not unshare mounts here"; \
     ASSERT_EQ(outcome_, "");                                               \
   } while (false)
