@@ -66,9 +66,9 @@ std::string describe(const oci::PodIdentity& who) {
 /// Notes that somebody asked for more than was granted.
 void note_ungranted(const oci::Ungranted& event, const CreateCall& call,
                     Report& report) {
-  report.warn(fmt::format(
-      "{} asks for {} by its environment; {} (require-allocation is on)",
-      describe(event.who), oci::shown(event.asked), event.why));
+  report.warn(fmt::format("{} asks for {}; {} (require-allocation is on)",
+                          describe(event.who), oci::shown(event.asked),
+                          event.why));
   const auto noted = oci::append_ungranted(
       call.state_directory,
       oci::ungranted_line(event, std::chrono::system_clock::now()));
@@ -86,11 +86,13 @@ Result<oci::ContainerRequest> read_granted(const oci::ContainerConfig& config,
   TRY(const oci::Grant grant, load_grant(who, rules, call.host));
   TRY(oci::ContainerRequest granted,
       oci::read_request(oci::restrict_to_grant(config, grant, rules), rules));
+  const oci::DeviceList& wanted =
+      asked.devices.is_request() ? asked.devices : asked.annotated;
   const bool is_overridden =
       granted.devices.is_request() && asked.devices != granted.devices;
-  if (asked.devices.is_request() && (grant.is_empty || is_overridden)) {
+  if (wanted.is_request() && (grant.is_empty || is_overridden)) {
     note_ungranted(
-        {who, asked.devices,
+        {who, wanted,
          grant.is_empty
              ? std::string("no resource was allocated to it")
              : fmt::format("it was allocated {}", oci::shown(granted.devices))},

@@ -444,6 +444,15 @@ TEST_F(RequireAllocation, ExemptNamespacesAskByThemselves) {
   EXPECT_TRUE(is_untouched_);
 }
 
+TEST_F(RequireAllocation, AnAnnotationOfTheImagesOwnIsNoGrant) {
+  host_.file("etc/cdi/nvidia.json", kSpec);
+  Json config = pod({}, "team");
+  config["annotations"]["cdi.k8s.io/forged"] = "nvidia.com/gpu=all";
+  after(config);
+  EXPECT_TRUE(is_untouched_);
+  EXPECT_THAT(noted(), HasSubstr(R"("asked":"nvidia.com/gpu=all")"));
+}
+
 TEST_F(RequireAllocation, ARecordThatCannotBeReadFailsTheContainer) {
   host_.file("var/lib/kubelet/device-plugins/kubelet_internal_checkpoint",
              "{\"Data\":");

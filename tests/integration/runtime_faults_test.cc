@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -265,6 +266,32 @@ TEST_F(RuntimeFaults, KilledAtAnySystemCallTheConfigIsOldOrNew) {
   EXPECT_GT(old_ones, 0U);
   EXPECT_GT(new_ones, 0U) << "the last execve is after the rename";
   EXPECT_GE(n, calls->size());
+}
+
+TEST_F(RuntimeFaults, RunsInARootWithNothingElse) {
+  if (GPUNODE_IS_SANITIZED) GTEST_SKIP() << "a sanitizer's program is dynamic";
+  tree_.directory("root/bin");
+  std::filesystem::copy_file(shim(), tree_.path("root/gpunode-runtime"));
+  std::filesystem::copy_file(FAKE_RUNC, tree_.path("root/bin/runc"));
+  tree_.file("root/bundle/config.json", R"({"process":{"env":[]}})");
+  const std::string root = tree_.path("root");
+  constexpr int kRefused = 77;
+  // The fake runc ends with 7 when its last argument starts with one.
+  for (const char* verb : {"kill", "create"}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (::chroot(root.c_str()) != 0 || ::chdir("/bundle") != 0) {
+        ::_exit(kRefused);
+      }
+      ::execl("/gpunode-runtime", "gpunode-runtime", verb, "7", nullptr);
+      ::_exit(1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == kRefused) GTEST_SKIP() << "no chroot here";
+    EXPECT_EQ(WEXITSTATUS(status), 7) << verb;
+  }
 }
 
 /// Runs `body` in a child with a mount namespace of its own, where nobody sees
