@@ -93,7 +93,7 @@ void add_generate(CLI::App& cdi, Session& session) {
   add_host_flags(*verb, *request);
   verb->callback([request, &session] {
     request->path = session.environment("PATH").value_or("");
-    conclude(session, run_generate(*request));
+    conclude(session, run_generate(*request, session.runner));
   });
 }
 
@@ -116,7 +116,8 @@ void add_refresh(CLI::App& cdi, Session& session) {
       request->cache =
           host::HostRoot(request->generate.root).outside(cdi::kInventoryCache);
     }
-    conclude(session, run_refresh(request->generate, request->cache));
+    conclude(session,
+             run_refresh(request->generate, request->cache, session.runner));
   });
 }
 

@@ -14,6 +14,7 @@
 #include "container/cdi/names.h"
 #include "container/cdi/spec_writer.h"
 #include "gpu/procfs/gpu_list.h"
+#include "gpu/procfs/mig_listing.h"
 
 namespace gpunode::cli {
 namespace {
@@ -121,6 +122,44 @@ bool needs_driver(cdi::Mode mode) {
   return mode == cdi::Mode::kGpus || mode == cdi::Mode::kManagement;
 }
 
+bool has_unnamed_mig(const device::Gpu& gpu) {
+  return std::ranges::any_of(
+      gpu.mig_devices, [](const auto& mig) { return mig.id.value.empty(); });
+}
+
+bool has_unnamed_mig(const device::Inventory& inventory) {
+  return std::ranges::any_of(inventory.gpus, [](const device::Gpu& gpu) {
+    return has_unnamed_mig(gpu);
+  });
+}
+
+/// What the driver's nvidia-smi tells; nothing if there is none. A driver
+/// container's runs in its root.
+std::vector<procfs::MigUuid> ask_mig_uuids(const cdi::Findings& found,
+                                           const host::HostRoot& driver_root,
+                                           host::CommandRunner& runner) {
+  const auto program =
+      std::ranges::find_if(found.driver.files, [](const cdi::DriverFile& file) {
+        return file.kind == cdi::DriverFile::Kind::kBinary &&
+               file.path.ends_with("/nvidia-smi");
+      });
+  if (program == found.driver.files.end()) return {};
+  std::vector<std::string> argv = {program->source};
+  if (driver_root.prefix() != "/") {
+    argv.insert(argv.begin(), {"/usr/sbin/chroot", driver_root.prefix()});
+  }
+  host::Command list;
+  list.argv = argv;
+  list.argv.emplace_back("-L");
+  host::Command table;
+  table.argv = argv;
+  const auto listing = runner.output(list);
+  if (!listing) return {};
+  const auto rows = runner.output(table);
+  if (!rows) return {};
+  return procfs::parse_mig_listing(*listing, *rows, found.inventory);
+}
+
 bool ends_in_one_of(std::string_view path,
                     std::initializer_list<std::string_view> endings) {
   return std::ranges::any_of(endings, [path](std::string_view ending) {
@@ -161,9 +200,19 @@ Result<GeneratePlan> plan_generate(const GenerateRequest& request) {
   return plan;
 }
 
-Result<cdi::Findings> discover(const GeneratePlan& plan) {
-  auto inventory = procfs::list_gpus(plan.source.driver.host);
-  if (inventory) return find_all(plan.source, *std::move(inventory));
+Result<cdi::Findings> discover(const GeneratePlan& plan,
+                               host::CommandRunner& runner) {
+  const host::HostRoot& host = plan.source.driver.host;
+  auto inventory = procfs::list_gpus(host);
+  if (inventory) {
+    cdi::Findings found = find_all(plan.source, *std::move(inventory));
+    // Never a program of a tree that is merely mounted here.
+    const bool is_this_host = host.prefix() == "/";
+    if (!is_this_host || !has_unnamed_mig(found.inventory)) return found;
+    const auto uuids = ask_mig_uuids(found, plan.source.driver.root, runner);
+    TRY(found.inventory, procfs::list_gpus(host, uuids));
+    return found;
+  }
   if (!needs_driver(plan.options.mode)) return find_all(plan.source, {});
   if (inventory.error().code() != ErrorCode::kNotFound) {
     return std::move(inventory).error();
@@ -239,20 +288,21 @@ std::vector<std::string> problems_of(const cdi::Findings& found) {
         gpu.mig_devices, [](const auto& mig) { return mig.id.value.empty(); });
     if (has_unnamed) {
       problems.push_back(fmt::format(
-          "MIG devices of GPU {} are named by index only: their UUIDs are "
-          "known to the driver library alone",
+          "MIG devices of GPU {} are named by index only: nvidia-smi did not "
+          "tell their UUIDs",
           gpu.index.value));
     }
   }
   return problems;
 }
 
-Result<void> run_generate(const GenerateRequest& request) {
+Result<void> run_generate(const GenerateRequest& request,
+                          host::CommandRunner& runner) {
   TRY(const OutputForm form, output_form(request.output, request.format));
   if (!form.warning.empty()) warn(form.warning);
   TRY(const GeneratePlan plan, plan_generate(request));
   for (const std::string& warning : plan.warnings) warn(warning);
-  TRY(const cdi::Findings found, discover(plan));
+  TRY(const cdi::Findings found, discover(plan, runner));
   TRY(const cdi::Spec spec, cdi::generate(found, plan.options));
   for (const std::string& problem : problems_of(found)) warn(problem);
   TRY_VOID(write_spec(spec, form));

@@ -7,6 +7,7 @@
 
 #include "apps/gpunode/session.h"
 #include "base/core/result.h"
+#include "base/host/command_runner.h"
 #include "container/cdi/findings.h"
 #include "container/cdi/generator.h"
 #include "container/cdi/spec.h"
@@ -49,8 +50,11 @@ struct GeneratePlan {
 /// kInvalidArgument with NVIDIA's words for what is no mode, naming, hook.
 Result<GeneratePlan> plan_generate(const GenerateRequest& request);
 
-/// Looks at the host. Only modes without GPUs do without a loaded driver.
-Result<cdi::Findings> discover(const GeneratePlan& plan);
+/// Looks at the host. Only modes without GPUs do without a loaded driver. MIG
+/// devices' UUIDs are asked of the driver's own nvidia-smi, by `runner`; a host
+/// mounted elsewhere cannot be asked.
+Result<cdi::Findings> discover(const GeneratePlan& plan,
+                               host::CommandRunner& runner);
 
 /// "yaml" or "json", and the output's name with an ending.
 struct OutputForm {
@@ -70,7 +74,8 @@ Result<void> write_spec(const cdi::Spec& spec, const OutputForm& form);
 std::vector<std::string> problems_of(const cdi::Findings& found);
 
 /// The whole verb.
-Result<void> run_generate(const GenerateRequest& request);
+Result<void> run_generate(const GenerateRequest& request,
+                          host::CommandRunner& runner);
 
 /// `gpunode: warning: …` on standard error.
 void warn(const std::string& text);

@@ -78,7 +78,8 @@ Result<void> withdraw(const std::optional<cdi::Spec>& old,
 }  // namespace
 
 Result<void> run_refresh(const GenerateRequest& request,
-                         const std::string& cache_path) {
+                         const std::string& cache_path,
+                         host::CommandRunner& runner) {
   const std::string wanted =
       request.output.empty()
           ? host::HostRoot(request.root).outside(kRefreshedSpec)
@@ -87,7 +88,7 @@ Result<void> run_refresh(const GenerateRequest& request,
   TRY(const GeneratePlan plan, plan_generate(request));
   for (const std::string& warning : plan.warnings) warn(warning);
   const std::optional<cdi::Spec> old = read_old(form.path);
-  const auto found = discover(plan);
+  const auto found = discover(plan, runner);
   const auto spec = found ? cdi::generate(*found, plan.options)
                           : Result<cdi::Spec>(Error(found.error()));
   if (!spec) {

@@ -12,7 +12,8 @@ namespace gpunode::cli {
 /// went, "+ nvidia.com/gpu=0". Without a driver a spec of the same kind is
 /// removed: what it promises cannot be kept any more.
 Result<void> run_refresh(const GenerateRequest& request,
-                         const std::string& cache_path);
+                         const std::string& cache_path,
+                         host::CommandRunner& runner);
 
 inline constexpr const char* kRefreshedSpec = "/var/run/cdi/nvidia.yaml";
 
