@@ -223,8 +223,11 @@ class Search {
 
   void sort_nodes() {
     std::ranges::stable_sort(found_.nodes, {}, &NodeFile::path);
-    const auto rest = std::ranges::unique(found_.nodes, {}, &NodeFile::path);
-    found_.nodes.erase(rest.begin(), rest.end());
+    // std::unique: clang 14 cannot compile libstdc++ 12's std::ranges one.
+    const auto rest = std::unique(
+        found_.nodes.begin(), found_.nodes.end(),
+        [](const auto& a, const auto& b) { return a.path == b.path; });
+    found_.nodes.erase(rest, found_.nodes.end());
   }
 
   const DeviceSearch& search_;

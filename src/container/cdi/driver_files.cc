@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -251,8 +252,12 @@ class Search {
   void tidy() {
     const auto sort_unique = [](auto& list, auto key) {
       std::ranges::stable_sort(list, {}, key);
-      const auto rest = std::ranges::unique(list, {}, key);
-      list.erase(rest.begin(), rest.end());
+      // std::unique: clang 14 cannot compile libstdc++ 12's std::ranges one.
+      const auto rest = std::unique(
+          list.begin(), list.end(), [&](const auto& a, const auto& b) {
+            return std::invoke(key, a) == std::invoke(key, b);
+          });
+      list.erase(rest, list.end());
     };
     sort_unique(found_.files, &DriverFile::path);
     sort_unique(found_.links, &DriverLink::path);

@@ -43,8 +43,7 @@ Words link_texts(const HookWork& work) {
     texts.push_back(link.target + "::" + link.path);
   }
   std::ranges::sort(texts);
-  const auto rest = std::ranges::unique(texts);
-  texts.erase(rest.begin(), rest.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
   return texts;
 }
 

@@ -32,8 +32,7 @@ void drop_repeated(std::vector<T>& list) {
 /// The same for a sorted list, where equals are neighbours.
 template <class T>
 void drop_neighbours(std::vector<T>& list) {
-  const auto rest = std::ranges::unique(list);
-  list.erase(rest.begin(), rest.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
 }
 
 template <class T>
