@@ -223,6 +223,23 @@ TEST_F(HookProgram, KeepsLibrariesFromMakingDeviceNodes) {
   });
 }
 
+TEST_F(HookProgram, LeavesACacheThatTheContainerMountsAlone) {
+  fixture_.install_driver();
+  fixture_.file("etc/ld.so.cache", "");
+  fixture_.file("opt/own.cache", "own");
+  IN_OWN_MOUNTS([&] {
+    ASSERT_EQ(::mount(fixture_.root("opt/own.cache").c_str(),
+                      fixture_.root("etc/ld.so.cache").c_str(), nullptr,
+                      MS_BIND, nullptr),
+              0);
+    const auto done =
+        fixture_.run({"update-ldcache", "--folder", "/opt/driver"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_THAT(done.err, HasSubstr("mounts a cache of its own"));
+  });
+  EXPECT_EQ(content(fixture_.root("opt/own.cache")), "own");
+}
+
 TEST_F(HookProgram, RefusesAProcThatIsALink) {
   fixture_.remove("proc");
   fixture_.link("proc", "/opt");

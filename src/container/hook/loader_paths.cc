@@ -207,15 +207,19 @@ class CacheUpdate {
     if (written) return {};
     const auto bound = bind_over(root_, kCachePath, bytes);
     if (bound) return {};
-    if (bound.error().code() != ErrorCode::kNotFound) {
-      return written.error();
+    const std::string unfound =
+        ": programs find the driver's libraries only through LD_LIBRARY_PATH";
+    if (bound.error().code() == ErrorCode::kNotFound) {
+      warnings_.push_back(written.error().message() + unfound +
+                          "; give the image an empty /etc/ld.so.cache");
+      return {};
     }
-    warnings_.push_back(
-        written.error().message() +
-        ", and the image has no such file to mount over: programs find the "
-        "driver's libraries only through LD_LIBRARY_PATH; give the image an "
-        "empty /etc/ld.so.cache");
-    return {};
+    if (written.error().code() == ErrorCode::kUnavailable) {  // EBUSY
+      warnings_.push_back(written.error().message() + unfound +
+                          "; the container mounts a cache of its own");
+      return {};
+    }
+    return written.error();
   }
 
   const host::RootDirectory& root_;
