@@ -96,6 +96,9 @@ bool is_library_name(std::string_view name) {
 }
 
 int compare_library_names(std::string_view left, std::string_view right) {
+  // To the loader a NUL ends a name.
+  left = left.substr(0, left.find('\0'));
+  right = right.substr(0, right.find('\0'));
   while (!left.empty()) {
     const bool left_digit = is_digit(left.front());
     const bool right_digit = is_digit(front_or_nul(right));

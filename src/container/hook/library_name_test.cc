@@ -1,6 +1,7 @@
 #include "container/hook/library_name.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fnmatch.h>
@@ -41,6 +42,8 @@ TEST(LibraryName, IsOrderedByTheNumbersInIt) {
   }
   EXPECT_EQ(compare_library_names("libx.so.01", "libx.so.1"), 0);
   EXPECT_GT(compare_library_names("lib1", "liba"), 0) << "digits come last";
+  using namespace std::string_view_literals;
+  EXPECT_EQ(compare_library_names("lib\0a"sv, "lib"), 0) << "as in C";
 }
 
 RC_GTEST_PROP(LibraryName, ComparesTheSameBothWays, ()) {
