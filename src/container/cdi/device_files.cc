@@ -15,6 +15,8 @@
 
 #include <fmt/format.h>
 
+#include "container/cdi/driver_directory.h"
+
 namespace gpunode::cdi {
 namespace {
 
@@ -93,7 +95,7 @@ class Search {
     if (!names) return;
     for (const std::string& name : *names) {
       const std::optional<Group> group = choose(name);
-      if (group) add(*group, directory + "/" + name);
+      if (group) add(*group, joined_path(directory, name));
     }
   }
 

@@ -17,6 +17,7 @@ struct SpecVersion {
   unsigned minor = 0;
   unsigned patch = 0;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): 14 takes <=> for a comparison.
   auto operator<=>(const SpecVersion&) const = default;
   std::string text() const;
 };
