@@ -40,9 +40,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   JsonReader reader(text, "fuzz");
   const auto value = reader.skip();
   const bool accepted = value && reader.finish();
-  // Go takes half a surrogate pair, RapidJSON does not; depth is ours alone.
+  // Go takes half a surrogate pair and 1e9999, RapidJSON neither; to that a NUL
+  // is the end of the text; depth is ours alone.
   const auto opinion = rapidjson_opinion(text);
   if (opinion != rapidjson::kParseErrorStringUnicodeSurrogateInvalid &&
+      opinion != rapidjson::kParseErrorNumberTooBig &&
+      text.find('\0') == std::string_view::npos &&
       size < JsonReader::kMaxDepth) {
     require(accepted == (opinion == rapidjson::kParseErrorNone));
   }
