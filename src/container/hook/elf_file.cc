@@ -17,8 +17,8 @@ namespace {
 // More than any real file has; what exceeds them is refused.
 constexpr std::size_t kMaxSegments = 256;
 constexpr std::size_t kMaxSections = 4096;
-constexpr std::size_t kMaxDynamicBytes = 64 * 1024;
-constexpr std::size_t kMaxNoteBytes = 64 * 1024;
+constexpr std::size_t kMaxDynamicBytes = std::size_t{64} << 10;
+constexpr std::size_t kMaxNoteBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxNameBytes = 255;  // NAME_MAX
 
 // FLAG_* of glibc's sysdeps/generic/ldconfig.h.
