@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -36,7 +37,7 @@ fs::path libc() {
   for (const std::string& directory :
        {std::string("/lib/") + kTriplet, std::string("/lib64"),
         std::string("/usr/lib")}) {
-    const fs::path path = directory + "/libc.so.6";
+    fs::path path = directory + "/libc.so.6";
     if (fs::exists(path)) return path;
   }
   return kLoader;
@@ -134,10 +135,10 @@ int HookFixture::ask_driver() const {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::chroot(path.c_str()) != 0 || ::chdir("/") != 0) ::_exit(200);
-    char name[] = "asks-driver";
-    char* const argv[] = {name, nullptr};
-    char* const environment[] = {nullptr};
-    ::execve("/bin/asks-driver", argv, environment);
+    std::string name = "asks-driver";
+    const std::array<char*, 2> argv = {name.data(), nullptr};
+    const std::array<char*, 1> environment = {nullptr};
+    ::execve("/bin/asks-driver", argv.data(), environment.data());
     ::_exit(201);
   }
   int status = 0;

@@ -20,9 +20,10 @@ Result<void> apply_mounts(const Task& task, const host::HostRoot& host,
     TRY_VOID(forbid_device_node_changes(host, root));
   }
   // The last to be merged is the first to be loaded.
-  for (auto library = task.preloads.rbegin(); library != task.preloads.rend();
-       ++library) {
-    TRY_VOID(preload_library(root, *library));
+  const std::vector<std::string> order(task.preloads.rbegin(),
+                                       task.preloads.rend());
+  for (const std::string& library : order) {
+    TRY_VOID(preload_library(root, library));
   }
   return {};
 }

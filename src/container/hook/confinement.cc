@@ -53,6 +53,7 @@ extern "C" void end_late(int /*signal*/) {
 }  // namespace
 
 Result<void> confine_process() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet.
   if (::clearenv() != 0) return Error::from_errno("clear environment", errno);
   if (::chdir("/") != 0) return Error::from_errno("chdir /", errno);
   // Linux 5.9; before it descriptors that are open anyway do no harm, since

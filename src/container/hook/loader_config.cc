@@ -126,6 +126,28 @@ class Reading {
   LoaderConfig result_;
 };
 
+/// Adds what `component` of a pattern matches in `parent`.
+void add_matches(const host::RootDirectory& root, const std::string& parent,
+                 const std::string& component,
+                 std::vector<std::string>& matches) {
+  const auto add = [&](const std::string& name) {
+    std::string path = parent;
+    path += '/';
+    path += name;
+    matches.push_back(std::move(path));
+  };
+  if (component.find_first_of("*?[\\") == std::string::npos) {
+    add(component);
+    return;
+  }
+  const auto names = root.list_directory(parent, kMaxNames);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (matches.size() == kMaxMatches) return;
+    if (matches_pattern(name, component)) add(name);
+  }
+}
+
 bool is_directory(const host::RootDirectory& root, const std::string& path) {
   return root.open_path(path, O_PATH | O_DIRECTORY).has_value();
 }
@@ -171,18 +193,7 @@ std::vector<std::string> glob_in_root(const host::RootDirectory& root,
     if (component.empty()) continue;
     std::vector<std::string> next;
     for (const std::string& parent : found) {
-      if (component.find_first_of("*?[\\") == std::string::npos) {
-        next.push_back(parent + "/" + component);
-        continue;
-      }
-      const auto names = root.list_directory(parent, kMaxNames);
-      if (!names) continue;
-      for (const std::string& name : *names) {
-        if (next.size() == kMaxMatches) break;
-        if (matches_pattern(name, component)) {
-          next.push_back(parent + "/" + name);
-        }
-      }
+      add_matches(root, parent, component, next);
     }
     found = std::move(next);
   }

@@ -144,11 +144,9 @@ class CacheUpdate {
   }
 
   void add_directory(const std::string& path) {
-    const std::string below = path + "/glibc-hwcaps";
-    // Almost no directory has these; no list is made to find out.
+    const std::string below = path + "/glibc-hwcaps/";
     if (const auto names = root_.list_directory(below, kMaxHwcapsNames)) {
-      for (const std::string& name : *names)
-        add_hwcaps(below + "/" + name, name);
+      for (const std::string& name : *names) add_hwcaps(below, name);
     }
     std::vector<Library> libraries = scanner_.scan(path);
     const auto id = directory_id(root_, path);
@@ -166,7 +164,8 @@ class CacheUpdate {
     }
   }
 
-  void add_hwcaps(const std::string& path, const std::string& name) {
+  void add_hwcaps(const std::string& below, const std::string& name) {
+    const std::string path = below + name;
     for (const Library& library : scanner_.scan(path)) {
       entries_.push_back({library.object.cache_flags, library.soname,
                           path + "/" + library.file_name, name,

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -24,7 +25,6 @@
 namespace gpunode::hook {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -281,20 +281,23 @@ TEST_F(ALoaderIn, AHostileRootIsSurvived) {
 void fill_directory(const host::HostTree& tree, const std::string& directory) {
   const auto letter = rc::gen::element<std::string>("a", "b", "c");
   const auto number = rc::gen::inRange(1, 4);
+  const auto inside = [&](const std::string& name) {
+    return fmt::format("{}/{}", directory, name);
+  };
   for (int i = *rc::gen::inRange(0, 6); i > 0; --i) {
     const std::string stem = "lib" + *letter + ".so";
     const std::string soname = stem + "." + std::to_string(*number);
     const std::string file = soname + "." + std::to_string(*number * 5);
-    tree.file(directory + "/" + file,
+    tree.file(inside(file),
               ElfBuilder::build({.soname = *rc::gen::element(soname, soname,
                                                              std::string())}));
     if (*rc::gen::arbitrary<bool>()) {
-      tree.remove(directory + "/" + stem);
-      tree.link(directory + "/" + stem, file);
+      tree.remove(inside(stem));
+      tree.link(inside(stem), file);
     }
     if (*rc::gen::arbitrary<bool>()) {
-      tree.remove(directory + "/" + soname);
-      tree.link(directory + "/" + soname, file);
+      tree.remove(inside(soname));
+      tree.link(inside(soname), file);
     }
   }
 }
