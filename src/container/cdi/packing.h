@@ -3,6 +3,7 @@
 // directions.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -20,9 +21,9 @@ class Packer {
   template <class T>
   requires std::is_integral_v<T> || std::is_enum_v<T>
   void value(const T& number) {
-    char raw[sizeof(T)];
-    std::memcpy(raw, &number, sizeof number);
-    bytes_.append(raw, sizeof raw);
+    std::array<char, sizeof(T)> raw{};
+    std::memcpy(raw.data(), &number, sizeof number);
+    bytes_.append(raw.data(), raw.size());
   }
   void value(const std::string& text) {
     value(static_cast<std::uint32_t>(text.size()));

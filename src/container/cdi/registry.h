@@ -1,6 +1,7 @@
 // The CDI specs of a node, and what a container gets for the names it asks.
 #pragma once
 
+#include <array>
 #include <map>
 #include <span>
 #include <string>
@@ -15,7 +16,8 @@
 namespace gpunode::cdi {
 
 /// Where CDI specs are if nobody says otherwise; the later directory wins.
-inline constexpr const char* kSpecDirectories[] = {"/etc/cdi", "/var/run/cdi"};
+inline constexpr std::array<const char*, 2> kSpecDirectories = {"/etc/cdi",
+                                                                "/var/run/cdi"};
 
 /// Every device of every spec. Immutable and a value.
 class Registry {
