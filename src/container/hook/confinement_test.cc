@@ -36,6 +36,7 @@ constexpr std::uint64_t bit(unsigned capability) {
 
 TEST(Confinement, LeavesNothingThatWasInherited) {
   IN_OWN_MOUNTS([] {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a child with one thread.
     ::setenv("LD_PRELOAD", "/evil.so", 1);
     ASSERT_EQ(::chdir("/proc"), 0);
     const int inherited = ::open("/", O_RDONLY | O_DIRECTORY);

@@ -27,7 +27,6 @@ namespace {
 
 using host::Change;
 using testing::IsEmpty;
-using testing::SizeIs;
 
 std::string content(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
