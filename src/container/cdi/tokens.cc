@@ -178,9 +178,11 @@ Result<Tokens> Tokens::parse_json(std::string_view text,
                                   bool& is_over_limit) {
   Tokens tokens;
   tokens.text_ = text;
-  tokens.buffer_.reserve(text.size() + 1);
+  // rapidjson looks for the rest of a cut UTF-8 character behind the end.
+  constexpr std::size_t kPadding = 4;
+  tokens.buffer_.reserve(text.size() + kPadding);
   tokens.buffer_.assign(text.begin(), text.end());
-  tokens.buffer_.push_back('\0');
+  tokens.buffer_.resize(text.size() + kPadding, '\0');
   tokens.list_.reserve(text.size() / 16);
   Stream stream(tokens.buffer_.data());
   TokenHandler handler(tokens.list_, stream, tokens.buffer_.data());
