@@ -57,7 +57,7 @@ void Registry::load_directory(const host::HostRoot& host,
     return;
   }
   for (const std::string& name : *names) {
-    const std::string path = directory + "/" + name;
+    const std::string path = fmt::format("{}/{}", directory, name);
     const bool is_hidden = name.starts_with('.');
     if (!is_hidden && name.ends_with(".yml")) {
       problems_.push_back(path + ": not read; CDI specs end in .yaml or .json");

@@ -54,7 +54,7 @@ ContainerEdits without(ContainerEdits edits, const ContainerEdits& common) {
 
 class RootMove {
  public:
-  explicit RootMove(const RootChange& change) : change_(change) {
+  explicit RootMove(RootChange change) : change_(std::move(change)) {
     while (change_.from.size() > 1 && change_.from.ends_with('/')) {
       change_.from.pop_back();
     }
