@@ -20,14 +20,14 @@ Error none_found(const std::vector<std::string>& candidates) {
       "failed to create NVIDIA Container Runtime: error constructing "
       "low-level runtime: ";
   if (candidates.empty()) {
-    return Error(ErrorCode::kInvalidArgument,
-                 std::string(kContext) +
-                     "at least one runtime candidate must be specified");
+    return {ErrorCode::kInvalidArgument,
+            std::string(kContext) +
+                "at least one runtime candidate must be specified"};
   }
-  return Error(ErrorCode::kNotFound,
-               fmt::format("{}error locating runtime: no runtime binary found "
-                           "from candidate list: [{}]",
-                           kContext, fmt::join(candidates, " ")));
+  return {ErrorCode::kNotFound,
+          fmt::format("{}error locating runtime: no runtime binary found "
+                      "from candidate list: [{}]",
+                      kContext, fmt::join(candidates, " "))};
 }
 
 /// Calls `attempt` for each place of each candidate.

@@ -77,7 +77,7 @@ void Report::add_destination(Destination destination) {
   destinations_.push_back(std::move(destination));
 }
 
-void Report::warn(std::string message) {
+void Report::warn(std::string_view message) {
   lines_.push_back({"warning", one_line(message)});
 }
 

@@ -23,7 +23,7 @@ class Report {
   /// and "/dev/null" are none.
   void add_destination(Destination destination);
 
-  void warn(std::string message);
+  void warn(std::string_view message);
 
   /// Writes what was collected. Files that cannot be written are passed over:
   /// there is nobody to tell.

@@ -50,7 +50,7 @@ Result<oci::ToolkitConfig> load_rules() {
 }
 
 std::vector<std::string> load_candidates() {
-  const std::vector<std::string> defaults = oci::RuntimeConfig().runtimes;
+  std::vector<std::string> defaults = oci::RuntimeConfig().runtimes;
   const auto rules = read_rules();
   if (!rules) return defaults;
   if (const auto parsed = oci::parse_toolkit_config(rules->text, rules->path)) {

@@ -111,9 +111,9 @@ Mark mark_of(std::string_view text, std::size_t position) {
 }
 
 Error JsonReader::fault(std::size_t position, std::string_view words) const {
-  return Error(
+  return {
       ErrorCode::kCorrupt,
-      fmt::format("{}: {}", at(file_name_, mark_of(text_, position)), words));
+      fmt::format("{}: {}", at(file_name_, mark_of(text_, position)), words)};
 }
 
 Error JsonReader::unexpected(std::string_view context) const {
@@ -269,6 +269,29 @@ Result<bool> JsonReader::pass_separator(std::string& open) {
   return true;
 }
 
+Result<bool> JsonReader::pass_or_open(JsonKind kind, std::string& open) {
+  if (kind != JsonKind::kObject && kind != JsonKind::kArray) {
+    TRY_VOID(pass_scalar());
+    return false;
+  }
+  if (depth_ + open.size() >= kMaxDepth) {
+    return fault(position_, "exceeded max depth");
+  }
+  open += text_[position_++];
+  pass_space();
+  const char closing = kind == JsonKind::kObject ? '}' : ']';
+  return at_end() || text_[position_] != closing;
+}
+
+Result<void> JsonReader::pass_key() {
+  pass_space();
+  if (at_end() || text_[position_] != '"') {
+    return unexpected("looking for beginning of object key string");
+  }
+  TRY_VOID(pass_string());
+  return expect(':', "after object key");
+}
+
 // Without recursion: what is skipped is what an engine, or whoever wrote the
 // image, chose to nest.
 Result<JsonSpan> JsonReader::skip() {
@@ -276,35 +299,12 @@ Result<JsonSpan> JsonReader::skip() {
   TRY(JsonKind next, kind());
   const std::size_t begin = position_;
   for (;;) {
-    bool is_entered = false;
-    if (next == JsonKind::kObject || next == JsonKind::kArray) {
-      if (depth_ + open.size() >= kMaxDepth) {
-        return fault(position_, "exceeded max depth");
-      }
-      open += text_[position_++];
-      is_entered = true;
-    } else {
-      TRY_VOID(pass_scalar());
-    }
-    while (!open.empty()) {
-      const char closing = open.back() == '{' ? '}' : ']';
-      if (is_entered) {
-        is_entered = false;
-        pass_space();
-        if (at_end() || text_[position_] != closing) break;
-      }
-      TRY(const bool has_more, pass_separator(open));
-      if (has_more) break;
+    TRY(bool has_more, pass_or_open(next, open));
+    while (!has_more && !open.empty()) {
+      TRY(has_more, pass_separator(open));
     }
     if (open.empty()) return JsonSpan{begin, position_};
-    if (open.back() == '{') {
-      pass_space();
-      if (at_end() || text_[position_] != '"') {
-        return unexpected("looking for beginning of object key string");
-      }
-      TRY_VOID(pass_string());
-      TRY_VOID(expect(':', "after object key"));
-    }
+    if (open.back() == '{') TRY_VOID(pass_key());
     TRY(next, kind());
   }
 }

@@ -94,6 +94,11 @@ class JsonReader {
   Result<JsonSpan> pass_scalar();
   Result<void> pass_escape();
   Result<void> pass_digits();
+  Result<void> pass_key();
+  /// Passes a scalar, or enters an object or array: true if it has content.
+  Result<bool> pass_or_open(JsonKind kind, std::string& open);
+  /// Passes what follows a value: true for a comma, false for the end of the
+  /// innermost of `open`, which is then taken off.
   Result<bool> pass_separator(std::string& open);
 
   std::string_view text_;

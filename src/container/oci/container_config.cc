@@ -12,7 +12,6 @@ namespace gpunode::oci {
 using text::JsonKind;
 using text::JsonPlace;
 using text::JsonReader;
-using text::JsonSpan;
 
 /// Walks config.json once, front to back.
 class ContainerConfigReader {
@@ -328,14 +327,13 @@ Result<ContainerConfig> read_container_config(std::string text,
 
 std::optional<std::string_view> ContainerConfig::find_env(
     std::string_view name) const {
-  for (auto entry = env.rbegin(); entry != env.rend(); ++entry) {
-    const std::string_view text_of = *entry;
-    if (text_of.starts_with(name) && text_of.size() > name.size() &&
-        text_of[name.size()] == '=') {
-      return text_of.substr(name.size() + 1);
-    }
-  }
-  return std::nullopt;
+  const auto found =
+      std::find_if(env.rbegin(), env.rend(), [&](std::string_view variable) {
+        return variable.starts_with(name) && variable.size() > name.size() &&
+               variable[name.size()] == '=';
+      });
+  if (found == env.rend()) return std::nullopt;
+  return std::string_view(*found).substr(name.size() + 1);
 }
 
 std::optional<std::string_view> ContainerConfig::find_annotation(

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 #include "container/oci/device_list.h"
 
 namespace gpunode::oci {
@@ -58,7 +60,7 @@ ContainerConfig restrict_to_grant(const ContainerConfig& config,
   }
   for (const auto& [name, value] : grant.envs) {
     if (name != kVisibleDevices && contains(kDeviceVariables, name)) {
-      restricted.env.push_back(name + "=" + value);
+      restricted.env.push_back(fmt::format("{}={}", name, value));
     }
   }
   restricted.env.push_back(std::string(kVisibleDevices) + "=" +

@@ -11,8 +11,8 @@ namespace {
 using text::JsonReader;
 
 Error not_a_response() {
-  return Error(ErrorCode::kCorrupt,
-               "the kubelet's record: not a ContainerAllocateResponse");
+  return {ErrorCode::kCorrupt,
+          "the kubelet's record: not a ContainerAllocateResponse"};
 }
 
 /// The fields of one protobuf message.

@@ -24,7 +24,8 @@ std::vector<std::string> qualified(const DeviceList& list,
   if (list.kind == DeviceList::Kind::kNone) return {kind + "=none"};
   std::vector<std::string> names;
   for (const std::string& name : list.names) {
-    names.push_back(cdi::is_qualified_name(name) ? name : kind + "=" + name);
+    names.push_back(
+        cdi::is_qualified_name(name) ? name : fmt::format("{}={}", kind, name));
   }
   return names;
 }

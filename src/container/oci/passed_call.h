@@ -35,6 +35,7 @@ constexpr Chars chars_of(const char* text) {
   return {text, size};
 }
 
+// NOLINTBEGIN(modernize-avoid-c-arrays): literals, without a library.
 template <std::size_t N>
 constexpr bool equals(Chars text, const char (&word)[N]) {
   if (text.size != N - 1) return false;
@@ -48,6 +49,8 @@ template <std::size_t N>
 constexpr bool starts_with(Chars text, const char (&word)[N]) {
   return text.size >= N - 1 && equals(Chars{text.data, N - 1}, word);
 }
+
+// NOLINTEND(modernize-avoid-c-arrays)
 
 constexpr Chars base_name(Chars path) {
   std::size_t start = path.size;
@@ -348,6 +351,7 @@ struct PassedEnvironment {
 };
 
 template <std::size_t N>
+// NOLINTNEXTLINE(modernize-avoid-c-arrays): as above.
 constexpr const char* value_of(const char* entry, const char (&name)[N]) {
   for (std::size_t i = 0; i + 1 < N; ++i) {
     if (entry[i] != name[i]) return nullptr;

@@ -40,9 +40,9 @@ std::optional<Version> parse_version(std::string_view text) {
 }
 
 Error malformed(std::string_view condition, std::string_view why) {
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("invalid requirement {}: {}",
-                           text::json_string(condition.substr(0, 200)), why));
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("invalid requirement {}: {}",
+                      text::json_string(condition.substr(0, 200)), why)};
 }
 
 Result<Condition> parse_condition(std::string_view text) {
@@ -72,17 +72,17 @@ Result<Condition> parse_condition(std::string_view text) {
 bool holds(std::strong_ordering order, Operator relation) {
   switch (relation) {
     case Operator::kNotEqual:
-      return order != std::strong_ordering::equal;
+      return std::is_neq(order);
     case Operator::kAtMost:
-      return order <= 0;
+      return std::is_lteq(order);
     case Operator::kAtLeast:
-      return order >= 0;
+      return std::is_gteq(order);
     case Operator::kEqual:
-      return order == std::strong_ordering::equal;
+      return std::is_eq(order);
     case Operator::kBelow:
-      return order < 0;
+      return std::is_lt(order);
     case Operator::kAbove:
-      return order > 0;
+      return std::is_gt(order);
   }
   return false;
 }
@@ -96,10 +96,10 @@ Verdict verdict_of(bool holds) {
 Verdict judge_lower_bound(const Version& known, Operator relation,
                           const Version& wanted) {
   const std::strong_ordering order = known <=> wanted;
-  const bool is_above_for_certain = order > 0;
+  const bool is_above_for_certain = std::is_gt(order);
   switch (relation) {
     case Operator::kAtLeast:
-      return order >= 0 ? Verdict::kMet : Verdict::kUnknown;
+      return std::is_gteq(order) ? Verdict::kMet : Verdict::kUnknown;
     case Operator::kAbove:
     case Operator::kNotEqual:
       return is_above_for_certain ? Verdict::kMet : Verdict::kUnknown;
@@ -107,7 +107,7 @@ Verdict judge_lower_bound(const Version& known, Operator relation,
     case Operator::kEqual:
       return is_above_for_certain ? Verdict::kUnmet : Verdict::kUnknown;
     case Operator::kBelow:
-      return order >= 0 ? Verdict::kUnmet : Verdict::kUnknown;
+      return std::is_gteq(order) ? Verdict::kUnmet : Verdict::kUnknown;
   }
   return Verdict::kUnknown;
 }

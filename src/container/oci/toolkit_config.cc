@@ -170,12 +170,12 @@ class ConfigDecoder {
   }
 
   Error mismatch(const Node& node, std::string_view wanted, Mark mark) const {
-    return Error(
+    return {
         ErrorCode::kCorrupt,
         fmt::format("error loading config: failed to unmarshal config: ({}, "
                     "{}): Can't convert {} to {} ({})",
                     mark.line, mark.column, shown(node), wanted,
-                    text::at(file_name_, mark)));
+                    text::at(file_name_, mark))};
   }
 
   void warn_unknown(const std::string& path, const text::Entry& entry) {
