@@ -9,8 +9,8 @@ namespace gpunode::engines {
 const text::Node* template_entry(const text::Node* runtimes,
                                  const std::string& default_runtime) {
   if (runtimes == nullptr) return nullptr;
-  const std::string_view first =
-      default_runtime.starts_with("nvidia") ? "" : default_runtime;
+  std::string_view first = default_runtime;
+  if (first.starts_with("nvidia")) first = {};
   for (const std::string_view name :
        std::array<std::string_view, 3>{first, "runc", "crun"}) {
     const text::Entry* entry = runtimes->find(name);
