@@ -4,10 +4,12 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/peer/nvidia_ctk.h"
 #include "apps/gpunode/session.h"
 
 namespace gpunode::cli {
@@ -25,12 +27,18 @@ int main_with(int argc, char** argv) {
   host::SystemCommandRunner runner;
   Session session{runner, environment_variable};
 
+  if (argc > 0 && is_nvidia_ctk(argv[0])) {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    return run_nvidia_ctk(arguments, session);
+  }
+
   CLI::App app("A Linux host with NVIDIA GPUs becomes a Kubernetes GPU node.",
                "gpunode");
   app.require_subcommand(1);
   add_cdi(app, session);
   add_doctor(app, session);
   add_runtime(app, session);
+  add_documentation(app, session);
   add_version(app, session);
   try {
     app.parse(argc, argv);

@@ -237,7 +237,8 @@ Result<void> Configurator::prove(const ConfigureTask& task,
 // The undo record says what was there before the first change of ours.
 Result<void> Configurator::remember(const ConfigureTask& task,
                                     const EnginePlan& plan) {
-  const std::string path = record_path(task.engine, task.config_path);
+  const std::string path =
+      record_path(task.record_directory, task.engine, task.config_path);
   TRY(auto loaded, load_record(root_, path));
   std::vector<FileChange> record =
       std::move(loaded).value_or(std::vector<FileChange>{});
@@ -268,7 +269,8 @@ Result<Configured> Configurator::apply(const ConfigureTask& task,
     }
     before = *std::move(dump);
   }
-  const std::string record = record_path(task.engine, task.config_path);
+  const std::string record =
+      record_path(task.record_directory, task.engine, task.config_path);
   TRY(const auto old_record, read_config(root_, record));
   TRY_VOID(remember(task, plan));
   Result<void> outcome = write_all(plan);
@@ -296,7 +298,8 @@ Result<Configured> Configurator::apply(const ConfigureTask& task,
 }
 
 Result<EnginePlan> Configurator::plan_undo(const ConfigureTask& task) {
-  const std::string path = record_path(task.engine, task.config_path);
+  const std::string path =
+      record_path(task.record_directory, task.engine, task.config_path);
   TRY(const auto record, load_record(root_, path));
   if (!record) {
     return Error(ErrorCode::kNotFound,
@@ -328,8 +331,9 @@ Result<Configured> Configurator::apply_undo(const ConfigureTask& task,
     take_back(plan, problems);
     return taken_back(outcome.error());
   }
-  TRY_VOID(write_config(root_, record_path(task.engine, task.config_path),
-                        std::nullopt));
+  TRY_VOID(write_config(
+      root_, record_path(task.record_directory, task.engine, task.config_path),
+      std::nullopt));
   done.plan = std::move(plan);
   return done;
 }

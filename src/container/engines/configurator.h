@@ -12,6 +12,7 @@
 #include "container/engines/containerd_config.h"
 #include "container/engines/plan.h"
 #include "container/engines/request.h"
+#include "container/engines/undo_record.h"
 
 namespace gpunode::engines {
 
@@ -34,6 +35,7 @@ struct ConfigureTask {
   /// The engine is asked before and after. nvidia-ctk does not: it may run
   /// where the engine is not.
   bool is_proof_wanted = true;
+  std::string record_directory = kRecordDirectory;  ///< For undoing.
 };
 
 /// What was done, in words too.

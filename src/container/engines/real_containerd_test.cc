@@ -53,6 +53,7 @@ class RealContainerd : public ::testing::TestWithParam<const char*> {
     task_.config_path = host_.path("etc/containerd/config.toml");
     task_.drop_in_path = host_.path("etc/containerd/conf.d/99-nvidia.toml");
     task_.engine_path = program_;
+    task_.record_directory = host_.path("records");
     request_.path = "/usr/bin/gpunode-runtime";
     request_.default_runtime = RuntimeRequest::DefaultRuntime::kSet;
     host::Command command;
@@ -65,19 +66,7 @@ class RealContainerd : public ::testing::TestWithParam<const char*> {
   Result<Configured> configure() {
     Configurator engine(host::HostRoot(), runner_);
     TRY(auto plan, engine.plan(task_, request_));
-    auto done = engine.apply(task_, request_, std::move(plan));
-    forget();
-    return done;
-  }
-
-  // The record of a test is not the machine's.
-  void forget() const {
-    std::string name = "containerd" + task_.config_path;
-    for (char& c : name) {
-      if (c == '/') c = '_';
-    }
-    const std::string path = "/var/lib/gpunode/engines/" + name + ".json";
-    std::remove(path.c_str());
+    return engine.apply(task_, request_, std::move(plan));
   }
 
   std::string config() const {

@@ -90,10 +90,11 @@ Result<std::optional<std::string>> undo_leaves(const FileChange& done,
 
 }  // namespace
 
-std::string record_path(Engine engine, const std::string& config_path) {
+std::string record_path(const std::string& directory, Engine engine,
+                        const std::string& config_path) {
   std::string name = name_of(engine) + config_path;
   std::ranges::replace(name, '/', '_');
-  return "/var/lib/gpunode/engines/" + name + ".json";
+  return directory + "/" + name + ".json";
 }
 
 Result<std::optional<std::vector<FileChange>>> load_record(

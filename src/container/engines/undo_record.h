@@ -16,8 +16,12 @@
 
 namespace gpunode::engines {
 
-/// "/var/lib/gpunode/engines/containerd_etc_containerd_config.toml.json".
-std::string record_path(Engine engine, const std::string& config_path);
+/// Where records are kept.
+inline constexpr const char* kRecordDirectory = "/var/lib/gpunode/engines";
+
+/// DIRECTORY/containerd_etc_containerd_config.toml.json
+std::string record_path(const std::string& directory, Engine engine,
+                        const std::string& config_path);
 
 /// Nothing if there is no record. kCorrupt if it cannot be read.
 Result<std::optional<std::vector<FileChange>>> load_record(

@@ -21,8 +21,8 @@ std::string undo(const FileChange& done, const std::string& now) {
 
 TEST(UndoRecord, IsReadBackAsWritten) {
   const host::HostTree host;
-  const std::string path =
-      record_path(Engine::kContainerd, "/etc/containerd/config.toml");
+  const std::string path = record_path(kRecordDirectory, Engine::kContainerd,
+                                       "/etc/containerd/config.toml");
   EXPECT_EQ(path,
             "/var/lib/gpunode/engines/containerd_etc_containerd_config.toml"
             ".json");
