@@ -16,6 +16,8 @@ if(GPUNODE_PEER_NAMES)
     install(CODE "file(CREATE_LINK gpunode-runtime
       \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name}\" SYMBOLIC)")
   endforeach()
+  install(CODE "file(CREATE_LINK gpunode
+    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/nvidia-ctk\" SYMBOLIC)")
 endif()
 
 # The program writes its own manual page and completions, so that they cannot
@@ -31,14 +33,24 @@ add_custom_command(
   COMMAND $<TARGET_FILE:gpunode-agent> --completion=fish > ${written}/gpunode-agent.fish
   DEPENDS gpunode-agent
   COMMENT "Writing the manual page and completions")
-add_custom_target(written ALL DEPENDS ${written}/gpunode-agent.8)
+add_custom_command(
+  OUTPUT ${written}/gpunode.8 ${written}/gpunode ${written}/_gpunode ${written}/gpunode.fish
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${written}
+  COMMAND $<TARGET_FILE:gpunode> man > ${written}/gpunode.8
+  COMMAND $<TARGET_FILE:gpunode> completion bash > ${written}/gpunode
+  COMMAND $<TARGET_FILE:gpunode> completion zsh > ${written}/_gpunode
+  COMMAND $<TARGET_FILE:gpunode> completion fish > ${written}/gpunode.fish
+  DEPENDS gpunode
+  COMMENT "Writing the manual page and completions of gpunode")
+add_custom_target(written ALL DEPENDS ${written}/gpunode-agent.8 ${written}/gpunode.8)
 add_dependencies(programs written)
-install(FILES ${written}/gpunode-agent.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
-install(FILES ${written}/gpunode-agent
+install(FILES ${written}/gpunode-agent.8 ${written}/gpunode.8
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES ${written}/gpunode-agent ${written}/gpunode
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-install(FILES ${written}/_gpunode-agent
+install(FILES ${written}/_gpunode-agent ${written}/_gpunode
         DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
-install(FILES ${written}/gpunode-agent.fish
+install(FILES ${written}/gpunode-agent.fish ${written}/gpunode.fish
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
 set(CPACK_GENERATOR DEB RPM TGZ)
