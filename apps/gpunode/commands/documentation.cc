@@ -152,10 +152,10 @@ std::string option_entry(const CLI::Option& option) {
   std::string names;
   for (const std::string& name : option.get_snames()) {
     names +=
-        fmt::format("{}\\fB\\-{}\\fR", names.empty() ? "" : ", ", troff(name));
+        fmt::format(R"({}\fB\-{}\fR)", names.empty() ? "" : ", ", troff(name));
   }
   for (const std::string& name : option.get_lnames()) {
-    names += fmt::format("{}\\fB\\-\\-{}\\fR", names.empty() ? "" : ", ",
+    names += fmt::format(R"({}\fB\-\-{}\fR)", names.empty() ? "" : ", ",
                          troff(name));
   }
   const std::string value = takes_value(option) ? " \\fIVALUE\\fR" : "";

@@ -4,6 +4,7 @@
 
 #include <string>
 
+// NOLINTNEXTLINE(readability-identifier-naming): CLI11's own.
 namespace CLI {
 class App;
 }

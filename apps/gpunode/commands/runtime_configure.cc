@@ -65,7 +65,7 @@ struct EngineFiles {
 };
 
 const std::map<std::string, EngineFiles>& engine_table() {
-  static const std::map<std::string, EngineFiles> table = {
+  static const std::map<std::string, EngineFiles> kTable = {
       {"containerd",
        {Engine::kContainerd, "/etc/containerd/config.toml",
         "/etc/containerd/conf.d/99-nvidia.toml"}},
@@ -73,7 +73,7 @@ const std::map<std::string, EngineFiles>& engine_table() {
        {Engine::kCrio, "/etc/crio/crio.conf",
         "/etc/crio/crio.conf.d/99-nvidia.toml"}},
       {"docker", {Engine::kDocker, "/etc/docker/daemon.json", ""}}};
-  return table;
+  return kTable;
 }
 
 ConfigureTask task_of(const Flags& flags) {

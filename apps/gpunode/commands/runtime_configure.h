@@ -1,6 +1,7 @@
 // `gpunode runtime configure`: a GPU runtime in an engine's configuration.
 #pragma once
 
+// NOLINTNEXTLINE(readability-identifier-naming): CLI11's own.
 namespace CLI {
 class App;
 }

@@ -1,6 +1,7 @@
 // `gpunode runtime device-links`: device nodes, and the links systemd needs.
 #pragma once
 
+// NOLINTNEXTLINE(readability-identifier-naming): CLI11's own.
 namespace CLI {
 class App;
 }

@@ -140,7 +140,7 @@ std::string program_in_path(const std::string& name, const std::string& path) {
   for (std::string_view rest = path; !rest.empty();) {
     const std::string_view directory = rest.substr(0, rest.find(':'));
     rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
-    const std::string file = std::string(directory) + "/" + name;
+    std::string file = std::string(directory) + "/" + name;
     if (directory.starts_with('/') && host::HostRoot().exists(file))
       return file;
   }

@@ -76,7 +76,7 @@ struct EngineFiles {
 };
 
 Result<EngineFiles> files_of(const std::string& name) {
-  static const std::map<std::string, EngineFiles> table = {
+  static const std::map<std::string, EngineFiles> kTable = {
       {"containerd",
        {Engine::kContainerd, "/etc/containerd/config.toml",
         "/etc/containerd/conf.d/99-nvidia.toml"}},
@@ -84,8 +84,8 @@ Result<EngineFiles> files_of(const std::string& name) {
        {Engine::kCrio, "/etc/crio/crio.conf",
         "/etc/crio/crio.conf.d/99-nvidia.toml"}},
       {"docker", {Engine::kDocker, "/etc/docker/daemon.json", ""}}};
-  const auto found = table.find(name);
-  if (found == table.end()) {
+  const auto found = kTable.find(name);
+  if (found == kTable.end()) {
     return refusal(fmt::format("unrecognized runtime '{}'", name));
   }
   return found->second;

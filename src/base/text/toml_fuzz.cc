@@ -38,8 +38,8 @@ void check_additions(const TomlEditor& editor, const KeyPath& table) {
   require_done_or_refused(copy.set(child(table, "entry"), entry));
 }
 
-void check_below(const TomlEditor& editor, const Node& node, KeyPath path,
-                 unsigned& budget) {
+void check_below(const TomlEditor& editor, const Node& node,
+                 const KeyPath& path, unsigned& budget) {
   if (budget == 0) return;
   --budget;
   if (!path.empty()) check_removal(editor, path);

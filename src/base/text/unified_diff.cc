@@ -159,6 +159,15 @@ class HunkWriter {
   std::size_t last_end_ = 0;
 };
 
+// What the terminal is told before a line; empty: nothing.
+std::string_view colour_of(std::string_view line) {
+  if (line.starts_with("---") || line.starts_with("+++")) return "\033[1m";
+  if (line.starts_with('-')) return "\033[31m";
+  if (line.starts_with('+')) return "\033[32m";
+  if (line.starts_with('@')) return "\033[36m";
+  return "";
+}
+
 }  // namespace
 
 std::string unified_diff(std::string_view before, std::string_view after,
@@ -174,12 +183,7 @@ std::string unified_diff(std::string_view before, std::string_view after,
 std::string coloured_diff(std::string_view diff) {
   std::string out;
   for (const std::string_view line : lines_of(diff)) {
-    const bool is_header = line.starts_with("---") || line.starts_with("+++");
-    const std::string_view colour = is_header               ? "\033[1m"
-                                    : line.starts_with('-') ? "\033[31m"
-                                    : line.starts_with('+') ? "\033[32m"
-                                    : line.starts_with('@') ? "\033[36m"
-                                                            : "";
+    const std::string_view colour = colour_of(line);
     if (colour.empty()) {
       out += line;
       continue;

@@ -59,7 +59,7 @@ std::string Configurator::program_of(const ConfigureTask& task) const {
   if (root_.prefix() != "/") return {};
   for (const char* directory : {"/usr/bin/", "/usr/local/bin/", "/usr/sbin/",
                                 "/usr/local/sbin/", "/bin/"}) {
-    const std::string path = std::string(directory) + daemon_name(task.engine);
+    std::string path = std::string(directory) + daemon_name(task.engine);
     if (root_.exists(path)) return path;
   }
   return {};

@@ -17,8 +17,8 @@ using text::Node;
 using DefaultRuntime = RuntimeRequest::DefaultRuntime;
 
 const KeyPath& runtime_table() {
-  static const KeyPath path = {"crio", "runtime"};
-  return path;
+  static const KeyPath kPath = {"crio", "runtime"};
+  return kPath;
 }
 
 KeyPath entry_path(const RuntimeRequest& request) {

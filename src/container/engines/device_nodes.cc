@@ -140,7 +140,7 @@ void add_present(const host::HostRoot& root, const std::string& directory,
   if (!names) return;
   for (const std::string& name : *names) {
     if (!is_wanted_name(name)) continue;
-    const std::string path = directory + "/" + name;
+    const std::string path = fmt::format("{}/{}", directory, name);
     const auto status = root.status(path);
     if (status && status->kind == host::FileKind::kCharDevice) {
       into.push_back({path, status->device_major, status->device_minor});
