@@ -2,7 +2,7 @@
 made through the API server, kubectl and the kubelet, as a person or a scheduler would see it."""
 
 import os
-import re
+import pathlib
 import signal
 import time
 
@@ -13,6 +13,7 @@ from story import (container_ids, exit_code, expect, holder, many, phase, pod, s
 
 SEED_POD = (gpu_node.HERE / "seed/gpu-pod.yaml").read_text()
 WRONG_RESULT = 3  # gpunode-vectoradd's exit code.
+UNGRANTED = pathlib.Path("/run/gpunode/ungranted.ndjson")
 
 CHECKS = []  # (name, profile, function)
 
@@ -23,13 +24,6 @@ def check(name, profile=A10G):
         CHECKS.append((name, profile, function))
         return function
     return register
-
-
-def on_t4(document):
-    """The CUDA double of the image is told which machine this is: it cannot ask a driver."""
-    document["spec"]["containers"][0].setdefault("env", []).append(
-        {"name": "GPUNODE_FAKE_NVML", "value": T4.in_image})
-    return document
 
 
 @check("the node offers 20 shares of its A10G")
@@ -53,6 +47,15 @@ def asks_two(story):
              "maximum request size for shared resources is 1; found 2")
     expect(refused["status"].get("reason") == "UnexpectedAdmissionError", said(refused))
     expect(words in refused["status"].get("message", ""), said(refused))
+
+
+@check("an image that wants all GPUs and was granted none gets none, and is named")
+def greedy_image(story):
+    story.cluster.apply(pod("greedy", gpu_node.GREEDY_IMAGE, gpus=0))
+    story.wait_pods(["greedy"], "Running")
+    expect(story.gpus_of("greedy") == [], f"it may open {story.gpus_of('greedy')}")
+    noted = UNGRANTED.read_text()
+    expect('"greedy"' in noted, f"{UNGRANTED} does not name the Pod: {noted}")
 
 
 @check("20 Pods hold a share each, the 21st waits and gets the first that is free")
@@ -230,23 +233,31 @@ def spreads(story):
     story.wait_pods(names, "Running")
     seen = {}
     for name in names:
-        story.wait(lambda: "holding" in story.cluster.logs_of(name), f"{name} says what it holds")
-        log = story.cluster.logs_of(name)
-        allowed = re.findall(r"^(/dev/nvidia\d+) allowed$", log, re.MULTILINE)
+        allowed = story.gpus_of(name)
         expect(len(allowed) == 1, f"{name} may open {allowed}")
         seen.setdefault(allowed[0], []).append(name)
     expect(len(seen) == 4 and all(len(who) == 2 for who in seen.values()),
            f"8 Pods on 4 GPUs lie so: {seen}")
     adders = [f"adds-{n}" for n in range(4)]
-    story.cluster.apply(many([on_t4(pod(n, SEED_IMAGE)) for n in adders]))
+    story.cluster.apply(many([pod(n, SEED_IMAGE) for n in adders]))
     story.wait_pods(adders, "Succeeded")
     for name in adders:
         story.seed_output(name)
 
 
+@check("a Pod whose spec says all GPUs has the one that it was granted", T4)
+def greedy_pod(story):
+    document = holder("greedy")
+    document["spec"]["containers"][0]["env"] = [
+        {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]
+    story.cluster.apply(document)
+    story.wait_pods(["greedy"], "Running")
+    expect(len(story.gpus_of("greedy")) == 1, f"it may open {story.gpus_of('greedy')}")
+
+
 @check("a GPU that computes wrongly fails its Pod", T4)
 def broken_gpu(story):
-    ended = story.run_to_end(on_t4(pod("broken", gpu_node.BROKEN_IMAGE)), "Failed")
+    ended = story.run_to_end(pod("broken", gpu_node.BROKEN_IMAGE), "Failed")
     expect(exit_code(ended) == WRONG_RESULT, said(ended))
     expect("Test PASSED" not in story.cluster.logs_of("broken"), "it printed Test PASSED")
 

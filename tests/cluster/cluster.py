@@ -84,12 +84,18 @@ class Cluster:
         self.api = None
         self.kubelet = None
         self.certificate = self.state / "pki/apiserver.crt"
+        self.containerd_config = self.state / "containerd.toml"
+        self.toolkit_config = self.state / "toolkit.toml"
 
     # Parts.
 
-    def start(self, before_kubelet):
-        """Returns when the node is Ready and Pods can be made. before_kubelet() brings images."""
+    def start(self, before_containerd, before_kubelet):
+        """Returns when the node is Ready and Pods can be made.
+
+        before_containerd() changes its configuration, before_kubelet() brings images.
+        """
         self.write_files()
+        before_containerd()
         self.start_containerd()
         self.start_etcd()
         self.start_api_server()
@@ -104,7 +110,9 @@ class Cluster:
     def spawn(self, name, *argv):
         return self.processes.start(name, [str(a) for a in argv], self.logs / f"{name}.log",
                                     env={"PATH": f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin",
-                                         "HOME": str(self.state), "LC_ALL": "C", "TZ": "UTC"})
+                                         "HOME": str(self.state), "LC_ALL": "C", "TZ": "UTC",
+                                         # For the runtime, containerd's grandchild.
+                                         "NVIDIA_CTK_CONFIG_FILE_PATH": str(self.toolkit_config)})
 
     def write_files(self):
         pki = self.state / "pki"
@@ -119,7 +127,8 @@ class Cluster:
             name = user.rsplit(":", 1)[-1]
             self.write_kubeconfig(self.kubeconfig(name), token)
         works = machine.overlay_works(self.state)
-        (self.state / "containerd.toml").write_text(CONTAINERD_CONFIG.format(
+        self.toolkit_config.write_text("")
+        self.containerd_config.write_text(CONTAINERD_CONFIG.format(
             state=self.state, socket=CONTAINERD_SOCKET, sandbox=SANDBOX_IMAGE,
             cni_plugins="/usr/lib/cni", snapshotter="overlayfs" if works else "native"))
         (self.state / "kubelet.json").write_text(json.dumps(self.kubelet_config()))
@@ -159,7 +168,7 @@ class Cluster:
         }
 
     def start_containerd(self):
-        self.spawn("containerd", program("containerd"), "--config", self.state / "containerd.toml")
+        self.spawn("containerd", program("containerd"), "--config", self.containerd_config)
         wait_until(lambda: run(self.ctr("version"), check=False).returncode == 0,
                    "containerd answers", 120, self.processes)
 

@@ -14,6 +14,7 @@ FIXTURES = HERE.parent / "fixtures/profiles"
 SEED_CONFIG = HERE / "seed/config.map.default"
 SEED_IMAGE = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda10.2"
 HOLDER_IMAGE = "gpunode.test/holder:1"
+GREEDY_IMAGE = "gpunode.test/greedy:1"
 BROKEN_IMAGE = "gpunode.test/vectoradd-broken-gpu:1"
 PLUGIN_DIRECTORY = pathlib.Path("/var/lib/kubelet/device-plugins")
 
@@ -24,9 +25,16 @@ class Profile:
     def __init__(self, name, gpus, replicas=20):
         self.name, self.gpus = name, gpus
         self.file = FIXTURES / f"{name}.json"
-        self.in_image = f"/usr/share/gpunode-test/{name}.json"
         self.shares = gpus * replicas
 
+
+# The runtime's. Images get from it what they were granted and nothing else.
+TOOLKIT_CONFIG = """\
+[nvidia-container-cli]
+root = "{root}"
+[gpunode]
+require-allocation = true
+"""
 
 A10G = Profile("a10g-x1", 1)
 T4 = Profile("t4-x4", 4)
@@ -43,6 +51,8 @@ class Build:
         self.cuda = self.directory / "tests/doubles/cuda/libcuda.so.1"
         self.nvml = self.directory / "tests/doubles/nvml/libnvidia-ml.so.1"
         self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
+        self.gpunode = self.directory / "apps/gpunode/gpunode"
+        self.runtime = self.directory / "apps/runtime/gpunode-runtime"
 
     def check(self):
         missing = [str(path) for path in vars(self).values() if not path.exists()]
@@ -74,7 +84,7 @@ class GpuNode:
         self.start_agent()
 
     def start_agent(self):
-        argv = [str(self.build.agent), "--config-file", str(self.config), "--pass-device-specs",
+        argv = [str(self.build.agent), "--config-file", str(self.config),
                 "--driver-root-ctr-path", str(self.driver_root())]
         name = f"{self.build.agent.name}-{self.profile.name}"
         self.agent = self.cluster.processes.start(
@@ -105,12 +115,13 @@ class GpuNode:
         return self.cluster.state / f"driver-root-{self.profile.name}"
 
     def install_driver(self, profile):
-        """The files of a driver below its root, and its nodes in this node's /dev."""
+        """The files and nodes of a driver below its root, and what its modules show."""
         self.profile = profile
-        machine.set_gpu_nodes(profile.gpus)
         self.fake_nvml("reset")
         self.fake_nvml("tree", "--profile", str(profile.file), "--root", str(self.driver_root()),
-                       "--library", str(self.build.nvml))
+                       "--library", str(self.build.nvml), "--copy", str(self.build.cuda))
+        machine.show_driver(self.driver_root())
+        self.cluster.toolkit_config.write_text(TOOLKIT_CONFIG.format(root=self.driver_root()))
 
     def fake_nvml(self, *arguments):
         run([str(self.build.fake_nvml), "--control", str(self.control), *arguments], timeout=20)
@@ -125,23 +136,32 @@ class GpuNode:
         self.fake_nvml("xid", str(gpu), str(number))
 
 
+def configure_runtime(cluster, build):
+    """Makes ours the default runtime, as an operator would: the seed's section on containerd."""
+    # Called so, it is NVIDIA's runtime to whoever looks at the configuration.
+    runtime = cluster.state / "nvidia-container-runtime"
+    runtime.symlink_to(build.runtime)
+    run([str(build.gpunode), "runtime", "configure", "--runtime", "containerd",
+         "--config", str(cluster.containerd_config), "--drop-in-config", "none",
+         "--set-as-default",
+         "--runtime-path", str(runtime)], timeout=60)
+
+
 def import_images(cluster, build):
-    """The sandbox, the seed's image, a holder and a GPU that computes wrongly."""
+    """The sandbox, the seed's image, holders and a GPU that computes wrongly.
+
+    There is nothing of a driver in them: it comes from the node.
+    """
     root = images.RootDirectory(cluster.state / "image-holder")
     root.add(build.holder, "/holder")
     cluster.import_image(SANDBOX_IMAGE, root, ["/holder"])
     cluster.import_image(HOLDER_IMAGE, root, ["/holder"])
+    # As every CUDA image has it.
+    cluster.import_image(GREEDY_IMAGE, root, ["/holder"], ["NVIDIA_VISIBLE_DEVICES=all"])
 
     root = images.RootDirectory(cluster.state / "image-vectoradd")
     root.add_program(build.vectoradd, "/usr/bin/vectoradd")
-    # What the runtime will bring from the node one day: here the driver is in the image.
-    libraries = images.library_directory(build.vectoradd)
-    root.add(build.cuda, f"{libraries}/libcuda.so.1")
     root.add_libraries_of(build.cuda)
-    for profile in (A10G, T4):
-        root.add(profile.file, profile.in_image, mode=0o644)
-    driver = f"GPUNODE_FAKE_NVML={A10G.in_image}"
-    cluster.import_image(SEED_IMAGE, root, ["/usr/bin/vectoradd"], [driver])
+    cluster.import_image(SEED_IMAGE, root, ["/usr/bin/vectoradd"])
     cluster.import_image(BROKEN_IMAGE, root, ["/usr/bin/vectoradd"],
-                         [driver, "GPUNODE_FAKE_CUDA_MUTATE=add.f32=sub.f32"])
-
+                         ["GPUNODE_FAKE_CUDA_MUTATE=add.f32=sub.f32"])

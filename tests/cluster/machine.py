@@ -12,18 +12,13 @@ from process import Failed, run
 
 ADDRESS = "10.200.0.1"  # On the loopback interface: a kubelet refuses 127.0.0.1 for its node.
 
-NVIDIA_MAJOR = 195
-UVM_MAJOR = 511  # Dynamic on a real machine; no driver has it here, so an open gives ENXIO.
-
 # name -> (major, minor), what runc and the kubelet look for.
 PLAIN_NODES = {
     "null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9),
     "kmsg": (1, 11), "tty": (5, 0),
 }
-CONTROL_NODES = {
-    "nvidiactl": (NVIDIA_MAJOR, 255), "nvidia-modeset": (NVIDIA_MAJOR, 254),
-    "nvidia-uvm": (UVM_MAJOR, 0), "nvidia-uvm-tools": (UVM_MAJOR, 1),
-}
+# What a loaded driver shows where the kernel shows things.
+DRIVER_DIRECTORIES = ("/proc/driver", "/sys/bus/pci/devices")
 
 
 def mount(*arguments):
@@ -59,16 +54,12 @@ def make_dev(directory):
     mount("--move", directory, "/dev")
 
 
-def set_gpu_nodes(count):
-    """Makes /dev/nvidiaN for `count` GPUs and the control nodes; removes any beyond."""
-    for path in pathlib.Path("/dev").glob("nvidia*"):
-        path.unlink()
-    if count == 0:
-        return
-    for name, numbers in CONTROL_NODES.items():
-        make_node(f"/dev/{name}", numbers)
-    for minor in range(count):
-        make_node(f"/dev/nvidia{minor}", (NVIDIA_MAJOR, minor))
+def show_driver(root):
+    """Lays what a driver's tree has for /proc and /sys over what this machine shows there."""
+    for directory in DRIVER_DIRECTORIES:
+        if os.path.ismount(directory):
+            run(["umount", directory])
+        mount("--bind", f"{root}{directory}", directory)
 
 
 def overlay_works(directory):
@@ -98,3 +89,4 @@ def set_up(state):
     pathlib.Path("/run/lock").mkdir()
     bind(state / "kubelet", "/var/lib/kubelet")
     bind(state / "cni", "/var/lib/cni")
+    bind(state / "gpunode", "/var/lib/gpunode")

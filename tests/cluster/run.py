@@ -20,7 +20,7 @@ import machine
 import sandbox
 from checks import CHECKS
 from cluster import Cluster
-from gpu_node import Build, GpuNode, import_images
+from gpu_node import Build, GpuNode, configure_runtime, import_images
 from process import Failed, tail
 from story import Story
 
@@ -95,7 +95,8 @@ def inside(arguments):
     cluster = Cluster(kubernetes, state, cgroup)
     try:
         # containerd is up first: the images go in while the control plane starts.
-        cluster.start(before_kubelet=lambda: import_images(cluster, build))
+        cluster.start(before_containerd=lambda: configure_runtime(cluster, build),
+                      before_kubelet=lambda: import_images(cluster, build))
         say(f"ok     {time.monotonic() - begin:6.1f} s  etcd, kube-apiserver, scheduler,"
             " controller-manager, containerd and kubelet: the node is Ready")
         story = Story(cluster, GpuNode(cluster, build))

@@ -21,8 +21,8 @@ from process import Failed, wait_until
 
 BASE = "gpunode-cluster"
 
-# Directories that the kubelet, CNI and their kind have built in: mount points for the run's own.
-FIXED_DIRECTORIES = ("/var/lib/kubelet", "/var/lib/cni")
+# Directories that the kubelet, CNI and gpunode have built in: mount points for the run's own.
+FIXED_DIRECTORIES = ("/var/lib/kubelet", "/var/lib/cni", "/var/lib/gpunode")
 
 
 def cgroup_mounts():

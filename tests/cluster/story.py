@@ -115,6 +115,11 @@ class Story:
                   lambda: f"allocatable {RESOURCE} is {count}; it is {self.cluster.gpus()}",
                   timeout)
 
+    def gpus_of(self, name):
+        """The GPUs' nodes that a holder may open, by its own word."""
+        self.wait(lambda: "holding" in self.cluster.logs_of(name), f"{name} says what it holds")
+        return re.findall(r"^(/dev/nvidia\d+) allowed$", self.cluster.logs_of(name), re.MULTILINE)
+
     def wait_gpus_gone(self):
         """Until the scheduler may hand out none: the plugin is down, or has nothing."""
         self.wait(lambda: not self.cluster.gpus(),
