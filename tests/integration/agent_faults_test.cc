@@ -1,6 +1,7 @@
 // Bad days: the driver, the kubelet, the configuration, the disk.
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -239,6 +240,20 @@ TEST_F(AgentFaults, MpsWithoutADaemonOffersNothingAndSaysWhy) {
   EXPECT_TRUE(lists(kGpu, 0, 0));
   EXPECT_TRUE(says("error waiting for MPS daemon"));
   EXPECT_FALSE(kubelet().admit("pod", kGpu, 1).is_admitted);
+}
+
+TEST_F(AgentFaults, MpsWithADaemonThatAnswersOffersItsShares) {
+  const std::filesystem::path bin = file("driver/usr/bin");
+  std::filesystem::create_directories(bin);
+  const std::filesystem::path control = bin / "nvidia-cuda-mps-control";
+  std::ofstream(control) << "#!/bin/sh\necho 100.0\n";
+  std::filesystem::permissions(control, std::filesystem::perms::owner_all);
+  write_config(
+      "flags: {mpsRoot: /run/nvidia/mps}\n"
+      "sharing: {mps: {resources: [{name: nvidia.com/gpu, replicas: 4}]}}\n");
+  start_kubelet();
+  start_agent({"--driver-root-ctr-path=" + file("driver")});
+  EXPECT_TRUE(lists(kGpu, 4, 4));
 }
 
 TEST_F(AgentFaults, TextThatCouldNotBeWrittenIsAFailure) {

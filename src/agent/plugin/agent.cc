@@ -14,9 +14,9 @@
 #include "agent/plugin/cdi_specs.h"
 #include "agent/plugin/driver_remedy.h"
 #include "agent/plugin/known_gpus.h"
+#include "agent/plugin/plugin_directory.h"
 #include "base/core/log.h"
 #include "base/host/start_up_pages.h"
-#include "base/metrics/text_format.h"
 
 namespace gpunode::plugin {
 namespace {
@@ -26,8 +26,6 @@ using std::chrono::seconds;
 
 /// How often unhealthy Devices are asked whether they are back.
 constexpr seconds kProbeInterval{5};
-/// How often an MPS daemon is asked whether it is (still) there.
-constexpr seconds kMpsInterval{15};
 /// The loop turns at least this often.
 constexpr int kLongestWaitMs = 5'000;
 /// What a driver's call may take when the agent is asked to end; an idle event
@@ -38,16 +36,6 @@ constexpr seconds kNodesInterval{10};
 /// From the first registration until the kubelet has opened its stream and
 /// start-up is over.
 constexpr seconds kQuietAfterStart{2};
-/// Where NVIDIA's plugin puts its sockets when it does not register.
-constexpr const char* kDefaultPluginDirectory =
-    "/var/lib/kubelet/device-plugins";
-
-std::string directory_of(const std::string& kubelet_socket) {
-  if (kubelet_socket.empty()) return kDefaultPluginDirectory;
-  const std::size_t slash = kubelet_socket.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : kubelet_socket.substr(0, slash);
-}
 
 std::string base_name(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
@@ -76,7 +64,7 @@ void report_warnings(const config::CommandLine& command_line,
 Agent::Agent(Inputs inputs)
     : inputs_(std::move(inputs)),
       settings_(inputs_.loaded.settings),
-      plugin_directory_(directory_of(settings_.kubelet_socket)),
+      plugin_directory_(plugin_directory_of(settings_.kubelet_socket)),
       runner_(std::make_unique<host::SystemCommandRunner>()),
       health_(recovery_rule(settings_)) {}
 
@@ -89,21 +77,7 @@ Result<std::unique_ptr<Agent>> Agent::start(Inputs inputs) {
 }
 
 Result<void> Agent::open() {
-  Result<host::DirectoryWatch> watch =
-      host::DirectoryWatch::open(plugin_directory_);
-  if (!watch) {
-    // NVIDIA's words, which always name this path, and then ours.
-    return Error(
-        watch.error().code(),
-        fmt::format("failed to create FS watcher for {}/: {} ({}; is a kubelet "
-                    "installed here, and its directory mounted?)",
-                    kDefaultPluginDirectory,
-                    watch.error().code() == ErrorCode::kNotFound
-                        ? "no such file or directory"
-                        : "cannot watch",
-                    watch.error().message()));
-  }
-  directory_watch_ = *std::move(watch);
+  TRY(directory_watch_, watch_plugin_directory(plugin_directory_));
   report_warnings(inputs_.command_line, inputs_.loaded);
   log::info("config", "Running with config:\n{}", dump_json(settings_));
   // The driver opens on its own thread while gRPC starts here.
@@ -113,33 +87,9 @@ Result<void> Agent::open() {
       kubelet::DevicePluginServer::start(kubelet::AcceptOn::kCallersLoop));
   publisher_.emplace(
       *server_, Publisher::Paths{settings_.kubelet_socket, plugin_directory_});
-  return settings_.listen_address.empty() ? Result<void>() : serve_pages();
-}
-
-Result<void> Agent::serve_pages() {
-  TRY(http::Server pages,
-      http::Server::listen(settings_.listen_address, clock_));
-  // The loop that would be unhealthy is the one that answers.
-  pages.serve("/healthz", [] {
-    http::Response ok;
-    ok.body = "ok\n";
-    return ok;
-  });
-  pages.serve("/readyz", [this] {
-    const std::vector<std::string> reasons = not_ready_reasons(view());
-    http::Response answer;
-    answer.status = reasons.empty() ? 200 : 503;
-    answer.body = reasons.empty()
-                      ? "ok\n"
-                      : fmt::format("{}\n", fmt::join(reasons, "\n"));
-    return answer;
-  });
-  pages.serve("/metrics", [this] {
-    return http::Response{200, std::string(metrics::kContentType),
-                          metrics_page(view())};
-  });
-  log::info("http", "listening on {}", pages.address());
-  pages_ = std::move(pages);
+  if (settings_.listen_address.empty()) return {};
+  TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
+                          [this] { return view(); }));
   return {};
 }
 
@@ -169,18 +119,8 @@ void Agent::start_observer() {
 
 Result<std::shared_ptr<const AnswerContext>> Agent::make_context(
     const config::Settings& settings) const {
-  AnswerContext context;
-  context.settings = settings;
-  if (platform_ != Platform::kNvml) context.control_nodes = ControlNodes::kOmit;
-  TRY(context.host_devices,
-      find_host_devices(settings, host::HostRoot(settings.dev_root)));
-  if (uses_cdi(settings) && inventory_ && platform_ == Platform::kNvml) {
-    const Result<void> written = renew_cdi_specs(context);
-    if (!written) {
-      context.cdi_problem =
-          "unable to create cdi spec file: " + written.error().message();
-    }
-  }
+  TRY(AnswerContext context,
+      gather_context(settings, platform_, inventory_.get()));
   return std::make_shared<const AnswerContext>(std::move(context));
 }
 
@@ -193,17 +133,6 @@ void Agent::adopt_context(std::shared_ptr<const AnswerContext> context) {
   } else {
     log::error("cdi", "{}", context_->cdi_problem);
   }
-}
-
-/// Its classes are what answers of `context` may name.
-Result<void> Agent::renew_cdi_specs(AnswerContext& context) const {
-  const host::HostRoot host(context.settings.host_root);
-  TRY(const std::vector<cdi::Spec> specs,
-      make_cdi_specs(context.settings, context.host_devices,
-                     find_for_cdi(context.settings, host, *inventory_)));
-  TRY_VOID(write_cdi_specs(host, specs));
-  context.host_devices.further_cdi_devices = further_cdi_devices(specs);
-  return {};
 }
 
 bool Agent::run() {
@@ -234,7 +163,7 @@ bool Agent::run() {
 int Agent::poll_timeout_ms() const {
   TimePoint next = publisher_->next_tick();
   for (const std::optional<TimePoint>& at :
-       {probe_at_, mps_check_at_, nodes_check_at_, quiet_at_}) {
+       {probe_at_, mps_.next(), nodes_check_at_, quiet_at_}) {
     if (at) next = std::min(next, *at);
   }
   if (!directory_watch_->is_armed()) {
@@ -299,7 +228,9 @@ void Agent::run_timers() {
     publisher_->kubelet_started(now);
   }
   if (probe_at_ && now >= *probe_at_) probe_unhealthy(now);
-  if (mps_check_at_ && now >= *mps_check_at_) check_mps_daemons(now);
+  for (std::string& resource : mps_.due(now)) {
+    observer_->check_mps(std::move(resource));
+  }
   check_device_nodes(now);
   report_stuck_driver(now);
   publisher_->tick(now);
@@ -488,26 +419,7 @@ void Agent::check_device_nodes(TimePoint now) {
 }
 
 void Agent::on(const MpsChecked& checked) {
-  auto& known = mps_problem_[checked.resource_name];
-  std::optional<std::string> problem;
-  if (checked.failure) problem = checked.failure->message();
-  if (known == problem) return;
-  if (problem) {
-    log::error("mps", "{} is not offered: {}", checked.resource_name, *problem);
-  } else {
-    log::info("mps", "the MPS daemon of {} answers", checked.resource_name);
-  }
-  known = std::move(problem);
-  publish();
-}
-
-void Agent::check_mps_daemons(TimePoint now) {
-  mps_check_at_.reset();
-  for (const auto& resource : resources_) {
-    if (resource->sharing().strategy != config::SharingStrategy::kMps) continue;
-    observer_->check_mps(resource->name().value());
-    mps_check_at_ = now + kMpsInterval;
-  }
+  if (mps_.on_answer(checked.resource_name, checked.failure)) publish();
 }
 
 void Agent::reload() {
@@ -590,7 +502,17 @@ void Agent::rebuild() {
     handlers_.push_back(std::make_shared<const ResourceHandler>(
         resources_.back(), inventory_->topology, context_));
   }
-  check_mps_daemons(clock_.now());
+  follow_mps_daemons();
+}
+
+void Agent::follow_mps_daemons() {
+  std::vector<std::string> shared;
+  for (const auto& resource : resources_) {
+    if (resource->sharing().strategy == config::SharingStrategy::kMps) {
+      shared.push_back(resource->name().value());
+    }
+  }
+  mps_.follow(std::move(shared), clock_.now());
 }
 
 std::optional<std::string> Agent::blocked(
@@ -598,9 +520,7 @@ std::optional<std::string> Agent::blocked(
   if (driver_problem_) return driver_problem_->message();
   if (!context_->cdi_problem.empty()) return context_->cdi_problem;
   if (resource.sharing().strategy == config::SharingStrategy::kMps) {
-    const auto checked = mps_problem_.find(resource.name().value());
-    if (checked == mps_problem_.end()) return "waiting for the MPS daemon";
-    return checked->second;
+    return mps_.problem(resource.name().value());
   }
   return std::nullopt;
 }
@@ -667,10 +587,6 @@ AgentView Agent::view() const {
   view.xids = xids_;
   view.driver_losses = driver_losses_;
   view.observer_stuck = observer_->stuck_for(clock_.now());
-  if (auto report = oci::read_ungranted(host::HostRoot(settings_.host_root),
-                                        oci::kUngrantedDirectory)) {
-    view.ungranted = *std::move(report);
-  }
   return view;
 }
 

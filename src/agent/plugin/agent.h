@@ -9,7 +9,9 @@
 
 #include "agent/config/command_line.h"
 #include "agent/config/load.h"
+#include "agent/plugin/agent_pages.h"
 #include "agent/plugin/agent_view.h"
+#include "agent/plugin/mps_watch.h"
 #include "agent/plugin/observer.h"
 #include "agent/plugin/offer.h"
 #include "agent/plugin/platform.h"
@@ -55,7 +57,6 @@ class Agent {
  private:
   explicit Agent(Inputs inputs);
   Result<void> open();
-  Result<void> serve_pages();
 
   void take_observations();
   void on(const DriverUp& up);
@@ -88,15 +89,11 @@ class Agent {
   void report_stuck_driver(TimePoint now);
   void schedule_probe();
   void probe_unhealthy(TimePoint now);
-  void check_mps_daemons(TimePoint now);
+  void follow_mps_daemons();
   int poll_timeout_ms() const;
   void start_observer();
-  /// What answers rest on: the host's device nodes and, under a CDI strategy,
-  /// the specs, which are written here. Fails if `settings` require what the
-  /// host does not have.
   Result<std::shared_ptr<const AnswerContext>> make_context(
       const config::Settings& settings) const;
-  Result<void> renew_cdi_specs(AnswerContext& context) const;
   void adopt_context(std::shared_ptr<const AnswerContext> context);
 
   SystemClock clock_;
@@ -120,8 +117,7 @@ class Agent {
   resource::Problems problems_;
   resource::HealthBook health_;
   std::map<device::DeviceId, std::string> suspects_;  // GPU → why.
-  std::map<std::string, std::optional<std::string>> mps_problem_;
-  std::optional<TimePoint> mps_check_at_;
+  MpsWatch mps_;
   std::optional<TimePoint> probe_at_;
   std::optional<TimePoint> nodes_check_at_;
   std::optional<TimePoint> quiet_at_;

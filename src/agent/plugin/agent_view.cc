@@ -101,12 +101,13 @@ void add_configuration(const AgentView& view, metrics::Registry& page) {
 /// a name of a Pod's.
 constexpr std::size_t kMostUngranted = 100;
 
-void add_ungranted(const AgentView& view, metrics::Registry& page) {
+void add_ungranted(const std::vector<oci::UngrantedContainer>& ungranted,
+                   metrics::Registry& page) {
   page.gauge("gpunode_ungranted_containers",
              "Containers that asked for GPUs which nobody had granted them.")
-      .set(static_cast<double>(view.ungranted.size()));
+      .set(static_cast<double>(ungranted.size()));
   std::size_t named = 0;
-  for (const oci::UngrantedContainer& one : view.ungranted) {
+  for (const oci::UngrantedContainer& one : ungranted) {
     if (++named > kMostUngranted) break;
     page.counter("gpunode_ungranted_requests_total",
                  "Starts of such a container; the first hundred are named.",
@@ -150,13 +151,15 @@ std::vector<std::string> not_ready_reasons(const AgentView& view) {
   return reasons;
 }
 
-std::string metrics_page(const AgentView& view) {
+std::string metrics_page(
+    const AgentView& view,
+    const std::vector<oci::UngrantedContainer>& ungranted) {
   metrics::Registry page;
   add_resources(view, page);
   add_server(view, page);
   add_devices(view, page);
   add_configuration(view, page);
-  add_ungranted(view, page);
+  add_ungranted(ungranted, page);
   return page.expose();
 }
 

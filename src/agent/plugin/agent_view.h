@@ -34,8 +34,6 @@ struct AgentView {
   std::uint64_t xids = 0;
   std::uint64_t driver_losses = 0;
   std::size_t config_warnings = 0;
-  /// Containers that asked for GPUs nobody had granted them.
-  std::vector<oci::UngrantedContainer> ungranted;
 };
 
 /// An NVML call of this length is a driver that hangs.
@@ -45,7 +43,9 @@ inline constexpr std::chrono::seconds kStuck{10};
 /// everything is served, registered and backed by a driver that answers.
 std::vector<std::string> not_ready_reasons(const AgentView& view);
 
-/// The metrics page, in Prometheus' text format.
-std::string metrics_page(const AgentView& view);
+/// The metrics page, in Prometheus' text format. `ungranted`: containers that
+/// asked for GPUs nobody had granted them.
+std::string metrics_page(const AgentView& view,
+                         const std::vector<oci::UngrantedContainer>& ungranted);
 
 }  // namespace gpunode::plugin

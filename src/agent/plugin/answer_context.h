@@ -1,0 +1,32 @@
+// What every answer rests on beside its Devices: settings and the host.
+#pragma once
+
+#include <string>
+
+#include "agent/config/settings.h"
+#include "agent/plugin/edits.h"
+#include "agent/plugin/host_devices.h"
+#include "agent/plugin/platform.h"
+#include "base/core/result.h"
+#include "gpu/device/inventory.h"
+
+namespace gpunode::plugin {
+
+/// As of the last look; shared by handlers.
+struct AnswerContext {
+  config::Settings settings;
+  HostDevices host_devices;
+  ControlNodes control_nodes = ControlNodes::kPass;
+  /// Why no CDI name may be handed out; empty: nothing speaks against it.
+  std::string cdi_problem;
+};
+
+/// Looks at the host's device nodes and, under a CDI strategy and with GPUs in
+/// `inventory`, brings the spec files up to date (cdi_specs.h). `inventory` is
+/// null until the driver was seen. Fails if `settings` require what the host
+/// does not have; that specs cannot be written is a cdi_problem.
+Result<AnswerContext> gather_context(const config::Settings& settings,
+                                     Platform platform,
+                                     const device::Inventory* inventory);
+
+}  // namespace gpunode::plugin
