@@ -13,8 +13,8 @@
 #include <gtest/gtest.h>
 
 #include "base/host/command_runner.h"
+#include "base/host/elf_builder.h"
 #include "base/host/host_tree.h"
-#include "container/cdi/elf_example_test.h"
 #include "tests/doubles/nvml/driver_tree.h"
 
 namespace gpunode::integration {
@@ -84,7 +84,8 @@ class SimulatedHost {
           Library{"libGLX_nvidia", "libGLX_nvidia.so.0"}}) {
       const std::string name = std::string(library.stem) + ".so." + version_;
       const std::string soname = *library.soname == 0 ? name : library.soname;
-      tree_.file(directory + "/" + name, cdi::elf64_with(soname));
+      tree_.file(directory + "/" + name,
+                 host::ElfBuilder::build({.soname = soname}));
       if (soname != name) tree_.link(directory + "/" + soname, name);
     }
     for (const char* program : {"nvidia-smi", "nvidia-persistenced"}) {

@@ -95,12 +95,13 @@ bool DriverDirectory::has(std::string_view name) const {
   return found != entries_.end() && found->name == name;
 }
 
-std::optional<ElfFacts> DriverDirectory::elf_of(const std::string& name) const {
+Result<host::SharedObject> DriverDirectory::shared_object(
+    const std::string& name) const {
   // O_NONBLOCK: a FIFO put in the file's place must not hold us.
   const UniqueFd fd(::openat(fd_.get(), name.c_str(),
                              O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) return std::nullopt;
-  return read_elf_file(fd.get());
+  if (!fd) return Error::from_errno("open " + name, errno);
+  return host::read_shared_object(host::FileBytes(fd.get()));
 }
 
 }  // namespace gpunode::cdi

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/core/unique_fd.h"
+#include "base/host/elf_file.h"
 #include "base/host/host_root.h"
-#include "container/cdi/elf.h"
 
 namespace gpunode::cdi {
 
@@ -50,8 +50,8 @@ class DriverDirectory {
   const std::vector<Entry>& entries() const { return entries_; }
   bool has(std::string_view name) const;
 
-  /// What the header of a regular file in it tells; nothing if it is no ELF.
-  std::optional<ElfFacts> elf_of(const std::string& name) const;
+  /// What a regular file in it says of itself.
+  Result<host::SharedObject> shared_object(const std::string& name) const;
 
  private:
   DriverDirectory() = default;

@@ -10,8 +10,8 @@
 #include <gtest/gtest.h>
 
 #include "base/core/unique_fd.h"
+#include "base/host/elf_builder.h"
 #include "base/host/host_tree.h"
-#include "container/cdi/elf_example_test.h"
 
 namespace gpunode::cdi {
 namespace {
@@ -24,12 +24,16 @@ using enum DriverCapability;
 
 const std::string kVersion = "550.163.01";
 
+std::string elf_named(const std::string& soname) {
+  return host::ElfBuilder::build({.soname = soname});
+}
+
 // A library with its soname and the links that packages bring.
 void add_library(const host::HostTree& host, const std::string& directory,
                  const std::string& stem, const std::string& soname,
                  const std::string& version = kVersion) {
   const std::string name = stem + ".so." + version;
-  host.file(directory + "/" + name, elf64_with(soname.empty() ? name : soname));
+  host.file(directory + "/" + name, elf_named(soname.empty() ? name : soname));
   if (!soname.empty()) host.link(directory + "/" + soname, name);
 }
 
@@ -73,7 +77,7 @@ TEST(DriverFiles, AreTheLibrariesOfTheVersionInEveryLayout) {
     add_library(host, directory, "libnvidia-tls", "");
     add_library(host, directory, "libnvidia-new-thing", "libnvidia-new.so.3");
     add_library(host, directory, "libcuda", "libcuda.so.2", "535.1");
-    host.file(directory + "/libc.so.6", elf64_with("libc.so.6"));
+    host.file(directory + "/libc.so.6", elf_named("libc.so.6"));
     const DriverFiles found = find(host);
     EXPECT_THAT(found.problems, IsEmpty());
     EXPECT_THAT(
@@ -164,8 +168,8 @@ TEST(DriverFiles, MakeLinksOnlyThatTheHostHasOrTheDriverNeeds) {
   add_library(host, lib, "libnvidia-glcore", "");
   host.link(lib + "/libnvidia-glcore.so", "libnvidia-glcore.so." + kVersion);
   // Sonames that are no names.
-  host.file(lib + "/libevil.so." + kVersion, elf64_with("../../etc/passwd"));
-  host.file(lib + "/libodd.so." + kVersion, elf64_with("passwd"));
+  host.file(lib + "/libevil.so." + kVersion, elf_named("../../etc/passwd"));
+  host.file(lib + "/libodd.so." + kVersion, elf_named("passwd"));
   // No ELF; what stands beside it tells.
   host.file(lib + "/libtext.so." + kVersion, "text");
   host.link(lib + "/libtext.so.1", "libtext.so." + kVersion);
@@ -220,7 +224,9 @@ TEST(DriverFiles, Of32BitsAreForCompat32Only) {
   const host::HostTree host;
   add_library(host, "usr/lib64", "libcuda", "libcuda.so.1");
   // Red Hat's 32-bit directory; the header tells.
-  host.file("usr/lib/libcuda.so." + kVersion, elf32_with("libcuda.so.1"));
+  host.file(
+      "usr/lib/libcuda.so." + kVersion,
+      host::ElfBuilder::build({.soname = "libcuda.so.1", .machine = EM_386}));
   const DriverFiles found = find(host);
   const DriverFile& small = file_at(found, "/usr/lib/libcuda.so.550.163.01");
   EXPECT_TRUE(small.is_32bit);
@@ -333,7 +339,7 @@ TEST(DriverFiles, IncludeAdditionalLibraries) {
   const host::HostTree host;
   add_library(host, "usr/lib64", "libcuda", "libcuda.so.1");
   add_library(host, "opt/extra", "libextra", "libextra.so.2", "2.5");
-  host.file("usr/lib64/libplugin.so", elf64_with("libplugin.so"));
+  host.file("usr/lib64/libplugin.so", elf_named("libplugin.so"));
   DriverSearch search;
   search.root = host.root();
   search.host = host.root();

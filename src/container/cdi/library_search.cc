@@ -240,10 +240,10 @@ void LibrarySearch::add_additional() {
   }
 }
 
-std::optional<ElfFacts> LibrarySearch::elf_of(const std::string& path) const {
-  const auto fd = search_.root.open(path, O_RDONLY | O_NONBLOCK);
-  if (!fd) return std::nullopt;
-  return read_elf_file(fd->get());
+Result<host::SharedObject> LibrarySearch::shared_object(
+    const std::string& path) const {
+  TRY(const UniqueFd fd, search_.root.open(path, O_RDONLY | O_NONBLOCK));
+  return host::read_shared_object(host::FileBytes(fd.get()));
 }
 
 void LibrarySearch::add(const DriverDirectory& directory,
@@ -260,24 +260,24 @@ void LibrarySearch::add(const DriverDirectory& directory,
     library.path = *real;
   }
   library.source = library.path;
-  const auto elf =
-      entry.is_link ? elf_of(library.path) : directory.elf_of(entry.name);
+  // What is not readable as a library goes by its place and name.
+  const Result<host::SharedObject> object =
+      entry.is_link ? shared_object(library.path)
+                    : directory.shared_object(entry.name);
   library.is_32bit =
-      elf ? !elf->is_64bit : is_32bit_directory(directory.path());
+      object ? !object->is_64bit : is_32bit_directory(directory.path());
   library.capabilities = capabilities.value_or(capabilities_of_library(stem));
   if (stem == "libcuda" && !library.is_32bit) {
     found_.libcuda_directories.push_back(directory_of(library.path));
   }
-  add_links(directory, library, elf);
+  add_links(directory, library, object ? object->soname : "");
   found_.files.push_back(std::move(library));
 }
 
 void LibrarySearch::add_links(const DriverDirectory& directory,
-                              const DriverFile& library,
-                              const std::optional<ElfFacts>& elf) {
+                              const DriverFile& library, std::string soname) {
   const std::string name = name_of_file(library.path);
   const std::string stem(stem_of(name));
-  std::string soname = elf ? elf->soname : "";
   if (soname.empty() && directory.has(stem + ".so.1")) soname = stem + ".so.1";
   // A soname is a file's name; anything else is an attempt on the container.
   if (soname.empty() || soname.find('/') != std::string::npos ||

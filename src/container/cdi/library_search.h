@@ -40,10 +40,10 @@ class LibrarySearch {
            const DriverDirectory::Entry& entry,
            std::optional<DriverCapabilities> capabilities = std::nullopt);
   void add_links(const DriverDirectory& directory, const DriverFile& library,
-                 const std::optional<ElfFacts>& elf);
+                 std::string soname);
   void add_link(const DriverFile& library, const std::string& name,
                 const std::string& target);
-  std::optional<ElfFacts> elf_of(const std::string& path) const;
+  Result<host::SharedObject> shared_object(const std::string& path) const;
   bool is_wanted(std::string_view name) const;
   void explain_absence();
 

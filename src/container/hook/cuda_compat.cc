@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/host/elf_file.h"
 #include "base/text/json_reader.h"
-#include "container/hook/elf_file.h"
 #include "container/hook/loader_config.h"
 
 namespace gpunode::hook {
@@ -144,8 +144,8 @@ std::optional<std::string> find_compat(const host::RootDirectory& root,
   if (found.size() != 1) return std::nullopt;
   const Found& library = found.front();
   std::optional<CompatNote> note;
-  const auto text =
-      read_note_section(FileBytes(library.file.get()), kSection, kOwner);
+  const auto text = host::read_note_section(host::FileBytes(library.file.get()),
+                                            kSection, kOwner);
   if (text) {
     auto parsed = parse_compat_note(*text);
     if (parsed) {

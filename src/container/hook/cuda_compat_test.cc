@@ -7,8 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/host/elf_builder.h"
 #include "base/host/host_tree.h"
-#include "container/hook/elf_builder_test.h"
 
 namespace gpunode::hook {
 namespace {
@@ -21,9 +21,10 @@ constexpr const char* kNote =
     R"({"Format": 1, "CUDA Version": "12.8", "Driver": [535, 550], "Device": [1]})";
 
 std::string library(const std::string& note) {
-  return ElfBuilder::build({.soname = "libcuda.so.1",
-                            .note_section = ".note.cuda.fwd_compatibility",
-                            .note_text = note});
+  return host::ElfBuilder::build(
+      {.soname = "libcuda.so.1",
+       .note_section = ".note.cuda.fwd_compatibility",
+       .note_text = note});
 }
 
 TEST(CompatNote, SaysWhichDriversItWorksWith) {
@@ -132,7 +133,7 @@ TEST_F(CompatInRoot, WithABrokenNoteIsNamedAndNotUsed) {
 
 TEST_F(CompatInRoot, WithoutANoteGoesByItsMajor) {
   tree_.file("usr/local/cuda/compat/libcuda.so.570.86.10",
-             ElfBuilder::build({.soname = "libcuda.so.1"}));
+             host::ElfBuilder::build({.soname = "libcuda.so.1"}));
   EXPECT_EQ(find({"550.163.01", ""}), "/usr/local/cuda/compat");
   EXPECT_EQ(find({"570.1", ""}), std::nullopt);
 }

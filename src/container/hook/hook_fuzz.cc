@@ -10,7 +10,6 @@
 
 #include "container/hook/container_state.h"
 #include "container/hook/cuda_compat.h"
-#include "container/hook/elf_file.h"
 #include "container/hook/library_name.h"
 #include "container/hook/loader_cache.h"
 #include "container/hook/loader_config.h"
@@ -27,20 +26,6 @@ void require(bool claim) {
 
 void require_one_line(const std::string& message) {
   require(!message.empty() && message.find('\n') == std::string::npos);
-}
-
-void check_library(std::string_view bytes) {
-  const MemoryBytes source(bytes);
-  const auto object = read_shared_object(source);
-  if (!object) {
-    require_one_line(object.error().message());
-  } else {
-    require(object->soname.size() <= 255 && object->isa_level < 4);
-    require(object->soname.find('/') == std::string::npos);
-  }
-  const auto note = read_note_section(source, ".note.cuda.fwd_compatibility",
-                                      "NVIDIA Corporation");
-  if (note) static_cast<void>(parse_compat_note(*note));
 }
 
 void check_line(std::string_view line) {
@@ -83,7 +68,6 @@ void check_json(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  check_library(bytes);
   check_json(bytes);
   std::vector<std::string> lines;
   for (std::string_view rest = bytes; !rest.empty();) {

@@ -28,15 +28,15 @@ bool is_better(const Library& next, const Library& held) {
 
 }  // namespace
 
-const std::optional<SharedObject>& LibraryScanner::read(
+const std::optional<host::SharedObject>& LibraryScanner::read(
     FileId id, const UniqueFd& path_fd) {
   const auto known = read_.find(id);
   if (known != read_.end()) return known->second;
-  static const std::optional<SharedObject> kNone;
+  static const std::optional<host::SharedObject> kNone;
   if (read_.size() == kMaxFiles) return kNone;
-  std::optional<SharedObject> object;
+  std::optional<host::SharedObject> object;
   if (const auto file = host::reopen_file(path_fd, "")) {
-    if (auto found = read_shared_object(FileBytes(file->get()))) {
+    if (auto found = host::read_shared_object(host::FileBytes(file->get()))) {
       object = *std::move(found);
     }
   }

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/host/elf_file.h"
 #include "base/host/root_directory.h"
-#include "container/hook/elf_file.h"
 
 namespace gpunode::hook {
 
@@ -23,7 +23,7 @@ struct Library {
   std::string soname;
   std::string file_name;  ///< Of the file, or link, that was chosen for it.
   bool is_link = false;   ///< Then `file_name` is the soname itself.
-  SharedObject object;
+  host::SharedObject object;
   FileId file{};
   /// The name `soname` is there and leads to a file.
   bool soname_exists = false;
@@ -46,15 +46,16 @@ class LibraryScanner {
     std::string name;
     bool is_link = false;
     FileId file{};
-    SharedObject object;
+    host::SharedObject object;
   };
 
   std::optional<Candidate> look_at(int directory, const std::string& path,
                                    const std::string& name);
-  const std::optional<SharedObject>& read(FileId id, const UniqueFd& path_fd);
+  const std::optional<host::SharedObject>& read(FileId id,
+                                                const UniqueFd& path_fd);
 
   const host::RootDirectory& root_;
-  std::map<FileId, std::optional<SharedObject>> read_;
+  std::map<FileId, std::optional<host::SharedObject>> read_;
 };
 
 }  // namespace gpunode::hook

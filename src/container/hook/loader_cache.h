@@ -13,7 +13,7 @@ namespace gpunode::hook {
 
 /// Where one library is. Passive data.
 struct CacheEntry {
-  std::int32_t flags = 0;  ///< SharedObject::cache_flags
+  std::int32_t flags = 0;  ///< host::SharedObject::cache_flags
   std::string name;        ///< What a program asks for, "libcuda.so.1".
   std::string path;        ///< In the container.
   /// The name of its directory below glibc-hwcaps; empty for an ordinary

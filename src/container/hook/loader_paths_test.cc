@@ -19,8 +19,8 @@
 #include <rapidcheck/gtest.h>
 
 #include "base/host/command_runner.h"
+#include "base/host/elf_builder.h"
 #include "base/host/host_tree.h"
-#include "container/hook/elf_builder_test.h"
 
 namespace gpunode::hook {
 namespace {
@@ -78,11 +78,11 @@ class ALoaderIn : public testing::Test {
       GTEST_SKIP() << "no ldconfig to compare with";
     }
     tree_.file("lib64/ld-linux-x86-64.so.2",
-               ElfBuilder::build({.soname = "ld-linux-x86-64.so.2"}));
+               host::ElfBuilder::build({.soname = "ld-linux-x86-64.so.2"}));
   }
 
   void library(const std::string& path, const std::string& soname) const {
-    tree_.file(path, ElfBuilder::build({.soname = soname}));
+    tree_.file(path, host::ElfBuilder::build({.soname = soname}));
   }
 
   std::vector<std::string> update(const LoaderPaths& paths) const {
@@ -175,7 +175,7 @@ TEST_F(ALoaderIn, LibrariesForNewerProcessorsAreEntered) {
   library("opt/lib/libx.so.1", "libx.so.1");
   library("opt/lib/glibc-hwcaps/x86-64-v2/libx.so.1.5", "libx.so.1");
   tree_.file("opt/lib/glibc-hwcaps/x86-64-v3/libx.so.1",
-             ElfBuilder::build({.soname = "libx.so.1", .isa_needed = 4}));
+             host::ElfBuilder::build({.soname = "libx.so.1", .isa_needed = 4}));
   tree_.link("opt/lib/glibc-hwcaps/x86-64-v3/libx.so", "libx.so.1");
   library("usr/lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3/libx.so.1",
           "libx.so.1");
@@ -289,8 +289,8 @@ void fill_directory(const host::HostTree& tree, const std::string& directory) {
     const std::string soname = stem + "." + std::to_string(*number);
     const std::string file = soname + "." + std::to_string(*number * 5);
     tree.file(inside(file),
-              ElfBuilder::build({.soname = *rc::gen::element(soname, soname,
-                                                             std::string())}));
+              host::ElfBuilder::build({.soname = *rc::gen::element(
+                                           soname, soname, std::string())}));
     if (*rc::gen::arbitrary<bool>()) {
       tree.remove(inside(stem));
       tree.link(inside(stem), file);
@@ -306,7 +306,7 @@ RC_GTEST_PROP(ALoader, FindsWhatLdconfigWouldHaveItFind, ()) {
   if (::access(kLdconfig, X_OK) != 0) return;
   const host::HostTree tree;
   tree.file("lib64/ld-linux-x86-64.so.2",
-            ElfBuilder::build({.soname = "ld-linux-x86-64.so.2"}));
+            host::ElfBuilder::build({.soname = "ld-linux-x86-64.so.2"}));
   tree.directory("usr/lib/x86_64-linux-gnu");
   tree.file("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n/one\n/two\n");
   tree.file("etc/ld.so.conf.d/x.conf", "/one/\n/three\n");

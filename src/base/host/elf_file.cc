@@ -1,4 +1,4 @@
-#include "container/hook/elf_file.h"
+#include "base/host/elf_file.h"
 
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 
 #include <elf.h>
 
-namespace gpunode::hook {
+namespace gpunode::host {
 namespace {
 
 // More than any real file has; what exceeds them is refused.
@@ -26,6 +26,7 @@ constexpr std::int32_t kElf = 0x0001;
 constexpr std::int32_t kElfLibc6 = 0x0003;
 constexpr std::int32_t kX8664Lib64 = 0x0300;
 constexpr std::int32_t kX8664Libx32 = 0x0800;
+constexpr std::int32_t kPowerpcLib64 = 0x0500;
 constexpr std::int32_t kAarch64Lib64 = 0x0a00;
 constexpr std::int32_t kArmLibhf = 0x0900;
 constexpr std::int32_t kArmLibsf = 0x0b00;
@@ -151,6 +152,9 @@ unsigned isa_level_of(std::string_view properties, std::size_t alignment) {
 /// Reads one file of class `E`.
 template <class E>
 class Reader {
+  static constexpr bool kIs64 =
+      sizeof(typename E::Header) == sizeof(Elf64_Ehdr);
+
  public:
   explicit Reader(const ByteSource& source) : source_(source) {}
 
@@ -162,6 +166,7 @@ class Reader {
     TRY_VOID(read_segments());
     TRY(const auto dynamic, read_dynamic());
     SharedObject object;
+    object.is_64bit = kIs64;
     TRY_VOID(read_names(dynamic, object));
     TRY(object.cache_flags, flags(dynamic));
     object.isa_level = isa_level();
@@ -274,7 +279,6 @@ class Reader {
 
   Result<std::int32_t> flags(
       const std::vector<typename E::Dynamic>& dynamic) const {
-    constexpr bool kIs64 = sizeof(typename E::Header) == sizeof(Elf64_Ehdr);
     switch (header_.e_machine) {
       case EM_X86_64:
         return kElfLibc6 | (kIs64 ? kX8664Lib64 : kX8664Libx32);
@@ -283,6 +287,9 @@ class Reader {
         break;
       case EM_AARCH64:
         if (kIs64) return kElfLibc6 | kAarch64Lib64;
+        break;
+      case EM_PPC64:
+        if (kIs64) return kElfLibc6 | kPowerpcLib64;
         break;
       case EM_ARM:
         if (!kIs64) {
@@ -298,8 +305,7 @@ class Reader {
 
   unsigned isa_level() const {
     if (header_.e_machine != EM_X86_64) return 0;
-    const std::size_t alignment =
-        sizeof(typename E::Header) == sizeof(Elf64_Ehdr) ? 8 : 4;
+    const std::size_t alignment = kIs64 ? 8 : 4;
     for (const auto& segment : segments_) {
       if (segment.p_type != kGnuPropertySegment) continue;
       if (segment.p_filesz > kMaxNoteBytes) return 0;
@@ -396,4 +402,4 @@ Result<std::string> read_note_section(const ByteSource& source,
   return Reader<Elf32>(source).note(section, owner);
 }
 
-}  // namespace gpunode::hook
+}  // namespace gpunode::host

@@ -1,9 +1,9 @@
-// What a dynamic loader's cache has to know about a shared object, and notes.
+// What a shared object says of itself: its class, its name, who can load it.
 //
-// The file belongs to a container's image: every offset and count in it may be
-// a lie, and it may change while we read. So it is read in pieces at most as
-// large as they can honestly be, never mapped (a file that shrinks under a
-// mapping kills us), and what does not fit is an Error.
+// The file belongs to a container's image or a driver's root: every offset and
+// count in it may be a lie, and it may change while we read. So it is read in
+// pieces at most as large as they can honestly be, never mapped (a file that
+// shrinks under a mapping kills us), and what does not fit is an Error.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 #include "base/core/result.h"
 #include "base/core/unique_fd.h"
 
-namespace gpunode::hook {
+namespace gpunode::host {
 
 /// Bytes that can be read anywhere.
 class ByteSource {
@@ -50,6 +50,7 @@ class MemoryBytes final : public ByteSource {
 
 /// A shared object as the loader's cache sees it.
 struct SharedObject {
+  bool is_64bit = false;
   /// Which loader takes it; the `flags` of an entry of ld.so.cache (elf/cache.c
   /// of glibc): 0x0303 for x86-64, 0x0003 for i386, 0x0a03 for AArch64, ….
   std::int32_t cache_flags = 0;
@@ -70,4 +71,4 @@ Result<std::string> read_note_section(const ByteSource& source,
                                       std::string_view section,
                                       std::string_view owner);
 
-}  // namespace gpunode::hook
+}  // namespace gpunode::host

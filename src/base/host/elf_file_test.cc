@@ -1,4 +1,4 @@
-#include "container/hook/elf_file.h"
+#include "base/host/elf_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,10 +9,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/host/elf_builder.h"
 #include "base/host/host_tree.h"
-#include "container/hook/elf_builder_test.h"
 
-namespace gpunode::hook {
+namespace gpunode::host {
 namespace {
 
 Result<SharedObject> read(const std::string& bytes) {
@@ -30,6 +30,18 @@ TEST(ElfFile, TellsSonameAndLoader) {
       read(ElfBuilder::build({.soname = "libx.so.1", .machine = EM_AARCH64}));
   ASSERT_TRUE(arm);
   EXPECT_EQ(arm->cache_flags, 0x0a03);
+}
+
+TEST(ElfFile, TellsTheClass) {
+  const auto wide = read(ElfBuilder::build({.soname = "libcuda.so.1"}));
+  ASSERT_TRUE(wide) << wide.error().message();
+  EXPECT_TRUE(wide->is_64bit);
+  const auto narrow =
+      read(ElfBuilder::build({.soname = "libcuda.so.1", .machine = EM_386}));
+  ASSERT_TRUE(narrow) << narrow.error().message();
+  EXPECT_FALSE(narrow->is_64bit);
+  EXPECT_EQ(narrow->soname, "libcuda.so.1");
+  EXPECT_EQ(narrow->cache_flags, 0x0001);
 }
 
 TEST(ElfFile, MayHaveNoSoname) {
@@ -144,4 +156,4 @@ TEST(ElfFile, GivesItsNoteByOwner) {
 }
 
 }  // namespace
-}  // namespace gpunode::hook
+}  // namespace gpunode::host
