@@ -86,16 +86,10 @@ Result<oci::ContainerRequest> read_granted(const oci::ContainerConfig& config,
   TRY(const oci::Grant grant, load_grant(who, rules, call.host));
   TRY(oci::ContainerRequest granted,
       oci::read_request(oci::restrict_to_grant(config, grant, rules), rules));
-  const oci::DeviceList& wanted =
-      asked.devices.is_request() ? asked.devices : asked.annotated;
-  const bool is_overridden =
-      granted.devices.is_request() && asked.devices != granted.devices;
-  if (wanted.is_request() && (grant.is_empty || is_overridden)) {
+  if (const auto excess = oci::excess_of(asked, granted, grant)) {
     note_ungranted(
-        {who, wanted,
-         grant.is_empty
-             ? std::string("no resource was allocated to it")
-             : fmt::format("it was allocated {}", oci::shown(granted.devices))},
+        {who, asked.devices.is_request() ? asked.devices : asked.annotated,
+         *excess},
         call, report);
   }
   return granted;

@@ -67,6 +67,13 @@ Result<void> confine_process() {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return Error::from_errno("set no_new_privs", errno);
   }
+  // The host's tree is still our root, and we are in the container's PID
+  // namespace. With few capabilities left we are no more than a neighbour
+  // there, who could otherwise reach that tree through /proc/<us>/root
+  // (the way of CVE-2016-9962).
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return Error::from_errno("become undumpable", errno);
+  }
   return keep_capabilities(kForFiles | kForMounts);
 }
 

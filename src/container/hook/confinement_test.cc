@@ -46,6 +46,9 @@ TEST(Confinement, LeavesNothingThatWasInherited) {
     std::array<char, 16> directory{};
     EXPECT_STREQ(::getcwd(directory.data(), directory.size()), "/");
     EXPECT_EQ(::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
+    EXPECT_EQ(::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+    ASSERT_TRUE(give_up_mounting());
+    EXPECT_EQ(::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
     EXPECT_EQ(::umask(0), static_cast<mode_t>(S_IWGRP | S_IWOTH));
     EXPECT_NE(::alarm(0), 0U);
     // A kernel before 5.9 cannot close them all at once; nothing is executed

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "container/oci/device_list.h"
+#include "container/oci/ungranted_log.h"
 
 namespace gpunode::oci {
 namespace {
@@ -44,7 +45,38 @@ std::string granted_devices(const Grant& grant) {
   return devices.empty() ? "void" : devices;
 }
 
+bool wants_gpus(const DeviceList& list) {
+  return list.kind == DeviceList::Kind::kAll ||
+         list.kind == DeviceList::Kind::kNamed;
+}
+
+bool is_within(const DeviceList& asked, const DeviceList& granted) {
+  if (granted.kind == DeviceList::Kind::kAll) return true;
+  return asked.kind == DeviceList::Kind::kNamed &&
+         std::all_of(asked.names.begin(), asked.names.end(),
+                     [&](const std::string& name) {
+                       return contains(granted.names, name);
+                     });
+}
+
 }  // namespace
+
+std::optional<std::string> excess_of(const ContainerRequest& asked,
+                                     const ContainerRequest& granted,
+                                     const Grant& grant) {
+  const DeviceList& wanted =
+      wants_gpus(asked.devices) ? asked.devices : asked.annotated;
+  if (!wants_gpus(wanted)) return std::nullopt;
+  const DeviceList& given =
+      wants_gpus(granted.devices) ? granted.devices : granted.annotated;
+  if (wants_gpus(given)) {
+    if (is_within(wanted, given)) return std::nullopt;
+    return "it was allocated " + shown(given);
+  }
+  // What the engine itself brings in by CDI names is not ours to see.
+  if (!grant.cdi_devices.empty()) return std::nullopt;
+  return "no GPU was allocated to it";
+}
 
 ContainerConfig restrict_to_grant(const ContainerConfig& config,
                                   const Grant& grant,

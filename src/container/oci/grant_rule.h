@@ -2,9 +2,11 @@
 // image or its Pod's spec says (docs/adr/0011).
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "container/oci/container_config.h"
+#include "container/oci/container_request.h"
 #include "container/oci/kubelet_record.h"
 #include "container/oci/toolkit_config.h"
 
@@ -16,5 +18,13 @@ namespace gpunode::oci {
 ContainerConfig restrict_to_grant(const ContainerConfig& config,
                                   const Grant& grant,
                                   const ToolkitConfig& rules);
+
+/// What a container asked for beyond its grant, as one line for people: "no GPU
+/// was allocated to it", "it was allocated U1". Nothing if it asked for no GPU,
+/// or for some of those that it has. `granted` is the request that the grant
+/// makes.
+std::optional<std::string> excess_of(const ContainerRequest& asked,
+                                     const ContainerRequest& granted,
+                                     const Grant& grant);
 
 }  // namespace gpunode::oci

@@ -97,5 +97,42 @@ TEST(GrantRule, GrantedGatesOpenAndTheContainersWishesStay) {
   EXPECT_THAT(request.requirements, ElementsAre("cuda>=12.0"));
 }
 
+std::optional<std::string> excess(const ContainerConfig& config,
+                                  const Grant& grant) {
+  const auto asked = read_request(config, {});
+  EXPECT_TRUE(asked) << asked.error().message();
+  return excess_of(*asked, restricted(config, grant), grant);
+}
+
+TEST(GrantRule, NamesWhoAskedForMoreThanHeHas) {
+  ContainerConfig config;
+  config.env = {"NVIDIA_VISIBLE_DEVICES=all"};
+  EXPECT_EQ(excess(config, Grant()), "no GPU was allocated to it");
+  EXPECT_EQ(excess(config, granted("U1")), "it was allocated U1");
+  // A network card is no GPU.
+  Grant card;
+  card.is_empty = false;
+  card.envs = {{"PCIDEVICE_EXAMPLE_COM_NIC", "0000:03:02.0"}};
+  EXPECT_EQ(excess(config, card), "no GPU was allocated to it");
+}
+
+TEST(GrantRule, NamesNobodyWhoHasWhatHeAskedFor) {
+  ContainerConfig config;
+  config.env = {"NVIDIA_VISIBLE_DEVICES=U1"};
+  EXPECT_EQ(excess(config, granted("U1")), std::nullopt);
+  // Of two resources the kubelet's environment has the last one's list.
+  Grant two = granted("U1");
+  two.envs.emplace_back("NVIDIA_VISIBLE_DEVICES", "U2");
+  EXPECT_EQ(excess(config, two), std::nullopt);
+  config.env = {"NVIDIA_VISIBLE_DEVICES=none"};
+  EXPECT_EQ(excess(config, Grant()), std::nullopt);
+  // Given by the engine, through CDI names of the kubelet's answer.
+  config.env = {"NVIDIA_VISIBLE_DEVICES=all"};
+  Grant named;
+  named.is_empty = false;
+  named.cdi_devices = {"k8s.device-plugin.nvidia.com/gpu=U1"};
+  EXPECT_EQ(excess(config, named), std::nullopt);
+}
+
 }  // namespace
 }  // namespace gpunode::oci

@@ -121,6 +121,7 @@ class RecordReader {
   RecordReader(std::string_view record, std::string_view file_name,
                std::string_view pod_uid, std::string_view container_name)
       : reader_(record, file_name),
+        file_name_(file_name),
         pod_uid_(pod_uid),
         container_name_(container_name) {}
 
@@ -132,6 +133,7 @@ class RecordReader {
     };
     TRY_VOID(with_members(reader_, read_member));
     TRY_VOID(reader_.finish());
+    if (!has_entries_) return unknown_form();
     return std::move(grant_);
   }
 
@@ -139,6 +141,7 @@ class RecordReader {
   Result<void> read_data() {
     return with_members(reader_, [&](const std::string& key) -> Result<bool> {
       if (key != "PodDeviceEntries") return false;
+      has_entries_ = true;
       TRY(const text::JsonKind kind, reader_.kind());
       if (kind == text::JsonKind::kNull) return false;
       TRY_VOID(reader_.enter_array());
@@ -153,7 +156,7 @@ class RecordReader {
   Result<void> read_entry() {
     std::string uid;
     std::string container;
-    std::string response;
+    std::optional<std::string> response;
     const auto read_member = [&](const std::string& key) -> Result<bool> {
       if (key == "PodUID") {
         TRY(uid, reader_.string());
@@ -170,12 +173,23 @@ class RecordReader {
     };
     TRY_VOID(with_members(reader_, read_member));
     if (uid != pod_uid_ || container != container_name_) return {};
-    const auto bytes = decode_base64(response);
+    if (!response) return unknown_form();
+    const auto bytes = decode_base64(*response);
     if (!bytes) return not_a_response();
     return add_allocate_response(*bytes, grant_);
   }
 
+  /// A form of another kubelet must not read as a grant of nothing.
+  Error unknown_form() const {
+    return {ErrorCode::kCorrupt,
+            std::string(file_name_) +
+                ": not the device manager's record as kubelets from 1.20 on "
+                "write it; a newer gpunode may know this one's"};
+  }
+
   JsonReader reader_;
+  std::string_view file_name_;
+  bool has_entries_ = false;
   std::string_view pod_uid_;
   std::string_view container_name_;
   Grant grant_;

@@ -75,8 +75,7 @@ TEST(KubeletRecord, HasTheWholeAnswerOfAContainer) {
 TEST(KubeletRecord, WithoutAnEntryTheGrantIsEmpty) {
   for (const std::string& text :
        {record(entry("p1", "main", "")), record(""),
-        std::string(R"({"Data":{"PodDeviceEntries":null}})"),
-        std::string("{}")}) {
+        std::string(R"({"Data":{"PodDeviceEntries":null}})")}) {
     const auto grant = find_grant(text, "record", "p2", "main");
     ASSERT_TRUE(grant) << grant.error().message();
     EXPECT_TRUE(grant->is_empty);
@@ -89,6 +88,20 @@ TEST(KubeletRecord, SeveralResourcesAddUp) {
                         entry("p", "c", field(1, pair("A", "2")))),
                  "record", "p", "c");
   EXPECT_THAT(grant->envs, ElementsAre(Pair("A", "1"), Pair("A", "2")));
+}
+
+TEST(KubeletRecord, AFormThatIsNotKnownIsAnErrorAndNotAGrantOfNothing) {
+  for (const std::string& text :
+       {std::string("{}"), std::string(R"({"Data":{}})"),
+        std::string(R"({"Data":{"PodDevices":[]}})"),
+        record(R"({"PodUID":"p","ContainerName":"c"})"),
+        record(R"({"PodUID":"p","ContainerName":"c","AllocResp":null})")}) {
+    const auto grant = find_grant(text, "record", "p", "c");
+    ASSERT_FALSE(grant) << text;
+    EXPECT_EQ(grant.error().code(), ErrorCode::kCorrupt);
+    EXPECT_THAT(grant.error().message(),
+                testing::StartsWith("record: not the"));
+  }
 }
 
 TEST(KubeletRecord, ABrokenOneIsAnError) {

@@ -5,12 +5,15 @@
 namespace gpunode::oci {
 namespace {
 
-/// The first of two engines' annotations that is there.
-std::string either(const ContainerConfig& config, std::string_view containerd,
+/// What the engine says. Each writes its own keys over a Pod's, but passes a
+/// Pod's annotation with the other engine's key on: where the two disagree one
+/// of them is a Pod's invention, and nothing is known.
+std::string agreed(const ContainerConfig& config, std::string_view containerd,
                    std::string_view crio) {
   const auto first = config.find_annotation(containerd);
-  return std::string(first ? *first
-                           : config.find_annotation(crio).value_or(""));
+  const auto second = config.find_annotation(crio);
+  if (first && second && *first != *second) return {};
+  return std::string(first ? *first : second.value_or(""));
 }
 
 bool is_hex_digit(char c) {
@@ -51,18 +54,15 @@ std::string pod_uid_of_cgroup(std::string_view cgroups_path) {
 PodIdentity read_pod_identity(const ContainerConfig& config) {
   PodIdentity identity;
   identity.pod_uid =
-      either(config, "io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid");
-  identity.pod_namespace = either(config, "io.kubernetes.cri.sandbox-namespace",
+      agreed(config, "io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid");
+  identity.pod_namespace = agreed(config, "io.kubernetes.cri.sandbox-namespace",
                                   "io.kubernetes.pod.namespace");
-  identity.pod_name = either(config, "io.kubernetes.cri.sandbox-name",
+  identity.pod_name = agreed(config, "io.kubernetes.cri.sandbox-name",
                              "io.kubernetes.pod.name");
-  identity.container_name = either(config, "io.kubernetes.cri.container-name",
+  identity.container_name = agreed(config, "io.kubernetes.cri.container-name",
                                    "io.kubernetes.container.name");
-  identity.image = either(config, "io.kubernetes.cri.image-name",
+  identity.image = agreed(config, "io.kubernetes.cri.image-name",
                           "io.kubernetes.cri-o.ImageName");
-  identity.is_sandbox =
-      either(config, "io.kubernetes.cri.container-type",
-             "io.kubernetes.cri-o.ContainerType") == "sandbox";
   const std::string from_cgroup = pod_uid_of_cgroup(config.cgroups_path);
   if (from_cgroup.empty()) return identity;
   if (identity.pod_uid.empty()) {

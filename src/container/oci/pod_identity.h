@@ -9,14 +9,14 @@ namespace gpunode::oci {
 
 /// Names from annotations that containerd and CRI-O write themselves, after
 /// those a Pod may bring; and the Pod's UID, which the cgroup's path, made by
-/// the kubelet, confirms. Fields are empty where the engine says nothing.
+/// the kubelet, confirms. Fields are empty where the engine says nothing, or
+/// where a Pod brought the other engine's annotation with another value.
 struct PodIdentity {
   std::string pod_uid;
   std::string pod_namespace;
   std::string pod_name;
   std::string container_name;
   std::string image;
-  bool is_sandbox = false;  ///< The pause container.
 
   /// Enough to find what the kubelet granted.
   bool is_known() const { return !pod_uid.empty() && !container_name.empty(); }

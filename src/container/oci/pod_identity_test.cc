@@ -25,7 +25,6 @@ TEST(PodIdentity, OfContainerd) {
   EXPECT_EQ(identity.pod_name, "pod-1");
   EXPECT_EQ(identity.container_name, "main");
   EXPECT_EQ(identity.image, "cuda:12");
-  EXPECT_FALSE(identity.is_sandbox);
 }
 
 TEST(PodIdentity, OfCrioWithTheUidOfTheCgroupAlone) {
@@ -34,6 +33,24 @@ TEST(PodIdentity, OfCrioWithTheUidOfTheCgroupAlone) {
                         {"io.kubernetes.cri-o.ContainerType", "container"}};
   config.cgroups_path = std::string("/kubepods/burstable/pod") + kUid + "/abc";
   EXPECT_EQ(read_pod_identity(config).pod_uid, kUid);
+}
+
+// CRI-O copies a Pod's annotations, containerd's keys among them.
+TEST(PodIdentity, APodCannotCallItselfAnotherWithTheOtherEnginesKeys) {
+  ContainerConfig config;
+  config.annotations = {{"io.kubernetes.pod.uid", kUid},
+                        {"io.kubernetes.pod.namespace", "team"},
+                        {"io.kubernetes.pod.name", "pod-1"},
+                        {"io.kubernetes.container.name", "main"},
+                        {"io.kubernetes.cri.sandbox-namespace", "monitoring"},
+                        {"io.kubernetes.cri.sandbox-name", "exporter"}};
+  config.cgroups_path = std::string("/kubepods/pod") + kUid + "/abc";
+  const PodIdentity identity = read_pod_identity(config);
+  EXPECT_EQ(identity.pod_namespace, "");
+  EXPECT_EQ(identity.pod_name, "");
+  EXPECT_TRUE(identity.is_known());
+  config.annotations["io.kubernetes.cri.container-name"] = "sibling";
+  EXPECT_FALSE(read_pod_identity(config).is_known());
 }
 
 TEST(PodIdentity, WhenAnnotationAndCgroupDisagreeNobodyIsKnown) {

@@ -17,7 +17,7 @@ std::string line(const std::string& pod, const std::string& time,
                  const std::string& asked = "all") {
   return R"({"time":")" + time + R"(","namespace":"team","pod":")" + pod +
          R"(","podUid":"u","container":"main","image":"cuda:12","asked":")" +
-         asked + R"(","why":"no resource was allocated to it"})" + "\n";
+         asked + R"(","why":"no GPU was allocated to it"})" + "\n";
 }
 
 TEST(UngrantedReport, CountsTheStartsOfOneContainerAndKeepsTheLast) {
@@ -30,7 +30,7 @@ TEST(UngrantedReport, CountsTheStartsOfOneContainerAndKeepsTheLast) {
   EXPECT_EQ(report[0].pod, "a");
   EXPECT_EQ(report[1],
             (UngrantedContainer{"team", "b", "main", "cuda:12", "GPU-1",
-                                "no resource was allocated to it",
+                                "no GPU was allocated to it",
                                 "2026-11-25T09:00:02Z", 2}));
 }
 
