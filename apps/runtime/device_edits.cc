@@ -10,6 +10,7 @@
 #include "base/host/host_root.h"
 #include "container/cdi/findings.h"
 #include "container/cdi/generator.h"
+#include "container/cdi/hooks.h"
 #include "container/cdi/inventory_cache.h"
 #include "container/cdi/registry.h"
 #include "container/oci/capability_filter.h"
@@ -35,6 +36,7 @@ Result<std::vector<ContainerEdits>> resolve_specs(
   if (request.has_chosen_capabilities) {
     oci::keep_capabilities(*edits, oci::capabilities_of(request.capabilities));
   }
+  cdi::merge_apply_hooks(*edits);
   std::vector<ContainerEdits> all;
   all.push_back(*std::move(edits));
   return all;
@@ -67,6 +69,10 @@ class JustMade {
     if (auto own = own_path()) options_.hooks.path = *std::move(own);
     options_.hooks.disabled.insert(rules.runtime.jit_disable_hooks.begin(),
                                    rules.runtime.jit_disable_hooks.end());
+    if (rules.features.disable_cuda_compat_lib_hook ||
+        rules.runtime.legacy_cuda_compat_mode == "disabled") {
+      options_.hooks.disabled.insert("enable-cuda-compat");
+    }
     options_.with_additional_gids =
         !rules.features.no_additional_gids_for_device_nodes &&
         !has_flag(rules.runtime.jit_feature_flags,

@@ -1,5 +1,10 @@
 #include "container/oci/capability_filter.h"
 
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 namespace gpunode::oci {
 namespace {
 
@@ -9,6 +14,26 @@ std::string_view library_stem(std::string_view path) {
   const std::size_t end = name.find(".so");
   if (!name.starts_with("lib") || end == std::string_view::npos) return {};
   return name.substr(0, end);
+}
+
+/// Drops each `--link TARGET::PATH`, as NVIDIA's hooks and ours have it, whose
+/// path is unwanted: what it leads to is not there.
+template <class Predicate>
+void drop_links(std::vector<std::string>& args, Predicate is_unwanted) {
+  std::vector<std::string> kept;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--link" && i + 1 < args.size()) {
+      const std::string_view link = args[i + 1];
+      const std::size_t middle = link.find("::");
+      if (middle != std::string_view::npos &&
+          is_unwanted(link.substr(middle + 2))) {
+        ++i;
+        continue;
+      }
+    }
+    kept.push_back(std::move(args[i]));
+  }
+  args = std::move(kept);
 }
 
 }  // namespace
@@ -25,11 +50,17 @@ cdi::DriverCapabilities capabilities_of(std::span<const std::string> names) {
 
 void keep_capabilities(cdi::ContainerEdits& edits,
                        cdi::DriverCapabilities wanted) {
-  std::erase_if(edits.mounts, [&](const cdi::Mount& mount) {
-    const std::string_view stem = library_stem(mount.container_path);
+  const auto is_unwanted = [&](std::string_view path) {
+    const std::string_view stem = library_stem(path);
     return !stem.empty() &&
            !cdi::capabilities_of_library(stem).intersects(wanted);
+  };
+  std::erase_if(edits.mounts, [&](const cdi::Mount& mount) {
+    return is_unwanted(mount.container_path);
   });
+  for (cdi::Hook& hook : edits.hooks) {
+    drop_links(hook.args, is_unwanted);
+  }
 }
 
 }  // namespace gpunode::oci

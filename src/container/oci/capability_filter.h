@@ -12,8 +12,9 @@ namespace gpunode::oci {
 /// The capabilities by name; unknown ones are passed over.
 cdi::DriverCapabilities capabilities_of(std::span<const std::string> names);
 
-/// Drops the mounts of driver libraries that only other capabilities need. What
-/// is no library, or none that is known, stays.
+/// Drops the mounts of driver libraries that only other capabilities need, and
+/// the links to them that hooks would make. What is no library, or none that is
+/// known, stays.
 void keep_capabilities(cdi::ContainerEdits& edits,
                        cdi::DriverCapabilities wanted);
 

@@ -35,5 +35,26 @@ TEST(CapabilityFilter, DropsLibrariesOfOtherCapabilities) {
                            "nvidia-smi", "libsomething-new.so.550.1"));
 }
 
+TEST(CapabilityFilter, DropsTheLinksToWhatItDropped) {
+  cdi::ContainerEdits edits;
+  cdi::Hook& hook = edits.hooks.emplace_back();
+  hook.args = {"gpunode-runtime",
+               "hook",
+               "apply",
+               "--link",
+               "libcuda.so.550.1::/usr/lib64/libcuda.so.1",
+               "--link",
+               "libnvidia-encode.so.550.1::/usr/lib64/libnvidia-encode.so.1",
+               "--folder",
+               "/usr/lib64",
+               "--link"};
+  const std::vector<std::string> args = hook.args;
+  keep_capabilities(edits,
+                    capabilities_of(std::vector<std::string>{"compute"}));
+  EXPECT_THAT(edits.hooks[0].args,
+              testing::ElementsAre(args[0], args[1], args[2], args[3], args[4],
+                                   args[7], args[8], args[9]));
+}
+
 }  // namespace
 }  // namespace gpunode::oci

@@ -20,6 +20,9 @@ struct Setting {
   std::variant<bool*, std::string*, std::vector<std::string>*> target;
 };
 
+/// NVIDIA's programs ignore it.
+constexpr std::string_view kOwnTable = "gpunode";
+
 std::vector<Setting> settings_of(ToolkitConfig& c) {
   constexpr std::string_view kCli = "nvidia-container-cli";
   constexpr std::string_view kRuntime = "nvidia-container-runtime";
@@ -77,9 +80,9 @@ std::vector<Setting> settings_of(ToolkitConfig& c) {
        &f.ignore_imex_channel_requests},
       {kFeatures, "no-additional-gids-for-device-nodes",
        &f.no_additional_gids_for_device_nodes},
-      {"gpunode", "require-allocation", &c.gpunode.require_allocation},
-      {"gpunode", "exempt-namespaces", &c.gpunode.exempt_namespaces},
-      {"gpunode", "kubelet-root", &c.gpunode.kubelet_root},
+      {kOwnTable, "require-allocation", &c.gpunode.require_allocation},
+      {kOwnTable, "exempt-namespaces", &c.gpunode.exempt_namespaces},
+      {kOwnTable, "kubelet-root", &c.gpunode.kubelet_root},
   };
 }
 
@@ -132,8 +135,21 @@ class ConfigDecoder {
     if (entry.value.is(Node::Kind::kMapping) && is_table_name(below)) {
       return decode(entry.value, below);
     }
-    warn_unknown(path, entry);
+    const std::string words = unknown_key(path, entry);
+    // A protection that is misspelled is one that is off.
+    if (path == kOwnTable || is_own_key(entry.key)) {
+      return Error(ErrorCode::kCorrupt, "error loading config: " + words);
+    }
+    config_.warnings.push_back(words);
     return {};
+  }
+
+  /// A key of our table, however its words are joined and wherever it stands.
+  bool is_own_key(std::string key) const {
+    std::replace(key.begin(), key.end(), '_', '-');
+    return std::any_of(
+        settings_.begin(), settings_.end(),
+        [&](const Setting& s) { return s.table == kOwnTable && s.key == key; });
   }
 
   bool is_table_name(std::string_view path) const {
@@ -178,16 +194,17 @@ class ConfigDecoder {
                     text::at(file_name_, mark))};
   }
 
-  void warn_unknown(const std::string& path, const text::Entry& entry) {
+  std::string unknown_key(const std::string& path,
+                          const text::Entry& entry) const {
     std::vector<std::string_view> known;
     for (const Setting& setting : settings_) {
       if (setting.table == path) known.push_back(setting.key);
     }
     const std::string_view nearest = text::nearest_name(entry.key, known);
-    config_.warnings.push_back(fmt::format(
+    return fmt::format(
         "{}: unknown key {}{}", text::at(file_name_, entry.mark),
         text::json_string(entry.key.substr(0, 100)),
-        nearest.empty() ? "" : fmt::format(", did you mean {}?", nearest)));
+        nearest.empty() ? "" : fmt::format(", did you mean {}?", nearest));
   }
 
   ToolkitConfig& config_;

@@ -133,5 +133,17 @@ TEST(ToolkitConfig, LdconfigOfTheContainerIsRefused) {
       "allow-ldconfig-from-container = true");
 }
 
+TEST(ToolkitConfig, AMisspelledProtectionIsAnErrorAndNotOff) {
+  for (const char* text :
+       {"[gpunode]\nrequire_allocation = true\n",
+        "[gpunode]\nrequire-alocation = true\n", "require-allocation = true\n",
+        "[features]\nrequire_allocation = true\n",
+        "exempt-namespaces = [\"x\"]\n"}) {
+    const auto config = parse_toolkit_config(text, "config.toml");
+    ASSERT_FALSE(config) << text;
+    EXPECT_THAT(config.error().message(), HasSubstr("config.toml:")) << text;
+  }
+}
+
 }  // namespace
 }  // namespace gpunode::oci
