@@ -3,7 +3,12 @@
 // T4 x4, driver 550.163.01) and ours where they differ.
 #include "apps/runtime/create.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -12,6 +17,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/host/host_tree.h"
+#include "container/cdi/inventory_cache.h"
+#include "gpu/procfs/gpu_list.h"
 
 namespace gpunode::runtime {
 namespace {
@@ -251,6 +258,125 @@ TEST_F(Create, CapabilitiesChooseLibraries) {
   EXPECT_THAT(std::string(after_env({"NVIDIA_VISIBLE_DEVICES=0",
                                      "NVIDIA_DRIVER_CAPABILITIES=foo"})),
               HasSubstr("unsupported capabilities found in 'foo' (allowed"));
+}
+
+std::string hook_of(const Json& config) {
+  return config.is_object()
+             ? config
+                   .value("/hooks/createContainer/0/args"_json_pointer,
+                          Json::array())
+                   .dump()
+             : config.dump();
+}
+
+TEST_F(Create, CompatibilityOfCudaCanBeTurnedOff) {
+  const auto make = [this] {
+    return hook_of(after_env({"NVIDIA_VISIBLE_DEVICES=0"}));
+  };
+  EXPECT_THAT(make(), HasSubstr("--host-driver-version"));
+  rules_.features.disable_cuda_compat_lib_hook = true;
+  EXPECT_THAT(make(), Not(HasSubstr("--host-driver-version")));
+  rules_.features.disable_cuda_compat_lib_hook = false;
+  rules_.runtime.legacy_cuda_compat_mode = "disabled";
+  EXPECT_THAT(make(), Not(HasSubstr("--host-driver-version")));
+}
+
+// A node of the host, for what only its presence tells.
+bool make_node(const host::HostTree& host, const std::string& path) {
+  host.directory(path.substr(0, path.rfind('/')));
+  return ::mknod(host.path(path).c_str(), S_IFCHR | 0666, makedev(10, 125)) ==
+         0;
+}
+
+TEST_F(Create, GatesAndChannelsBringTheirNodes) {
+  if (!make_node(host_, "dev/gdrdrv") ||
+      !make_node(host_, "dev/nvidia-caps-imex-channels/channel3")) {
+    GTEST_SKIP() << "device nodes cannot be made here";
+  }
+  EXPECT_THAT(devices_of(after_env(
+                  {"NVIDIA_VISIBLE_DEVICES=0", "NVIDIA_GDRCOPY=enabled"})),
+              Contains("/dev/gdrdrv"));
+  EXPECT_THAT(devices_of(after_env(
+                  {"NVIDIA_VISIBLE_DEVICES=0", "NVIDIA_IMEX_CHANNELS=3"})),
+              Contains("/dev/nvidia-caps-imex-channels/channel3"));
+  EXPECT_THAT(
+      devices_of(after_env({"NVIDIA_VISIBLE_DEVICES=0"})),
+      AllOf(Not(Contains("/dev/gdrdrv")), Not(Contains(HasSubstr("imex")))));
+}
+
+/// GPU 0 in two slices, whose UUIDs only the driver's library tells.
+class CreateMig : public Create {
+ protected:
+  CreateMig() {
+    const std::string mig = "proc/driver/nvidia/capabilities/gpu0/mig/";
+    host_.directory(mig + "gi7/ci0");
+    host_.directory(mig + "gi9/ci0");
+    host_.file("proc/driver/nvidia-caps/mig-minors",
+               "gpu0/gi7/access 66\ngpu0/gi7/ci0/access 67\n"
+               "gpu0/gi9/access 84\ngpu0/gi9/ci0/access 85\n");
+  }
+
+  /// As `gpunode cdi refresh` leaves it behind.
+  void refresh() {
+    const std::vector<procfs::MigUuid> uuids = {{{0}, 7, 0, 0, {"MIG-seven"}},
+                                                {{0}, 9, 0, 1, {"MIG-nine"}}};
+    const auto source = cdi::source_for(call_.host, "");
+    const timespec begun = cdi::look_begins();
+    auto inventory = procfs::list_gpus(call_.host, uuids);
+    ASSERT_TRUE(inventory) << inventory.error().message();
+    ASSERT_TRUE(cdi::store_findings(call_.cache_path, source,
+                                    cdi::find_all(source, *inventory), begun));
+  }
+
+  std::vector<std::string> slice(const std::string& uuid) {
+    return devices_of(after_env({"NVIDIA_VISIBLE_DEVICES=" + uuid}));
+  }
+};
+
+TEST_F(CreateMig, ByUuidGivesTheSliceWhateverElseChangesOnTheHost) {
+  refresh();
+  EXPECT_THAT(
+      slice("MIG-nine"),
+      AllOf(Contains("/dev/nvidia0"), Contains("/dev/nvidia-caps/nvidia-cap84"),
+            Contains("/dev/nvidia-caps/nvidia-cap85"),
+            Not(Contains("/dev/nvidia-caps/nvidia-cap66"))));
+  // A package was installed, a disk was attached.
+  host_.file("usr/bin/unrelated", "");
+  host_.file("dev/dm-0", "");
+  EXPECT_THAT(slice("MIG-seven"),
+              AllOf(Contains("/dev/nvidia-caps/nvidia-cap66"),
+                    Contains("/dev/nvidia-caps/nvidia-cap67")));
+}
+
+TEST_F(CreateMig, AnUnknownSliceIsRefusedWithWhatToDo) {
+  refresh();
+  EXPECT_THAT(slice("MIG-other"),
+              ElementsAre(AllOf(HasSubstr("MIG-other"),
+                                HasSubstr("gpunode cdi refresh"))));
+}
+
+TEST_F(CreateMig, ASliceWithoutItsNodesIsRefused) {
+  host_.file("proc/driver/nvidia-caps/mig-minors", "gpu0/gi7/access 66\n");
+  refresh();
+  EXPECT_THAT(slice("MIG-seven"),
+              ElementsAre(HasSubstr("has no capability node")));
+}
+
+TEST_F(Create, WhatWasFoundIsKeptForTheNext) {
+  for (const char* name : {"usr/lib64", "usr/bin", "dev"}) {
+    const std::array<timespec, 2> past = {{{1000, 0}, {1000, 0}}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, host_.path(name).c_str(), past.data(), 0),
+              0);
+  }
+  after_env({"NVIDIA_VISIBLE_DEVICES=0"});
+  // Not looked at again: the kernel's list is of another GPU now, and its
+  // directory, which is what is looked at, the same.
+  host_.file("proc/driver/nvidia/gpus/0000:00:00.0/information", "damaged");
+  EXPECT_THAT(gpus_of(after_env({"NVIDIA_VISIBLE_DEVICES=0"})),
+              ElementsAre("/dev/nvidia0"));
+  host_.remove("state/inventory");
+  EXPECT_THAT(gpus_of(after_env({"NVIDIA_VISIBLE_DEVICES=0"})),
+              ElementsAre(HasSubstr("0")));
 }
 
 TEST_F(Create, GatesWithNothingBehindThemAreNoError) {

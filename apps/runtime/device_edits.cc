@@ -81,7 +81,7 @@ class JustMade {
 
   Result<std::vector<ContainerEdits>> make() {
     TRY_VOID(look());
-    TRY(ContainerEdits gpus, cdi::edits_for(found_, ids(), options_));
+    TRY(ContainerEdits gpus, gpu_edits());
     std::vector<ContainerEdits> all;
     all.push_back(std::move(gpus));
     add_gates(all);
@@ -108,7 +108,8 @@ class JustMade {
       found_ = *std::move(kept);
       return {};
     }
-    auto inventory = procfs::list_gpus(host_);
+    const timespec begun = cdi::look_begins();
+    auto inventory = procfs::list_gpus(host_, known_mig_devices());
     if (!inventory) {
       return Error(inventory.error().code(),
                    fmt::format("no NVIDIA driver is loaded on this host ({}); "
@@ -119,7 +120,32 @@ class JustMade {
     for (const std::string& problem : found_.driver.problems) {
       report_.warn(problem);
     }
+    if (const auto kept =
+            cdi::store_findings(cache_path_, source_, found_, begun);
+        !kept) {
+      report_.warn(kept.error().message());  // Slower next time, no worse.
+    }
     return {};
+  }
+
+  /// Only the driver's library knows them, and it is not asked here.
+  std::vector<procfs::MigUuid> known_mig_devices() const {
+    const auto last = cdi::last_inventory(cache_path_, source_);
+    return last ? procfs::mig_uuids_of(*last) : std::vector<procfs::MigUuid>();
+  }
+
+  Result<ContainerEdits> gpu_edits() const {
+    const std::vector<std::string> wanted = ids();
+    Result<ContainerEdits> edits = cdi::edits_for(found_, wanted, options_);
+    if (edits) return edits;
+    const bool is_mig = std::any_of(
+        wanted.begin(), wanted.end(),
+        [](const std::string& id) { return id.starts_with("MIG-"); });
+    if (!is_mig) return edits;
+    return Error(edits.error().code(),
+                 edits.error().message() +
+                     " (which MIG devices there are is read by `gpunode cdi "
+                     "refresh`: run it after every change of them)");
   }
 
   std::vector<std::string> ids() const {

@@ -88,6 +88,7 @@ Result<void> run_refresh(const GenerateRequest& request,
   TRY(const GeneratePlan plan, plan_generate(request));
   for (const std::string& warning : plan.warnings) warn(warning);
   const std::optional<cdi::Spec> old = read_old(form.path);
+  const timespec begun = cdi::look_begins();
   const auto found = discover(plan, runner);
   const auto spec = found ? cdi::generate(*found, plan.options)
                           : Result<cdi::Spec>(Error(found.error()));
@@ -101,7 +102,7 @@ Result<void> run_refresh(const GenerateRequest& request,
                     cache_path, spec.error());
   }
   for (const std::string& problem : problems_of(*found)) warn(problem);
-  TRY_VOID(cdi::store_findings(cache_path, plan.source, *found));
+  TRY_VOID(cdi::store_findings(cache_path, plan.source, *found, begun));
   if (old && *old == *spec) {
     inform(fmt::format("{} is up to date", form.path));
     return {};

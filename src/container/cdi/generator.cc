@@ -397,6 +397,21 @@ Result<Spec> generate(const Findings& found, const GeneratorOptions& options) {
   return spec;
 }
 
+/// A slice without the nodes that grant it would start and see no GPU.
+Result<void> require_capabilities(const Findings& found, const Target& target) {
+  if (target.mig == nullptr) return {};
+  for (const std::string& path : {target.mig->gpu_instance_cap_path,
+                                  target.mig->compute_instance_cap_path}) {
+    if (!path.empty() && found.devices.find(path) != nullptr) continue;
+    return Error(
+        ErrorCode::kUnavailable,
+        fmt::format("MIG device {} has no capability node {}; is the "
+                    "driver's nvidia-caps there?",
+                    index_of(target), path.empty() ? "in mig-minors" : path));
+  }
+  return {};
+}
+
 Result<ContainerEdits> edits_for(const Findings& found,
                                  std::span<const std::string> ids,
                                  const GeneratorOptions& options) {
@@ -407,6 +422,7 @@ Result<ContainerEdits> edits_for(const Findings& found,
   } else {
     TRY(const std::vector<Target> targets, choose(found, ids));
     for (const Target& target : targets) {
+      TRY_VOID(require_capabilities(found, target));
       ContainerEdits own = target_edits(found, target, options);
       if (own.device_nodes.empty()) {
         return Error(ErrorCode::kUnavailable,

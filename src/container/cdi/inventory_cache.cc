@@ -20,7 +20,7 @@ namespace gpunode::cdi {
 namespace {
 
 // With a digit that every change of the lists of fields below must raise.
-constexpr std::string_view kMagic = "gpunode inventory 1\n";
+constexpr std::string_view kMagic = "gpunode inventory 2\n";
 constexpr const char* kVersionFile = "/proc/driver/nvidia/version";
 
 /// What tells whether a place has changed. All zero: it is not there.
@@ -44,7 +44,7 @@ struct Witness {
 
 struct Cached {
   std::string source;   // Its FindingsSource, as text.
-  std::string version;  // Of kVersionFile.
+  std::string version;  // What module_facts() says.
   std::vector<Witness> witnesses;
   Findings findings;
 };
@@ -204,34 +204,66 @@ std::string describe(const FindingsSource& source) {
   return fmt::format("{}", fmt::join(words, "\n"));
 }
 
-std::string module_version(const FindingsSource& source) {
-  auto text = source.driver.host.read_file(kVersionFile);
-  return text ? *std::move(text) : std::string();
+/// The loaded driver, and the majors of device nodes that nobody has made yet.
+std::string module_facts(const FindingsSource& source) {
+  std::string facts;
+  for (const char* path : {kVersionFile, "/proc/devices"}) {
+    if (const auto text = source.driver.host.read_file(path)) facts += *text;
+    facts += '\n';
+  }
+  return facts;
+}
+
+std::optional<Cached> read_cache(const std::string& path,
+                                 const FindingsSource& source) {
+  const auto bytes = host::HostRoot().read_file(path);
+  if (!bytes || !bytes->starts_with(kMagic)) return std::nullopt;
+  Unpacker unpacker(std::string_view(*bytes).substr(kMagic.size()));
+  std::optional<Cached> cached(std::in_place);
+  all_fields(unpacker, *cached);
+  if (!unpacker.is_done() || cached->version != module_facts(source)) {
+    return std::nullopt;
+  }
+  return cached;
+}
+
+/// Times are as coarse as the kernel's tick, so a little before counts too.
+bool is_after(const Stamp& stamp, timespec begun) {
+  constexpr std::int64_t kTick = 20'000'000;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  return stamp.seconds * kSecond + stamp.nanoseconds >=
+         begun.tv_sec * kSecond + begun.tv_nsec - kTick;
 }
 
 }  // namespace
 
 std::optional<Findings> load_findings(const std::string& path,
                                       const FindingsSource& source) {
-  const auto bytes = host::HostRoot().read_file(path);
-  if (!bytes || !bytes->starts_with(kMagic)) return std::nullopt;
-  Unpacker unpacker(std::string_view(*bytes).substr(kMagic.size()));
-  Cached cached;
-  all_fields(unpacker, cached);
-  if (!unpacker.is_done() || cached.source != describe(source) ||
-      cached.version != module_version(source)) {
-    return std::nullopt;
-  }
-  for (const Witness& witness : cached.witnesses) {
+  std::optional<Cached> cached = read_cache(path, source);
+  if (!cached || cached->source != describe(source)) return std::nullopt;
+  for (const Witness& witness : cached->witnesses) {
     const host::HostRoot& root = root_of(source, witness.root);
     if (stamp_of(root, witness.path) != witness.stamp) return std::nullopt;
   }
-  return std::move(cached.findings);
+  return std::move(cached->findings);
+}
+
+std::optional<device::Inventory> last_inventory(const std::string& path,
+                                                const FindingsSource& source) {
+  std::optional<Cached> cached = read_cache(path, source);
+  if (!cached) return std::nullopt;
+  return std::move(cached->findings.inventory);
+}
+
+timespec look_begins() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now;
 }
 
 Result<void> store_findings(const std::string& path,
                             const FindingsSource& source,
-                            const Findings& findings) {
+                            const Findings& findings, timespec begun) {
   if (findings.driver.version.empty()) return {};
   const std::string directory = directory_of(path);
   std::error_code error;
@@ -239,8 +271,12 @@ Result<void> store_findings(const std::string& path,
   if (error) {
     return Error::from_errno("make directory " + directory, error.value());
   }
-  const Cached cached{describe(source), module_version(source),
-                      witnesses_of(source, findings), findings};
+  Cached cached{describe(source), module_facts(source),
+                witnesses_of(source, findings), findings};
+  for (Witness& witness : cached.witnesses) {
+    // A stamp that no place has.
+    if (is_after(witness.stamp, begun)) witness.stamp = {0, 1, 0, 0, 0};
+  }
   Packer packer;
   all_fields(packer, cached);
   constexpr mode_t kForRoot = 0600;

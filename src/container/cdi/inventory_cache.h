@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include <time.h>
+
 #include "base/core/result.h"
 #include "container/cdi/findings.h"
 
@@ -26,11 +28,21 @@ inline constexpr const char* kInventoryCache = "/run/gpunode/inventory";
 std::optional<Findings> load_findings(const std::string& path,
                                       const FindingsSource& source);
 
+/// What was listed last for the driver that is loaded now, for what the
+/// kernel's files do not tell: UUIDs and numbers of MIG devices. Places may
+/// have changed since; that is for the caller to look at.
+std::optional<device::Inventory> last_inventory(const std::string& path,
+                                                const FindingsSource& source);
+
+/// When a look begins, for store_findings().
+timespec look_begins();
+
 /// Replaces the cache, readable by root alone: it decides what containers get.
 /// Makes its directories. Findings without a driver are not kept, since a
-/// driver may come at any time.
+/// driver may come at any time. What changed after `begun` may not have been
+/// seen: the cache then serves last_inventory() alone.
 Result<void> store_findings(const std::string& path,
                             const FindingsSource& source,
-                            const Findings& findings);
+                            const Findings& findings, timespec begun);
 
 }  // namespace gpunode::cdi

@@ -24,14 +24,20 @@ class InventoryCache : public testing::Test {
     host_.directory("proc/driver/nvidia/gpus/0000:01:00.0");
     host_.directory("proc/driver/nvidia/capabilities/gpu0/mig/gi1/ci0");
     host_.directory("dev");
-    // Times are as coarse as the kernel's tick; what is changed next must not
-    // fall into the same one.
-    for (const char* name : {"usr/lib64", "usr/bin", "dev"}) {
+    age();
+    source_ = source_for(host_.root(), "");
+  }
+
+  /// Times are as coarse as the kernel's tick, and what changed just now may
+  /// change again in the same one: it is made old.
+  void age() const {
+    for (const char* name :
+         {"usr/lib64", "usr/bin", "dev", "tmp/nvidia-mps", "dev/nvidia-caps"}) {
+      if (!host_.root().exists(name)) continue;
       const std::array<timespec, 2> past = {{{1000, 0}, {1000, 0}}};
       const std::string path = host_.path(name);
       EXPECT_EQ(::utimensat(AT_FDCWD, path.c_str(), past.data(), 0), 0);
     }
-    source_ = source_for(host_.root(), "");
   }
 
   // As `gpunode cdi refresh` fills it; the GPU is as list_gpus would tell.
@@ -52,6 +58,11 @@ class InventoryCache : public testing::Test {
 
   std::string path() const { return cache_.path("gpunode/inventory"); }
 
+  bool store() const {
+    const timespec begun = look_begins();
+    return store_findings(path(), source_, look(), begun).has_value();
+  }
+
   bool is_valid() const { return load_findings(path(), source_).has_value(); }
 
   const host::HostTree host_;
@@ -63,7 +74,7 @@ TEST_F(InventoryCache, GivesBackWhatWasFound) {
   const Findings found = look();
   ASSERT_FALSE(found.driver.files.empty());
   ASSERT_FALSE(found.devices.nodes.empty());
-  ASSERT_TRUE(store_findings(path(), source_, found));
+  ASSERT_TRUE(store_findings(path(), source_, found, look_begins()));
   const auto loaded = load_findings(path(), source_);
   ASSERT_TRUE(loaded);
   EXPECT_EQ(*loaded, found);
@@ -113,7 +124,8 @@ TEST_F(InventoryCache, IsStaleWhenTheHostChanged) {
                         "proc/driver/nvidia/capabilities/gpu0/mig/gi1/ci1");
                   }},
        }) {
-    ASSERT_TRUE(store_findings(path(), source_, look()));
+    age();
+    ASSERT_TRUE(store());
     ASSERT_TRUE(is_valid()) << change.what;
     change.make(host_);
     EXPECT_FALSE(is_valid()) << change.what;
@@ -121,7 +133,7 @@ TEST_F(InventoryCache, IsStaleWhenTheHostChanged) {
 }
 
 TEST_F(InventoryCache, AnswersOnlyForWhatWasAsked) {
-  ASSERT_TRUE(store_findings(path(), source_, look()));
+  ASSERT_TRUE(store());
   source_.driver.with_graphics = false;
   EXPECT_FALSE(is_valid());
   source_.driver.with_graphics = true;
@@ -133,7 +145,7 @@ TEST_F(InventoryCache, AnswersOnlyForWhatWasAsked) {
 
 TEST_F(InventoryCache, ThatIsDamagedCountsAsNone) {
   EXPECT_FALSE(is_valid());
-  ASSERT_TRUE(store_findings(path(), source_, look()));
+  ASSERT_TRUE(store());
   std::ifstream in(path(), std::ios::binary);
   const std::string whole{std::istreambuf_iterator<char>(in), {}};
   for (std::size_t size = 0; size < whole.size(); size += 7) {
@@ -151,7 +163,35 @@ TEST_F(InventoryCache, ThatIsDamagedCountsAsNone) {
 
 TEST_F(InventoryCache, KeepsNothingWithoutADriver) {
   host_.remove("usr/lib64/libcuda.so.550.1");
-  ASSERT_TRUE(store_findings(path(), source_, look()));
+  ASSERT_TRUE(store());
+  EXPECT_FALSE(is_valid());
+}
+
+TEST_F(InventoryCache, WhatChangedDuringTheLookIsLookedAtAgain) {
+  const timespec begun = look_begins();
+  const Findings found = look();
+  host_.file("usr/lib64/libnvidia-ml.so.550.1", "x");
+  ASSERT_TRUE(store_findings(path(), source_, found, begun));
+  EXPECT_FALSE(is_valid());
+  // What only the library tells is kept all the same.
+  EXPECT_TRUE(last_inventory(path(), source_).has_value());
+}
+
+TEST_F(InventoryCache, KeepsTheLastInventoryOverChangesButNotOverDrivers) {
+  ASSERT_TRUE(store());
+  host_.file("usr/bin/something", "x");
+  EXPECT_FALSE(is_valid());
+  const auto last = last_inventory(path(), source_);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->gpus.at(0).id.value, "GPU-a");
+  host_.file("proc/driver/nvidia/version", "NVRM version: x  560.1  y\n");
+  EXPECT_FALSE(last_inventory(path(), source_).has_value());
+}
+
+TEST_F(InventoryCache, AMajorOfANodeThatNobodyMadeCounts) {
+  ASSERT_TRUE(store());
+  host_.file("proc/devices",
+             "Character devices:\n195 nvidia\n511 nvidia-uvm\n");
   EXPECT_FALSE(is_valid());
 }
 

@@ -143,12 +143,26 @@ void add_mig_devices(const host::HostRoot& host, device::Gpu& gpu,
         return uuid.gpu == gpu.minor && uuid.gpu_instance == instance &&
                uuid.compute_instance == compute;
       });
-      if (known != uuids.end()) device.id = known->id;
+      if (known == uuids.end()) continue;
+      device.id = known->id;
+      device.mig_index = known->mig_index;
     }
   }
 }
 
 }  // namespace
+
+std::vector<MigUuid> mig_uuids_of(const device::Inventory& inventory) {
+  std::vector<MigUuid> uuids;
+  for (const device::Gpu& gpu : inventory.gpus) {
+    for (const device::MigDevice& mig : gpu.mig_devices) {
+      if (mig.id.value.empty()) continue;
+      uuids.push_back({gpu.minor, mig.gpu_instance, mig.compute_instance,
+                       mig.mig_index, mig.id});
+    }
+  }
+  return uuids;
+}
 
 Result<device::Inventory> list_gpus(const host::HostRoot& host,
                                     std::span<const MigUuid> mig_uuids) {

@@ -120,8 +120,8 @@ TEST(GpuList, FindsMigDevicesByTheirCapabilities) {
             "gpu0/gi2/ci1/access 23\ngpu0/gi10/access 93\n");
   // MIG can be turned on there, and is not.
   host.directory("proc/driver/nvidia/capabilities/gpu1/mig");
-  const std::vector<MigUuid> uuids = {{{0}, 2, 1, {"MIG-x"}},
-                                      {{1}, 2, 0, {"MIG-other"}}};
+  const std::vector<MigUuid> uuids = {{{0}, 2, 1, 5, {"MIG-x"}},
+                                      {{1}, 2, 0, 0, {"MIG-other"}}};
   const auto inventory = list_gpus(host.root(), uuids);
   ASSERT_TRUE(inventory);
   const device::Gpu& gpu = inventory->gpus.at(0);
@@ -135,7 +135,12 @@ TEST(GpuList, FindsMigDevicesByTheirCapabilities) {
   EXPECT_EQ(gpu.mig_devices[0].compute_instance_cap_path,
             "/dev/nvidia-caps/nvidia-cap22");
   EXPECT_EQ(gpu.mig_devices[1].id.value, "MIG-x");
-  EXPECT_EQ(gpu.mig_devices[1].mig_index, 1U);
+  // The library's number, which may have holes; without it they are counted.
+  EXPECT_EQ(gpu.mig_devices[1].mig_index, 5U);
+  EXPECT_EQ(gpu.mig_devices[2].mig_index, 2U);
+  ASSERT_THAT(mig_uuids_of(*inventory), SizeIs(1));
+  EXPECT_EQ(mig_uuids_of(*inventory)[0].id.value, "MIG-x");
+  EXPECT_EQ(mig_uuids_of(*inventory)[0].mig_index, 5U);
   EXPECT_EQ(gpu.mig_devices[2].gpu_instance, 10U);
   EXPECT_EQ(gpu.mig_devices[2].compute_instance_cap_path, "");
   EXPECT_TRUE(inventory->gpus.at(1).mig_capable);

@@ -110,7 +110,7 @@ std::vector<MigUuid> parse_mig_listing(std::string_view listing,
                                          &device::Gpu::index);
     if (uuid == uuids.end() || known == inventory.gpus.end()) return;
     found.push_back(
-        {known->minor, gpu_instance, compute_instance, {uuid->second}});
+        {known->minor, gpu_instance, compute_instance, device, {uuid->second}});
   });
   return found;
 }

@@ -58,6 +58,7 @@ TEST(MigListing, JoinsUuidsAndInstances) {
   EXPECT_EQ(found[0].gpu_instance, 9U);
   EXPECT_EQ(found[0].compute_instance, 0U);
   EXPECT_EQ(found[0].id.value, "MIG-second");
+  EXPECT_EQ(found[0].mig_index, 1U);
   EXPECT_EQ(found[1].gpu_instance, 2U);
   EXPECT_EQ(found[1].id.value, "MIG-first");
   EXPECT_EQ(found[2].gpu.value, 5U);
