@@ -247,9 +247,12 @@ Result<OutputForm> output_form(const std::string& output,
   return form;
 }
 
+std::string spec_text(const cdi::Spec& spec, bool is_json) {
+  return is_json ? cdi::write_json(spec) : cdi::write_yaml(spec);
+}
+
 Result<void> write_spec(const cdi::Spec& spec, const OutputForm& form) {
-  const std::string text =
-      form.is_json ? cdi::write_json(spec) : cdi::write_yaml(spec);
+  const std::string text = spec_text(spec, form.is_json);
   if (form.path.empty()) return print(text);
   const std::filesystem::path directory =
       std::filesystem::path(form.path).parent_path();

@@ -66,6 +66,9 @@ struct OutputForm {
 Result<OutputForm> output_form(const std::string& output,
                                const std::string& format);
 
+/// `spec` as JSON or as YAML.
+std::string spec_text(const cdi::Spec& spec, bool is_json);
+
 /// Writes `spec` where `form` says, directories made, atomically, mode 0644;
 /// to standard output if it has no path.
 Result<void> write_spec(const cdi::Spec& spec, const OutputForm& form);

@@ -1,18 +1,13 @@
 #include "agent/plugin/cdi_specs.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "base/host/file.h"
+#include "base/host/host_file.h"
 #include "container/cdi/generator.h"
 #include "container/cdi/spec_writer.h"
 
@@ -89,11 +84,11 @@ bool is_directory(const host::HostRoot& root) {
 }
 
 /// Engines watch the directory: nothing is written that is there already.
-Result<void> replace_if_other(const std::string& path, std::string_view text) {
-  const Result<std::string> present = host::HostRoot().read_file(path);
+Result<void> replace_if_other(const host::HostRoot& host,
+                              const std::string& path, std::string_view text) {
+  const Result<std::string> present = host.read_file(path);
   if (present && *present == text) return {};
-  return host::write_file_atomic(path, text, kSpecMode,
-                                 host::Durability::kVolatile);
+  return host::replace_host_file(host, path, text, kSpecMode);
 }
 
 }  // namespace
@@ -158,22 +153,16 @@ std::vector<std::string> further_cdi_devices(std::span<const cdi::Spec> specs) {
 
 Result<void> write_cdi_specs(const host::HostRoot& host,
                              std::span<const cdi::Spec> specs) {
-  const std::filesystem::path directory = host.outside(kSpecDirectory);
-  std::error_code failure;
-  std::filesystem::create_directories(directory, failure);
-  if (failure) {
-    return Error::from_errno("make directory " + directory.string(),
-                             failure.value());
-  }
   for (const Mode mode : kModes) {
-    const std::string path = directory / file_name(cdi::default_class(mode));
+    const std::string path = fmt::format("{}/{}", kSpecDirectory,
+                                         file_name(cdi::default_class(mode)));
     const auto spec = std::find_if(
         specs.begin(), specs.end(),
         [mode](const auto& one) { return one.kind == kind_of(mode); });
     if (spec != specs.end()) {
-      TRY_VOID(replace_if_other(path, cdi::write_json(*spec)));
-    } else if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-      return Error::from_errno("remove " + path, errno);
+      TRY_VOID(replace_if_other(host, path, cdi::write_json(*spec)));
+    } else {
+      TRY_VOID(host::remove_host_file(host, path));
     }
   }
   return {};

@@ -139,6 +139,20 @@ TEST_F(CdiSpecs, WhatIsAskedForGoesAlongOnlyWhereTheHostHasIt) {
               Not(Contains("k8s.device-plugin.nvidia.com/gdrcopy=all")));
 }
 
+// Of the host it is given, not of this process.
+TEST_F(CdiSpecs, GoWhereTheHostsVarRunLeads) {
+  lay("a10g-x1");
+  std::filesystem::create_directories(root() + "/run");
+  std::filesystem::create_directories(root() + "/var");
+  std::filesystem::create_symlink("/run", root() + "/var/run");
+  const auto specs = make();
+  ASSERT_TRUE(specs) << specs.error().message();
+  ASSERT_TRUE(write_cdi_specs(host(), *specs));
+  EXPECT_TRUE(std::filesystem::exists(
+      root() + "/run/cdi/k8s.device-plugin.nvidia.com-gpu.json"));
+  EXPECT_THAT(names(), Not(IsEmpty()));
+}
+
 TEST_F(CdiSpecs, AFileThatIsRightIsLeftAlone) {
   lay("a10g-x1");
   const auto specs = make();

@@ -1,0 +1,45 @@
+#include "base/host/host_file.h"
+
+#include <gtest/gtest.h>
+
+#include "base/host/host_tree.h"
+
+namespace gpunode::host {
+namespace {
+
+// As every host with systemd has it.
+TEST(HostFile, IsTheHostsThoughALinkOfItIsAbsolute) {
+  const HostTree host;
+  const HostTree elsewhere;
+  host.directory("var");
+  host.link("var/run", elsewhere.path());
+  ASSERT_TRUE(replace_host_file(host.root(), "/var/run/cdi/a.json", "x", 0644));
+  EXPECT_FALSE(elsewhere.root().exists("/cdi"));
+  // The link's text is a path of the host.
+  EXPECT_EQ(*host.root().read_file("/var/run/cdi/a.json"), "x");
+  EXPECT_EQ(*host.root().read_file(elsewhere.path() + "/cdi/a.json"), "x");
+  EXPECT_EQ(host.root().status("/var/run/cdi/a.json")->mode, 0644U);
+  ASSERT_TRUE(remove_host_file(host.root(), "/var/run/cdi/a.json"));
+  EXPECT_FALSE(host.root().exists("/var/run/cdi/a.json"));
+  EXPECT_TRUE(remove_host_file(host.root(), "/var/run/cdi/a.json"));
+}
+
+TEST(HostFile, OfTheOwnHostIsAnyFile) {
+  const HostTree tree;
+  const HostRoot own;
+  ASSERT_TRUE(replace_host_file(own, tree.path("a/b"), "x", 0600));
+  EXPECT_EQ(*own.read_file(tree.path("a/b")), "x");
+  ASSERT_TRUE(remove_host_file(own, tree.path("a/b")));
+  EXPECT_TRUE(remove_host_file(own, tree.path("a/b")));
+}
+
+TEST(HostFile, ThatCannotBeMadeIsAnError) {
+  const HostTree tree;
+  tree.file("a", "");
+  EXPECT_FALSE(replace_host_file(HostRoot(), tree.path("a/b"), "x", 0600));
+  EXPECT_FALSE(replace_host_file(tree.root(), "/a/b", "x", 0600));
+  EXPECT_FALSE(replace_host_file(HostRoot(tree.path("none")), "/a", "x", 0600));
+}
+
+}  // namespace
+}  // namespace gpunode::host
