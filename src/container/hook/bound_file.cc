@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
+#include <filesystem>
+#include <system_error>
 
 // <sys/mount.h> and <linux/mount.h> of Debian 12 define the same names.
 extern "C" int mount(const char* source, const char* target, const char* type,
@@ -22,6 +25,8 @@ namespace {
 // be written to.
 constexpr std::array kStores = {"/run", "/dev/shm", "/tmp"};
 
+constexpr std::string_view kPrefix = ".gpunode-";
+
 constexpr unsigned kAttempts = 16;
 
 constexpr unsigned long kClassicFlags =
@@ -32,8 +37,39 @@ std::string self_path(int fd) {
   return "/proc/self/fd/" + std::to_string(fd);
 }
 
-/// A file that has a name only as long as this value lives. The kernel mounts
-/// no file that has none; one that loses its name while mounted stays.
+/// Still has a name.
+bool has_name(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && status.st_nlink > 0;
+}
+
+/// Removes a file that a hook made and, killed, left under its name. One that
+/// is in use is locked; one of another user is not ours to judge.
+void remove_if_left(const char* path) {
+  const UniqueFd file(
+      ::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0) return;
+  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid()) return;
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path);
+}
+
+void remove_all_left(const char* store) {
+  std::error_code failure;
+  std::filesystem::directory_iterator entry(store, failure);
+  for (; !failure && entry != std::filesystem::directory_iterator();
+       entry.increment(failure)) {
+    const std::filesystem::path& path = entry->path();
+    if (path.filename().native().starts_with(kPrefix)) {
+      remove_if_left(path.c_str());
+    }
+  }
+}
+
+/// A file that has a name only as long as this value lives: the kernel mounts
+/// no file that has none (O_TMPFILE, memfd), and one that loses its name while
+/// mounted stays. Killed in between, the name is left; whoever makes the next
+/// such file takes it away.
 class BriefFile {
  public:
   BriefFile() = default;
@@ -49,6 +85,7 @@ class BriefFile {
   int create(std::string_view bytes) {
     int error = ENOENT;
     for (const char* store : kStores) {
+      remove_all_left(store);
       error = create_in(store, bytes);
       if (error == 0) break;
     }
@@ -56,23 +93,12 @@ class BriefFile {
   }
 
  private:
-  int create_in(const std::string& store, std::string_view bytes) {
-    // getrandom(2) is younger than Linux 3.10; that the name is new is what
-    // counts, and O_EXCL sees to that.
-    std::string path;
-    for (unsigned attempt = 0; attempt < kAttempts; ++attempt) {
-      timespec now{};
-      ::clock_gettime(CLOCK_MONOTONIC, &now);
-      path = store + "/.gpunode-" + std::to_string(::getpid()) + "-" +
-             std::to_string(now.tv_nsec);
-      fd_.reset(::open(path.c_str(),
-                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                       0400));
-      if (fd_ || errno != EEXIST) break;
+  int create_in(const char* store, std::string_view bytes) {
+    int error = EEXIST;
+    for (unsigned i = 0; i < kAttempts && error == EEXIST; ++i) {
+      error = make_named(store);
     }
-    if (!fd_) return errno;
-    if (!path_.empty()) ::unlink(path_.c_str());
-    path_ = path;
+    if (error != 0) return error;
     while (!bytes.empty()) {
       const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;
@@ -80,6 +106,29 @@ class BriefFile {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
     return ::fchmod(fd_.get(), 0444) == 0 ? 0 : errno;
+  }
+
+  /// EEXIST: to be tried again.
+  int make_named(const char* store) {
+    // getrandom(2) is younger than Linux 3.10; that the name is new is what
+    // counts, and O_EXCL sees to that.
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    std::string path = std::string(store) + "/" + std::string(kPrefix) +
+                       std::to_string(::getpid()) + "-" +
+                       std::to_string(now.tv_nsec);
+    UniqueFd file(::open(path.c_str(),
+                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                         0400));
+    if (!file) return errno;
+    // Another hook may have taken it for a leftover before it was locked.
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0 || !has_name(file.get())) {
+      return EEXIST;
+    }
+    if (!path_.empty()) ::unlink(path_.c_str());
+    path_ = std::move(path);
+    fd_ = std::move(file);
+    return 0;
   }
 
   UniqueFd fd_;

@@ -11,6 +11,7 @@ namespace gpunode::hook {
 /// Mounts a read-only file with `bytes` over the regular file `path` of a root,
 /// in this process's mount namespace. The file is in the host's /run (or else
 /// /dev/shm or /tmp), loses its name there at once, and is gone with the mount.
+/// Names that were left there by calls that were killed are removed.
 /// kNotFound if nothing is at `path`. Nothing is done if it has these bytes.
 Result<host::Change> bind_over(const host::RootDirectory& root,
                                const std::string& path, std::string_view bytes);

@@ -1,13 +1,16 @@
 #include "container/hook/bound_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -81,6 +84,35 @@ TEST(BoundFile, StaysInTheRoot) {
     }
     EXPECT_FALSE(bind_over(*root, "/etc", "generated"));
     EXPECT_EQ(content(tree.path("outside")), "host");
+  });
+}
+
+TEST(BoundFile, TakesAwayWhatKilledCallsLeft) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const host::HostTree tree{{"root/etc/file", "image"}};
+  IN_OWN_MOUNTS([&] {
+    // A store of our own: other tests use the machine's.
+    ASSERT_EQ(::mount("none", "/run", "tmpfs", 0, nullptr), 0);
+    for (const char* name : {".gpunode-1-2", ".gpunode-used", ".gpunode-other",
+                             ".gpunode", "gpunode-1-2"}) {
+      std::ofstream("/run/" + std::string(name)) << "left";
+    }
+    ASSERT_EQ(::chown("/run/.gpunode-other", 12345, 12345), 0);
+    const UniqueFd used(::open("/run/.gpunode-used", O_RDONLY));
+    ASSERT_EQ(::flock(used.get(), LOCK_EX), 0);
+    ASSERT_EQ(::symlink("gpunode-1-2", "/run/.gpunode-link"), 0);
+    ASSERT_EQ(::mkfifo("/run/.gpunode-fifo", 0600), 0);
+
+    const auto root = host::RootDirectory::open(tree.path("root"));
+    ASSERT_TRUE(bind_over(*root, "/etc/file", "generated"));
+    EXPECT_EQ(content(tree.path("root/etc/file")), "generated");
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator("/run")) {
+      names.insert(entry.path().filename().string());
+    }
+    EXPECT_EQ(names, (std::set<std::string>{".gpunode-used", ".gpunode-other",
+                                            ".gpunode", "gpunode-1-2",
+                                            ".gpunode-link", ".gpunode-fifo"}));
   });
 }
 
