@@ -10,7 +10,12 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "apps/runtime/hook_command.h"
+#include "apps/runtime/report.h"
+#include "apps/runtime/rules.h"
+#include "apps/runtime/system_log.h"
 #include "base/core/log.h"
 #include "base/host/host_root.h"
 #include "container/hook/confinement.h"
@@ -71,10 +76,14 @@ Result<std::vector<std::string>> change_modes(const host::RootDirectory& root,
   return warnings;
 }
 
+Result<hook::ContainerState> read_state(const std::string& path) {
+  TRY(const std::string text, read_state_text(path));
+  return hook::parse_container_state(text);
+}
+
 /// What was left undone without harm.
-Result<std::vector<std::string>> carry_out(const HookRequest& request) {
-  TRY(const std::string text, read_state_text(request.state_path));
-  TRY(const auto state, hook::parse_container_state(text));
+Result<std::vector<std::string>> carry_out(const HookRequest& request,
+                                           const hook::ContainerState& state) {
   TRY(const auto root, hook::open_container_root(state));
   if (request.mode_change) return change_modes(root, *request.mode_change);
   return hook::apply(request.task, host::HostRoot(), root, true);
@@ -83,6 +92,28 @@ Result<std::vector<std::string>> carry_out(const HookRequest& request) {
 int fail(std::string_view name, const Error& error) {
   log::error("hook", "{}: {}", name, error.message());
   return kFailed;
+}
+
+/// Says what was left undone where somebody may see it. A hook that succeeds is
+/// not listened to by runc, and its engine's --log is read after failures only:
+/// what stays are the log that config.toml names and the system's.
+void tell(std::string_view name, const hook::ContainerState& state,
+          std::span<const std::string> warnings) {
+  if (warnings.empty()) return;
+  Report report;
+  if (const auto rules = load_rules()) {
+    report.add_destination({rules->runtime.debug, false});
+  }
+  const std::string& container =
+      state.bundle.empty() ? state.root : state.bundle;
+  for (const std::string& warning : warnings) {
+    log::warning("hook", "{}: {}", name, warning);
+    const std::string line =
+        one_line(fmt::format("hook {}: {} ({})", name, warning, container));
+    report.warn(line);
+    warn_system_log(line);
+  }
+  report.flush();
 }
 
 int run_command(const HookCommand& command,
@@ -102,11 +133,11 @@ int run_command(const HookCommand& command,
               command.idle_reason);
     return kDone;
   }
-  const auto warnings = carry_out(*request);
+  const auto state = read_state(request->state_path);
+  if (!state) return fail(command.name, state.error());
+  const auto warnings = carry_out(*request, *state);
   if (!warnings) return fail(command.name, warnings.error());
-  for (const std::string& warning : *warnings) {
-    log::warning("hook", "{}: {}", command.name, warning);
-  }
+  tell(command.name, *state, *warnings);
   return kDone;
 }
 

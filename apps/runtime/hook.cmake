@@ -1,6 +1,7 @@
 # The hooks of gpunode-runtime, and what their tests run in a container.
-add_library(runtime_hook STATIC hook.cc hook_command.cc)
-target_link_libraries(runtime_hook PUBLIC base_core base_host base_text container_hook)
+add_library(runtime_hook STATIC hook.cc hook_command.cc report.cc rules.cc system_log.cc)
+target_link_libraries(runtime_hook PUBLIC base_core base_host base_text container_hook
+                      container_oci)
 
 # What runs in a test's container: nothing of a sanitizer, nothing but libc.
 add_library(gpunode-fixture SHARED hook_fixture_library.cc)

@@ -1,10 +1,14 @@
 // The hook as a low-level runtime starts it: arguments, state, exit code, and
 // what is in the root afterwards.
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -267,6 +271,60 @@ TEST_F(HookProgram, TellsMuslWhereTheDriverIs) {
   do_quietly({"update-ldcache", "--folder", "/opt/driver"});
   EXPECT_EQ(content(fixture_.root("etc/ld-musl-x86_64.path")),
             "/lib:/usr/local/lib:/usr/lib\n/opt/driver\n");
+}
+
+/// A socket at /dev/log, in mounts of our own.
+UniqueFd listen_at_dev_log() {
+  UniqueFd log(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, "/dev/log");
+  EXPECT_EQ(::bind(log.get(), reinterpret_cast<const sockaddr*>(&address),
+                   sizeof address),
+            0);
+  return log;
+}
+
+std::string next_datagram(const UniqueFd& log) {
+  std::array<char, 4096> buffer{};
+  const ssize_t size = ::recv(log.get(), buffer.data(), buffer.size(), 0);
+  return size < 0 ? "" : std::string(buffer.data(), static_cast<size_t>(size));
+}
+
+TEST_F(HookProgram, SaysWhatItLeftUndoneWhereItIsKept) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  fixture_.file("etc/ld.so.conf", "include /etc/evil*\n");
+  fs::create_directory(fixture_.root("etc/evil\n"));
+  IN_OWN_MOUNTS([&] {
+    for (const char* place : {"/dev", "/etc"}) {
+      ASSERT_EQ(::mount("none", place, "tmpfs", 0, nullptr), 0);
+    }
+    const UniqueFd log = listen_at_dev_log();
+    const std::string file = fixture_.tree().path("bundle/runtime.log");
+    fs::create_directory("/etc/nvidia-container-runtime");
+    std::ofstream("/etc/nvidia-container-runtime/config.toml")
+        << "[nvidia-container-runtime]\ndebug = \"" << file << "\"\n";
+
+    const auto done =
+        fixture_.run({"update-ldcache", "--folder", "/opt/driver"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    const std::string said = "hook update-ldcache: ";
+    const std::string where = fixture_.tree().path("bundle");
+    EXPECT_THAT(content(file),
+                testing::AllOf(HasSubstr("level=warning"), HasSubstr(said),
+                               HasSubstr("evil\\\\x0a"), HasSubstr(where)));
+    EXPECT_THAT(next_datagram(log),
+                testing::AllOf(testing::StartsWith("<28>gpunode-runtime["),
+                               HasSubstr(said), HasSubstr(where),
+                               Not(HasSubstr("\n"))));
+
+    // Nothing to say: no file is opened, nobody is told.
+    fixture_.remove("etc/evil\n");
+    fixture_.tree().remove("bundle/runtime.log");
+    do_quietly({"update-ldcache", "--folder", "/opt/driver"});
+    EXPECT_FALSE(fs::exists(file));
+    EXPECT_EQ(next_datagram(log), "");
+  });
 }
 
 }  // namespace

@@ -360,12 +360,13 @@ constexpr const char* value_of(const char* entry, const char (&name)[N]) {
   return entry[N - 1] != '\0' ? entry + N - 1 : nullptr;
 }
 
-/// Of repeated names the first counts, as for getenv(3).
+/// Of repeated names the first counts, as for getenv(3). Null, which
+/// clearenv(3) leaves, is none.
 constexpr PassedEnvironment read_environment(const char* const* entries) {
   PassedEnvironment found;
   bool has_file = false;
   bool has_home = false;
-  for (; *entries != nullptr; ++entries) {
+  for (; entries != nullptr && *entries != nullptr; ++entries) {
     const Chars entry = chars_of(*entries);
     if (!has_file && starts_with(entry, "NVIDIA_CTK_CONFIG_FILE_PATH=")) {
       has_file = true;

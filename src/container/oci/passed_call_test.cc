@@ -216,5 +216,9 @@ TEST(PassedCall, OfRepeatedVariablesTheFirstCounts) {
   EXPECT_EQ(std::string(environment.path.data, environment.path.size), "/a");
 }
 
+TEST(PassedCall, AfterClearenvThereAreNone) {
+  EXPECT_EQ(read_environment(nullptr).config_file, nullptr);
+}
+
 }  // namespace
 }  // namespace gpunode::oci
