@@ -118,9 +118,9 @@ void Agent::start_observer() {
 }
 
 Result<std::shared_ptr<const AnswerContext>> Agent::make_context(
-    const config::Settings& settings) const {
+    const config::Settings& settings) {
   TRY(AnswerContext context,
-      gather_context(settings, platform_, inventory_.get()));
+      gather_context(settings, platform_, inventory_.get(), driver_look_));
   return std::make_shared<const AnswerContext>(std::move(context));
 }
 

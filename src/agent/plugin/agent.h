@@ -93,13 +93,14 @@ class Agent {
   int poll_timeout_ms() const;
   void start_observer();
   Result<std::shared_ptr<const AnswerContext>> make_context(
-      const config::Settings& settings) const;
+      const config::Settings& settings);
   void adopt_context(std::shared_ptr<const AnswerContext> context);
 
   SystemClock clock_;
   Inputs inputs_;
   config::Settings settings_;
   std::shared_ptr<const AnswerContext> context_;
+  DriverLook driver_look_;
   std::string plugin_directory_;
   Platform platform_ = Platform::kNvml;
 

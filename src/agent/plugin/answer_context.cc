@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "agent/plugin/cdi_specs.h"
 #include "base/host/host_root.h"
 
 namespace gpunode::plugin {
@@ -11,11 +10,11 @@ namespace {
 
 /// The classes of the specs are what answers of `context` may name.
 Result<void> renew_cdi_specs(const device::Inventory& inventory,
-                             AnswerContext& context) {
+                             DriverLook& look, AnswerContext& context) {
   const host::HostRoot host(context.settings.host_root);
   TRY(const std::vector<cdi::Spec> specs,
       make_cdi_specs(context.settings, context.host_devices,
-                     find_for_cdi(context.settings, host, inventory)));
+                     look.find(context.settings, host, inventory)));
   TRY_VOID(write_cdi_specs(host, specs));
   context.host_devices.further_cdi_devices = further_cdi_devices(specs);
   return {};
@@ -25,7 +24,8 @@ Result<void> renew_cdi_specs(const device::Inventory& inventory,
 
 Result<AnswerContext> gather_context(const config::Settings& settings,
                                      Platform platform,
-                                     const device::Inventory* inventory) {
+                                     const device::Inventory* inventory,
+                                     DriverLook& look) {
   AnswerContext context;
   context.settings = settings;
   if (platform != Platform::kNvml) context.control_nodes = ControlNodes::kOmit;
@@ -37,7 +37,8 @@ Result<AnswerContext> gather_context(const config::Settings& settings,
         "CDI specs of WSL and Tegra machines are not written: use the envvar "
         "or volume-mounts strategy";
   } else if (inventory != nullptr && !inventory->gpus.empty()) {
-    if (Result<void> written = renew_cdi_specs(*inventory, context); !written) {
+    if (Result<void> written = renew_cdi_specs(*inventory, look, context);
+        !written) {
       context.cdi_problem =
           "unable to create cdi spec file: " + written.error().message();
     }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/config/settings.h"
+#include "agent/plugin/cdi_specs.h"
 #include "agent/plugin/edits.h"
 #include "agent/plugin/host_devices.h"
 #include "agent/plugin/platform.h"
@@ -23,10 +24,12 @@ struct AnswerContext {
 
 /// Looks at the host's device nodes and, under a CDI strategy and with GPUs in
 /// `inventory`, brings the spec files up to date (cdi_specs.h). `inventory` is
-/// null until the driver was seen. Fails if `settings` require what the host
-/// does not have; that specs cannot be written is a cdi_problem.
+/// null until the driver was seen. `look` is kept from call to call, so that
+/// one which finds nothing changed is cheap. Fails if `settings` require what
+/// the host does not have; that specs cannot be written is a cdi_problem.
 Result<AnswerContext> gather_context(const config::Settings& settings,
                                      Platform platform,
-                                     const device::Inventory* inventory);
+                                     const device::Inventory* inventory,
+                                     DriverLook& look);
 
 }  // namespace gpunode::plugin

@@ -91,16 +91,8 @@ Result<void> replace_if_other(const host::HostRoot& host,
   return host::replace_host_file(host, path, text, kSpecMode);
 }
 
-}  // namespace
-
-bool uses_cdi(const config::Settings& settings) {
-  return settings.includes(config::DeviceListStrategy::kCdiAnnotations) ||
-         settings.includes(config::DeviceListStrategy::kCdiCri);
-}
-
-cdi::Findings find_for_cdi(const config::Settings& settings,
-                           const host::HostRoot& host,
-                           const device::Inventory& inventory) {
+cdi::FindingsSource source_of(const config::Settings& settings,
+                              const host::HostRoot& host) {
   const host::HostRoot mounted(settings.driver_root_ctr_path);
   cdi::FindingsSource source = cdi::source_for(host, "/");
   if (is_directory(mounted)) {
@@ -111,7 +103,27 @@ cdi::Findings find_for_cdi(const config::Settings& settings,
   source.driver.with_loader_libraries =
       has_feature(settings, "enable-explicit-driver-libraries");
   source.devices.with_imex_channels = !settings.imex_channel_ids.empty();
-  return cdi::find_all(source, inventory);
+  return source;
+}
+
+}  // namespace
+
+bool uses_cdi(const config::Settings& settings) {
+  return settings.includes(config::DeviceListStrategy::kCdiAnnotations) ||
+         settings.includes(config::DeviceListStrategy::kCdiCri);
+}
+
+const cdi::Findings& DriverLook::find(const config::Settings& settings,
+                                      const host::HostRoot& host,
+                                      const device::Inventory& inventory) {
+  const cdi::FindingsSource source = source_of(settings, host);
+  if (!last_ || last_->findings.inventory != inventory ||
+      !cdi::still_hold(*last_, source)) {
+    ++looks_;
+    const timespec begun = cdi::look_begins();
+    last_ = cdi::watch(source, cdi::find_all(source, inventory), begun);
+  }
+  return last_->findings;
 }
 
 Result<std::vector<cdi::Spec>> make_cdi_specs(const config::Settings& settings,

@@ -7,6 +7,8 @@
 // without it.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "base/host/host_root.h"
 #include "container/cdi/findings.h"
 #include "container/cdi/spec.h"
+#include "container/cdi/watched_findings.h"
 #include "gpu/device/inventory.h"
 
 namespace gpunode::plugin {
@@ -27,12 +30,26 @@ inline constexpr const char* kCdiVendor = "k8s.device-plugin.nvidia.com";
 /// Whether an answer names CDI devices at all.
 bool uses_cdi(const config::Settings& settings);
 
-/// Looks at the driver's files and the device nodes, as this process sees them:
-/// the driver under driver_root_ctr_path or, where that is no directory, under
+/// The driver's files and the device nodes, as this process sees them: the
+/// driver under driver_root_ctr_path or, where that is no directory, under
 /// `host`, whose /proc and /sys these are.
-cdi::Findings find_for_cdi(const config::Settings& settings,
-                           const host::HostRoot& host,
-                           const device::Inventory& inventory);
+class DriverLook {
+ public:
+  /// What is there for the GPUs of `inventory`. To look takes milliseconds, so
+  /// what the last look found is given as long as it holds: as long as all
+  /// arguments are the same and nothing has changed on the host
+  /// (container/cdi/watched_findings.h). Valid until the next call.
+  const cdi::Findings& find(const config::Settings& settings,
+                            const host::HostRoot& host,
+                            const device::Inventory& inventory);
+
+  /// How often that took a look.
+  std::uint64_t looks() const { return looks_; }
+
+ private:
+  std::optional<cdi::WatchedFindings> last_;
+  std::uint64_t looks_ = 0;
+};
 
 /// A spec of class gpu, and one each of imex-channel, gdrcopy, gds and mofed
 /// that is asked for and has something. Pure. Fails without a GPU or without

@@ -60,7 +60,7 @@ class CdiSpecs : public testing::Test {
     auto inventory = procfs::list_gpus(host());
     if (!inventory) return std::move(inventory).error();
     return make_cdi_specs(settings_, host_devices_,
-                          find_for_cdi(settings_, host(), *inventory));
+                          DriverLook().find(settings_, host(), *inventory));
   }
 
   /// What a runtime would find in the files that were written.

@@ -1,16 +1,11 @@
 #include "container/cdi/inventory_cache.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/host/file.h"
 #include "container/cdi/driver_directory.h"
@@ -21,33 +16,6 @@ namespace {
 
 // With a digit that every change of the lists of fields below must raise.
 constexpr std::string_view kMagic = "gpunode inventory 2\n";
-constexpr const char* kVersionFile = "/proc/driver/nvidia/version";
-
-/// What tells whether a place has changed. All zero: it is not there.
-struct Stamp {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-  std::uint64_t links = 0;  // Of a directory of procfs: its subdirectories.
-  std::int64_t seconds = 0;
-  std::int64_t nanoseconds = 0;
-
-  bool operator==(const Stamp&) const = default;
-};
-
-enum class Root : std::uint8_t { kDriver, kDev, kHost };
-
-struct Witness {
-  Root root = Root::kHost;
-  std::string path;
-  Stamp stamp;
-};
-
-struct Cached {
-  std::string source;   // Its FindingsSource, as text.
-  std::string version;  // What module_facts() says.
-  std::vector<Witness> witnesses;
-  Findings findings;
-};
 
 // The fields, once for both directions. `Archive` is Packer with const values
 // or Unpacker with others.
@@ -129,136 +97,33 @@ void all_fields(Archive& archive, AnyCached& cached) {
   archive.list(devices.problems, kTexts);
 }
 
-Stamp stamp_of(const host::HostRoot& root, const std::string& path) {
-  const auto fd = root.open(path, O_PATH);
-  struct stat status {};
-  if (!fd || ::fstat(fd->get(), &status) != 0) return {};
-  Stamp stamp;
-  stamp.device = status.st_dev;
-  stamp.inode = status.st_ino;
-  stamp.links = status.st_nlink;
-  // procfs makes its times up, whenever it is asked.
-  if (path.starts_with("/proc/")) return stamp;
-  stamp.seconds = status.st_mtim.tv_sec;
-  stamp.nanoseconds = status.st_mtim.tv_nsec;
-  return stamp;
-}
-
-const host::HostRoot& root_of(const FindingsSource& source, Root root) {
-  switch (root) {
-    case Root::kDriver:
-      return source.driver.root;
-    case Root::kDev:
-      return source.devices.dev_root;
-    case Root::kHost:
-      break;
-  }
-  return source.driver.host;
-}
-
-std::vector<Witness> witnesses_of(const FindingsSource& source,
-                                  const Findings& findings) {
-  std::vector<Witness> witnesses;
-  const auto add = [&](Root root, const std::string& path) {
-    witnesses.push_back({root, path, stamp_of(root_of(source, root), path)});
-  };
-  for (const std::string& path : findings.driver.witnesses) {
-    add(Root::kDriver, path);
-  }
-  for (const std::string& path : findings.devices.witnesses) {
-    add(Root::kDev, path);
-  }
-  add(Root::kHost, "/proc/driver/nvidia/gpus");
-  for (const device::Gpu& gpu : findings.inventory.gpus) {
-    if (!gpu.mig_capable) continue;
-    const std::string mig = fmt::format(
-        "/proc/driver/nvidia/capabilities/gpu{}/mig", gpu.minor.value);
-    add(Root::kHost, mig);
-    std::string last;
-    for (const device::MigDevice& each : gpu.mig_devices) {
-      std::string instance = fmt::format("{}/gi{}", mig, each.gpu_instance);
-      if (instance == last) continue;
-      add(Root::kHost, instance);
-      last = std::move(instance);
-    }
-  }
-  return witnesses;
-}
-
-std::string describe(const FindingsSource& source) {
-  const DriverSearch& driver = source.driver;
-  const DeviceSearch& devices = source.devices;
-  std::vector<std::string> words = {
-      driver.root.prefix(), driver.host.prefix(), devices.dev_root.prefix(),
-      devices.host.prefix(),
-      fmt::format("{}{}{}{}", driver.with_loader_libraries,
-                  driver.with_graphics, driver.with_sockets,
-                  devices.with_imex_channels)};
-  for (const std::vector<std::string>* list :
-       {&driver.library_directories, &driver.config_directories,
-        &driver.binary_directories, &driver.additional_libraries,
-        &devices.additional_devices}) {
-    words.emplace_back();
-    words.insert(words.end(), list->begin(), list->end());
-  }
-  return fmt::format("{}", fmt::join(words, "\n"));
-}
-
-/// The loaded driver, and the majors of device nodes that nobody has made yet.
-std::string module_facts(const FindingsSource& source) {
-  std::string facts;
-  for (const char* path : {kVersionFile, "/proc/devices"}) {
-    if (const auto text = source.driver.host.read_file(path)) facts += *text;
-    facts += '\n';
-  }
-  return facts;
-}
-
-std::optional<Cached> read_cache(const std::string& path,
-                                 const FindingsSource& source) {
+std::optional<WatchedFindings> read_cache(const std::string& path,
+                                          const FindingsSource& source) {
   const auto bytes = host::HostRoot().read_file(path);
   if (!bytes || !bytes->starts_with(kMagic)) return std::nullopt;
   Unpacker unpacker(std::string_view(*bytes).substr(kMagic.size()));
-  std::optional<Cached> cached(std::in_place);
+  std::optional<WatchedFindings> cached(std::in_place);
   all_fields(unpacker, *cached);
-  if (!unpacker.is_done() || cached->version != module_facts(source)) {
+  if (!unpacker.is_done() || !is_of_loaded_driver(*cached, source)) {
     return std::nullopt;
   }
   return cached;
-}
-
-/// Times are as coarse as the kernel's tick, so a little before counts too.
-bool is_after(const Stamp& stamp, timespec begun) {
-  constexpr std::int64_t kTick = 20'000'000;
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  return stamp.seconds * kSecond + stamp.nanoseconds >=
-         begun.tv_sec * kSecond + begun.tv_nsec - kTick;
 }
 
 }  // namespace
 
 std::optional<Findings> load_findings(const std::string& path,
                                       const FindingsSource& source) {
-  std::optional<Cached> cached = read_cache(path, source);
-  if (!cached || cached->source != describe(source)) return std::nullopt;
-  for (const Witness& witness : cached->witnesses) {
-    const host::HostRoot& root = root_of(source, witness.root);
-    if (stamp_of(root, witness.path) != witness.stamp) return std::nullopt;
-  }
+  std::optional<WatchedFindings> cached = read_cache(path, source);
+  if (!cached || !still_hold(*cached, source)) return std::nullopt;
   return std::move(cached->findings);
 }
 
 std::optional<device::Inventory> last_inventory(const std::string& path,
                                                 const FindingsSource& source) {
-  std::optional<Cached> cached = read_cache(path, source);
+  std::optional<WatchedFindings> cached = read_cache(path, source);
   if (!cached) return std::nullopt;
   return std::move(cached->findings.inventory);
-}
-
-timespec look_begins() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return now;
 }
 
 Result<void> store_findings(const std::string& path,
@@ -271,12 +136,7 @@ Result<void> store_findings(const std::string& path,
   if (error) {
     return Error::from_errno("make directory " + directory, error.value());
   }
-  Cached cached{describe(source), module_facts(source),
-                witnesses_of(source, findings), findings};
-  for (Witness& witness : cached.witnesses) {
-    // A stamp that no place has.
-    if (is_after(witness.stamp, begun)) witness.stamp = {0, 1, 0, 0, 0};
-  }
+  const WatchedFindings cached = watch(source, findings, begun);
   Packer packer;
   all_fields(packer, cached);
   constexpr mode_t kForRoot = 0600;

@@ -8,20 +8,17 @@
 #include <optional>
 #include <string>
 
-#include <time.h>
-
 #include "base/core/result.h"
 #include "container/cdi/findings.h"
+#include "container/cdi/watched_findings.h"
 
 namespace gpunode::cdi {
 
 /// On tmpfs: a reboot, after which anything may be different, empties it.
 inline constexpr const char* kInventoryCache = "/run/gpunode/inventory";
 
-/// The findings at `path`, if they are of `source` and nothing that decides has
-/// changed: the driver's version, the directories with its files and the device
-/// nodes, the GPUs and MIG instances that the kernel lists. A file that is
-/// missing, damaged or of another gpunode counts as no cache.
+/// The findings at `path`, if they are of `source` and still hold. A file that
+/// is missing, damaged or of another gpunode counts as no cache.
 ///
 /// Kept is what procfs::list_gpus tells; the inventory's other fields are
 /// empty.
@@ -33,9 +30,6 @@ std::optional<Findings> load_findings(const std::string& path,
 /// have changed since; that is for the caller to look at.
 std::optional<device::Inventory> last_inventory(const std::string& path,
                                                 const FindingsSource& source);
-
-/// When a look begins, for store_findings().
-timespec look_begins();
 
 /// Replaces the cache, readable by root alone: it decides what containers get.
 /// Makes its directories. Findings without a driver are not kept, since a
