@@ -1,6 +1,8 @@
 // A node with an agent, as its kubelet sees it on a good day.
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
 #include <string_view>
@@ -191,6 +193,25 @@ TEST_F(AgentPlugin, PagesTellReadinessAndNumbers) {
   EXPECT_EQ(metric("gpunode_calls_total", "method=\"Allocate\""), 1);
   EXPECT_EQ(metric("gpunode_listed_devices"), 20);
   EXPECT_EQ(metric("gpunode_driver_up"), 1);
+}
+
+TEST_F(AgentPlugin, NumbersNameWhoAskedForWhatNobodyGranted) {
+  const std::string log = file("host/run/gpunode/ungranted.ndjson");
+  std::filesystem::create_directories(file("host/run/gpunode"));
+  const std::string line =
+      R"({"time":"2026-11-25T09:50:37Z","namespace":"team","pod":"web-0",)"
+      R"("podUid":"u","container":"main","image":"cuda:12","asked":"all",)"
+      R"("why":"no GPU was allocated to it"})"
+      "\n";
+  std::ofstream(log) << line << line;
+  start_kubelet();
+  start_agent();
+  EXPECT_EQ(metric("gpunode_ungranted_containers"), 1);
+  EXPECT_EQ(metric("gpunode_ungranted_starts", "image=\"cuda:12\""), 2);
+  // The runtime cuts its log, and a reboot takes it.
+  std::filesystem::remove(log);
+  EXPECT_EQ(metric("gpunode_ungranted_containers"), 0);
+  EXPECT_EQ(metric("gpunode_ungranted_starts"), std::nullopt);
 }
 
 TEST_F(AgentPlugin, EndsAtOnceAndLeavesNoSocket) {

@@ -103,19 +103,22 @@ constexpr std::size_t kMostUngranted = 100;
 
 void add_ungranted(const std::vector<oci::UngrantedContainer>& ungranted,
                    metrics::Registry& page) {
+  // Gauges: the log is cut when it grows, and with it what it holds.
   page.gauge("gpunode_ungranted_containers",
-             "Containers that asked for GPUs which nobody had granted them.")
+             "Containers in the runtime's log that asked for GPUs which nobody "
+             "had granted them.")
       .set(static_cast<double>(ungranted.size()));
   std::size_t named = 0;
   for (const oci::UngrantedContainer& one : ungranted) {
     if (++named > kMostUngranted) break;
-    page.counter("gpunode_ungranted_requests_total",
-                 "Starts of such a container; the first hundred are named.",
-                 {{"namespace", one.pod_namespace},
-                  {"pod", one.pod},
-                  {"container", one.container},
-                  {"image", one.image}})
-        .increment(one.times);
+    page.gauge("gpunode_ungranted_starts",
+               "Starts of such a container that the runtime's log holds; fewer "
+               "when it is cut. A hundred are named.",
+               {{"namespace", one.pod_namespace},
+                {"pod", one.pod},
+                {"container", one.container},
+                {"image", one.image}})
+        .set(static_cast<double>(one.times));
   }
 }
 

@@ -1,0 +1,62 @@
+#include "agent/plugin/agent_view.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gpunode::plugin {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos;
+       at = text.find(part, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+oci::UngrantedContainer asker(const std::string& pod, std::uint64_t times) {
+  oci::UngrantedContainer one;
+  one.pod_namespace = "team";
+  one.pod = pod;
+  one.container = "main";
+  one.image = "cuda:12";
+  one.times = times;
+  return one;
+}
+
+TEST(MetricsPage, NamesWhoAskedForWhatNobodyGranted) {
+  const std::string page =
+      metrics_page({}, {asker("train-0", 3), asker("a\"b\\\n", 1)});
+  EXPECT_THAT(page, HasSubstr("\ngpunode_ungranted_containers 2\n"));
+  EXPECT_THAT(page, HasSubstr("\ngpunode_ungranted_starts{container=\"main\","
+                              "image=\"cuda:12\",namespace=\"team\","
+                              "pod=\"train-0\"} 3\n"));
+  EXPECT_THAT(page, HasSubstr("pod=\"a\\\"b\\\\\\n\""));
+  // What can fall is no counter.
+  EXPECT_THAT(page, HasSubstr("# TYPE gpunode_ungranted_starts gauge\n"));
+  EXPECT_THAT(page, Not(HasSubstr("ungranted_requests_total")));
+}
+
+TEST(MetricsPage, NamesAHundredAtMost) {
+  std::vector<oci::UngrantedContainer> many;
+  for (int i = 0; i < 1000; ++i) many.push_back(asker(std::to_string(i), 1));
+  const std::string page = metrics_page({}, many);
+  EXPECT_THAT(page, HasSubstr("\ngpunode_ungranted_containers 1000\n"));
+  EXPECT_EQ(count(page, "gpunode_ungranted_starts{"), 100U);
+}
+
+TEST(MetricsPage, OfNobodyNamesNobody) {
+  const std::string page = metrics_page({}, {});
+  EXPECT_THAT(page, HasSubstr("\ngpunode_ungranted_containers 0\n"));
+  EXPECT_EQ(count(page, "gpunode_ungranted_starts{"), 0U);
+}
+
+}  // namespace
+}  // namespace gpunode::plugin
