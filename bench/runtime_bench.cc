@@ -6,7 +6,6 @@
 // to one it does to the others.
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +26,8 @@
 #include <vector>
 
 #include <fmt/format.h>
+
+#include "bench/process_counts.h"
 
 extern char** environ;
 
@@ -68,7 +69,6 @@ void write(const fs::path& path, const std::string& text) {
 /// One run of a program, to its end, without output.
 struct Run {
   double ms = 0;
-  double peak_mb = 0;
   int status = -1;
 };
 
@@ -88,11 +88,9 @@ Run run(const std::vector<std::string>& words) {
   const double start = now_ms();
   if (::posix_spawn(&pid, argv[0], &quiet, nullptr, argv.data(), environ) ==
       0) {
-    rusage usage{};
     int status = 0;
-    ::wait4(pid, &status, 0, &usage);
+    ::waitpid(pid, &status, 0);
     result.ms = now_ms() - start;
-    result.peak_mb = static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
     result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
   }
   ::posix_spawn_file_actions_destroy(&quiet);
@@ -151,21 +149,27 @@ class Bench {
   /// add. `prepare` is done before each run and not measured.
   void compare(const std::string& label, const Words& alone, const Words& ours,
                const Words& peers, const std::function<void()>& prepare);
+  /// Runs ours and the peer's once each, counted.
+  void count(const std::string& label, const Words& ours, const Words& peers,
+             const std::function<void()>& prepare);
+  ProcessCounts counted(const std::string& label, const Words& words);
+  void print_counts() const;
   void measure_verbs();
   void measure_create(const std::string& label, const std::string& request);
   void measure_hook();
   void measure_generate();
-  void expect_success(const std::string& label, const Run& run);
+  void expect_success(const std::string& label, int status);
 
   Options options_;
   fs::path scratch_;
+  std::string counts_;  ///< Rows of the second table.
   bool good_ = true;
 };
 
-void Bench::expect_success(const std::string& label, const Run& run) {
-  if (run.status == 0 || !good_) return;
+void Bench::expect_success(const std::string& label, int status) {
+  if (status == 0 || !good_) return;
   good_ = false;
-  fmt::print(stderr, "runtime_bench: {}: exit status {}\n", label, run.status);
+  fmt::print(stderr, "runtime_bench: {}: exit status {}\n", label, status);
 }
 
 void Bench::compare(const std::string& label, const Words& alone,
@@ -181,7 +185,7 @@ void Bench::compare(const std::string& label, const Words& alone,
       if (turns[who]->empty()) continue;
       prepare();
       const Run done = run(*turns[who]);
-      expect_success(label + ": " + turns[who]->front(), done);
+      expect_success(label + ": " + turns[who]->front(), done.status);
       times[who].push_back(done.ms);
     }
   }
@@ -200,10 +204,12 @@ void Bench::measure_verbs() {
   const auto words = [](const std::string& program, const char* verb) {
     return program.empty() ? Words{} : Words{program, verb, "container-id"};
   };
-  for (const char* verb : {"state", "start", "delete"}) {
+  for (const char* verb : {"state", "start", "kill", "exec", "delete"}) {
     compare(fmt::format("`{}`", verb), words(options_.null, verb),
             words(options_.runtime, verb), words(options_.peer, verb), [] {});
   }
+  count("`state`", words(options_.runtime, "state"),
+        words(options_.peer, "state"), [] {});
 }
 
 void Bench::measure_create(const std::string& label,
@@ -216,8 +222,10 @@ void Bench::measure_create(const std::string& label,
                            : Words{program, "create", "--bundle",
                                    bundle.string(), "container-id"};
   };
+  const auto prepare = [&] { write(bundle / "config.json", config); };
   compare(label, words(options_.null), words(options_.runtime),
-          words(options_.peer), [&] { write(bundle / "config.json", config); });
+          words(options_.peer), prepare);
+  count(label, words(options_.runtime), words(options_.peer), prepare);
   // What the last to run, ours, left tells whether it did the work.
   std::ifstream in(bundle / "config.json");
   const std::string left{std::istreambuf_iterator<char>(in), {}};
@@ -232,8 +240,10 @@ void Bench::measure_create(const std::string& label,
 void Bench::measure_hook() {
   const Words peers =
       options_.peer_hook.empty() ? Words{} : Words{options_.peer_hook, "noop"};
-  compare("a hook process before it does anything", {options_.null},
-          {options_.runtime, "hook", "noop"}, peers, [] {});
+  const Words ours = {options_.runtime, "hook", "noop"};
+  compare("a hook process before it does anything", {options_.null}, ours,
+          peers, [] {});
+  count("a hook process before it does anything", ours, peers, [] {});
 }
 
 void Bench::measure_generate() {
@@ -246,24 +256,51 @@ void Bench::measure_generate() {
       options_.driver_root, "--output", out.string()};
   std::vector<double> mine;
   std::vector<double> theirs;
-  double my_peak = 0;
-  double their_peak = 0;
   for (int round = 0; round < 30; ++round) {
     const Run one = run(ours);
-    expect_success("gpunode cdi generate", one);
+    expect_success("gpunode cdi generate", one.status);
     mine.push_back(one.ms);
-    my_peak = std::max(my_peak, one.peak_mb);
     if (options_.peer_ctk.empty()) continue;
     const Run other = run(peers);
-    expect_success("nvidia-ctk cdi generate", other);
+    expect_success("nvidia-ctk cdi generate", other.status);
     theirs.push_back(other.ms);
-    their_peak = std::max(their_peak, other.peak_mb);
   }
   fmt::print("| generate a CDI spec | {:.1f} ms | {:.1f} ms | {:.2f} |\n",
              median(theirs), median(mine),
              theirs.empty() ? 0.0 : median(mine) / median(theirs));
-  fmt::print("| same, peak memory | {:.1f} MB | {:.1f} MB | {:.2f} |\n",
-             their_peak, my_peak, their_peak > 0 ? my_peak / their_peak : 0.0);
+  count("generate a CDI spec", ours,
+        options_.peer_ctk.empty() ? Words{} : peers, [] {});
+}
+
+ProcessCounts Bench::counted(const std::string& label, const Words& words) {
+  if (words.empty()) return {};
+  const auto counts = count_process(words);
+  if (!counts) return {};
+  expect_success(label + ": counted: " + words.front(), counts->status);
+  return *counts;
+}
+
+void Bench::count(const std::string& label, const Words& ours,
+                  const Words& peers, const std::function<void()>& prepare) {
+  prepare();
+  const ProcessCounts theirs = counted(label, peers);
+  // Last: what it leaves is looked at.
+  prepare();
+  const ProcessCounts mine = counted(label, ours);
+  counts_ += fmt::format(
+      "| {} | {} / {} | {} / {} | {} / {} | {} / {} | {:.1f} / {:.1f} |\n",
+      label, theirs.executed, mine.executed, theirs.system_calls,
+      mine.system_calls, theirs.opened, mine.opened, theirs.bytes_read,
+      mine.bytes_read, static_cast<double>(theirs.peak_kib) * 1024 / 1e6,
+      static_cast<double>(mine.peak_kib) * 1024 / 1e6);
+}
+
+void Bench::print_counts() const {
+  fmt::print(
+      "\n| NVIDIA / gpunode, the low-level runtime included | programs | "
+      "system calls | files opened | bytes read | peak memory, MB |\n"
+      "|---|---|---|---|---|---|\n{}",
+      counts_);
 }
 
 bool Bench::run_all() {
@@ -285,6 +322,7 @@ bool Bench::run_all() {
                  R"(,"NVIDIA_VISIBLE_DEVICES=nvidia.com/gpu=0")");
   measure_hook();
   measure_generate();
+  print_counts();
   return good_;
 }
 
