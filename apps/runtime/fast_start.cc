@@ -2,17 +2,19 @@
 // has started.
 //
 // Starting a static libc costs twenty times what the rest of such a call does
-// (relocations, IFUNCs, TLS, stdio), and `state`, `start`, `kill` and `exec`
-// are most of the calls a node makes. Nothing of this program is relocated yet
-// when this runs: no globals, no calls out of this file, no built-ins that
-// would become calls (compile options in CMakeLists.txt; the test
-// runtime_start_symbols reads the object file). Whatever is not plain returns,
-// and the ordinary start decides with the same functions
-// (container/oci/passed_call.h).
+// (relocations, IFUNCs, CPUID, TLS, stdio). `state`, `start`, `kill` and `exec`
+// are most of the calls a node makes, and of the containers that it creates
+// most ask for no GPU: those are told by their bytes. Nothing of this program
+// is relocated yet when this runs: no globals, no calls out of this file, no
+// built-ins that would become calls (compile options in CMakeLists.txt; the
+// test runtime_start_symbols reads the object file). Whatever is not plain
+// returns, and the ordinary start decides with the same functions
+// (container/oci/passed_call.h) or finds the same (plain_create.h).
 #include <cstddef>
 
 #define GPUNODE_BEFORE_LIBC
 #include "container/oci/passed_call.h"
+#include "container/oci/plain_create.h"
 
 #if defined(__x86_64__)
 // The stack is the kernel's: argc, argv, 0, envp, 0, auxv. rdx must survive
@@ -114,6 +116,10 @@ long address(const void* pointer) {
 /// A config.toml larger than this is not plain.
 constexpr std::size_t kMaxConfig = std::size_t{16} << 10U;
 
+/// A config.json larger than this is not plain: containerd's have 10 KB.
+constexpr std::size_t kMaxBundleFile = std::size_t{1} << 20U;
+constexpr std::size_t kPiece = std::size_t{16} << 10U;
+
 /// Bytes read, or -1 if that was not the whole of a readable file.
 long read_whole(long fd, char* bytes) {
   std::size_t size = 0;
@@ -127,13 +133,22 @@ long read_whole(long fd, char* bytes) {
   }
 }
 
+long open_file(const oci::PathBuffer& path) {
+  return system_call(kOpenAt, kCurrentDirectory, address(path.text()),
+                     kOpenFlags, 0);
+}
+
+/// What a config.toml says of calls that change nothing.
+struct Rules {
+  oci::Candidates candidates;
+  bool has_other_requests = false;
+};
+
 /// False if the ordinary start is to find out.
-bool read_candidates(const oci::PassedEnvironment& environment,
-                     oci::PathBuffer& path, char* bytes,
-                     oci::Candidates& candidates) {
+bool read_rules(const oci::PassedEnvironment& environment,
+                oci::PathBuffer& path, char* bytes, Rules& rules) {
   if (!oci::config_path(environment, path)) return false;
-  const long fd = system_call(kOpenAt, kCurrentDirectory, address(path.text()),
-                              kOpenFlags, 0);
+  const long fd = open_file(path);
   if (fd == kNoEntry) return true;
   if (fd < 0) return false;
   const long size = read_whole(fd, bytes);
@@ -142,9 +157,30 @@ bool read_candidates(const oci::PassedEnvironment& environment,
     return false;
   }
   oci::PlainConfig config({bytes, static_cast<std::size_t>(size)});
-  if (config.read(candidates)) return true;
+  if (config.read(rules.candidates)) {
+    rules.has_other_requests = config.has_other_requests();
+    return true;
+  }
   system_call(kClose, fd, 0, 0, 0);
   return false;
+}
+
+/// False if the ordinary start is to look at the bundle.
+bool is_unasked(oci::Chars bundle, oci::PathBuffer& path) {
+  if (!path.assign(bundle, {"config.json", 11})) return false;
+  const long fd = open_file(path);
+  if (fd < 0) return false;
+  char piece[kPiece];  // NOLINT(modernize-avoid-c-arrays): freestanding.
+  oci::RequestScan scan;
+  std::size_t size = 0;
+  long n = 0;
+  while (scan.may_be_without_request() && size < kMaxBundleFile &&
+         (n = system_call(kRead, fd, address(piece), kPiece, 0)) > 0) {
+    scan.take({piece, static_cast<std::size_t>(n)});
+    size += static_cast<std::size_t>(n);
+  }
+  system_call(kClose, fd, 0, 0, 0);
+  return n == 0 && scan.is_without_request();
 }
 
 }  // namespace
@@ -154,19 +190,27 @@ extern "C" __attribute__((used, visibility("hidden"))) void gpunode_fast_start(
     long* stack) {
   const auto count = static_cast<std::size_t>(*stack);
   auto* const arguments = reinterpret_cast<const char**>(stack + 1);
-  if (!oci::is_passed_on(count, arguments)) return;
+  const oci::Call call = oci::kind_of(count, arguments);
+  if (call == oci::Call::kOwn) return;
   const char* const* const entries = arguments + count + 1;
   const oci::PassedEnvironment environment = oci::read_environment(entries);
 
   oci::PathBuffer path;
   char bytes[kMaxConfig];  // NOLINT(modernize-avoid-c-arrays): freestanding.
-  oci::Candidates candidates;
-  if (!read_candidates(environment, path, bytes, candidates)) return;
-  if (candidates.count == 0) oci::add_default_candidates(candidates);
+  Rules rules;
+  if (!read_rules(environment, path, bytes, rules)) return;
+  if (rules.candidates.count == 0) {
+    oci::add_default_candidates(rules.candidates);
+  }
+  if (call == oci::Call::kCreate &&
+      (rules.has_other_requests ||
+       !is_unasked(oci::bundle_of(count, arguments), path))) {
+    return;
+  }
 
   const char* const own_name = arguments[0];
   oci::try_candidates(
-      candidates, environment.path, path, [&](const char* program) {
+      rules.candidates, environment.path, path, [&](const char* program) {
         arguments[0] = program;
         const long error = system_call(kExecve, address(program),
                                        address(arguments), address(entries), 0);

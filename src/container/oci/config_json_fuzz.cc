@@ -7,6 +7,9 @@
 #include <string_view>
 
 #include "container/oci/config_edit.h"
+#include "container/oci/container_request.h"
+#include "container/oci/plain_create.h"
+#include "container/oci/toolkit_config.h"
 
 namespace {
 
@@ -40,12 +43,27 @@ void check_one_line(const std::string& message) {
   require(!message.empty() && message.find('\n') == std::string::npos);
 }
 
+/// What is passed on by its bytes alone would have been left as it is.
+void check_unasked(const std::string& text,
+                   const gpunode::Result<ContainerConfig>& config) {
+  RequestScan scan;
+  scan.take({text.data(), text.size()});
+  if (!scan.is_without_request() || !config) return;
+  const auto request = read_request(*config, ToolkitConfig());
+  require(request.has_value());
+  require(!request->devices.is_request());
+  require(!request->annotated.is_request());
+  require(request->imex_channels.empty());
+  require(!edit_config(*config, {}, LegacyHook::kRemove));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   const auto config = read_container_config(text, "config.json");
+  check_unasked(text, config);
   if (!config) {
     check_one_line(config.error().message());
     return 0;

@@ -26,7 +26,10 @@ struct Chars {
   const char* data = nullptr;
   std::size_t size = 0;
 
-  constexpr char operator[](std::size_t i) const { return data[i]; }
+  constexpr char operator[](std::size_t i) const {
+    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.UndefReturn): read(2)
+    return data[i];  // wrote it, which the analyzer does not see in the asm.
+  }
 };
 
 constexpr Chars chars_of(const char* text) {
@@ -90,23 +93,29 @@ constexpr bool is_hook_name(Chars name) {
          equals(name, "nvidia-container-toolkit");
 }
 
-/// True if the call is to be handed to the low-level runtime as it is.
+/// What this program has to do with a call.
+enum class Call {
+  kPassedOn,  ///< Nothing: it is the low-level runtime's as it is.
+  kCreate,    ///< Look at the bundle first.
+  kOwn,       ///< Answer it, or part of it.
+};
+
 /// `arguments` are argv, the program's name first.
-constexpr bool is_passed_on(std::size_t count, const char* const* arguments) {
+constexpr Call kind_of(std::size_t count, const char* const* arguments) {
   if (count == 0 || is_hook_name(base_name(chars_of(arguments[0])))) {
-    return false;
+    return Call::kOwn;
   }
   if (count > 1) {
     const Chars first = chars_of(arguments[1]);
     if (equals(first, "hook") || equals(first, "help") ||
         equals(first, "--help") || equals(first, "-h")) {
-      return false;
+      return Call::kOwn;
     }
   }
   for (std::size_t i = 1; i < count; ++i) {
-    if (is_version_flag(chars_of(arguments[i]))) return false;
+    if (is_version_flag(chars_of(arguments[i]))) return Call::kOwn;
   }
-  return !has_create_word(count, arguments);
+  return has_create_word(count, arguments) ? Call::kCreate : Call::kPassedOn;
 }
 
 /// The candidates for a low-level runtime, in order.
@@ -146,6 +155,10 @@ class PlainConfig {
     }
     return true;
   }
+
+  /// True if it may make requests of words that are not NVIDIA's: variables of
+  /// its own choice, annotations with prefixes of its own.
+  constexpr bool has_other_requests() const { return has_other_requests_; }
 
  private:
   constexpr char peek() const { return at_ < text_.size ? text_[at_] : '\n'; }
@@ -192,12 +205,24 @@ class PlainConfig {
     if (key.size == 0 || peek() != '=') return false;
     ++at_;
     pass_blanks();
+    if (equals(key, "swarm-resource")) has_other_requests_ = true;
+    if (equals(key, "annotation-prefixes")) return read_prefixes();
     if (!is_in_runtime_ || !equals(key, "runtimes")) {
       return pass_value() && end_line();
     }
     if (has_runtimes_ || peek() != '[') return false;
     has_runtimes_ = true;
     return read_list(&found) && found.count > 0 && end_line();
+  }
+
+  /// NVIDIA's own config.toml has the usual one.
+  constexpr bool read_prefixes() {
+    Candidates prefixes;
+    if (peek() != '[' || !read_list(&prefixes)) return false;
+    for (std::size_t i = 0; i < prefixes.count; ++i) {
+      if (!equals(prefixes.names[i], "cdi.k8s.io/")) has_other_requests_ = true;
+    }
+    return end_line();
   }
 
   constexpr bool read_table() {
@@ -266,6 +291,7 @@ class PlainConfig {
   std::size_t at_ = 0;
   bool is_in_runtime_ = false;
   bool has_runtimes_ = false;
+  bool has_other_requests_ = false;
 };
 
 /// A path in the making, in a buffer of fixed size.

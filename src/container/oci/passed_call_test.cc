@@ -15,7 +15,7 @@ namespace {
 using testing::ElementsAre;
 
 bool is_passed(const std::vector<const char*>& arguments) {
-  return is_passed_on(arguments.size(), arguments.data());
+  return kind_of(arguments.size(), arguments.data()) == Call::kPassedOn;
 }
 
 TEST(PassedCall, EverythingButCreateIsPassedOn) {
@@ -47,6 +47,13 @@ TEST(PassedCall, HookHelpAndVersionAreNot) {
   EXPECT_TRUE(is_passed({"runc", "--versions"}));
 }
 
+TEST(PassedCall, CreateIsLookedAtUnlessItAsksForOurVersion) {
+  const std::vector<const char*> create = {"runc", "--log", "x", "create"};
+  EXPECT_EQ(kind_of(create.size(), create.data()), Call::kCreate);
+  const std::vector<const char*> version = {"runc", "--version", "create"};
+  EXPECT_EQ(kind_of(version.size(), version.data()), Call::kOwn);
+}
+
 /// The names, or "?" if the text is not plain.
 std::vector<std::string> plain(const std::string& text) {
   Candidates found;
@@ -57,6 +64,23 @@ std::vector<std::string> plain(const std::string& text) {
     names.emplace_back(found.names[i].data, found.names[i].size);
   }
   return names;
+}
+
+bool has_other_requests(const std::string& text) {
+  Candidates found;
+  PlainConfig config({text.data(), text.size()});
+  return config.read(found) && config.has_other_requests();
+}
+
+TEST(PassedCall, SettingsThatMakeRequestsOfOtherWordsAreSeen) {
+  const std::string table = "[nvidia-container-runtime.modes.cdi]\n";
+  EXPECT_FALSE(has_other_requests("#swarm-resource = \"GPU\"\n"));
+  EXPECT_TRUE(has_other_requests("swarm-resource = \"GPU\"\n"));
+  EXPECT_FALSE(
+      has_other_requests(table + "annotation-prefixes = [\"cdi.k8s.io/\"]"));
+  EXPECT_TRUE(has_other_requests(
+      table + "annotation-prefixes = [\"cdi.k8s.io/\", \"x/\"]"));
+  EXPECT_THAT(plain(table + "annotation-prefixes = 3"), ElementsAre("?"));
 }
 
 TEST(PassedCall, ReadsThePlainLine) {
