@@ -21,8 +21,8 @@ demo: ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time
 	@ninja -C $(BUILD) demo-parts
 	@$(BUILD)/demo/gpunode-demo
 
-test: ## everything: units, doubles, sanitizers, a real Kubernetes node (30 minutes)
-	@tools/setup build test cluster
+test: ## everything: units, doubles, sanitizers, a real Kubernetes node and machine (35 minutes)
+	@tools/setup build test cluster vm
 	@tools/run_tests
 
 lint: ## clang-format, layers, and clang-tidy on what changed

@@ -1,0 +1,106 @@
+"""A machine as a GPU node: gpunode installed as `cmake --install` does it, a simulated driver of
+four T4, and roots for containers. All of it comes on a disk that is made for the run.
+
+The nodes of the driver are real nodes with no driver behind them: where a container's device cgroup
+lets an open through the kernel answers ENXIO, and where it does not EPERM.
+"""
+
+import os
+import pathlib
+
+from machine import Failed, make_disk, run
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROFILE = HERE.parent / "fixtures/profiles/t4-x4.json"
+GPUS = 4
+
+# What a driver's modules and packages do at boot, before anybody looks for GPUs.
+DRIVER_UNIT = """\
+[Unit]
+Description=A simulated NVIDIA driver
+DefaultDependencies=no
+RequiresMountsFor=/disks/node
+After=systemd-udevd.service local-fs.target
+Before=gpunode-cdi-refresh.service sysinit.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=cp -a /disks/node/driver/dev/. /dev/
+ExecStart=mount --bind /disks/node/driver/proc/driver /proc/driver
+ExecStart=mount --bind /disks/node/driver/sys/bus/pci/devices /sys/bus/pci/devices
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+# systemd gives the service a /proc of its own, as it is. The real driver's files are the kernel's,
+# and are there too; ours are a mount.
+SERVICE_SEES_DRIVER = """\
+[Service]
+BindReadOnlyPaths=/disks/node/driver/proc/driver:/proc/driver
+"""
+
+
+class Build:
+    """Where a build directory has the programs."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory).resolve()
+        self.shipped = [self.directory / "apps" / name for name in (
+            "gpunode/gpunode", "runtime/gpunode-runtime", "vectoradd/gpunode-vectoradd",
+            "agent/host/gpunode-agent")]
+        self.cuda = self.directory / "tests/doubles/cuda/libcuda.so.1"
+        self.nvml = self.directory / "tests/doubles/nvml/libnvidia-ml.so.1"
+        self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
+
+    def check(self):
+        wanted = [*self.shipped, self.cuda, self.nvml, self.fake_nvml]
+        missing = [str(path) for path in wanted if not path.exists()]
+        if missing:
+            raise Failed(f"not built: {', '.join(missing)}; next: ninja -C {self.directory}")
+
+
+def make_node_disk(build, directory):
+    """The run's disk: install/ for the node's root, and driver/."""
+    stage = directory / "stage"
+    run(["cmake", "--install", str(build.directory), "--prefix", "/usr", "--strip"],
+        env={**os.environ, "DESTDIR": str(stage / "install")})
+    run([str(build.fake_nvml), "tree", "--profile", str(PROFILE), "--root", str(stage / "driver"),
+         "--library", str(build.nvml), "--copy", str(build.cuda)])
+    return make_disk(directory / "node.img", stage, "node")
+
+
+def set_up(vm):
+    """Makes the machine that has been booted for the first time a node."""
+    names = " ".join(vm.disks)
+    vm.sh(f"""
+for name in {names}; do
+  mkdir -p /disks/$name
+  echo "/dev/disk/by-id/virtio-$name /disks/$name ext4 ro,noload 0 0" >>/etc/fstab
+done
+cat >/etc/systemd/system/vm-driver.service <<'UNIT'
+{DRIVER_UNIT}UNIT
+mkdir /etc/systemd/system/gpunode-cdi-refresh.service.d
+cat >/etc/systemd/system/gpunode-cdi-refresh.service.d/vm-driver.conf <<'UNIT'
+{SERVICE_SEES_DRIVER}UNIT
+systemctl daemon-reload
+systemctl start local-fs.target
+cp -a /disks/node/install/. /
+cp -a /disks/node/driver/usr/. /usr/
+ldconfig
+systemctl daemon-reload
+systemctl enable --now vm-driver.service
+systemctl preset gpunode-cdi-refresh.service gpunode-cdi-refresh.path
+""")
+
+
+def remove_links(vm):
+    """As the nodes of NVIDIA's driver come: not by udev, so nobody has made links."""
+    vm.sh("""
+for node in /dev/nvidia* /dev/nvidia-caps/*; do
+  if [ -c "$node" ]; then
+    rm -f "/dev/char/$((16#$(stat -c %t "$node"))):$((16#$(stat -c %T "$node")))"
+  fi
+done
+""")

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Boots a real machine with systemd, in emulation, and makes checks in it (checks.py).
+
+    python3 tests/vm/run.py --build-dir build/dev [--only WORDS]... [--keep]
+
+The first run makes the machine's disks (image.py); the logs of the last run stay in
+<build-dir>/tests/vm/logs. Exit code 0 when every check holds, 77 where such a machine cannot be
+(not root, no qemu), else 1.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import time
+
+import image
+import node
+from checks import CHECKS
+from machine import Failed, Machine, RunDirectory, tail
+
+SKIP = 77
+PROGRAMS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "setpriv")
+NICE = -10
+TIME_LIMIT = 1500  # For the checks; making the disks apart.
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description="gpunode on a real machine with systemd")
+    parser.add_argument("--build-dir", default="build/dev", help="where the programs were built")
+    parser.add_argument("--only", action="append", default=[], metavar="WORDS",
+                        help="make the checks whose names have these words")
+    parser.add_argument("--keep", action="store_true",
+                        help="leave the machine running at the end, for commands from the terminal")
+    parser.add_argument("--list", action="store_true", help="list the checks")
+    return parser.parse_args(argv)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def take_precedence():
+    """An emulated clock that others' work holds up is one that kernels do not believe in."""
+    os.setpriority(os.PRIO_PROCESS, 0, min(os.getpriority(os.PRIO_PROCESS, 0), NICE))
+    try:
+        # With autogroups a session's niceness counts against other sessions', a process's doesn't.
+        pathlib.Path("/proc/self/autogroup").write_text(str(NICE))
+    except OSError:
+        pass  # The kernel has none.
+
+
+def make_machine(build, directory):
+    """Its disks, those of this run and those of all; it is still off."""
+    system = image.ensure(image.DEBIAN_12)
+    roots = {"debian11": image.ensure(image.DEBIAN_11).disk, "debian12": system.disk}
+    return Machine(system, directory, {"node": node.make_node_disk(build, directory), **roots})
+
+
+def make_node(vm):
+    seconds = vm.boot()
+    node.set_up(vm)
+    about = vm.sh("echo $(uname -r), $(systemctl --version | head -1), cgroup"
+                  " $(stat -f -c %T /sys/fs/cgroup)").strip()
+    say(f"ok     {seconds:6.1f} s  Debian 12 has booted ({about})")
+
+
+def make_checks(vm, only):
+    """Makes the checks, each of which is told of by a line. Returns how many, and who failed."""
+    chosen = [(name, function) for name, function in CHECKS
+              if not only or any(words in name for words in only)]
+    if not chosen:
+        raise Failed("no check has these words; --list lists them")
+    failed = []
+    for name, function in chosen:
+        start = time.monotonic()
+        try:
+            note = function(vm)
+            word, more = "ok    ", f" ({note})" if note else ""
+        except Failed as error:
+            failed.append(name)
+            word, more = "FAILED", f"\n    {error}"
+            if error.log:
+                more += "\n" + tail(error.log)
+        say(f"{word} {time.monotonic() - start:6.1f} s  {name}{more}")
+        if not vm.runs():
+            raise Failed("the machine has ended; what was left was not checked", vm.console)
+    return len(chosen), failed
+
+
+def talk(vm):
+    """Commands from the terminal, for a look around after --keep."""
+    signal.alarm(0)
+    say("vm: kept; each line is a script for its bash; Ctrl-D ends it")
+    for line in sys.stdin:
+        answer = vm.run(line, timeout=600)
+        say(answer.out + answer.err + (f"[{answer.status}]" if answer.status else ""))
+
+
+def keep_logs(vm, build):
+    logs = build.directory / "tests/vm/logs"
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    if vm.runs():
+        try:
+            (logs / "journal.log").write_text(
+                vm.run("journalctl --no-pager --boot --output short-monotonic", 30).out)
+        except (Failed, OSError):
+            pass  # It answers no more: its console says what there is to say.
+    for path in (vm.console, vm.qemu_log):
+        if path.exists():
+            shutil.copyfile(path, logs / path.name)
+    say(f"vm: logs are in {logs}")
+
+
+def why_not_here():
+    """What this machine lacks, or None."""
+    if os.geteuid() != 0:
+        return "needs root: its disks hold device nodes and others' files"
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    return f"no {', '.join(missing)} here; next: tools/setup vm" if missing else None
+
+
+def run(arguments):
+    build = node.Build(arguments.build_dir)
+    build.check()
+    begin = time.monotonic()
+    directory = RunDirectory()
+    try:
+        vm = make_machine(build, directory.path)
+        take_precedence()
+        signal.alarm(TIME_LIMIT)
+        try:
+            make_node(vm)
+            count, failed = make_checks(vm, arguments.only)
+            if arguments.keep:
+                talk(vm)
+        finally:
+            keep_logs(vm, build)
+            vm.cut_power()
+    finally:
+        directory.close()
+    minutes = (time.monotonic() - begin) / 60
+    if failed:
+        say(f"vm: FAILED in {minutes:.1f} min: {len(failed)} of {count}: " + "; ".join(failed))
+    else:
+        say(f"vm: {count} checks passed in {minutes:.1f} min")
+    return 1 if failed else 0
+
+
+def out_of_time(*_):
+    raise Failed(f"not done after {TIME_LIMIT} s")
+
+
+def main(argv):
+    arguments = parse(argv)
+    if arguments.list:
+        for name, _ in CHECKS:
+            say(name)
+        return 0
+    lacking = why_not_here()
+    if lacking:
+        say(f"vm: skipped: {lacking}")
+        return SKIP
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the cleaning up happens.
+    signal.signal(signal.SIGALRM, out_of_time)
+    try:
+        return run(arguments)
+    except (Failed, image.ImageError) as error:
+        print(f"vm: {error}", file=sys.stderr)
+        if getattr(error, "log", None):
+            print(tail(error.log), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("vm: interrupted", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
