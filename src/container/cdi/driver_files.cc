@@ -1,5 +1,8 @@
 #include "container/cdi/driver_files.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <functional>
@@ -122,6 +125,13 @@ class Search {
     return true;
   }
 
+  bool is_script(const std::string& path) const {
+    const auto file = search_.root.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    std::array<char, 2> start{};
+    return file && ::pread(file->get(), start.data(), start.size(), 0) == 2 &&
+           std::string_view(start.data(), start.size()) == "#!";
+  }
+
   void add_programs() {
     std::vector<std::string> directories = search_.binary_directories;
     directories.insert(directories.end(), kProgramDirectories.begin(),
@@ -135,6 +145,8 @@ class Search {
       if (program.name == "nvidia-xconfig" && !search_.with_graphics) continue;
       for (const std::string& directory : directories) {
         const std::string path = joined_path(directory, program.name);
+        // A wrapper would ask for a shell, and for what it wraps.
+        if (is_script(path)) continue;
         if (add_file(Kind::kBinary, path, path, program.capabilities)) break;
       }
     }

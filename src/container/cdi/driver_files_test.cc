@@ -274,6 +274,18 @@ TEST(DriverFiles, IncludeVdpauAndGraphics) {
                    "libglxserver_nvidia.so.550.163.01"}));
 }
 
+// A container without a shell could not run it, nor has it what it wraps.
+TEST(DriverFiles, PassOverAScriptInFrontOfAProgram) {
+  const host::HostTree host;
+  add_library(host, "usr/lib64", "libcuda", "libcuda.so.1");
+  host.file("usr/bin/nvidia-smi",
+            "#!/bin/sh\nexec /usr/local/nvidia/bin/nvidia-smi \"$@\"\n");
+  host.file("usr/local/nvidia/bin/nvidia-smi", "x");
+  const DriverFiles found = find(host);
+  EXPECT_THAT(paths_of(found), Not(Contains("/usr/bin/nvidia-smi")));
+  EXPECT_THAT(paths_of(found), Contains("/usr/local/nvidia/bin/nvidia-smi"));
+}
+
 TEST(DriverFiles, IncludeProgramsBehindAlternativesLinks) {
   const host::HostTree host;
   add_library(host, "usr/lib64", "libcuda", "libcuda.so.1");
