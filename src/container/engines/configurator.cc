@@ -108,28 +108,30 @@ Result<bool> Configurator::merges_tables(const ConfigureTask& task,
   return version && version->merges_plugin_tables();
 }
 
-// What containerd runs with, for what the file does not say.
+// What containerd runs with: imported files say what the file does not.
 Result<void> Configurator::read_dump(const ConfigureTask& task,
                                      const RuntimeRequest& request,
                                      ContainerdFiles& files,
                                      std::vector<std::string>& notes) {
+  const bool is_asked = task.is_proof_wanted && !request.is_exact_copy &&
+                        !program_of(task).empty();
+  if (!is_asked && !task.use_dump) return {};
+  auto text = dump_of(task, files.config.has_value());
+  if (!text) return refused_as_it_is(task, std::move(text).error());
+  TRY(auto dump, text::parse_toml(*text, "containerd config dump"));
+  if (!task.use_dump) {
+    TRY(*text, dump_of(task, false));
+    TRY(files.built_in, text::parse_toml(*text, "containerd config default"));
+    files.effective = std::move(dump);
+    return {};
+  }
   TRY(const auto file,
       text::parse_toml(files.config.value_or(""), task.config_path));
   TRY(const long long ours, containerd_schema(file));
-  const text::KeyPath runtimes =
-      text::child(text::child(containerd_cri(ours), "containerd"), "runtimes");
-  const bool may_have_built_in =
-      files.drop_in == ContainerdFiles::DropIn::kNone &&
-      !request.is_exact_copy && !program_of(task).empty() &&
-      text::find_at(file, runtimes) == nullptr;
-  if (!may_have_built_in && !task.use_dump) return {};
-  auto dump = dump_of(task, files.config.has_value());
-  if (!dump) return refused_as_it_is(task, std::move(dump).error());
-  TRY(auto tree, text::parse_toml(*dump, "containerd config dump"));
-  TRY(const long long theirs, containerd_schema(tree));
+  TRY(const long long theirs, containerd_schema(dump));
   if (ours == theirs || file.entries.empty()) {
-    (task.use_dump ? files.section_source : files.effective) = std::move(tree);
-  } else if (task.use_dump) {
+    files.section_source = std::move(dump);
+  } else {
     notes.push_back(
         fmt::format("containerd dumps version {} of a file of version {}; the "
                     "file is what counts",

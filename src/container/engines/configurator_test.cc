@@ -29,6 +29,12 @@ constexpr const char* kDumpBefore =
     "[plugins.\"io.containerd.grpc.v1.cri\".containerd]\n"
     "  default_runtime_name = \"runc\"\n";
 
+constexpr const char* kDefaults =
+    "version = 3\n"
+    "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\n"
+    "  runtime_type = \"io.containerd.runc.v2\"\n"
+    "  options.SystemdCgroup = false\n";
+
 std::string dump_after(const std::string& root) {
   return "version = 2\nroot = \"" + root +
          "\"\n"
@@ -46,6 +52,7 @@ class ConfiguratorTest : public ::testing::Test {
     task_.engine_path = "/fake/containerd";
     request_.path = "/usr/bin/gpunode-runtime";
     request_.default_runtime = RuntimeRequest::DefaultRuntime::kSet;
+    script("config default", host::Completed{0, kDefaults, ""});
   }
 
   void script(const std::string& arguments, Result<host::Completed> answer) {
@@ -83,6 +90,7 @@ class ConfiguratorTest : public ::testing::Test {
 TEST_F(ConfiguratorTest, WritesAndProves) {
   script_version("1.7.24");
   script_dump(kDumpBefore);
+  script_dump(kDumpBefore);
   script_dump(dump_after("/r"));
   const auto done = configure();
   ASSERT_TRUE(done) << done.error().message();
@@ -94,6 +102,7 @@ TEST_F(ConfiguratorTest, WritesAndProves) {
 
 TEST_F(ConfiguratorTest, TakesBackWhatTheEngineUnderstandsOtherwise) {
   script_version("1.7.24");
+  script_dump(kDumpBefore);
   script_dump(kDumpBefore);
   script_dump(dump_after("/other"));
   ASSERT_EQ(::chmod(host_.path("etc/containerd/config.toml").c_str(), 0600), 0);
@@ -120,6 +129,7 @@ TEST_F(ConfiguratorTest, TakesBackADropInToo) {
 TEST_F(ConfiguratorTest, TakesBackWhenTheEngineRefusesTheFile) {
   script_version("1.6.20");
   script_dump(kDumpBefore);
+  script_dump(kDumpBefore);
   script(
       "--config " + host_.path("etc/containerd/config.toml") + " config dump",
       host::Completed{1, "", "containerd: failed to load TOML"});
@@ -140,6 +150,23 @@ TEST_F(ConfiguratorTest, TouchesNothingThatTheEngineRefusesAsItIs) {
   EXPECT_THAT(done.error().message(), HasSubstr("duplicated tables"));
   EXPECT_EQ(config(), kConfig);
   EXPECT_FALSE(has_record());
+}
+
+// The daemon's dump has what imported files say, in its own version.
+TEST_F(ConfiguratorTest, TheEntryIsMadeAfterWhatTheDaemonRunsWith) {
+  host_.file("etc/containerd/config.toml",
+             "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n");
+  script_version("v2.1.4");
+  script_dump(
+      "version = 3\n"
+      "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\n"
+      "  runtime_type = \"io.containerd.runc.v2\"\n"
+      "  options.SystemdCgroup = true\n");
+  const auto plan = configurator().plan(task_, request_);
+  ASSERT_TRUE(plan) << plan.error().message();
+  EXPECT_THAT(plan->files[0].after.value_or(""),
+              HasSubstr("SystemdCgroup = true"));
+  EXPECT_TRUE(plan->notes.empty());
 }
 
 TEST_F(ConfiguratorTest, IsNotProvenWithoutTheProgram) {

@@ -30,6 +30,30 @@ std::string directory_of(const std::string& path) {
   return path.substr(0, path.rfind('/'));
 }
 
+// {containerd, of a dump in its own version}; nullptr if there is no dump.
+const Node* containerd_of(const std::optional<Node>& dump) {
+  if (!dump) return nullptr;
+  const auto schema = containerd_schema(*dump);
+  if (!schema) return nullptr;
+  return text::find_at(*dump, child(containerd_cri(*schema), "containerd"));
+}
+
+const Node* runtimes_of(const Node* containerd) {
+  return containerd == nullptr ? nullptr
+                               : text::find_at(*containerd, {"runtimes"});
+}
+
+const Node* value_of(const Node* runtimes, const std::string& name) {
+  return runtimes == nullptr ? nullptr : text::find_at(*runtimes, {name});
+}
+
+/// The entry to make ours after.
+struct Template {
+  std::optional<Node> entry;
+  /// Nobody said what is in it: it is the daemon's own.
+  bool is_built_in = false;
+};
+
 /// Makes one change after the other; knows nothing of files.
 class ContainerdPlanner {
  public:
@@ -39,6 +63,7 @@ class ContainerdPlanner {
   Result<EnginePlan> plan();
 
  private:
+  Template find_template(const Node& source) const;
   Node wanted_entry(const Node& source);
   Node fallback_entry();
   Result<void> edit(text::TomlEditor& editor, const Node& source);
@@ -80,15 +105,42 @@ Node ContainerdPlanner::fallback_entry() {
   return entry;
 }
 
+// As the machine runs it: what the file says counts for less than what the
+// daemon made of it and of the files that it imports.
+Template ContainerdPlanner::find_template(const Node& source) const {
+  const auto named = [](const Node* containerd) {
+    return template_entry(
+        runtimes_of(containerd),
+        containerd == nullptr
+            ? ""
+            : text::string_at(*containerd, {"default_runtime_name"}));
+  };
+  const Node* file = text::find_at(source, containerd());
+  const text::Entry* running = named(containerd_of(files_.effective));
+  if (running == nullptr) {
+    const text::Entry* found = named(file);
+    return found == nullptr ? Template{} : Template{found->value, false};
+  }
+  const Node* said = value_of(runtimes_of(file), running->key);
+  const Node* built_in =
+      value_of(runtimes_of(containerd_of(files_.built_in)), running->key);
+  const bool is_built_in =
+      built_in != nullptr && text::same_tree(running->value, *built_in);
+  Node entry = written_entry(running->value, said, built_in);
+  if (entry.entries.empty()) return {std::nullopt, true};
+  return {std::move(entry), is_built_in};
+}
+
 Node ContainerdPlanner::wanted_entry(const Node& source) {
-  const Node* found = template_entry(
-      text::find_at(source, runtimes()),
-      text::string_at(source, child(containerd(), "default_runtime_name")));
+  Template found = find_template(source);
   const Node* existing = text::find_at(source, entry());
   const bool may_keep = existing != nullptr && !request_.is_exact_copy;
-  Node wanted = found != nullptr ? *found
-                : may_keep       ? *existing
-                                 : fallback_entry();
+  // An entry of ours made when nobody had said anything stays as it is.
+  const bool is_template = found.entry && !(may_keep && found.is_built_in);
+  Node wanted = is_template ? *std::move(found.entry)
+                : may_keep  ? *existing
+                            : fallback_entry();
+  // Two drivers of cgroups on one node is what flaps: runc's counts.
   if (may_keep) keep_existing(wanted, existing, {{"options", "SystemdCgroup"}});
   if (text::string_at(wanted, {"runtime_type"}).empty()) {
     text::put_at(wanted, {"runtime_type"}, text::string_node(kRuntimeType));
@@ -127,37 +179,17 @@ Result<void> ContainerdPlanner::edit_default(text::TomlEditor& editor) {
   return {};
 }
 
-// What says no more than the default does; not so in `options`, which reach
-// the shim as they are.
-bool is_zero(const Node& value) {
-  switch (value.kind) {
-    case Node::Kind::kBool:
-      return !value.is_true();
-    case Node::Kind::kInteger:
-    case Node::Kind::kFloat:
-      return value.scalar == "0" || value.scalar == "0.0";
-    default:
-      return value.scalar.empty() && value.items.empty();
-  }
-}
-
-Node without_zeroes(const Node& entry) {
-  Node out = text::mapping_node();
-  for (const text::TreeChange& leaf :
-       text::tree_changes(text::mapping_node(), entry)) {
-    if (leaf.path.front() == "options" || !is_zero(*leaf.after)) {
-      text::put_at(out, leaf.path, *leaf.after);
-    }
-  }
-  return out;
-}
-
 Result<void> ContainerdPlanner::name_built_in(text::TomlEditor& editor) {
-  if (!files_.effective || text::find_at(editor.tree(), runtimes())) return {};
-  const Node* built_in = text::find_at(*files_.effective, runtimes());
-  if (built_in == nullptr) return {};
-  for (const text::Entry& runtime : built_in->entries) {
-    if (runtime.key == request_.name) continue;
+  const Node* running = runtimes_of(containerd_of(files_.effective));
+  const Node* built_in = runtimes_of(containerd_of(files_.built_in));
+  if (running == nullptr || text::find_at(editor.tree(), runtimes())) return {};
+  for (const text::Entry& runtime : running->entries) {
+    const Node* own = value_of(built_in, runtime.key);
+    // What an imported file names is not forgotten.
+    if (runtime.key == request_.name || own == nullptr ||
+        !text::same_tree(*own, runtime.value)) {
+      continue;
+    }
     TRY_VOID(editor.set(child(runtimes(), runtime.key),
                         without_zeroes(runtime.value)));
     plan_.notes.push_back(fmt::format(

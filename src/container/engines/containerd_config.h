@@ -29,10 +29,13 @@ struct ContainerdFiles {
   std::string drop_in_path;
   std::optional<std::string> drop_in_text;  ///< What is there now.
   DropIn drop_in = DropIn::kNone;
-  /// What the daemon runs with now, if known and of the file's version. A file
-  /// that names runtimes makes containerd forget its built-in ones: where the
-  /// first is named, those are named with it.
+  /// What the daemon runs with now, if known, imported files included; its
+  /// version may be newer than the file's. It has the entry to copy from. A
+  /// file that names runtimes makes containerd forget its built-in ones: where
+  /// the first is named, those are named with it.
   std::optional<text::Node> effective;
+  /// What it would run with without any file; goes with `effective`.
+  std::optional<text::Node> built_in;
   /// Where the CRI section is copied from, if not from the file.
   std::optional<text::Node> section_source;
 };

@@ -353,6 +353,68 @@ TEST(Containerd, WithoutATemplateSystemdCgroupFollowsTheHost) {
   EXPECT_EQ(config_text(without).find("SystemdCgroup"), std::string::npos);
 }
 
+constexpr const char* kBuiltIn = R"(version = 3
+[plugins."io.containerd.cri.v1.runtime".containerd]
+default_runtime_name = "runc"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+sandboxer = "podsandbox"
+privileged_without_host_devices = false
+options = { BinaryName = "", SystemdCgroup = false }
+)";
+
+/// With a daemon that runs runc as kBuiltIn has it, but for one replacement.
+ContainerdFiles running(ContainerdFiles files, const std::string& old = "",
+                        const std::string& now = "") {
+  std::string dump = kBuiltIn;
+  if (!old.empty()) dump.replace(dump.find(old), old.size(), now);
+  files.effective = *text::parse_toml(dump, "dump");
+  files.built_in = *text::parse_toml(kBuiltIn, "default");
+  return files;
+}
+
+TEST(Containerd, AnImportedFilesRuntimeIsTheTemplate) {
+  RuntimeRequest request = own_request();
+  const std::string off = "SystemdCgroup = false";
+  for (const char* config : {"version = 2\n", "version = 3\n"}) {
+    const auto plan = plan_containerd(
+        running(files_of(config, kSmall), off, "SystemdCgroup = true"),
+        request);
+    EXPECT_THAT(drop_in_text(plan), HasSubstr("SystemdCgroup = true"));
+    EXPECT_EQ(drop_in_text(plan).find("sandboxer"), std::string::npos);
+    ASSERT_TRUE(plan);
+    EXPECT_TRUE(plan->notes.empty());
+  }
+  // The host's guess does not outweigh what somebody wrote.
+  request.systemd_cgroup = true;
+  const auto plan = plan_containerd(
+      running(files_of("version = 3\n", kSmall), "BinaryName = \"\"",
+              "BinaryName = \"/opt/runc\""),
+      request);
+  EXPECT_EQ(drop_in_text(plan).find("SystemdCgroup = true"), std::string::npos);
+}
+
+TEST(Containerd, AnImportedFileOutweighsTheFileItself) {
+  const auto plan =
+      plan_containerd(running(files_of(kInput3, kSmall)), own_request());
+  EXPECT_THAT(drop_in_text(plan), HasSubstr("SystemdCgroup = false"));
+  EXPECT_EQ(drop_in_text(plan).find("SystemdCgroup = true"), std::string::npos);
+}
+
+TEST(Containerd, ADaemonThatRunsItsOwnDefaultsGetsTheHostsGuess) {
+  RuntimeRequest request = own_request();
+  request.systemd_cgroup = true;
+  auto files = running(files_of("version = 2\n", kNone));
+  const auto first = plan_containerd(files, request);
+  EXPECT_THAT(config_text(first), HasSubstr("SystemdCgroup = true"));
+  EXPECT_THAT(config_text(first), HasSubstr("SystemdCgroup = false"));
+  // Now runc is named, as built in; that is nobody's choice either.
+  files.config = config_text(first);
+  const auto second = plan_containerd(files, request);
+  ASSERT_TRUE(second);
+  EXPECT_FALSE(second->is_change()) << config_text(second);
+}
+
 TEST(Containerd, AnEntryOfOurNameKeepsItsOwnKeys) {
   std::string config = kInput2;
   config += R"([plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia]

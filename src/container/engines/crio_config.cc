@@ -27,14 +27,14 @@ KeyPath entry_path(const RuntimeRequest& request) {
 
 Node wanted_entry(const Node& source, const RuntimeRequest& request,
                   EnginePlan& plan) {
-  const Node* found = template_entry(
+  const text::Entry* found = template_entry(
       text::find_at(source, child(runtime_table(), "runtimes")),
       text::string_at(source, child(runtime_table(), "default_runtime")));
   if (found == nullptr) {
     plan.notes.emplace_back(
         "no entry of runc or crun to copy from; CRI-O's defaults apply");
   }
-  Node entry = found != nullptr ? *found : text::mapping_node();
+  Node entry = found != nullptr ? found->value : text::mapping_node();
   if (!request.is_exact_copy) {
     keep_existing(entry, text::find_at(source, entry_path(request)), {});
   }

@@ -121,6 +121,23 @@ TEST_P(RealContainerd, KeepsRuncWhereOnlyTheDaemonKnewIt) {
               config().find("containerd.runtimes.runc]") != std::string::npos);
 }
 
+TEST_P(RealContainerd, AnImportedFilesRuntimeIsTheTemplate) {
+  host_.file(
+      "etc/containerd/conf.d/10-runc.toml",
+      "version = 2\n"
+      "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n"
+      "  runtime_type = \"io.containerd.runc.v2\"\n"
+      "  options.SystemdCgroup = true\n");
+  host_.file("etc/containerd/config.toml",
+             "version = 2\nimports = [\"" +
+                 host_.path("etc/containerd/conf.d/*.toml") + "\"]\n");
+  Configurator engine(host::HostRoot(), runner_);
+  const auto plan = engine.plan(task_, request_);
+  ASSERT_TRUE(plan) << plan.error().message();
+  EXPECT_THAT(plan->files[0].after.value_or(""),
+              HasSubstr("SystemdCgroup = true"));
+}
+
 TEST_P(RealContainerd, CdiIsTakenBackWhereItIsNotKnown) {
   request_.enable_cdi = true;
   const auto done = configure();
