@@ -346,9 +346,11 @@ Result<Configured> Configurator::apply_undo(const ConfigureTask& task,
 Result<void> Configurator::check_restart(const ConfigureTask& task) const {
   const std::vector<GpuUser> users = gpu_users(root_);
   if (users.empty()) return {};
+  const GpuUser& user = users.front();
   const std::string who = fmt::format(
-      "a container uses a GPU now (process {}, {})", users.front().process_id,
-      text::one_line(users.front().program));
+      "a container {} (process {}, {})",
+      user.is_open ? "uses a GPU now" : "has a GPU, though not open now",
+      user.process_id, text::one_line(user.program));
   if (task.engine == Engine::kDocker) {
     const auto config = read_config(root_, task.config_path);
     const auto value = config && *config

@@ -266,6 +266,22 @@ TEST_F(ConfiguratorTest, RestartWaitsForTheLinksOfGpusInUse) {
               HasSubstr("live-restore"));
 }
 
+TEST_F(ConfiguratorTest, RestartWaitsForGpusThatNobodyHasOpenToo) {
+  task_.engine = Engine::kDocker;
+  host_.file("proc/10/cgroup", "0::/system.slice/docker-1.scope\n");
+  host_.file("proc/10/comm", "trainer\n");
+  host_.file("proc/10/root/dev/nvidia0", "");
+  host_.directory("proc/10/ns");
+  host_.directory("proc/self/ns");
+  host_.link("proc/10/ns/mnt", "mnt:[2]");
+  host_.link("proc/self/ns/mnt", "mnt:[1]");
+  const auto refused = configurator().check_restart(task_);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(),
+              HasSubstr("a container has a GPU, though not open now (process "
+                        "10, trainer)"));
+}
+
 TEST_F(ConfiguratorTest, RestartIsSystemds) {
   runner_.script("/usr/bin/systemctl restart containerd", host::Completed{});
   EXPECT_TRUE(configurator().restart(task_));

@@ -30,6 +30,22 @@ bool has_gpu_open(const host::HostRoot& root, const std::string& process) {
   });
 }
 
+// nvidiactl, nvidia0; not nvidia-uvm, which many a tool has without a GPU.
+bool is_gpu_node(std::string_view name) {
+  if (name == "nvidiactl") return true;
+  constexpr std::string_view kGpu = "nvidia";
+  return name.starts_with(kGpu) &&
+         is_number(std::string(name.substr(kGpu.size())));
+}
+
+bool has_gpu_in_dev(const host::HostRoot& root, const std::string& process) {
+  const auto its = root.read_link(process + "/ns/mnt");
+  const auto ours = root.read_link("proc/self/ns/mnt");
+  if (!its || !ours || *its == *ours) return false;
+  const auto nodes = root.list_directory(process + "/root/dev");
+  return nodes && std::ranges::any_of(*nodes, is_gpu_node);
+}
+
 }  // namespace
 
 std::vector<GpuUser> gpu_users(const host::HostRoot& root) {
@@ -41,13 +57,17 @@ std::vector<GpuUser> gpu_users(const host::HostRoot& root) {
     const std::string process = "proc/" + id;
     const auto cgroups = root.read_file(process + "/cgroup");
     if (!cgroups || !is_container(*cgroups)) continue;
-    if (!has_gpu_open(root, process)) continue;
+    const bool is_open = has_gpu_open(root, process);
+    if (!is_open && !has_gpu_in_dev(root, process)) continue;
     std::string program = root.read_file(process + "/comm").has_value()
                               ? *root.read_file(process + "/comm")
                               : std::string();
     while (program.ends_with('\n')) program.pop_back();
-    users.push_back({id, std::move(program)});
+    users.push_back({id, std::move(program), is_open});
   }
+  // clang 14 cannot compile libstdc++ 12's std::ranges one.
+  std::stable_partition(users.begin(), users.end(),
+                        [](const GpuUser& user) { return user.is_open; });
   return users;
 }
 

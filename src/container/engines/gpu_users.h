@@ -14,13 +14,18 @@
 
 namespace gpunode::engines {
 
-/// A process inside a container that has an NVIDIA device open.
+/// A process inside a container that has an NVIDIA device open, or in its /dev:
+/// a program that opens its GPU for each job uses it too.
 struct GpuUser {
   std::string process_id;
   std::string program;  ///< As the kernel names it, at most 15 characters.
+  bool is_open = false;
 };
 
-/// Looks at /proc. Processes that cannot be looked at are passed over.
+/// Looks at /proc; those that have a device open come first. A container's
+/// /dev counts only if its mount namespace is not this process's: one of ours
+/// has the host's. Processes that cannot be looked at are passed over. Below
+/// another root than "/" no container's /dev can be seen.
 std::vector<GpuUser> gpu_users(const host::HostRoot& root);
 
 }  // namespace gpunode::engines
