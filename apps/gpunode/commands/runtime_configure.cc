@@ -135,6 +135,19 @@ Result<void> check(const Flags& flags) {
   return {};
 }
 
+const char* words(engines::Configured::Verdict verdict) {
+  using Verdict = engines::Configured::Verdict;
+  switch (verdict) {
+    case Verdict::kAsMeant:
+      return " understands it as meant\n";
+    case Verdict::kAccepted:
+      return " accepts it\n";
+    case Verdict::kNotAsked:
+      break;
+  }
+  return " itself was not asked: its program is not here or cannot tell\n";
+}
+
 /// One run.
 class Configure {
  public:
@@ -186,12 +199,7 @@ Result<void> Configure::carry_out(engines::EnginePlan plan) {
                                               : "changed",
                                root_.outside(file.path))));
   }
-  const char* name = engine_name(task_.engine);
-  return print(done->is_proven
-                   ? fmt::format("{} understands it as meant\n", name)
-                   : fmt::format("{} itself was not asked: its program is not "
-                                 "here or cannot tell\n",
-                                 name));
+  return print(engine_name(task_.engine) + std::string(words(done->verdict)));
 }
 
 Result<void> Configure::restart() {

@@ -25,9 +25,16 @@ const char* daemon_name(Engine engine) {
   return engine == Engine::kDocker ? "dockerd" : engine_name(engine);
 }
 
-Error taken_back(const Error& reason) {
-  return {reason.code(),
-          fmt::format("{}; every file is as it was before", reason.message())};
+/// What became of a change that failed for `reason`, `back` being how taking it
+/// back went.
+Error taken_back(const Error& reason, const Result<void>& back) {
+  if (back) {
+    return {reason.code(), fmt::format("{}; every file is as it was before",
+                                       reason.message())};
+  }
+  return {ErrorCode::kInternal,
+          fmt::format("{}; then taking the change back failed too: {}",
+                      reason.message(), back.error().message())};
 }
 
 Error refused_as_it_is(const ConfigureTask& task, Error reason) {
@@ -211,29 +218,51 @@ Result<void> Configurator::write_all(const EnginePlan& plan) {
   return {};
 }
 
-void Configurator::take_back(const EnginePlan& plan,
-                             std::vector<std::string>& problems) {
+// Tries every file; the first failure is told.
+Result<void> Configurator::take_back(const EnginePlan& plan) {
+  Result<void> outcome;
   for (const FileChange& file : plan.files) {
     if (!file.is_change()) continue;
     const auto now = read_config(root_, file.path);
     if (now && *now == file.before) continue;
-    const auto written = write_config(root_, file.path, file.before);
-    if (!written) problems.push_back(written.error().message());
+    auto written = write_config(root_, file.path, file.before);
+    if (!written && outcome) outcome = std::move(written);
   }
+  return outcome;
 }
 
-Result<void> Configurator::prove(const ConfigureTask& task,
-                                 const RuntimeRequest& request,
-                                 const std::string& before) {
+// dockerd can validate from version 23 on; CRI-O's files are not for asking.
+Result<bool> Configurator::can_ask(const ConfigureTask& task) {
+  const std::string program = program_of(task);
+  if (!task.is_proof_wanted || program.empty()) return false;
+  if (task.engine != Engine::kDocker) return task.engine != Engine::kCrio;
+  host::Command command;
+  command.argv = {program, "--help"};
+  TRY(const std::string flags, runner_.output(command));
+  return flags.find("--validate") != std::string::npos;
+}
+
+// Fails if the engine does not take its files as they are; containerd's answer
+// is its dump.
+Result<std::string> Configurator::ask(const ConfigureTask& task) {
   if (task.engine == Engine::kContainerd) {
-    TRY(const std::string after, dump_of(task, true));
-    return prove_containerd(before, after, request);
+    return dump_of(task, root_.exists(task.config_path));
   }
   host::Command command;
   command.argv = {program_of(task), "--validate",
                   "--config-file=" + root_.outside(task.config_path)};
-  TRY_VOID(runner_.output(command));
-  return {};
+  return runner_.output(command);
+}
+
+Result<Configured::Verdict> Configurator::prove(const ConfigureTask& task,
+                                                const RuntimeRequest& request,
+                                                const std::string& before) {
+  TRY(const std::string after, ask(task));
+  if (task.engine != Engine::kContainerd) {
+    return Configured::Verdict::kAccepted;
+  }
+  TRY_VOID(prove_containerd(before, after, request));
+  return Configured::Verdict::kAsMeant;
 }
 
 // The undo record says what was there before the first change of ours.
@@ -259,44 +288,29 @@ Result<void> Configurator::remember(const ConfigureTask& task,
 Result<Configured> Configurator::apply(const ConfigureTask& task,
                                        const RuntimeRequest& request,
                                        EnginePlan plan) {
-  Configured done;
-  done.is_proven = task.is_proof_wanted && !program_of(task).empty() &&
-                   task.engine != Engine::kCrio;
+  TRY(const bool is_asked, can_ask(task));
   std::string before;
-  if (done.is_proven && task.engine == Engine::kContainerd) {
-    TRY(const auto now, read_config(root_, task.config_path));
-    auto dump = dump_of(task, now.has_value());
-    if (!dump) {
-      return refused_as_it_is(task, std::move(dump).error());
-    }
+  if (is_asked && task.engine == Engine::kContainerd) {
+    auto dump = ask(task);
+    if (!dump) return refused_as_it_is(task, std::move(dump).error());
     before = *std::move(dump);
   }
   const std::string record =
       record_path(task.record_directory, task.engine, task.config_path);
   TRY(const auto old_record, read_config(root_, record));
   TRY_VOID(remember(task, plan));
-  Result<void> outcome = write_all(plan);
-  if (outcome && done.is_proven) outcome = prove(task, request, before);
-  const bool cannot_ask =
-      !outcome && task.engine == Engine::kDocker &&
-      outcome.error().message().find("unknown flag") != std::string::npos;
-  if (cannot_ask) {
-    done.is_proven = false;
-    outcome = {};
+  Result<Configured::Verdict> verdict = Configured::Verdict::kNotAsked;
+  if (auto written = write_all(plan); !written) {
+    verdict = std::move(written).error();
+  } else if (is_asked) {
+    verdict = prove(task, request, before);
   }
-  if (!outcome) {
-    std::vector<std::string> problems;
-    take_back(plan, problems);
-    if (!problems.empty()) {
-      return Error(ErrorCode::kInternal,
-                   fmt::format("{}; then taking the change back failed too: {}",
-                               outcome.error().message(), problems.front()));
-    }
-    TRY_VOID(write_config(root_, record, old_record, 0600));
-    return taken_back(outcome.error());
+  if (!verdict) {
+    Result<void> back = take_back(plan);
+    if (back) back = write_config(root_, record, old_record, 0600);
+    return taken_back(verdict.error(), back);
   }
-  done.plan = std::move(plan);
-  return done;
+  return Configured{std::move(plan), *verdict};
 }
 
 Result<EnginePlan> Configurator::plan_undo(const ConfigureTask& task) {
@@ -320,19 +334,14 @@ Result<EnginePlan> Configurator::plan_undo(const ConfigureTask& task) {
 
 Result<Configured> Configurator::apply_undo(const ConfigureTask& task,
                                             EnginePlan plan) {
-  Result<void> outcome = write_all(plan);
+  TRY(const bool may_ask, can_ask(task));
   Configured done;
-  if (outcome && task.engine == Engine::kContainerd &&
-      !program_of(task).empty() && root_.exists(task.config_path)) {
-    const auto dump = dump_of(task, true);
-    done.is_proven = dump.has_value();
-    if (!dump) outcome = dump.error();
+  Result<void> outcome = write_all(plan);
+  if (outcome && may_ask && root_.exists(task.config_path)) {
+    done.verdict = Configured::Verdict::kAccepted;
+    if (auto answer = ask(task); !answer) outcome = std::move(answer).error();
   }
-  if (!outcome) {
-    std::vector<std::string> problems;
-    take_back(plan, problems);
-    return taken_back(outcome.error());
-  }
+  if (!outcome) return taken_back(outcome.error(), take_back(plan));
   TRY_VOID(write_config(
       root_, record_path(task.record_directory, task.engine, task.config_path),
       std::nullopt));

@@ -38,10 +38,16 @@ struct ConfigureTask {
   std::string record_directory = kRecordDirectory;  ///< For undoing.
 };
 
-/// What was done, in words too.
+/// What was done.
 struct Configured {
+  /// What the engine said to it.
+  enum class Verdict {
+    kNotAsked,  ///< Its program is not here, or cannot tell.
+    kAccepted,  ///< It reads the files without complaint; no more is known.
+    kAsMeant,   ///< It would run with what was asked and nothing else changed.
+  };
   EnginePlan plan;
-  bool is_proven = false;  ///< The engine was asked and agrees.
+  Verdict verdict = Verdict::kNotAsked;
 };
 
 /// The files' and programs' side of it. `runner` must outlive it.
@@ -64,7 +70,8 @@ class Configurator {
   /// kNotFound if there is no record.
   Result<EnginePlan> plan_undo(const ConfigureTask& task);
 
-  /// Carries it out and removes the record.
+  /// Carries it out and removes the record. On failure as apply(); the record
+  /// stays.
   Result<Configured> apply_undo(const ConfigureTask& task, EnginePlan plan);
 
   /// Fails with kUnavailable, saying what to do first, if a restart could take
@@ -88,9 +95,12 @@ class Configurator {
   Result<std::string> dump_of(const ConfigureTask& task, bool is_file_there);
   Result<std::string> crio_status(const ConfigureTask& task);
   Result<void> write_all(const EnginePlan& plan);
-  void take_back(const EnginePlan& plan, std::vector<std::string>& problems);
-  Result<void> prove(const ConfigureTask& task, const RuntimeRequest& request,
-                     const std::string& before);
+  Result<void> take_back(const EnginePlan& plan);
+  Result<bool> can_ask(const ConfigureTask& task);
+  Result<std::string> ask(const ConfigureTask& task);
+  Result<Configured::Verdict> prove(const ConfigureTask& task,
+                                    const RuntimeRequest& request,
+                                    const std::string& before);
   Result<void> remember(const ConfigureTask& task, const EnginePlan& plan);
 
   host::HostRoot root_;

@@ -4,6 +4,8 @@
 
 #include <sys/stat.h>
 
+#include <functional>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,6 +17,7 @@ namespace {
 
 using host::HostTree;
 using ::testing::HasSubstr;
+using Verdict = Configured::Verdict;
 
 constexpr const char* kConfig =
     "version = 2\n"
@@ -94,7 +97,7 @@ TEST_F(ConfiguratorTest, WritesAndProves) {
   script_dump(dump_after("/r"));
   const auto done = configure();
   ASSERT_TRUE(done) << done.error().message();
-  EXPECT_TRUE(done->is_proven);
+  EXPECT_EQ(done->verdict, Verdict::kAsMeant);
   EXPECT_THAT(config(), HasSubstr("# runc\n"));
   EXPECT_THAT(config(), HasSubstr("default_runtime_name = \"nvidia\""));
   EXPECT_TRUE(has_record());
@@ -173,7 +176,7 @@ TEST_F(ConfiguratorTest, IsNotProvenWithoutTheProgram) {
   task_.engine_path.clear();
   const auto done = configure();
   ASSERT_TRUE(done) << done.error().message();
-  EXPECT_FALSE(done->is_proven);
+  EXPECT_EQ(done->verdict, Verdict::kNotAsked);
   EXPECT_TRUE(runner_.commands().empty());
   EXPECT_THAT(config(), HasSubstr("gpunode-runtime"));
 }
@@ -195,6 +198,63 @@ TEST_F(ConfiguratorTest, UndoGivesTheFilesBackByteForByte) {
   const auto again = engine.plan_undo(task_);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code(), ErrorCode::kNotFound);
+}
+
+/// Runs `action` before an answer is given.
+class ActingRunner final : public host::CommandRunner {
+ public:
+  Result<host::Completed> run(const host::Command& /*command*/) override {
+    action();
+    return host::Completed{1, "", "no such thing"};
+  }
+  std::function<void()> action = [] {};
+};
+
+TEST_F(ConfiguratorTest, UndoIsTakenBackIfTheEngineRefusesIt) {
+  task_.engine_path.clear();
+  ASSERT_TRUE(configure());
+  const std::string ours = config();
+  task_.engine_path = "/fake/containerd";
+  ActingRunner refusing;
+  Configurator engine(host_.root(), refusing);
+  const auto undone = engine.apply_undo(task_, *engine.plan_undo(task_));
+  ASSERT_FALSE(undone);
+  EXPECT_THAT(undone.error().message(), HasSubstr("no such thing"));
+  EXPECT_THAT(undone.error().message(),
+              HasSubstr("every file is as it was before"));
+  EXPECT_EQ(config(), ours);
+  EXPECT_TRUE(has_record());
+}
+
+TEST_F(ConfiguratorTest, UndoSaysWhatItCouldNotTakeBack) {
+  task_.engine_path.clear();
+  ASSERT_TRUE(configure());
+  task_.engine_path = "/fake/containerd";
+  ActingRunner refusing;
+  refusing.action = [this] {
+    host_.remove("etc/containerd/config.toml");
+    host_.link("etc/containerd/config.toml", "/nowhere");
+  };
+  Configurator engine(host_.root(), refusing);
+  const auto undone = engine.apply_undo(task_, *engine.plan_undo(task_));
+  ASSERT_FALSE(undone);
+  EXPECT_THAT(undone.error().message(),
+              HasSubstr("then taking the change back failed too: "));
+  EXPECT_THAT(undone.error().message(), HasSubstr("is a link to /nowhere"));
+  EXPECT_EQ(undone.error().message().find("as it was before"),
+            std::string::npos);
+  EXPECT_TRUE(has_record());
+}
+
+TEST_F(ConfiguratorTest, UndoIsAcceptedAtMostAndNotProven) {
+  task_.engine_path.clear();
+  ASSERT_TRUE(configure());
+  task_.engine_path = "/fake/containerd";
+  script_dump(kDumpBefore);
+  Configurator engine = configurator();
+  const auto undone = engine.apply_undo(task_, *engine.plan_undo(task_));
+  ASSERT_TRUE(undone) << undone.error().message();
+  EXPECT_EQ(undone->verdict, Verdict::kAccepted);
 }
 
 TEST_F(ConfiguratorTest, UndoKeepsWhatWasEditedSince) {
@@ -221,23 +281,31 @@ TEST_F(ConfiguratorTest, UndoKeepsAnEditBetweenTwoRuns) {
   EXPECT_EQ(config(), std::string("# hand\n") + kConfig);
 }
 
-TEST_F(ConfiguratorTest, ADockerThatCannotValidateIsNotProven) {
+TEST_F(ConfiguratorTest, DockerIsAskedWhereItCanValidate) {
   task_ = {};
   task_.engine = Engine::kDocker;
   task_.config_path = "/etc/docker/daemon.json";
   task_.engine_path = "/fake/dockerd";
+  runner_.script("/fake/dockerd --help",
+                 {host::Completed{0, "-D, --debug", ""}});
+  runner_.script("/fake/dockerd --help",
+                 {host::Completed{0, "-D, --debug\n --validate", ""}});
   const std::string line = "/fake/dockerd --validate --config-file=" +
                            host_.path("etc/docker/daemon.json");
-  runner_.script(line, host::Completed{125, "", "unknown flag: --validate"});
-  runner_.script(line, host::Completed{1, "", "unable to configure: x"});
+  runner_.script(line, host::Completed{0, "configuration OK", ""});
+  // Whatever its words are, it did not accept the file.
+  runner_.script(line, host::Completed{1, "", "unknown flag in x"});
+  const auto old = configure();
+  ASSERT_TRUE(old) << old.error().message();
+  EXPECT_EQ(old->verdict, Verdict::kNotAsked);
   const auto done = configure();
   ASSERT_TRUE(done) << done.error().message();
-  EXPECT_FALSE(done->is_proven);
+  EXPECT_EQ(done->verdict, Verdict::kAccepted);
   const std::string first = *host_.root().read_file("etc/docker/daemon.json");
   request_.enable_cdi = true;
   const auto refused = configure();
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().message(), HasSubstr("unable to configure"));
+  EXPECT_THAT(refused.error().message(), HasSubstr("unknown flag in x"));
   EXPECT_EQ(*host_.root().read_file("etc/docker/daemon.json"), first);
 }
 

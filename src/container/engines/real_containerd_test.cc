@@ -20,6 +20,7 @@ namespace {
 
 using host::HostTree;
 using ::testing::HasSubstr;
+using Verdict = Configured::Verdict;
 
 constexpr const char* kKubeadmConfig =
     "# kept by the platform team\r\n"
@@ -85,7 +86,7 @@ class RealContainerd : public ::testing::TestWithParam<const char*> {
 TEST_P(RealContainerd, UnderstandsTheChangeAndNothingElse) {
   const auto done = configure();
   ASSERT_TRUE(done) << done.error().message();
-  EXPECT_TRUE(done->is_proven);
+  EXPECT_EQ(done->verdict, Verdict::kAsMeant);
   EXPECT_THAT(config(), HasSubstr("# mirrored\r\n"));
   EXPECT_EQ(host_.root().exists("etc/containerd/conf.d/99-nvidia.toml"), is_2_);
   Configurator engine(host::HostRoot(), runner_);
@@ -106,7 +107,7 @@ TEST_P(RealContainerd, StartsFromAMissingFile) {
   host_.remove("etc/containerd/config.toml");
   const auto done = configure();
   ASSERT_TRUE(done) << done.error().message();
-  EXPECT_TRUE(done->is_proven);
+  EXPECT_EQ(done->verdict, Verdict::kAsMeant);
 }
 
 TEST_P(RealContainerd, KeepsRuncWhereOnlyTheDaemonKnewIt) {
@@ -116,7 +117,7 @@ TEST_P(RealContainerd, KeepsRuncWhereOnlyTheDaemonKnewIt) {
              "    bin_dir = \"/usr/lib/cni\"\n");
   const auto done = configure();
   ASSERT_TRUE(done) << done.error().message();
-  EXPECT_TRUE(done->is_proven);
+  EXPECT_EQ(done->verdict, Verdict::kAsMeant);
   EXPECT_TRUE(is_2_ ||
               config().find("containerd.runtimes.runc]") != std::string::npos);
 }
