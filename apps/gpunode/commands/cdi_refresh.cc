@@ -106,9 +106,8 @@ Result<void> run_refresh(const GenerateRequest& request,
     inform(fmt::format("{} is up to date", host.outside(form.path)));
     return {};
   }
-  constexpr mode_t kForAll = 0644;
-  TRY_VOID(host::replace_host_file(host, form.path,
-                                   spec_text(*spec, form.is_json), kForAll));
+  TRY_VOID(host::replace_host_file(
+      host, form.path, spec_text(*spec, form.is_json), {.mode = 0644}));
   inform(fmt::format("wrote {} for driver {}", host.outside(form.path),
                      found->driver.version));
   return print(

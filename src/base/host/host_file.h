@@ -1,22 +1,27 @@
-// Replacing and removing files of a host that may be mounted elsewhere.
+// Changing the files of a host that may be mounted elsewhere.
 #pragma once
-
-#include <sys/types.h>
 
 #include <string>
 #include <string_view>
 
 #include "base/core/result.h"
 #include "base/host/host_root.h"
+#include "base/host/root_directory.h"
 
 namespace gpunode::host {
 
-/// Makes `path` a regular file with exactly these bytes and this mode, in one
-/// step, its directories where missing. Under a prefix no link leads out of it:
+/// The host's root for changing what is in it. Links lead nowhere else:
 /// /var/run of most hosts is a link to /run, which must be theirs and not ours.
-/// Survives no power cut: for files of /run.
+/// Unlike RootDirectory::open this takes the root of the process itself, too.
+Result<RootDirectory> open_host(const HostRoot& host);
+
+/// Puts before an error that names a path of the host where that is mounted.
+Error below(const HostRoot& host, Error error);
+
+/// RootDirectory::replace_file in it: a link at `path` is replaced. The file
+/// may have rivals.
 Result<void> replace_host_file(const HostRoot& host, const std::string& path,
-                               std::string_view bytes, mode_t mode);
+                               std::string_view bytes, FileForm form);
 
 /// That nothing is there is no failure.
 Result<void> remove_host_file(const HostRoot& host, const std::string& path);

@@ -10,41 +10,18 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "base/host/directory_maker.h"
 #include "base/host/root_walk.h"
 
 namespace gpunode::host {
 namespace {
-
-// How many links to missing directories one path may lead through.
-constexpr int kMaxDanglingLinks = 8;
-
-/// The components of a path, "." and ".." taken out of its text.
-std::vector<std::string> components(std::string_view path) {
-  std::vector<std::string> names;
-  while (!path.empty()) {
-    const std::size_t slash = std::min(path.find('/'), path.size());
-    const std::string_view name = path.substr(0, slash);
-    if (name == "..") {
-      if (!names.empty()) names.pop_back();
-    } else if (!name.empty() && name != ".") {
-      names.emplace_back(name);
-    }
-    path.remove_prefix(std::min(slash + 1, path.size()));
-  }
-  return names;
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string path;
-  for (const std::string& name : names) path += "/" + name;
-  return path.empty() ? "/" : path;
-}
 
 Error failed(const char* attempt, std::string_view path, int error) {
   return Error::from_errno(std::string(attempt) + " " + printable(path), error);
@@ -70,66 +47,6 @@ bool is_made_up(long type) {
   }
 }
 
-std::optional<std::string> link_text(int directory, const std::string& name) {
-  std::array<char, PATH_MAX> text{};
-  const ssize_t size =
-      ::readlinkat(directory, name.c_str(), text.data(), text.size());
-  if (size < 0) return std::nullopt;
-  return std::string(text.data(), static_cast<std::size_t>(size));
-}
-
-/// Makes directories one by one below a root.
-class DirectoryMaker {
- public:
-  explicit DirectoryMaker(int root) : root_(root) {}
-
-  /// Returns errno or 0; the directory is in result().
-  int run(const std::vector<std::string>& names) {
-    std::vector<std::string> so_far;
-    OpenOutcome parent = open({});
-    for (const std::string& name : names) {
-      if (!parent.fd) return parent.error;
-      so_far.push_back(name);
-      OpenOutcome next = open(so_far);
-      if (next.error == ENOENT) {
-        if (const int error = make(parent.fd.get(), so_far); error != 0) {
-          return error;
-        }
-        next = open(so_far);
-      }
-      parent = std::move(next);
-    }
-    result_ = std::move(parent.fd);
-    return parent.error;
-  }
-
-  UniqueFd result() { return std::move(result_); }
-
- private:
-  OpenOutcome open(const std::vector<std::string>& names) const {
-    return open_in_root(root_, joined(names), O_PATH | O_DIRECTORY);
-  }
-
-  int make(int parent, const std::vector<std::string>& path) {
-    const std::string& name = path.back();
-    if (::mkdirat(parent, name.c_str(), 0755) == 0) return 0;
-    if (errno != EEXIST) return errno;
-    // Either another made it, or it is a link to what is not there.
-    const auto target = link_text(parent, name);
-    if (!target) return 0;
-    if (++links_ > kMaxDanglingLinks) return ELOOP;
-    std::string place = *target;
-    if (!place.starts_with('/')) {
-      place = joined({path.begin(), path.end() - 1}) + "/" + place;
-    }
-    return run(components(place));
-  }
-
-  int root_;
-  int links_ = 0;
-  UniqueFd result_;
-};
-
 /// Where a file is to be: its directory and its name in it.
 struct Place {
   UniqueFd directory;
@@ -141,6 +58,12 @@ struct Place {
 /// away by the next, so that nothing piles up.
 std::string temporary_name(const std::string& name) {
   return "." + name.substr(0, 200) + ".gpunode-new";
+}
+
+std::string own_temporary_name(const std::string& name) {
+  static std::atomic<unsigned> serial{0};
+  return temporary_name(name) + "." + std::to_string(::getpid()) + "." +
+         std::to_string(serial++);
 }
 
 /// Runs `create`, which answers 0 or errno, after clearing its name.
@@ -166,7 +89,8 @@ int move_in_place(const Place& place) {
   return error;
 }
 
-int write_new_file(const Place& place, std::string_view bytes, mode_t mode) {
+int write_new_file(const Place& place, std::string_view bytes,
+                   const FileForm& form) {
   UniqueFd file;
   const int error = create_temporary(place, [&] {
     file.reset(::openat(place.directory.get(), place.temporary.c_str(),
@@ -181,18 +105,42 @@ int write_new_file(const Place& place, std::string_view bytes, mode_t mode) {
     if (n < 0) return errno;
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
-  if (::fchmod(file.get(), mode) != 0) return errno;
+  // The owner first: to change it takes set-user-id bits away.
+  if (form.owner &&
+      ::fchown(file.get(), form.owner->user, form.owner->group) != 0) {
+    return errno;
+  }
+  if (::fchmod(file.get(), form.mode) != 0) return errno;
+  if (form.durability == Durability::kDurable && ::fsync(file.get()) != 0) {
+    return errno;
+  }
   // Network and FUSE file systems report a failed write only here.
   if (::close(file.release()) != 0 && errno != EINTR) return errno;
   return 0;
 }
 
-bool is_file_with(const Place& place, std::string_view bytes, mode_t mode) {
+/// Where the kernel shows what a descriptor stands for.
+std::string name_of(int fd) {
+  return "/proc/self/fd/" + std::to_string(fd);
+}
+
+int sync_directory(const UniqueFd& path_fd) {
+  const UniqueFd directory(::open(name_of(path_fd.get()).c_str(),
+                                  O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return directory && ::fsync(directory.get()) == 0 ? 0 : errno;
+}
+
+bool is_file_with(const Place& place, std::string_view bytes,
+                  const FileForm& form) {
   const auto file = open_file_at(place.directory.get(), place.name);
   if (!file) return false;
   struct stat status {};
   if (::fstat(file->get(), &status) != 0) return false;
-  if ((status.st_mode & 07777U) != mode) return false;
+  if ((status.st_mode & 07777U) != form.mode) return false;
+  if (form.owner && (status.st_uid != form.owner->user ||
+                     status.st_gid != form.owner->group)) {
+    return false;
+  }
   if (static_cast<std::size_t>(status.st_size) != bytes.size()) return false;
   const auto content = read_all(file->get(), bytes.size(), place.name);
   return content && *content == bytes;
@@ -233,8 +181,7 @@ Result<UniqueFd> reopen_file(const UniqueFd& path_fd, std::string_view shown) {
     return Error(ErrorCode::kInvalidArgument,
                  "open " + printable(shown) + ": not a file of a disk");
   }
-  const std::string self = "/proc/self/fd/" + std::to_string(path_fd.get());
-  UniqueFd file(::open(self.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd file(::open(name_of(path_fd.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return failed("open", shown, errno);
   return file;
 }
@@ -290,7 +237,8 @@ Result<UniqueFd> RootDirectory::open_path(const std::string& path,
   if ((flags & O_CREAT) != 0 || path.find('\0') != std::string::npos) {
     return failed("open", path, EINVAL);
   }
-  OpenOutcome outcome = open_in_root(fd(), joined(components(path)), flags);
+  OpenOutcome outcome =
+      open_in_root(fd(), joined_path(path_components(path)), flags);
   if (!outcome.fd) return failed("open", path, outcome.error);
   return std::move(outcome.fd);
 }
@@ -344,7 +292,7 @@ Result<UniqueFd> RootDirectory::make_directories(
     return failed("make directory", path, EINVAL);
   }
   DirectoryMaker maker(fd());
-  if (const int error = maker.run(components(path)); error != 0) {
+  if (const int error = maker.run(path_components(path)); error != 0) {
     return failed("make directory", path, error);
   }
   return maker.result();
@@ -354,7 +302,7 @@ namespace {
 
 /// Takes `path` apart and makes its directory.
 Result<Place> place_of(const RootDirectory& root, const std::string& path) {
-  std::vector<std::string> names = components(path);
+  std::vector<std::string> names = path_components(path);
   if (names.empty() || path.find('\0') != std::string::npos) {
     return failed("write", path, EINVAL);
   }
@@ -362,25 +310,67 @@ Result<Place> place_of(const RootDirectory& root, const std::string& path) {
   place.name = names.back();
   place.temporary = temporary_name(place.name);
   names.pop_back();
-  TRY(place.directory, root.make_directories(joined(names)));
+  TRY(place.directory, root.make_directories(joined_path(names)));
   return place;
 }
 
 }  // namespace
 
+Result<std::string> RootDirectory::resolve(const std::string& path) const {
+  TRY(const UniqueFd found, open_path(path, O_PATH));
+  // Both as this process sees them: the difference is what is inside.
+  const auto root = link_text(AT_FDCWD, name_of(fd()));
+  const auto inside = link_text(AT_FDCWD, name_of(found.get()));
+  if (!root || !inside) return failed("resolve", path, errno);
+  const std::string prefix = *root == "/" ? "" : *root;
+  if (*inside == *root) return std::string("/");
+  if (!inside->starts_with(prefix + "/")) {
+    return Error(ErrorCode::kUnavailable, "resolve " + printable(path) +
+                                              ": moved while it was looked at");
+  }
+  return inside->substr(prefix.size());
+}
+
 Result<Change> RootDirectory::replace_file(const std::string& path,
                                            std::string_view bytes,
-                                           mode_t mode) const {
-  TRY(const Place place, place_of(*this, path));
-  if (is_file_with(place, bytes, mode)) return Change::kNone;
-  int error = write_new_file(place, bytes, mode);
+                                           const FileForm& form) const {
+  TRY(Place place, place_of(*this, path));
+  if (is_file_with(place, bytes, form)) return Change::kNone;
+  if (form.has_rivals) place.temporary = own_temporary_name(place.name);
+  int error = write_new_file(place, bytes, form);
   if (error == 0) {
     error = move_in_place(place);
   } else if (error != EROFS) {
     ::unlinkat(place.directory.get(), place.temporary.c_str(), 0);
   }
+  if (error == 0 && form.durability == Durability::kDurable) {
+    error = sync_directory(place.directory);
+  }
   if (error != 0) return failed("write", path, error);
   return Change::kMade;
+}
+
+Result<void> RootDirectory::make_device(const std::string& path,
+                                        mode_t mode_and_kind,
+                                        dev_t device) const {
+  TRY(const Place place, place_of(*this, path));
+  const int directory = place.directory.get();
+  if (::mknodat(directory, place.name.c_str(), mode_and_kind, device) != 0) {
+    return failed("make node", path, errno);
+  }
+  // The umask must not take from the mode. O_PATH knows no fchmod, and the name
+  // may have got another meaning meanwhile.
+  const UniqueFd node(
+      ::openat(directory, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  if (!node || ::fstat(node.get(), &status) != 0) {
+    return failed("make node", path, errno);
+  }
+  if (status.st_rdev != device ||
+      ::chmod(name_of(node.get()).c_str(), mode_and_kind & 07777U) != 0) {
+    return failed("make node", path, status.st_rdev != device ? EEXIST : errno);
+  }
+  return {};
 }
 
 Result<Change> RootDirectory::replace_link(const std::string& path,
@@ -403,28 +393,32 @@ Result<Change> RootDirectory::replace_link(const std::string& path,
   return Change::kMade;
 }
 
-Result<Change> RootDirectory::remove_file(const std::string& path) const {
-  std::vector<std::string> names = components(path);
+Result<Change> RootDirectory::remove_file(const std::string& path,
+                                          Durability durability) const {
+  std::vector<std::string> names = path_components(path);
   if (names.empty()) return failed("remove", path, EINVAL);
   const std::string name = names.back();
   names.pop_back();
   OpenOutcome directory =
-      open_in_root(fd(), joined(names), O_PATH | O_DIRECTORY);
+      open_in_root(fd(), joined_path(names), O_PATH | O_DIRECTORY);
   if (directory.error == ENOENT || directory.error == ENOTDIR) {
     return Change::kNone;
   }
   if (!directory.fd) return failed("remove", path, directory.error);
-  if (::unlinkat(directory.fd.get(), name.c_str(), 0) == 0) {
-    return Change::kMade;
+  if (::unlinkat(directory.fd.get(), name.c_str(), 0) != 0) {
+    if (errno == ENOENT) return Change::kNone;
+    return failed("remove", path, errno);
   }
-  if (errno == ENOENT) return Change::kNone;
-  return failed("remove", path, errno);
+  const int error =
+      durability == Durability::kDurable ? sync_directory(directory.fd) : 0;
+  if (error != 0) return failed("remove", path, error);
+  return Change::kMade;
 }
 
 bool RootDirectory::is_read_only(const std::string& path) const {
-  std::vector<std::string> names = components(path);
+  std::vector<std::string> names = path_components(path);
   for (;;) {
-    const OpenOutcome found = open_in_root(fd(), joined(names), O_PATH);
+    const OpenOutcome found = open_in_root(fd(), joined_path(names), O_PATH);
     struct statvfs status {};
     if (found.fd && ::fstatvfs(found.fd.get(), &status) == 0) {
       return (status.f_flag & ST_RDONLY) != 0;

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,11 +18,28 @@
 
 #include "base/core/result.h"
 #include "base/core/unique_fd.h"
+#include "base/host/file.h"
 
 namespace gpunode::host {
 
 /// What a change came to.
 enum class Change { kNone, kMade };
+
+struct FileOwner {
+  uid_t user = 0;
+  gid_t group = 0;
+};
+
+/// How a file is to be, apart from its bytes.
+struct FileForm {
+  mode_t mode = 0644;  ///< Whatever the umask.
+  /// Nothing: who makes it.
+  std::optional<FileOwner> owner = std::nullopt;
+  Durability durability = Durability::kVolatile;
+  /// Other processes may write the same file at the same time: each gets a
+  /// temporary file of its own, and a killed one leaves it behind.
+  bool has_rivals = false;
+};
 
 /// Paths are given with or without a leading slash and mean the same; "." and
 /// ".." in them are taken as text, before any link is followed. Errors name the
@@ -66,19 +84,34 @@ class RootDirectory {
   /// followed, and that is made.
   Result<UniqueFd> make_directories(const std::string& path) const;
 
-  /// Makes `path` a regular file with exactly these bytes and this mode, by a
-  /// temporary file beside it and a rename; parents are made. A link at `path`
-  /// is replaced, not followed. Nothing is touched if it is so already.
+  /// Where `path` leads with every link followed: a path inside the root that
+  /// has none. kNotFound if nothing is there. Needs /proc.
+  Result<std::string> resolve(const std::string& path) const;
+
+  /// Makes `path` a regular file with exactly these bytes and of this form, by
+  /// a temporary file beside it and a rename; parents are made. A link at
+  /// `path` is replaced, not followed. Nothing is touched if it is so already.
   Result<Change> replace_file(const std::string& path, std::string_view bytes,
-                              mode_t mode) const;
+                              const FileForm& form) const;
+  Result<Change> replace_file(const std::string& path, std::string_view bytes,
+                              mode_t mode) const {
+    return replace_file(path, bytes, FileForm{.mode = mode});
+  }
 
   /// Makes `path` a link with the text `target`, which is not resolved, in the
   /// same way.
   Result<Change> replace_link(const std::string& path,
                               const std::string& target) const;
 
+  /// Makes the device node `path` with exactly this mode (S_IFCHR | 0666);
+  /// parents are made. kAlreadyExists if anything is there. Needs /proc.
+  Result<void> make_device(const std::string& path, mode_t mode_and_kind,
+                           dev_t device) const;
+
   /// Removes the file or link `path`; that it is not there is no failure.
-  Result<Change> remove_file(const std::string& path) const;
+  Result<Change> remove_file(
+      const std::string& path,
+      Durability durability = Durability::kVolatile) const;
 
   /// The file system of `path`, or of its nearest parent that exists, is
   /// mounted read-only.

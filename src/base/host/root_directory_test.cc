@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -216,6 +217,56 @@ TEST_F(ARoot, RemovesALinkNotItsTarget) {
   EXPECT_EQ(*root_->remove_file("l"), Change::kMade);
   EXPECT_EQ(*root_->remove_file("d/file"), Change::kNone);
   expect_outside_as_it_was();
+}
+
+TEST_F(ARoot, TellsWhereAPathLeadsInsideIt) {
+  tree_.file("root/srv/a", "text");
+  link("etc", tree_.path("outside"));
+  link("var/here", "../srv");
+  link("var/b", "here/a");
+  EXPECT_EQ(*root_->resolve("/var/b"), "/srv/a");
+  EXPECT_EQ(*root_->resolve("var/here/.."), "/var");
+  EXPECT_EQ(*root_->resolve("/"), "/");
+  EXPECT_EQ(root_->resolve("/etc/file").error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(*RootDirectory(UniqueFd(::open("/", O_PATH))).resolve("/etc"),
+            "/etc");
+}
+
+TEST_F(ARoot, GetsFilesOfTheOwnerThatIsGiven) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  const FileForm form{04640, FileOwner{12, 34}, Durability::kDurable};
+  ASSERT_TRUE(root_->replace_file("a", "text", form));
+  struct stat status {};
+  ASSERT_EQ(::stat(inside("a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 04640U);
+  EXPECT_EQ(status.st_uid, 12U);
+  EXPECT_EQ(status.st_gid, 34U);
+  EXPECT_EQ(*root_->replace_file("a", "text", form), Change::kNone);
+  EXPECT_EQ(*root_->replace_file("a", "text", {04640, FileOwner{12, 35}}),
+            Change::kMade);
+}
+
+TEST_F(ARoot, GetsDeviceNodesWhereNothingIs) {
+  link("dev", tree_.path("outside"));
+  const auto made =
+      root_->make_device("/dev/null0", S_IFCHR | 0666, makedev(1, 3));
+  if (!made && made.error().code() == ErrorCode::kPermissionDenied) {
+    GTEST_SKIP() << "may not make device nodes here";
+  }
+  ASSERT_TRUE(made) << made.error().message();
+  expect_outside_as_it_was();
+  struct stat status {};
+  const std::string node = inside(tree_.path("outside") + "/null0");
+  ASSERT_EQ(::stat(node.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode, S_IFCHR | 0666U);
+  EXPECT_EQ(status.st_rdev, makedev(1, 3));
+  link("a", "nowhere");
+  for (const char* taken : {"/dev/null0", "/a"}) {
+    const auto again = root_->make_device(taken, S_IFCHR | 0666, makedev(1, 5));
+    ASSERT_FALSE(again) << taken;
+    EXPECT_EQ(again.error().code(), ErrorCode::kAlreadyExists) << taken;
+  }
+  EXPECT_FALSE(fs::exists(inside("nowhere")));
 }
 
 TEST_F(ARoot, HasNamesEscapedInErrors) {
