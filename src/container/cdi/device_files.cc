@@ -8,7 +8,6 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
-#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -16,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "container/cdi/driver_directory.h"
+#include "gpu/procfs/device_majors.h"
 
 namespace gpunode::cdi {
 namespace {
@@ -160,30 +160,31 @@ class Search {
   }
 
   void add_missing() {
-    read_majors();
+    const auto majors = procfs::DeviceMajors::load(search_.host);
+    if (!majors) return;
     const auto make = [this](Group group, std::string path,
-                             std::string_view driver, std::int64_t minor,
+                             std::optional<unsigned> major, std::int64_t minor,
                              std::uint32_t mode) {
-      const auto major = majors_.find(driver);
-      if (major == majors_.end() || has(path)) return;
+      if (!major || has(path)) return;
       found_.nodes.push_back(
-          {group, std::move(path), major->second, minor, mode, 0, true});
+          {group, std::move(path), *major, minor, mode, 0, true});
     };
     constexpr std::uint32_t kForAll = 0666;
     for (const ControlNode& node : kControlNodes) {
-      make(Group::kControl, std::string(node.path), node.driver, node.minor,
-           kForAll);
+      make(Group::kControl, std::string(node.path), majors->of(node.driver),
+           node.minor, kForAll);
     }
     for (const device::Gpu& gpu : inventory_.gpus) {
-      make(Group::kGpu, fmt::format("/dev/nvidia{}", gpu.minor.value), "nvidia",
-           gpu.minor.value, kForAll);
+      make(Group::kGpu, fmt::format("/dev/nvidia{}", gpu.minor.value),
+           majors->of("nvidia"), gpu.minor.value, kForAll);
       for (const device::MigDevice& mig : gpu.mig_devices) {
         for (const std::string& path :
              {mig.gpu_instance_cap_path, mig.compute_instance_cap_path}) {
           const auto minor = capability_minor(path);
           constexpr std::uint32_t kToRead = 0444;
           if (minor) {
-            make(Group::kCapability, path, "nvidia-caps", *minor, kToRead);
+            make(Group::kCapability, path, majors->of("nvidia-caps"), *minor,
+                 kToRead);
           }
         }
       }
@@ -200,29 +201,6 @@ class Search {
     return minor;
   }
 
-  // The character devices of /proc/devices, "195 nvidia". Drivers before 560
-  // had one name for GPUs and nvidiactl, "nvidia-frontend".
-  void read_majors() {
-    const auto text = search_.host.read_file("/proc/devices");
-    if (!text) return;
-    std::string_view rest = *text;
-    rest = rest.substr(0, rest.find("Block devices:"));
-    while (!rest.empty()) {
-      std::string_view line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-      line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-      std::int64_t number = 0;
-      const char* const end = line.data() + line.size();
-      const auto [stop, error] = std::from_chars(line.data(), end, number);
-      if (error != std::errc() || stop == end || *stop != ' ') continue;
-      majors_.emplace(std::string(stop + 1, end), number);
-    }
-    const auto frontend = majors_.find("nvidia-frontend");
-    if (frontend != majors_.end()) majors_.emplace("nvidia", frontend->second);
-    const auto gpus = majors_.find("nvidia");
-    if (gpus != majors_.end()) majors_.emplace("nvidiactl", gpus->second);
-  }
-
   void sort_nodes() {
     std::ranges::stable_sort(found_.nodes, {}, &NodeFile::path);
     // std::unique: clang 14 cannot compile libstdc++ 12's std::ranges one.
@@ -234,7 +212,6 @@ class Search {
 
   const DeviceSearch& search_;
   const device::Inventory& inventory_;
-  std::map<std::string, std::int64_t, std::less<>> majors_;
   DeviceFiles found_;
 };
 

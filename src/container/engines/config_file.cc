@@ -2,31 +2,16 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "base/core/unique_fd.h"
-#include "base/host/file.h"
+#include "base/host/host_file.h"
 
 namespace gpunode::engines {
 namespace {
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-Result<void> make_directories(const std::string& path) {
-  if (path.empty() || path == "/") return {};
-  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
-  if (errno != ENOENT) return Error::from_errno("make " + path, errno);
-  TRY_VOID(make_directories(parent_of(path)));
-  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
-  return Error::from_errno("make " + path, errno);
-}
 
 // A link that leads nowhere would be replaced by a file, and whoever made it
 // would wonder.
@@ -40,15 +25,40 @@ Result<void> refuse_dangling(const host::HostRoot& root,
                            root.outside(path), *target));
 }
 
-Result<void> remove_file(const std::string& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return Error::from_errno("remove " + path, errno);
+/// What is written over: where it really is, and how it is.
+struct Target {
+  std::string path;
+  host::FileForm form;
+};
+
+Result<Target> target_of(const host::RootDirectory& directory,
+                         const std::string& path, mode_t new_mode) {
+  Target target{path,
+                {new_mode, std::nullopt, host::Durability::kDurable, true}};
+  auto resolved = directory.resolve(path);
+  if (!resolved) {
+    if (resolved.error().code() == ErrorCode::kNotFound) return target;
+    return std::move(resolved).error();
   }
-  const UniqueFd directory(
-      ::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory && ::fsync(directory.get()) != 0) {
-    return Error::from_errno("remove " + path, errno);
+  target.path = *std::move(resolved);
+  TRY(const UniqueFd old, directory.open_path(target.path, O_PATH));
+  struct stat status {};
+  if (::fstat(old.get(), &status) != 0) {
+    return Error::from_errno("stat " + target.path, errno);
   }
+  target.form.mode = status.st_mode & 07777U;
+  target.form.owner = {status.st_uid, status.st_gid};
+  return target;
+}
+
+Result<void> change(const host::RootDirectory& directory,
+                    const std::string& path,
+                    const std::optional<std::string>& text, mode_t new_mode) {
+  TRY(const Target target, target_of(directory, path, new_mode));
+  const auto changed =
+      text ? directory.replace_file(target.path, *text, target.form)
+           : directory.remove_file(target.path, target.form.durability);
+  if (!changed) return changed.error();
   return {};
 }
 
@@ -69,24 +79,9 @@ Result<void> write_config(const host::HostRoot& root, const std::string& path,
                           const std::optional<std::string>& text,
                           mode_t new_mode) {
   TRY_VOID(refuse_dangling(root, path));
-  std::string file = root.outside(path);
-  mode_t mode = new_mode;
-  struct stat old {};
-  bool is_there = false;
-  if (const auto resolved = root.resolve(path)) {
-    file = *resolved;
-    is_there = ::stat(file.c_str(), &old) == 0;
-    if (is_there) mode = old.st_mode & 07777U;
-  }
-  if (!text) return remove_file(file);
-  TRY_VOID(make_directories(parent_of(file)));
-  TRY_VOID(
-      host::write_file_atomic(file, *text, mode, host::Durability::kDurable));
-  if (is_there && (old.st_uid != ::geteuid() || old.st_gid != ::getegid()) &&
-      (::chown(file.c_str(), old.st_uid, old.st_gid) != 0 ||
-       ::chmod(file.c_str(), mode) != 0)) {
-    return Error::from_errno("keep the owner of " + file, errno);
-  }
+  TRY(const host::RootDirectory directory, host::open_host(root));
+  auto changed = change(directory, path, text, new_mode);
+  if (!changed) return host::below(root, std::move(changed).error());
   return {};
 }
 

@@ -18,8 +18,8 @@ Result<std::optional<std::string>> read_config(const host::HostRoot& root,
                                                const std::string& path);
 
 /// Makes the file at `path`, or where its link leads, have `text`, or takes it
-/// away. Mode and owner stay; a new file is 0644 in directories of 0755.
-/// Atomic and durable. Errors name the file.
+/// away. Mode and owner stay; a new file is 0644 in directories of 0755. No
+/// link leads out of `root`. Atomic and durable. Errors name the file.
 Result<void> write_config(const host::HostRoot& root, const std::string& path,
                           const std::optional<std::string>& text,
                           mode_t new_mode = 0644);

@@ -70,7 +70,45 @@ TEST(ConfigFile, SaysWhichFileCouldNotBeWritten) {
   const HostTree host{{"etc", "a file where a folder should be"}};
   const auto written = write_config(host.root(), "/etc/c.toml", "a\n");
   ASSERT_FALSE(written);
-  EXPECT_THAT(written.error().message(), HasSubstr(host.path("etc")));
+  EXPECT_THAT(written.error().message(), HasSubstr("below " + host.path()));
+  EXPECT_THAT(written.error().message(), HasSubstr("/etc/c.toml"));
+}
+
+/// A mounted host, and beside it a directory that is not the host's.
+class AMountedHost : public ::testing::Test {
+ protected:
+  host::HostRoot root() const { return host::HostRoot(tree_.path("host")); }
+  const HostTree tree_{{"ours/c.toml", "ours\n"}, {"host/run/x", ""}};
+};
+
+// As every host with systemd has /var/run.
+TEST_F(AMountedHost, HasItsLinksFollowedInside) {
+  tree_.link("host/var/run", "/run");
+  tree_.link("host/etc/engine", "../srv/engine");
+  tree_.directory("host/srv/engine");
+  ASSERT_TRUE(write_config(root(), "/var/run/a/c.toml", "new\n"));
+  EXPECT_EQ(*tree_.root().read_file("host/run/a/c.toml"), "new\n");
+  ASSERT_TRUE(write_config(root(), "/etc/engine/c.toml", "new\n"));
+  EXPECT_EQ(*tree_.root().read_file("host/srv/engine/c.toml"), "new\n");
+  ASSERT_TRUE(write_config(root(), "/etc/engine/c.toml", std::nullopt));
+  EXPECT_FALSE(tree_.root().exists("host/srv/engine/c.toml"));
+}
+
+TEST_F(AMountedHost, IsNotLeftByALinkThatLeadsOut) {
+  // Of the directory, absolute and relative, and of the file itself.
+  tree_.link("host/etc/absolute", tree_.path("ours"));
+  tree_.link("host/etc/relative", "../../ours");
+  tree_.link("host/etc/c.toml", tree_.path("ours/c.toml"));
+  for (const char* path : {"/etc/absolute/c.toml", "/etc/relative/c.toml",
+                           "/etc/relative/new/c.toml"}) {
+    ASSERT_TRUE(write_config(root(), path, "theirs\n")) << path;
+    EXPECT_EQ(**read_config(root(), path), "theirs\n") << path;
+    ASSERT_TRUE(write_config(root(), path, std::nullopt)) << path;
+  }
+  EXPECT_FALSE(write_config(root(), "/etc/c.toml", "theirs\n"));
+  EXPECT_EQ(*tree_.root().list_directory("ours"),
+            std::vector<std::string>{"c.toml"});
+  EXPECT_EQ(*tree_.root().read_file("ours/c.toml"), "ours\n");
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // The device nodes of NVIDIA's driver and the links that systemd finds them by.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -28,8 +27,9 @@ std::vector<DeviceNode> present_nodes(const host::HostRoot& root);
 /// is not loaded.
 Result<std::vector<DeviceNode>> control_nodes(const host::HostRoot& root);
 
-/// control_nodes, nvidiaN of every GPU on the PCI bus, and every capability
-/// of MIG in the driver's list, whatever holes its numbering has.
+/// control_nodes, nvidiaN of every GPU of the driver by the minor it has, and
+/// every capability of MIG in the driver's list, whatever holes its numbering
+/// has. A GPU that cannot be read is left out: nobody knows its minor.
 Result<std::vector<DeviceNode>> all_nodes(const host::HostRoot& root);
 
 /// What was or, if nothing may change, would be done to one path.
@@ -51,7 +51,8 @@ struct ChangeMode {
 };
 
 /// Makes DIRECTORY/MAJOR:MINOR for each node, the directory too. Links that
-/// udev would make lead to "../NAME"; they count as right.
+/// udev would make lead to "../NAME"; they count as right. As everywhere here,
+/// no link leads out of `root`.
 Result<std::vector<NodeChange>> link_nodes(const host::HostRoot& root,
                                            const std::string& directory,
                                            const std::vector<DeviceNode>& nodes,

@@ -20,18 +20,21 @@ constexpr const char* kDevices =
     "Character devices:\n  1 mem\n195 nvidia\n510 nvidia-uvm\n"
     "234 nvidia-caps\n\nBlock devices:\n195 sd\n";
 
+// The GPU that comes first on the bus has the second minor.
 HostTree driver_host() {
+  const std::string gpus = "proc/driver/nvidia/gpus/";
   return HostTree{
       {"proc/devices", kDevices},
+      {"proc/driver/nvidia/version",
+       "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  x\n"},
+      {gpus + "0000:01:00.0/information", "Device Minor: \t 1\n"},
+      {gpus + "0000:02:00.0/information", "no such thing\n"},
+      {gpus + "0000:03:00.0/information", "Device Minor: \t 3\n"},
+      {gpus + "0000:04:00.0/information",
+       "Device Minor: \t 4\nGPU Excluded:\t Yes\n"},
       {"proc/driver/nvidia-caps/mig-minors",
        "config 1\nmonitor 2\ngpu0/gi1/access 12\ngpu0/gi1/ci0/access 13\n"
        "gpu0/gi7/access 66\ngpu0/gi7/ci2/access 69\n"},
-      {"sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n"},
-      {"sys/bus/pci/devices/0000:01:00.0/class", "0x030200\n"},
-      {"sys/bus/pci/devices/0000:02:00.0/vendor", "0x10de\n"},
-      {"sys/bus/pci/devices/0000:02:00.0/class", "0x068000\n"},
-      {"sys/bus/pci/devices/0000:03:00.0/vendor", "0x8086\n"},
-      {"sys/bus/pci/devices/0000:03:00.0/class", "0x030000\n"},
   };
 }
 
@@ -44,7 +47,8 @@ TEST(AllNodes, AreControlNodesGpusAndEveryCapability) {
                         {"/dev/nvidiactl", 195, 255},
                         {"/dev/nvidia-uvm", 510, 0},
                         {"/dev/nvidia-uvm-tools", 510, 1},
-                        {"/dev/nvidia0", 195, 0},
+                        {"/dev/nvidia1", 195, 1},
+                        {"/dev/nvidia3", 195, 3},
                         {"/dev/nvidia-caps/nvidia-cap1", 234, 1},
                         {"/dev/nvidia-caps/nvidia-cap2", 234, 2},
                         {"/dev/nvidia-caps/nvidia-cap12", 234, 12},
@@ -100,6 +104,36 @@ TEST(LinkNodes, MakesTheDirectoryBelowItsRoot) {
   ASSERT_TRUE(
       link_nodes(host.root(), "/dev/char", {{"/dev/nvidia0", 195, 0}}, {}));
   EXPECT_EQ(*host.root().read_link("dev/char/195:0"), "/dev/nvidia0");
+}
+
+TEST(LinkNodes, StaysInItsRoot) {
+  const HostTree tree{{"ours/195:1", "ours"}, {"host/run/x", ""}};
+  const host::HostRoot root(tree.path("host"));
+  const std::vector<DeviceNode> nodes = {{"/dev/nvidia0", 195, 0}};
+  tree.link("host/dev/out", tree.path("ours"));
+  tree.link("host/dev/up", "../../ours");
+  tree.link("host/var/run", "/run");
+  for (const char* directory : {"/dev/out", "/dev/up", "/var/run/char"}) {
+    ASSERT_TRUE(link_nodes(root, directory, nodes, {})) << directory;
+    EXPECT_EQ(*root.read_link(std::string(directory) + "/195:0"),
+              "/dev/nvidia0");
+  }
+  EXPECT_EQ(*tree.root().read_link("host/run/char/195:0"), "/dev/nvidia0");
+  EXPECT_EQ(*tree.root().list_directory("ours"),
+            std::vector<std::string>{"195:1"});
+}
+
+TEST(MakeNodes, StaysInItsRoot) {
+  const HostTree tree{{"ours/x", ""}};
+  const host::HostRoot root(tree.path("host"));
+  tree.link("host/dev", tree.path("ours"));
+  const auto made = make_nodes(root, {{"/dev/nvidia0", 195, 0}}, {});
+  if (!made && made.error().code() == ErrorCode::kPermissionDenied) {
+    GTEST_SKIP() << "may not make device nodes here";
+  }
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(root.status("/dev/nvidia0")->device_major, 195U);
+  EXPECT_EQ(*tree.root().list_directory("ours"), std::vector<std::string>{"x"});
 }
 
 TEST(PresentNodes, AreCharacterDevicesOfTheDriver) {

@@ -84,6 +84,13 @@ std::optional<std::string> MigMinors::compute_instance_path(
       {Kind::kComputeInstance, gpu.value, gpu_instance, compute_instance});
 }
 
+std::vector<unsigned> MigMinors::all() const {
+  std::vector<unsigned> minors;
+  for (const auto& [key, minor] : minors_) minors.push_back(minor);
+  std::ranges::sort(minors);
+  return minors;
+}
+
 std::optional<std::string> MigMinors::config_path() const {
   return path({Kind::kConfig, 0, 0, 0});
 }

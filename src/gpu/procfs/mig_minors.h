@@ -35,6 +35,9 @@ class MigMinors {
   std::optional<std::string> config_path() const;
   std::optional<std::string> monitor_path() const;
 
+  /// Every capability's, in the order of the numbers.
+  std::vector<unsigned> all() const;
+
   const std::vector<std::string>& problems() const { return problems_; }
 
  private:

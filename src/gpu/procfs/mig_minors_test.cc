@@ -26,6 +26,7 @@ TEST(MigMinors, ReadEveryKindOfLine) {
             "/dev/nvidia-caps/nvidia-cap4");
   EXPECT_EQ(minors.compute_instance_path({12}, 14, 7),
             "/dev/nvidia-caps/nvidia-cap2047");
+  EXPECT_EQ(minors.all(), (std::vector<unsigned>{1, 2, 3, 4, 2047}));
 }
 
 TEST(MigMinors, HaveNoPathForWhatIsNotListed) {
