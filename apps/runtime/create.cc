@@ -17,6 +17,7 @@
 #include "container/oci/kubelet_record.h"
 #include "container/oci/mode.h"
 #include "container/oci/pod_identity.h"
+#include "container/oci/require_allocation.h"
 #include "container/oci/requirement.h"
 #include "container/oci/ungranted_log.h"
 #include "gpu/procfs/kernel_module.h"
@@ -103,7 +104,9 @@ Result<oci::ContainerRequest> read_request(const oci::ContainerConfig& config,
   const bool is_request = asked.devices.is_request() ||
                           asked.annotated.is_request() ||
                           !asked.imex_channels.empty();
-  if (!rules.gpunode.require_allocation || !is_request) return asked;
+  if (!is_request || !oci::is_allocation_required(rules.gpunode, call.host)) {
+    return asked;
+  }
   return read_granted(config, std::move(asked), call, rules, report);
 }
 

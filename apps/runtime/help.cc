@@ -31,7 +31,8 @@ file that NVIDIA_CTK_CONFIG_FILE_PATH names), the file of NVIDIA's toolkit:
   debug = "/var/log/gpunode-runtime.log"
   [gpunode]
   require-allocation = true       Kubernetes: only what the device plugin
-                                  granted, whatever the image says
+                                  granted, whatever the image says; left out:
+                                  as gpunode-agent was told
 
 Make an engine use it:  gpunode runtime configure --runtime containerd
 See why a container got no GPU:  the engine's error, or the debug file.

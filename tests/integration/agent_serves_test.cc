@@ -214,6 +214,29 @@ TEST_F(AgentPlugin, NumbersNameWhoAskedForWhatNobodyGranted) {
   EXPECT_EQ(metric("gpunode_ungranted_starts"), std::nullopt);
 }
 
+TEST_F(AgentPlugin, TellsTheRuntimeWhetherAllocationsAreRequired) {
+  const std::string mark = file("host/var/lib/gpunode/require-allocation");
+  // In a container that lacks the host's directory nobody would see it.
+  start_kubelet();
+  start_agent({"--require-allocation"});
+  EXPECT_EQ(agent().wait(), 1);
+  EXPECT_THAT(agent().log(), HasSubstr("mount the host's /var/lib/gpunode"));
+
+  std::filesystem::create_directories(file("host/var/lib/gpunode"));
+  start_agent({"--require-allocation"});
+  ASSERT_TRUE(lists(kGpu, 1, 1));
+  EXPECT_TRUE(std::filesystem::exists(mark));
+  EXPECT_TRUE(says("require-allocation is on"));
+  // Containers are started while no agent is.
+  agent().signal(SIGTERM);
+  EXPECT_EQ(agent().wait(), 0);
+  EXPECT_TRUE(std::filesystem::exists(mark));
+
+  start_agent();
+  ASSERT_TRUE(registered(kGpu, 2));
+  EXPECT_FALSE(std::filesystem::exists(mark));
+}
+
 TEST_F(AgentPlugin, EndsAtOnceAndLeavesNoSocket) {
   start_kubelet();
   start_agent();

@@ -12,6 +12,7 @@
 
 #include "base/host/host_tree.h"
 #include "container/hook/own_mounts_test.h"
+#include "tests/integration/agent_process.h"
 #include "tests/integration/runtime_process.h"
 
 namespace gpunode::runtime {
@@ -83,6 +84,39 @@ TEST_F(UngrantedTest, TheDoctorNamesAnImageThatAsksUnasked) {
   EXPECT_EQ(json.status, kPersonNeeded);
   EXPECT_THAT(json.out, AllOf(StartsWith(R"({"check":"ungranted","what":")"),
                               HasSubstr("cuda:12"), HasSubstr(R"("next":")")));
+}
+
+TEST_F(UngrantedTest, TheAgentSwitchesItOnAndOffForTheNode) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  tree_.directory("plugins");
+  const auto agent = [this](const std::string& option) {
+    return integration::Process(
+        {GPUNODE_AGENT,
+         "--kubelet-socket=" + tree_.path("plugins/kubelet.sock"),
+         "--nvml-library=/nowhere", option},
+        {}, tree_.path("agent.log"));
+  };
+  IN_OWN_MOUNTS([&] {
+    ASSERT_EQ(::mount("none", "/var/lib", "tmpfs", 0, nullptr), 0);
+    fs::create_directory("/var/lib/gpunode");
+    const std::string mark = "/var/lib/gpunode/require-allocation";
+    {
+      const auto on = agent("--require-allocation");
+      ASSERT_TRUE(doubles::eventually([&] { return fs::exists(mark); }))
+          << on.log();
+      start_asker();
+      EXPECT_TRUE(host_.root().exists(kLog));
+    }
+    // The runtime's own word comes first; without a GPU here that fails.
+    write_toml("[gpunode]\nrequire-allocation = false\n");
+    EXPECT_EQ(run_shim(create()).status, 1);
+    write_toml("");
+    EXPECT_EQ(run_shim(create()).status, 0);
+    const auto off = agent("--require-allocation=false");
+    ASSERT_TRUE(doubles::eventually([&] { return !fs::exists(mark); }))
+        << off.log();
+    EXPECT_EQ(run_shim(create()).status, 1);
+  });
 }
 
 TEST_F(UngrantedTest, TheDoctorHasNothingToSayOfAHealthyHost) {

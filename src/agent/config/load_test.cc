@@ -302,7 +302,7 @@ TEST(Load, OurOwnOptionsReachTheSettings) {
       loaded({{"--listen-address=127.0.0.1:9400", "--log-level=debug",
                "--kubelet-socket=", "--nvml-library=/lib/x.so",
                "--host-root=/host", "--cdi-feature-flags=a,b",
-               "--cdi-disable-hooks=all"},
+               "--cdi-disable-hooks=all", "--require-allocation"},
               {},
               {}})
           .settings;
@@ -311,6 +311,8 @@ TEST(Load, OurOwnOptionsReachTheSettings) {
   EXPECT_EQ(settings.kubelet_socket, "");
   EXPECT_EQ(settings.nvml_library, "/lib/x.so");
   EXPECT_EQ(settings.host_root, "/host");
+  EXPECT_TRUE(settings.require_allocation);
+  EXPECT_FALSE(loaded({{}, {}, {}}).settings.require_allocation);
   EXPECT_THAT(settings.cdi_feature_flags, ElementsAre("a", "b"));
   EXPECT_THAT(settings.cdi_disable_hooks, ElementsAre("all"));
   EXPECT_THAT(error_of({{"--log-level=loud"}, {}, {}}),

@@ -109,6 +109,8 @@ struct Settings {
       std::chrono::minutes(1);
   std::string nvml_library;     ///< File to load; empty: look for it.
   std::string host_root = "/";  ///< Prefix of /proc, /sys and /dev.
+  /// The node's runtime is to honour nothing but grants (docs/adr/0011).
+  bool require_allocation = false;
   log::Level log_level = log::Level::kInfo;
 
   bool includes(DeviceListStrategy strategy) const {

@@ -150,6 +150,7 @@ void copy_plain_options(const Chosen& chosen, Settings& settings) {
   settings.listen_address = text(Option::kListenAddress);
   settings.nvml_library = text(Option::kNvmlLibrary);
   settings.host_root = text(Option::kHostRoot);
+  settings.require_allocation = enabled(Option::kRequireAllocation);
 }
 
 Result<void> read_checked_options(const Chosen& chosen,

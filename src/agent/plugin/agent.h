@@ -39,9 +39,9 @@ class Agent {
   };
 
   /// Starts to serve. Fails when the plugin directory cannot be watched, a
-  /// required IMEX channel is missing or the listen address cannot be used:
-  /// what only the operator can mend. A missing driver or kubelet is waited
-  /// for.
+  /// required IMEX channel is missing, the listen address cannot be used or
+  /// require-allocation cannot be told to the runtime: what only the operator
+  /// can mend. A missing driver or kubelet is waited for.
   static Result<std::unique_ptr<Agent>> start(Inputs inputs);
   ~Agent();
   Agent(const Agent&) = delete;
@@ -92,6 +92,8 @@ class Agent {
   void follow_mps_daemons();
   int poll_timeout_ms() const;
   void start_observer();
+  /// What the node's runtime is to know; it has no other way to ask.
+  Result<void> tell_runtime() const;
   Result<std::shared_ptr<const AnswerContext>> make_context(
       const config::Settings& settings);
   void adopt_context(std::shared_ptr<const AnswerContext> context);

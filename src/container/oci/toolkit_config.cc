@@ -17,7 +17,9 @@ namespace {
 struct Setting {
   std::string_view table;  ///< Dotted; empty: the document itself.
   std::string_view key;
-  std::variant<bool*, std::string*, std::vector<std::string>*> target;
+  std::variant<bool*, std::optional<bool>*, std::string*,
+               std::vector<std::string>*>
+      target;
 };
 
 /// NVIDIA's programs ignore it.
@@ -164,6 +166,12 @@ class ConfigDecoder {
   Result<void> store(const Node& node, const Setting& setting,
                      Mark mark) const {
     if (bool* const* flag = std::get_if<bool*>(&setting.target)) {
+      if (!node.is(Node::Kind::kBool)) return mismatch(node, "bool", mark);
+      **flag = node.is_true();
+      return {};
+    }
+    if (auto* const* flag =
+            std::get_if<std::optional<bool>*>(&setting.target)) {
       if (!node.is(Node::Kind::kBool)) return mismatch(node, "bool", mark);
       **flag = node.is_true();
       return {};

@@ -59,7 +59,8 @@ struct FeatureConfig {
 /// [gpunode], which NVIDIA's programs ignore.
 struct GpunodeConfig {
   /// Only what a kubelet's Allocate granted is honoured (docs/adr/0011).
-  bool require_allocation = false;
+  /// Silent: as the node's device plugin says (require_allocation.h).
+  std::optional<bool> require_allocation;
   /// Namespaces whose Pods are exempt: monitoring, which asks for no GPU.
   std::vector<std::string> exempt_namespaces;
   /// Where the kubelet keeps what it granted.
