@@ -11,6 +11,7 @@
 
 #include "apps/runtime/bundle_file.h"
 #include "apps/runtime/device_edits.h"
+#include "apps/runtime/requirement_check.h"
 #include "container/oci/config_edit.h"
 #include "container/oci/grant_rule.h"
 #include "container/oci/host_device.h"
@@ -18,9 +19,7 @@
 #include "container/oci/mode.h"
 #include "container/oci/pod_identity.h"
 #include "container/oci/require_allocation.h"
-#include "container/oci/requirement.h"
 #include "container/oci/ungranted_log.h"
-#include "gpu/procfs/kernel_module.h"
 
 namespace gpunode::runtime {
 namespace {
@@ -128,39 +127,6 @@ Result<void> check_capabilities(const oci::ContainerRequest& request,
   return {};
 }
 
-oci::RequirementFacts facts_of(const host::HostRoot& host) {
-  oci::RequirementFacts facts;
-  if (const auto module = procfs::load_kernel_module(host)) {
-    facts.driver_version = module->version;
-    const oci::DriverCuda cuda = oci::cuda_of_driver(module->version);
-    facts.cuda_version = cuda.version;
-    facts.is_cuda_at_least = cuda.is_at_least;
-  }
-  return facts;
-}
-
-Result<void> check_requirements(const oci::ContainerRequest& request,
-                                const host::HostRoot& host, Report& report) {
-  if (request.requirements.empty()) return {};
-  const oci::RequirementFacts facts = facts_of(host);
-  for (const std::string& expression : request.requirements) {
-    TRY(const oci::Verdict verdict, oci::judge(expression, facts));
-    const std::string shown = expression.substr(0, 300);
-    if (verdict == oci::Verdict::kUnmet) {
-      return Error(
-          ErrorCode::kUnsupported,
-          fmt::format("requirement error: unsatisfied condition: {}, please "
-                      "update your driver to a newer version, or use an "
-                      "earlier cuda container (the driver here is {}, CUDA {})",
-                      shown, facts.driver_version, facts.cuda_version));
-    }
-    if (verdict == oci::Verdict::kUnknown) {
-      report.warn(fmt::format("cannot tell whether this host meets {}", shown));
-    }
-  }
-  return {};
-}
-
 /// What the container gets for `plan`, device nodes complete.
 Result<std::vector<cdi::ContainerEdits>> plan_edits(
     const oci::Plan& plan, const oci::ContainerRequest& request,
@@ -168,9 +134,9 @@ Result<std::vector<cdi::ContainerEdits>> plan_edits(
   if (plan.source == oci::Source::kNothing) {
     return std::vector<cdi::ContainerEdits>();
   }
-  TRY_VOID(check_requirements(request, call.host, report));
   TRY(auto edits, find_device_edits(plan, request, rules,
                                     {call.host, call.cache_path}, report));
+  TRY_VOID(check_requirements(request.requirements, edits, call.host, report));
   for (cdi::ContainerEdits& edit : edits) {
     for (cdi::DeviceNode& node : edit.device_nodes) {
       if (auto done = oci::complete_device(node, call.host); !done) {

@@ -127,14 +127,16 @@ Result<Verdict> judge_version(const Condition& condition,
 }
 
 Result<Verdict> judge_brand(const Condition& condition,
-                            const std::string& brand) {
+                            const std::vector<std::string>& brands) {
   const bool is_equality = condition.relation == Operator::kEqual ||
                            condition.relation == Operator::kNotEqual;
   if (!is_equality)
     return malformed(condition.value, "brand has only = and !=");
-  if (brand.empty()) return Verdict::kUnknown;
-  return verdict_of((brand == condition.value) ==
-                    (condition.relation == Operator::kEqual));
+  if (brands.empty()) return Verdict::kUnknown;
+  const bool is_possible =
+      std::find(brands.begin(), brands.end(), condition.value) != brands.end();
+  if (is_possible && brands.size() > 1) return Verdict::kUnknown;
+  return verdict_of(is_possible == (condition.relation == Operator::kEqual));
 }
 
 Result<Verdict> judge_condition(std::string_view text,
@@ -150,7 +152,7 @@ Result<Verdict> judge_condition(std::string_view text,
     return judge_version(condition, facts.compute_capability, false);
   }
   if (condition.property == "brand") {
-    return judge_brand(condition, facts.brand);
+    return judge_brand(condition, facts.brands);
   }
   return Verdict::kUnknown;
 }
@@ -183,9 +185,8 @@ Result<Verdict> judge_all(std::string_view conditions,
   return all;
 }
 
-/// The first driver branch that brings a CUDA version, from the release notes
-/// of the CUDA toolkits (table "CUDA Toolkit and corresponding driver
-/// versions"). Oldest first.
+/// The first driver branch that brings a CUDA version; the source is named at
+/// cuda_of_driver. Oldest first.
 struct Branch {
   unsigned driver;
   std::string_view cuda;

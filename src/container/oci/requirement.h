@@ -22,7 +22,10 @@ struct RequirementFacts {
   std::string cuda_version;        ///< "12.4"; empty: unknown.
   bool is_cuda_at_least = false;   ///< The driver's CUDA may be newer.
   std::string compute_capability;  ///< Of the GPUs, "9.0"; empty: unknown.
-  std::string brand;               ///< "tesla"; empty: unknown.
+  /// "tesla": what the GPU's may be, one of these; empty: unknown.
+  std::vector<std::string> brands;
+
+  bool operator==(const RequirementFacts&) const = default;
 };
 
 enum class Verdict {
@@ -37,7 +40,10 @@ Result<Verdict> judge(std::string_view expression,
                       const RequirementFacts& facts);
 
 /// The CUDA version that a driver's libcuda brings: NVIDIA gives each driver
-/// branch one, and nothing outside the driver library tells it.
+/// branch one, and nothing outside the driver library tells it. From "CUDA
+/// Toolkit and Corresponding Driver Versions" in the release notes of the CUDA
+/// toolkit (docs.nvidia.com/cuda/cuda-toolkit-release-notes), and for branches
+/// without a toolkit of their own (565) from the driver's own release notes.
 struct DriverCuda {
   std::string version;       ///< Empty: an unknown branch.
   bool is_at_least = false;  ///< The branch is newer than the table.

@@ -54,10 +54,16 @@ TEST(Requirement, WhatNobodyKnowsRefusesNobody) {
 
 TEST(Requirement, BrandsAreWords) {
   RequirementFacts here = facts();
-  here.brand = "tesla";
+  here.brands = {"tesla"};
   EXPECT_EQ(*judge("brand=tesla", here), Verdict::kMet);
   EXPECT_EQ(*judge("brand!=tesla", here), Verdict::kUnmet);
   EXPECT_FALSE(judge("brand>tesla", here));
+  // Of a GPU that drivers call by two brands, only other ones are certain.
+  here.brands = {"nvidia", "tesla"};
+  EXPECT_EQ(*judge("brand=tesla", here), Verdict::kUnknown);
+  EXPECT_EQ(*judge("brand!=tesla", here), Verdict::kUnknown);
+  EXPECT_EQ(*judge("brand=geforce", here), Verdict::kUnmet);
+  EXPECT_EQ(*judge("brand!=geforce", here), Verdict::kMet);
 }
 
 TEST(Requirement, OfALowerBoundOnlyTheCertainIsSaid) {
