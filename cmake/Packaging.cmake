@@ -5,7 +5,7 @@ option(GPUNODE_PEER_NAMES
 # `cmake --install` takes the agent that runs on this machine's glibc; packages
 # take the one that brings its own (component host, docs/adr/0005).
 install(TARGETS gpunode-agent RUNTIME COMPONENT local)
-install(TARGETS gpunode gpunode-runtime gpunode-vectoradd RUNTIME)
+install(TARGETS gpunode gpunode-probe gpunode-runtime gpunode-vectoradd RUNTIME)
 install(FILES LICENSE README.md CHANGELOG.md docs/compatibility.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(GPUNODE_PEER_NAMES)

@@ -47,6 +47,11 @@ class HostPackage(unittest.TestCase):
         output, status = self.run_agent("--version")
         self.assertEqual((0, True), (status, output.startswith("gpunode-agent version ")), output)
 
+    def test_brings_every_program(self):
+        programs = {path.name for path in (self.root / "usr/bin").iterdir()}
+        self.assertLessEqual({"gpunode", "gpunode-agent", "gpunode-probe", "gpunode-runtime",
+                              "gpunode-vectoradd"}, programs)
+
     def test_opens_a_driver_library_that_needs_libc(self):
         shutil.copy(os.environ["FAKE_NVML"], self.root / "libnvidia-ml.so.1")
         shutil.copy(os.environ["PROFILE"], self.root / "profile.json")

@@ -10,11 +10,11 @@
 
 #include <fmt/format.h>
 
+#include "apps/gpunode/commands/gpu_names.h"
 #include "base/host/file.h"
 #include "container/cdi/names.h"
 #include "container/cdi/spec_writer.h"
 #include "gpu/procfs/gpu_list.h"
-#include "gpu/procfs/mig_listing.h"
 
 namespace gpunode::cli {
 namespace {
@@ -122,44 +122,6 @@ bool needs_driver(cdi::Mode mode) {
   return mode == cdi::Mode::kGpus || mode == cdi::Mode::kManagement;
 }
 
-bool has_unnamed_mig(const device::Gpu& gpu) {
-  return std::ranges::any_of(
-      gpu.mig_devices, [](const auto& mig) { return mig.id.value.empty(); });
-}
-
-bool has_unnamed_mig(const device::Inventory& inventory) {
-  return std::ranges::any_of(inventory.gpus, [](const device::Gpu& gpu) {
-    return has_unnamed_mig(gpu);
-  });
-}
-
-/// What the driver's nvidia-smi tells; nothing if there is none. A driver
-/// container's runs in its root.
-std::vector<procfs::MigUuid> ask_mig_uuids(const cdi::Findings& found,
-                                           const host::HostRoot& driver_root,
-                                           host::CommandRunner& runner) {
-  const auto program =
-      std::ranges::find_if(found.driver.files, [](const cdi::DriverFile& file) {
-        return file.kind == cdi::DriverFile::Kind::kBinary &&
-               file.path.ends_with("/nvidia-smi");
-      });
-  if (program == found.driver.files.end()) return {};
-  std::vector<std::string> argv = {program->source};
-  if (driver_root.prefix() != "/") {
-    argv.insert(argv.begin(), {"/usr/sbin/chroot", driver_root.prefix()});
-  }
-  host::Command list;
-  list.argv = argv;
-  list.argv.emplace_back("-L");
-  host::Command table;
-  table.argv = argv;
-  const auto listing = runner.output(list);
-  if (!listing) return {};
-  const auto rows = runner.output(table);
-  if (!rows) return {};
-  return procfs::parse_mig_listing(*listing, *rows, found.inventory);
-}
-
 bool ends_in_one_of(std::string_view path,
                     std::initializer_list<std::string_view> endings) {
   return std::ranges::any_of(endings, [path](std::string_view ending) {
@@ -206,11 +168,12 @@ Result<cdi::Findings> discover(const GeneratePlan& plan,
   auto inventory = procfs::list_gpus(host);
   if (inventory) {
     cdi::Findings found = find_all(plan.source, *std::move(inventory));
-    // Never a program of a tree that is merely mounted here.
+    // The library asks the kernel that runs, whatever tree it comes from.
     const bool is_this_host = host.prefix() == "/";
-    if (!is_this_host || !has_unnamed_mig(found.inventory)) return found;
-    const auto uuids = ask_mig_uuids(found, plan.source.driver.root, runner);
-    TRY(found.inventory, procfs::list_gpus(host, uuids));
+    if (!is_this_host || !has_unnamed(found.inventory)) return found;
+    const auto named =
+        name_gpus(found, host, plan.source.driver.root, own_probe(), runner);
+    if (!named) warn("UUIDs are missing: " + named.error().message());
     return found;
   }
   if (!needs_driver(plan.options.mode)) return find_all(plan.source, {});
@@ -291,8 +254,8 @@ std::vector<std::string> problems_of(const cdi::Findings& found) {
         gpu.mig_devices, [](const auto& mig) { return mig.id.value.empty(); });
     if (has_unnamed) {
       problems.push_back(fmt::format(
-          "MIG devices of GPU {} are named by index only: nvidia-smi did not "
-          "tell their UUIDs",
+          "MIG devices of GPU {} are named by index only: nobody told their "
+          "UUIDs",
           gpu.index.value));
     }
   }

@@ -50,9 +50,9 @@ struct GeneratePlan {
 /// kInvalidArgument with NVIDIA's words for what is no mode, naming, hook.
 Result<GeneratePlan> plan_generate(const GenerateRequest& request);
 
-/// Looks at the host. Only modes without GPUs do without a loaded driver. MIG
-/// devices' UUIDs are asked of the driver's own nvidia-smi, by `runner`; a host
-/// mounted elsewhere cannot be asked.
+/// Looks at the host. Only modes without GPUs do without a loaded driver. UUIDs
+/// that the kernel's files do not have are asked of the driver's library
+/// (gpu_names.h), by `runner`; a host mounted elsewhere cannot be asked.
 Result<cdi::Findings> discover(const GeneratePlan& plan,
                                host::CommandRunner& runner);
 

@@ -1,0 +1,141 @@
+// The program, as gpunode runs it, on the NVML double.
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/host/command_runner.h"
+#include "gpu/abi/nvml.h"
+#include "tests/doubles/nvml/control.h"
+#include "tests/doubles/nvml/profile.h"
+
+namespace gpunode::probe {
+namespace {
+
+using testing::HasSubstr;
+
+class Probe : public testing::Test {
+ protected:
+  Probe() {
+    std::string pattern = testing::TempDir() + "probe.XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+    auto control = FakeNvmlControl::open(directory_ / "control");
+    EXPECT_TRUE(control);
+    control_.emplace(*std::move(control));
+  }
+  ~Probe() override { std::filesystem::remove_all(directory_); }
+
+  static std::string profile_path(const std::string& name) {
+    return std::string(FAKE_NVML_PROFILES) + "/" + name + ".json";
+  }
+
+  Result<host::Completed> try_run(const std::string& profile,
+                                  std::vector<std::string> arguments) {
+    host::Command command;
+    command.argv = {GPUNODE_PROBE};
+    command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+    command.env = {
+        "GPUNODE_FAKE_NVML=" + profile_path(profile),
+        "GPUNODE_FAKE_NVML_CONTROL=" + (directory_ / "control").string()};
+    command.timeout = timeout_;
+    return host::SystemCommandRunner().run(command);
+  }
+  host::Completed run(const std::string& profile,
+                      const std::vector<std::string>& arguments = {
+                          "--library", FAKE_NVML_LIBRARY}) {
+    auto done = try_run(profile, arguments);
+    EXPECT_TRUE(done) << done.error().message();
+    return done ? *std::move(done) : host::Completed();
+  }
+
+  std::filesystem::path directory_;
+  std::optional<FakeNvmlControl> control_;
+  std::chrono::milliseconds timeout_ = std::chrono::seconds(30);
+};
+
+TEST_F(Probe, TellsTheUuidsOfGpusAndTheirSlices) {
+  const auto profile =
+      fake_nvml::load_profile(profile_path("a100-x8-mig-mixed"));
+  ASSERT_TRUE(profile);
+  const auto done = run("a100-x8-mig-mixed");
+  ASSERT_EQ(done.status, 0) << done.err;
+  EXPECT_EQ(done.err, "");
+  const auto report = nlohmann::json::parse(done.out, nullptr, false);
+  ASSERT_TRUE(report.is_object()) << done.out;
+  const auto& gpus = report["gpus"];
+  ASSERT_EQ(gpus.size(), profile->gpus.size());
+  std::size_t slices = 0;
+  for (unsigned i = 0; i < gpus.size(); ++i) {
+    const fake_nvml::GpuSpec& gpu = profile->gpus[i];
+    EXPECT_EQ(gpus[i]["minor"], gpu.minor);
+    EXPECT_EQ(gpus[i]["uuid"], gpu.uuid);
+    const auto& mig = gpus[i]["migDevices"];
+    ASSERT_EQ(mig.size(), gpu.mig_enabled ? gpu.mig_devices.size() : 0) << i;
+    for (unsigned k = 0; k < mig.size(); ++k, ++slices) {
+      const fake_nvml::MigDeviceSpec& slice = gpu.mig_devices[k];
+      EXPECT_EQ(mig[k]["index"], k);
+      EXPECT_EQ(mig[k]["gpuInstance"], slice.gpu_instance);
+      EXPECT_EQ(mig[k]["computeInstance"], slice.compute_instance);
+      EXPECT_EQ(mig[k]["uuid"], slice.uuid);
+    }
+  }
+  EXPECT_GT(slices, 0U);
+}
+
+TEST_F(Probe, OfNoGpusIsAnEmptyList) {
+  EXPECT_EQ(run("none").out, "{\"gpus\":[]}\n");
+}
+
+TEST_F(Probe, PassesOverAGpuThatIsLost) {
+  control_->lose(1);
+  const auto done = run("t4-x4");
+  EXPECT_EQ(done.status, 0);
+  EXPECT_THAT(done.err, HasSubstr("ask GPU 1: "));
+  const auto report = nlohmann::json::parse(done.out, nullptr, false);
+  ASSERT_TRUE(report.is_object()) << done.out;
+  EXPECT_EQ(report["gpus"].size(), 3U);
+}
+
+TEST_F(Probe, SaysWhyThereIsNothing) {
+  control_->driver_down();
+  const auto down = run("t4-x4");
+  EXPECT_EQ(down.status, 1);
+  EXPECT_EQ(down.out, "");
+  EXPECT_THAT(down.err, HasSubstr("start NVML: "));
+
+  const auto none = run("t4-x4", {"--library", "/nowhere/libnvidia-ml.so.1"});
+  EXPECT_EQ(none.status, 1);
+  EXPECT_THAT(none.err, HasSubstr("/nowhere/libnvidia-ml.so.1"));
+
+  std::ofstream(directory_ / "text.so") << "no library";
+  EXPECT_EQ(run("t4-x4", {"--library", directory_ / "text.so"}).status, 1);
+}
+
+TEST_F(Probe, ThatHangsIsEndedByWhoRunsIt) {
+  FakeNvmlControl::Fault hang;
+  hang.function = "nvmlInit_v2";
+  hang.delay = std::chrono::hours(1);
+  ASSERT_TRUE(control_->add(hang));
+  timeout_ = std::chrono::milliseconds(200);
+  const auto done = try_run("t4-x4", {"--library", FAKE_NVML_LIBRARY});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::kUnavailable);
+}
+
+TEST_F(Probe, ExplainsItself) {
+  EXPECT_THAT(run("none", {"--help"}).out, HasSubstr("usage: gpunode-probe"));
+  EXPECT_THAT(run("none", {"--version"}).out, HasSubstr("gpunode-probe "));
+  const auto wrong = run("none", {"--libary", "x"});
+  EXPECT_EQ(wrong.status, 64);
+  EXPECT_THAT(wrong.err, HasSubstr("--libary: not understood"));
+}
+
+}  // namespace
+}  // namespace gpunode::probe
