@@ -21,6 +21,7 @@
 #include "container/hook/confinement.h"
 #include "container/hook/container_state.h"
 #include "container/hook/permissions.h"
+#include "version.h"
 
 namespace gpunode::runtime {
 namespace {
@@ -150,8 +151,18 @@ std::span<const text::GoFlag> global_flags() {
                    .usage = "Accepted; there is nothing more to say"},
       text::GoFlag{.name = "quiet",
                    .kind = text::GoFlag::Kind::kBool,
-                   .usage = "Say only what went wrong"}};
+                   .usage = "Say only what went wrong"},
+      text::GoFlag{.name = "version",
+                   .kind = text::GoFlag::Kind::kBool,
+                   .aliases = {"v"},
+                   .usage = "Print the version"}};
   return kFlags;
+}
+
+/// As NVIDIA's, which adds its commit.
+int print_version() {
+  print(fmt::format("NVIDIA CDI Hook version {}\n", kVersion));
+  return kDone;
 }
 
 /// Specs live longer than programs: what a newer one asks of us must not keep
@@ -171,6 +182,7 @@ int run_hook(std::span<const std::string> arguments) {
       text::GoFlags::parse(global_flags(), arguments, no_environment);
   if (!flags) return refuse_kindly("No CDI hook specified");
   if (flags->asks_for_help()) return print_all_help();
+  if (flags->is_true("version")) return print_version();
   if (flags->is_true("quiet")) log::set_level(log::Level::kError);
   const std::vector<std::string>& rest = flags->arguments();
   if (rest.empty()) return refuse_kindly("No CDI hook specified");

@@ -1,5 +1,6 @@
 # The hooks of gpunode-runtime, and what their tests run in a container.
 add_library(runtime_hook STATIC hook.cc hook_command.cc report.cc rules.cc system_log.cc)
+target_include_directories(runtime_hook PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
 target_link_libraries(runtime_hook PUBLIC base_core base_host base_text container_hook
                       container_oci)
 

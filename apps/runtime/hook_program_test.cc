@@ -53,6 +53,18 @@ class HookProgram : public testing::Test {
   const HookFixture fixture_;
 };
 
+TEST_F(HookProgram, TellsItsVersionAsNvidiasDoes) {
+  for (const char* flag : {"--version", "-v", "-version"}) {
+    const auto done = fixture_.run({flag});
+    EXPECT_EQ(done.status, 0);
+    EXPECT_THAT(done.out,
+                testing::MatchesRegex("NVIDIA CDI Hook version [0-9.]+\n"));
+    EXPECT_EQ(done.err, "");
+  }
+  // After a hook's name it is a flag that no hook has.
+  EXPECT_EQ(fixture_.run({"noop", "--version"}).status, 1);
+}
+
 TEST_F(HookProgram, ThatIsNotKnownDoesNotStopAContainer) {
   const auto unknown = fixture_.run({"from-the-future", "--flag"});
   EXPECT_EQ(unknown.status, 0);

@@ -65,7 +65,12 @@ void apply_feature_flag(const std::string& flag, GeneratePlan& plan) {
   constexpr std::array<std::string_view, 3> kWithoutMeaning = {
       "disable-nvsandboxutils", "disable-nvsandbox-utils",
       "disable-multiple-csv-devices"};
-  if (flag == "enable-explicit-driver-libraries") {
+  if (flag == "enable-coherent-annotations") {
+    plan.warnings.emplace_back(
+        "feature flag enable-coherent-annotations is not served: no annotation "
+        "tells coherent GPUs (Grace) from others, and no further files are "
+        "written; NVIDIA's nvidia-ctk does that");
+  } else if (flag == "enable-explicit-driver-libraries") {
     plan.source.driver.with_loader_libraries = true;
   } else if (flag == "no-additional-gids-for-device-nodes") {
     plan.options.with_additional_gids = false;

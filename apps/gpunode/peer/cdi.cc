@@ -193,13 +193,6 @@ GenerateRequest request_of(const GoFlags& flags, const PeerContext& context) {
 
 Result<void> generate(const GoFlags& flags, PeerContext& context) {
   const GenerateRequest request = request_of(flags, context);
-  if (request.mode == "csv" || request.mode == "wsl") {
-    return Error(
-        ErrorCode::kUnsupported,
-        fmt::format("the discovery mode {} is for other platforms than "
-                    "this program is",
-                    request.mode));
-  }
   TRY(const OutputForm form, output_form(request.output, request.format));
   TRY(const GeneratePlan plan, plan_generate(request));
   if (!form.warning.empty()) context.log.warning(form.warning);

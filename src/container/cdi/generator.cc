@@ -295,6 +295,15 @@ std::string_view default_class(Mode mode) {
 Result<Mode> parse_mode(std::string_view name) {
   const auto* const found = std::ranges::find(kModes, name, &ModeName::name);
   if (found != kModes.end()) return found->mode;
+  if (name == "csv" || name == "wsl") {
+    return Error(
+        ErrorCode::kUnsupported,
+        fmt::format("discovery mode {} is not served: it is for {}; "
+                    "NVIDIA's nvidia-ctk writes such specs",
+                    name,
+                    name == "csv" ? "Tegra systems"
+                                  : "the Windows Subsystem for Linux"));
+  }
   return Error(ErrorCode::kInvalidArgument,
                fmt::format("invalid discovery mode: {}", name));
 }

@@ -56,7 +56,7 @@ struct GeneratorOptions {
 std::string_view default_class(Mode mode);
 
 /// "nvml" or "auto", "management", "gds", "mofed", "gdrcopy", "nvswitch",
-/// "imex"; kInvalidArgument for others.
+/// "imex"; kUnsupported for NVIDIA's csv and wsl, kInvalidArgument for others.
 Result<Mode> parse_mode(std::string_view name);
 
 /// The whole spec, tidy, of the lowest version. kNotFound if there is nothing

@@ -362,6 +362,10 @@ TEST(GeneratedSpec, OfOtherModesHasTheirNodes) {
   const auto unknown = parse_mode("foo");
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().message(), "invalid discovery mode: foo");
+  EXPECT_EQ(parse_mode("csv").error().message(),
+            "discovery mode csv is not served: it is for Tegra systems; "
+            "NVIDIA's nvidia-ctk writes such specs");
+  EXPECT_EQ(parse_mode("wsl").error().code(), ErrorCode::kUnsupported);
 }
 
 TEST(GeneratedSpec, ReadsBackWhateverItIs) {

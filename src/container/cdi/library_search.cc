@@ -207,12 +207,17 @@ void LibrarySearch::add_vdpau(const DriverDirectory& directory) {
 }
 
 void LibrarySearch::add_gbm(const DriverDirectory& directory) {
-  const std::string path =
-      joined_path(directory.path(), "gbm/nvidia-drm_gbm.so");
-  if (!search_.root.read_link(path)) return;
-  found_.links.push_back({path, "../libnvidia-allocator.so.1",
-                          capabilities_of_library("libnvidia-egl-gbm"),
-                          is_32bit_directory(directory.path())});
+  // GBM looks for its backend there, whether the host has the directory or not.
+  const std::string allocator = "libnvidia-allocator.so." + found_.version;
+  const bool has_allocator = std::ranges::any_of(
+      directory.entries(),
+      [&](const auto& entry) { return entry.name == allocator; });
+  if (!has_allocator) return;
+  found_.links.push_back(
+      {joined_path(directory.path(), "gbm/nvidia-drm_gbm.so"),
+       "../libnvidia-allocator.so.1",
+       capabilities_of_library("libnvidia-egl-gbm"),
+       is_32bit_directory(directory.path())});
 }
 
 void LibrarySearch::add_additional() {
