@@ -106,8 +106,10 @@ Result<void> run_refresh(const GenerateRequest& request,
     inform(fmt::format("{} is up to date", host.outside(form.path)));
     return {};
   }
+  // Not on /run only: --output may name any place, and so may the host's links.
   TRY_VOID(host::replace_host_file(
-      host, form.path, spec_text(*spec, form.is_json), {.mode = 0644}));
+      host, form.path, spec_text(*spec, form.is_json),
+      {.mode = 0644, .durability = host::Durability::kDurable}));
   inform(fmt::format("wrote {} for driver {}", host.outside(form.path),
                      found->driver.version));
   return print(

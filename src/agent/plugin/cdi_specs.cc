@@ -88,7 +88,10 @@ Result<void> replace_if_other(const host::HostRoot& host,
                               const std::string& path, std::string_view text) {
   const Result<std::string> present = host.read_file(path);
   if (present && *present == text) return {};
-  return host::replace_host_file(host, path, text, {.mode = kSpecMode});
+  // The directory is a setting, and need not be on /run.
+  return host::replace_host_file(
+      host, path, text,
+      {.mode = kSpecMode, .durability = host::Durability::kDurable});
 }
 
 cdi::FindingsSource source_of(const config::Settings& settings,
