@@ -1,5 +1,5 @@
-"""A container in a test machine, made as an engine makes it on a node with systemd: a bundle, then
-`create` and `start` of the runtime with the systemd cgroup driver, then `kill` and `delete`."""
+"""A container in a test machine, with the systemd cgroup driver. One is made as an engine makes it: a
+bundle, then `create` and `start` of the runtime, then `kill` and `delete`; the other by containerd."""
 
 import json
 import shlex
@@ -21,6 +21,7 @@ MOUNTS = (
      "options": ["nosuid", "noexec", "nodev", "ro"]},
 )
 NVIDIA_MAJOR = 195
+SEARCH_PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def config(name, args, environment, devices):
@@ -33,7 +34,7 @@ def config(name, args, environment, devices):
         "ociVersion": "1.0.2",
         "process": {
             "terminal": False, "user": {"uid": 0, "gid": 0}, "args": list(args), "cwd": "/",
-            "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", *environment],
+            "env": [SEARCH_PATH, *environment],
             "capabilities": {kind: list(CAPABILITIES)
                              for kind in ("bounding", "effective", "permitted")},
             "noNewPrivileges": True},
@@ -86,6 +87,10 @@ lowerdir=/disks/{self.root},upperdir={self.bundle}/upper,workdir={self.bundle}/w
         return (f"{self.runtime} --root {STATE} --log {self.bundle}/log.json --log-format json"
                 f" --systemd-cgroup {shlex.join(words)}")
 
+    def inside(self, *words):
+        """A program in it, as a line for the shell."""
+        return self.call("exec", self.name, *words)
+
     def start_script(self):
         """`create` and `start`; the container's output goes to a file."""
         return f"""
@@ -136,7 +141,7 @@ for gpu in $(seq 0 {count - 1}); do
   echo "$gpu: $( (exec 3<>/dev/nvidia$gpu) 2>&1)"
 done
 """
-        said = self.vm.sh(self.call("exec", self.name, "sh", "-c", script))
+        said = self.vm.sh(self.inside("sh", "-c", script))
         allowed = []
         for gpu, line in enumerate(said.splitlines()):
             if "No such device or address" in line:
@@ -144,3 +149,26 @@ done
             elif "Operation not permitted" not in line:
                 raise Failed(f"{self.name}: an open of GPU {line}")
         return allowed
+
+
+class EngineContainer(Container):
+    """By containerd and its shim, in a cgroup as its CRI part names them. It needs no image."""
+
+    def __init__(self, vm, name, root="debian11", args=("sleep", "infinity"), environment=()):
+        super().__init__(vm, name, root=root)
+        self.args, self.environment = args, environment
+
+    def start_script(self):
+        environment = " ".join(f"--env {shlex.quote(setting)}"
+                               for setting in (SEARCH_PATH, *self.environment))
+        return (f"ctr run --detach --runc-binary /usr/bin/gpunode-runtime --runc-systemd-cgroup"
+                f" --cgroup system.slice:cri-containerd:{self.name} {environment}"
+                f" --rootfs {self.bundle}/rootfs {self.name} {shlex.join(self.args)}")
+
+    def inside(self, *words):
+        return f"ctr task exec --exec-id vm {self.name} {shlex.join(words)}"
+
+    def close(self):
+        self.vm.run(f"ctr task kill --signal KILL {self.name}; ctr task delete {self.name};"
+                    f" ctr container delete {self.name}")
+        self.vm.sh(f"umount {self.bundle}/rootfs; rm -rf {self.bundle}")

@@ -11,7 +11,9 @@ import pathlib
 from machine import Failed, make_disk, run
 
 HERE = pathlib.Path(__file__).resolve().parent
-PROFILE = HERE.parent / "fixtures/profiles/t4-x4.json"
+PROFILES = HERE.parent / "fixtures/profiles"
+DRIVER = "t4-x4"  # The one that the machine boots with.
+OTHER_DRIVERS = ("a100-x8-mig-empty", "a100-x8-mig-mixed")
 GPUS = 4
 
 # What a driver's modules and packages do at boot, before anybody looks for GPUs.
@@ -26,9 +28,9 @@ Before=gpunode-cdi-refresh.service sysinit.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=cp -a /disks/node/driver/dev/. /dev/
-ExecStart=mount --bind /disks/node/driver/proc/driver /proc/driver
-ExecStart=mount --bind /disks/node/driver/sys/bus/pci/devices /sys/bus/pci/devices
+ExecStart=cp -a /etc/vm-driver/dev/. /dev/
+ExecStart=mount --bind /etc/vm-driver/proc/driver /proc/driver
+ExecStart=mount --bind /etc/vm-driver/sys/bus/pci/devices /sys/bus/pci/devices
 
 [Install]
 WantedBy=sysinit.target
@@ -38,7 +40,7 @@ WantedBy=sysinit.target
 # and are there too; ours are a mount.
 SERVICE_SEES_DRIVER = """\
 [Service]
-BindReadOnlyPaths=/disks/node/driver/proc/driver:/proc/driver
+BindReadOnlyPaths=/etc/vm-driver/proc/driver:/proc/driver
 """
 
 
@@ -62,12 +64,13 @@ class Build:
 
 
 def make_node_disk(build, directory):
-    """The run's disk: install/ for the node's root, and driver/."""
+    """The run's disk: install/ for the node's root, and drivers/NAME/."""
     stage = directory / "stage"
     run(["cmake", "--install", str(build.directory), "--prefix", "/usr", "--strip"],
         env={**os.environ, "DESTDIR": str(stage / "install")})
-    run([str(build.fake_nvml), "tree", "--profile", str(PROFILE), "--root", str(stage / "driver"),
-         "--library", str(build.nvml), "--copy", str(build.cuda)])
+    for name in (DRIVER, *OTHER_DRIVERS):
+        run([str(build.fake_nvml), "tree", "--profile", str(PROFILES / f"{name}.json"), "--root",
+             str(stage / "drivers" / name), "--library", str(build.nvml), "--copy", str(build.cuda)])
     return make_disk(directory / "node.img", stage, "node")
 
 
@@ -87,11 +90,40 @@ cat >/etc/systemd/system/gpunode-cdi-refresh.service.d/vm-driver.conf <<'UNIT'
 systemctl daemon-reload
 systemctl start local-fs.target
 cp -a /disks/node/install/. /
-cp -a /disks/node/driver/usr/. /usr/
+ln -s /disks/node/drivers/{DRIVER} /etc/vm-driver
+cp -a /etc/vm-driver/usr/. /usr/
 ldconfig
 systemctl daemon-reload
 systemctl enable --now vm-driver.service
 systemctl preset gpunode-cdi-refresh.service gpunode-cdi-refresh.path
+""")
+
+
+SHOW_DRIVER = """
+umount /proc/driver /sys/bus/pci/devices
+ln -sfn /disks/node/drivers/{name} /etc/vm-driver
+mount --bind /etc/vm-driver/proc/driver /proc/driver
+mount --bind /etc/vm-driver/sys/bus/pci/devices /sys/bus/pci/devices
+"""
+
+
+def use_driver(vm, name):
+    """Removes the driver that is there, with its nodes, and installs and loads another."""
+    vm.sh(f"""
+(cd /etc/vm-driver && find usr dev ! -type d) | (cd / && xargs rm -f)
+{SHOW_DRIVER.format(name=name)}
+cp -a /etc/vm-driver/usr/. /usr/
+cp -a /etc/vm-driver/dev/. /dev/
+ldconfig
+""")
+
+
+def change_mig(vm, name):
+    """Makes MIG devices as nvidia-smi does: the kernel has them at once, and nvidia-modprobe makes
+    their nodes one after the other."""
+    vm.sh(f"""
+{SHOW_DRIVER.format(name=name)}
+for node in /etc/vm-driver/dev/nvidia-caps/*; do cp -an "$node" /dev/nvidia-caps/; done
 """)
 
 
