@@ -50,8 +50,8 @@ class Build:
     def __init__(self, directory):
         self.directory = pathlib.Path(directory).resolve()
         self.shipped = [self.directory / "apps" / name for name in (
-            "gpunode/gpunode", "runtime/gpunode-runtime", "vectoradd/gpunode-vectoradd",
-            "agent/host/gpunode-agent")]
+            "gpunode/gpunode", "runtime/gpunode-runtime", "probe/gpunode-probe",
+            "vectoradd/gpunode-vectoradd", "agent/gpunode-agent", "agent/host/gpunode-agent")]
         self.cuda = self.directory / "tests/doubles/cuda/libcuda.so.1"
         self.nvml = self.directory / "tests/doubles/nvml/libnvidia-ml.so.1"
         self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
