@@ -241,44 +241,6 @@ TEST_F(Create, RequirementsAreKeptInEveryMode) {
   EXPECT_TRUE(is_untouched_);
 }
 
-TEST_F(Create, RequirementsOfGpusAreHeldAgainstThoseOfTheContainer) {
-  // GPU 0 is a T4 with driver 550, GPU 1 an H100; nobody knows the others'.
-  const auto bus = [this](unsigned gpu, const std::string& device) {
-    const std::string function =
-        "sys/bus/pci/devices/0000:0" + std::to_string(gpu) + ":00.0/";
-    host_.file(function + "vendor", "0x10de\n");
-    host_.file(function + "device", device + "\n");
-    host_.file(function + "class", "0x030200\n");
-  };
-  bus(0, "0x1eb8");
-  bus(1, "0x2330");
-  const auto ask = [this](const std::string& gpus, const std::string& what) {
-    const Json answer = after_env(
-        {"NVIDIA_VISIBLE_DEVICES=" + gpus, "NVIDIA_REQUIRE_X=" + what});
-    return answer.is_object() ? std::string("given")
-                              : answer.get<std::string>();
-  };
-  EXPECT_EQ(ask("1", "arch>=9.0"), "given");
-  EXPECT_EQ(log(), "");
-  EXPECT_THAT(ask("0", "arch>=9.0"),
-              HasSubstr("unsatisfied condition: arch>=9.0, please update your "
-                        "driver to a newer version, or use an earlier cuda "
-                        "container (here: driver 550.163.01, CUDA 12.4, arch "
-                        "7.5, brand nvidia or tesla)"));
-  EXPECT_THAT(ask("0,1", "arch>=9.0"), HasSubstr("arch 7.5"));
-  EXPECT_EQ(ask("0,1", "arch>=7.5"), "given");
-  EXPECT_THAT(ask("0", "brand=geforce"), HasSubstr("brand nvidia or tesla"));
-  EXPECT_EQ(ask("0", "cuda>=12.8 brand=tesla,driver>=550,driver<551"), "given");
-  EXPECT_THAT(log(),
-              AllOf(HasSubstr("cannot tell whether this host meets cuda"),
-                    HasSubstr("the container is started (here: driver "
-                              "550.163.01")));
-  EXPECT_THAT(ask("0", "cuda>=12.8 brand=tesla,driver>=470,driver<471"),
-              HasSubstr("requirement error"));
-  EXPECT_EQ(ask("3", "arch>=9.0"), "given");
-  EXPECT_THAT(log(), HasSubstr("arch unknown"));
-}
-
 TEST_F(Create, CapabilitiesChooseLibraries) {
   const std::string encode = "/usr/lib64/libnvidia-encode.so.550.163.01";
   EXPECT_THAT(mounts_of(after_env({"NVIDIA_VISIBLE_DEVICES=0"})),

@@ -15,9 +15,9 @@
 #include "agent/plugin/driver_remedy.h"
 #include "agent/plugin/known_gpus.h"
 #include "agent/plugin/plugin_directory.h"
+#include "agent/plugin/runtime_setting.h"
 #include "base/core/log.h"
 #include "base/host/start_up_pages.h"
-#include "container/oci/require_allocation.h"
 
 namespace gpunode::plugin {
 namespace {
@@ -81,7 +81,7 @@ Result<void> Agent::open() {
   TRY(directory_watch_, watch_plugin_directory(plugin_directory_));
   report_warnings(inputs_.command_line, inputs_.loaded);
   log::info("config", "Running with config:\n{}", dump_json(settings_));
-  TRY_VOID(tell_runtime());
+  TRY_VOID(tell_runtime(settings_));
   // The driver opens on its own thread while gRPC starts here.
   start_observer();
   TRY(context_, make_context(settings_));
@@ -92,25 +92,6 @@ Result<void> Agent::open() {
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
                           [this] { return view(); }));
-  return {};
-}
-
-Result<void> Agent::tell_runtime() const {
-  const host::HostRoot host(settings_.host_root);
-  const bool required = settings_.require_allocation;
-  if (auto told = oci::set_require_allocation(host, required); !told) {
-    auto error = std::move(told).error().with_context(
-        "tell gpunode-runtime whether allocations are required");
-    // Without the protection that was asked for nothing must start; one too
-    // many does no harm but to containers that are named.
-    if (required) return error;
-    log::warning("agent", "{}", error.message());
-  }
-  if (required) {
-    log::info("agent",
-              "require-allocation is on: gpunode-runtime gives containers what "
-              "was granted to them and nothing else");
-  }
   return {};
 }
 

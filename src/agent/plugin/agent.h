@@ -92,8 +92,6 @@ class Agent {
   void follow_mps_daemons();
   int poll_timeout_ms() const;
   void start_observer();
-  /// What the node's runtime is to know; it has no other way to ask.
-  Result<void> tell_runtime() const;
   Result<std::shared_ptr<const AnswerContext>> make_context(
       const config::Settings& settings);
   void adopt_context(std::shared_ptr<const AnswerContext> context);
