@@ -258,7 +258,7 @@ TEST(CdiTransform, MovesASpecToAnotherRoot) {
        R"("containerPath":"/lib/x"}]}}]})"}};
   const auto completed =
       gpunode({"cdi", "transform", "root", "--from", "/r", "--to", "/other",
-               "--input", tree.path("in.json")});
+               "--input", tree.path("in.json"), "--output", "-"});
   EXPECT_EQ(completed.status, 0) << completed.err;
   EXPECT_EQ(completed.out,
             R"({"cdiVersion":"0.3.0","kind":"a.b/c","devices":[{"name":"x",)"
@@ -292,6 +292,10 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{{"cdi", "generate", "--mode", "foo"},
                 64,
                 "invalid discovery mode: foo"},
+        Refused{{"cdi", "refresh", "--output", "-"},
+                64,
+                "refresh keeps a file: to see a spec, use gpunode cdi "
+                "generate"},
         Refused{{"cdi", "generate", "--format", "xml"},
                 64,
                 "invalid output format: xml"},

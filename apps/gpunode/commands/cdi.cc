@@ -47,7 +47,8 @@ void add_host_flags(CLI::App& verb, GenerateRequest& request) {
 
 void add_spec_flags(CLI::App& verb, GenerateRequest& request) {
   verb.add_option("--output,-o", request.output,
-                  "File to write; .json or .yaml tells the format");
+                  "File to write, - for standard output; .json or .yaml tells "
+                  "the format");
   verb.add_option("--format", request.format, "yaml or json");
   verb.add_option("--mode", request.mode,
                   "auto, nvml, management, gds, mofed, gdrcopy, nvswitch or "

@@ -197,9 +197,9 @@ Result<OutputForm> output_form(const std::string& output,
     return invalid(fmt::format("invalid output format: {}", format));
   }
   OutputForm form;
-  form.path = output;
   form.is_json = format == "json";
-  if (output.empty()) return form;
+  if (output.empty() || output == "-") return form;
+  form.path = output;
   const bool ends_in_json = ends_in_one_of(output, {".json"});
   const bool ends_in_yaml = ends_in_one_of(output, {".yaml", ".yml"});
   if (!ends_in_json && !ends_in_yaml) {

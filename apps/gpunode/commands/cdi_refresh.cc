@@ -76,6 +76,11 @@ Result<void> withdraw(const std::optional<cdi::Spec>& old,
 Result<void> run_refresh(const GenerateRequest& request,
                          const std::string& cache_path,
                          host::CommandRunner& runner) {
+  if (request.output == "-") {
+    return Error(ErrorCode::kInvalidArgument,
+                 "refresh keeps a file: to see a spec, use gpunode cdi "
+                 "generate");
+  }
   // A spec of the host's own place is the host's; one that is named is ours.
   const host::HostRoot host(request.output.empty() ? request.root : "/");
   const std::string wanted = request.output.empty()
