@@ -95,23 +95,28 @@ int fail(std::string_view name, const Error& error) {
   return kFailed;
 }
 
-/// Says what was left undone where somebody may see it. A hook that succeeds is
-/// not listened to by runc, and its engine's --log is read after failures only:
-/// what stays are the log that config.toml names and the system's.
-void tell(std::string_view name, const hook::ContainerState& state,
-          std::span<const std::string> warnings) {
-  if (warnings.empty()) return;
+/// Says what went wrong, or was left undone, where somebody may see it. runc
+/// does not listen to a hook that succeeds and crun to none, and an engine's
+/// --log is read after failures only: what stays are the log that config.toml
+/// names and the system's.
+void keep(std::string_view name, const hook::ContainerState& state,
+          std::span<const std::string> messages, int status) {
+  if (messages.empty()) return;
   Report report;
   if (const auto rules = load_rules()) {
     report.add_destination({rules->runtime.debug, false});
   }
   const std::string& container =
       state.bundle.empty() ? state.root : state.bundle;
-  for (const std::string& warning : warnings) {
-    log::warning("hook", "{}: {}", name, warning);
+  for (const std::string& message : messages) {
     const std::string line =
-        one_line(fmt::format("hook {}: {} ({})", name, warning, container));
-    report.warn(line);
+        one_line(fmt::format("hook {}: {} ({})", name, message, container));
+    if (status == kFailed) {
+      report.add_error(line);
+    } else {
+      log::warning("hook", "{}: {}", name, message);
+      report.warn(line);
+    }
     warn_system_log(line);
   }
   report.flush();
@@ -137,8 +142,12 @@ int run_command(const HookCommand& command,
   const auto state = read_state(request->state_path);
   if (!state) return fail(command.name, state.error());
   const auto warnings = carry_out(*request, *state);
-  if (!warnings) return fail(command.name, warnings.error());
-  tell(command.name, *state, *warnings);
+  if (!warnings) {
+    const std::array messages = {warnings.error().message()};
+    keep(command.name, *state, messages, kFailed);
+    return fail(command.name, warnings.error());
+  }
+  keep(command.name, *state, *warnings, kDone);
   return kDone;
 }
 

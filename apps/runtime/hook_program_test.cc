@@ -330,6 +330,23 @@ TEST_F(HookProgram, SaysWhatItLeftUndoneWhereItIsKept) {
                                HasSubstr(said), HasSubstr(where),
                                Not(HasSubstr("\n"))));
 
+    // Why it failed as well: crun passes on nothing that a hook says.
+    fixture_.tree().remove("bundle/runtime.log");
+    EXPECT_EQ(
+        fixture_.run_with_state({"noop"}, R"({"bundle":"/nonexistent/bundle"})")
+            .status,
+        0);
+    EXPECT_EQ(next_datagram(log), "");
+    EXPECT_EQ(
+        fixture_
+            .run_with_state({"apply"}, R"({"bundle":"/nonexistent/bundle"})")
+            .status,
+        1);
+    EXPECT_THAT(content(file),
+                testing::AllOf(HasSubstr("level=error"),
+                               HasSubstr("/nonexistent/bundle/config.json")));
+    EXPECT_THAT(next_datagram(log), HasSubstr("hook apply: "));
+
     // Nothing to say: no file is opened, nobody is told.
     fixture_.remove("etc/evil\n");
     fixture_.tree().remove("bundle/runtime.log");

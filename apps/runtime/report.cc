@@ -81,6 +81,10 @@ void Report::warn(std::string_view message) {
   lines_.push_back({"warning", one_line(message)});
 }
 
+void Report::add_error(std::string_view message) {
+  lines_.push_back({"error", one_line(message)});
+}
+
 void Report::flush() {
   if (lines_.empty()) return;
   for (const Destination& destination : destinations_) {
@@ -94,7 +98,7 @@ void Report::flush() {
 }
 
 void Report::fail(std::string_view message) {
-  lines_.push_back({"error", one_line(message)});
+  add_error(message);
   write_all(STDERR_FILENO, formatted("error", lines_.back().message, false));
   flush();
 }

@@ -25,6 +25,9 @@ class Report {
 
   void warn(std::string_view message);
 
+  /// For the files alone; somebody else says it on standard error.
+  void add_error(std::string_view message);
+
   /// Writes what was collected. Files that cannot be written are passed over:
   /// there is nobody to tell.
   void flush();

@@ -45,6 +45,12 @@ bool is_usable(const std::string& path) {
   return !path.empty() && path.find('\0') == std::string::npos;
 }
 
+/// A path that was written into config.json: relative ones are the bundle's.
+std::string in_bundle(const ContainerState& state, const std::string& path) {
+  if (path.starts_with('/') || state.bundle.empty()) return path;
+  return state.bundle + "/" + path;
+}
+
 }  // namespace
 
 Result<ContainerState> parse_container_state(std::string_view json) {
@@ -82,7 +88,9 @@ Result<std::string> parse_root_path(std::string_view json) {
 }
 
 Result<host::RootDirectory> open_container_root(const ContainerState& state) {
-  if (!state.root.empty()) return host::RootDirectory::open(state.root);
+  if (!state.root.empty()) {
+    return host::RootDirectory::open(in_bundle(state, state.root));
+  }
   const std::string config = state.bundle + "/config.json";
   // The bundle is the runtime's, not the image's: opened as it is named.
   const UniqueFd fd(::open(config.c_str(), O_PATH | O_CLOEXEC));
@@ -90,9 +98,8 @@ Result<host::RootDirectory> open_container_root(const ContainerState& state) {
   TRY(const UniqueFd file, host::reopen_file(fd, config));
   TRY(const std::string text,
       host::read_all(file.get(), kMaxConfigBytes, config));
-  TRY(std::string path, parse_root_path(text));
-  if (!path.starts_with('/')) path = state.bundle + "/" + path;
-  return host::RootDirectory::open(path);
+  TRY(const std::string path, parse_root_path(text));
+  return host::RootDirectory::open(in_bundle(state, path));
 }
 
 }  // namespace gpunode::hook

@@ -13,7 +13,9 @@ namespace gpunode::hook {
 /// The OCI state (runtime-spec, "State"), as far as we need it.
 struct ContainerState {
   std::string bundle;
-  std::string root;  ///< Absolute; crun gives it, runc does not.
+  /// config.json's, so it may be relative to the bundle; crun gives it, runc
+  /// does not.
+  std::string root;
 };
 
 /// At most this much is read of a state.

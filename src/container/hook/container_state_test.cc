@@ -56,6 +56,15 @@ TEST(ContainerState, WithARootNeedsNoConfigJson) {
   EXPECT_FALSE(open_container_root({"/nonexistent", ""}));
 }
 
+TEST(ContainerState, HasTheRootThatConfigJsonSaidToCrun) {
+  // crun copies root.path; containerd writes a relative one.
+  const host::HostTree tree{{"bundle/rootfs/here", "relative"}};
+  const auto root = open_container_root({tree.path("bundle"), "rootfs"});
+  ASSERT_TRUE(root) << root.error().message();
+  EXPECT_EQ(*root->read_file("here", 100), "relative");
+  EXPECT_FALSE(open_container_root({"", "rootfs"}));
+}
+
 TEST(ContainerState, OfTheHostsRootIsRefused) {
   EXPECT_FALSE(open_container_root({"/x", "/"}));
   const host::HostTree tree{{"config.json", R"({"root":{"path":"/"}})"}};
