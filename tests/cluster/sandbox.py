@@ -1,4 +1,4 @@
-"""The machine inside the machine in which a cluster runs, and its end.
+"""The machine inside the machine in which a cluster runs, and its end. tests/engines has its own.
 
 The cluster lives in PID, mount, network, IPC and UTS namespaces of its own. So its ports are free,
 its /dev, /run and /var/lib/kubelet are not the machine's, and its end is the kernel's work: when
@@ -78,9 +78,10 @@ def remove_cgroup(name):
 class Run:
     """One run's directory, lock and cgroup, outside the namespaces."""
 
-    def __init__(self, base=None):
+    def __init__(self, base=None, name=BASE):
+        """`name`: of what runs; its runs, living and killed, are nobody else's business."""
         base = base or os.environ.get("GPUNODE_CLUSTER_DIR") or "/var/tmp"
-        self.base = pathlib.Path(base) / BASE
+        self.base = pathlib.Path(base) / name
         try:
             self.base.mkdir(mode=0o755, parents=True, exist_ok=True)
         except OSError as error:
@@ -89,7 +90,7 @@ class Run:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=self.base))
         self.directory.chmod(0o755)
         self.lock = self.take_lock(self.directory)
-        self.cgroup = f"{BASE}-{self.directory.name}"
+        self.cgroup = self.cgroup_of(self.directory)
         self.child = None
 
     @staticmethod
@@ -111,9 +112,13 @@ class Run:
                     self.remove(directory)
 
     @staticmethod
+    def cgroup_of(directory):
+        return f"{directory.parent.name}-{directory.name}"
+
+    @staticmethod
     def remove(directory):
         """Removes a run's cgroup, its mount points and its directory, which knows both."""
-        remove_cgroup(f"{BASE}-{directory.name}")
+        remove_cgroup(Run.cgroup_of(directory))
         for path in FIXED_DIRECTORIES:
             if (directory / "made" / pathlib.Path(path).name).exists():
                 try:

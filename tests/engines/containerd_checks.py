@@ -1,0 +1,94 @@
+"""containerd 1.6, 1.7 and 2.x: configured by `gpunode runtime configure`, then asked as a kubelet
+asks, for a container that wants a GPU."""
+
+import os
+import re
+
+from claims import check, expect
+from containerd import Containerd
+from process import Failed, run
+from runtime_checks import COMPUTES, script_for
+
+VERSIONS = ("1.6", "1.7", "2")
+
+
+def expect_computes(containerd, *options):
+    said = containerd.run(script_for(containerd.node, COMPUTES), *options)
+    expect("Test PASSED" in said, f"{containerd.name()}: {said}")
+
+
+def expect_no_gpu(containerd, *options):
+    said = containerd.run("/busybox ls /dev; /busybox echo that is all", *options)
+    expect("that is all" in said and "nvidia" not in said, f"{containerd.name()}: {said}")
+
+
+def runtimes_of(dump):
+    """The values of default_runtime_name and of every BinaryName that is set."""
+    return [re.findall(key + r" = ['\"]([^'\"]+)", dump)
+            for key in ("default_runtime_name", "BinaryName")]
+
+
+def claim_of_default_runtime(version):
+    def claim(node):
+        node.spec_is_gone()
+        with Containerd(node, version) as containerd:
+            before = containerd.dump()
+            containerd.configure("--set-as-default")
+            default, binaries = runtimes_of(containerd.dump())
+            expect(default == ["nvidia"], f"the default runtime is {default}")
+            expect(sorted(binaries) == sorted([str(containerd.runc), str(node.build.runtime)]),
+                   f"the runtimes are {binaries}")
+            containerd.start()
+            expect_computes(containerd, "--env", "NVIDIA_VISIBLE_DEVICES=0")
+            expect_no_gpu(containerd)
+            containerd.configure("--undo")
+            expect(containerd.dump() == before, "--undo leaves another configuration behind")
+            return containerd.name()
+    return claim
+
+
+def claim_of_cdi(version):
+    def claim(node):
+        node.generate_spec()
+        with Containerd(node, version) as containerd:
+            containerd.configure("--cdi")
+            containerd.start()
+            # By runc alone: what the container has, it has from containerd.
+            plain = ("--handler", "runc")
+            expect_computes(containerd, *plain, "--cdi", "nvidia.com/gpu=0")
+            expect_computes(containerd, *plain, "--annotation",
+                            "cdi.k8s.io/test=nvidia.com/gpu=0")
+            expect_no_gpu(containerd, *plain)
+            try:
+                containerd.run("true", *plain, "--cdi", "nvidia.com/gpu=7")
+            except Failed as error:
+                expect("nvidia.com/gpu=7" in str(error), error)
+            else:
+                raise Failed("nvidia.com/gpu=7 was given")
+            return containerd.name()
+    return claim
+
+
+for number in VERSIONS:
+    check(f"containerd {number}: configured as default runtime, a Pod gets the GPU it asks for, and"
+          " who asks for none gets none; undone, the configuration is what it was")(
+              claim_of_default_runtime(number))
+for number in VERSIONS[1:]:
+    check(f"containerd {number}: configured for CDI, it injects the GPU of a generated spec itself")(
+        claim_of_cdi(number))
+
+
+@check("container_engines_test: each containerd understands every change, and nothing else")
+def engines_test(node):
+    """The same cases that skip in T0 for want of these programs."""
+    variables = {"GPUNODE_CONTAINERD": "1.6", "GPUNODE_CONTAINERD_1_7": "1.7",
+                 "GPUNODE_CONTAINERD_2": "2"}
+    environment = {variable: str(node.part(f"containerd-{version}", "containerd"))
+                   for variable, version in variables.items()}
+    done = run([str(node.build.engines_test), "--gtest_filter=*RealContainerd*"], timeout=300,
+               env={**os.environ, **environment}, check=False)
+    expect(done.returncode == 0, done.stdout[-3000:])
+    expect("no containerd" not in done.stdout, "a case was skipped for want of a containerd")
+    passed, skipped = (len(re.findall(pattern, done.stdout)) for pattern in (
+        r"\[       OK \] \S+ \(", r"\[  SKIPPED \] \S+ \("))
+    return f"{passed} cases passed, {skipped} do not apply to a version"
