@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/text/base64.h"
 #include "base/text/json_reader.h"
 
 namespace gpunode::oci {
@@ -83,26 +84,6 @@ Result<std::pair<std::string, std::string>> read_pair(std::string_view bytes) {
   }
 }
 
-std::optional<std::string> decode_base64(std::string_view text) {
-  while (text.ends_with('=')) text.remove_suffix(1);
-  std::string out;
-  out.reserve(text.size() * 3 / 4);
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  unsigned bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    const std::size_t digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    bits = (bits << 6U) | static_cast<unsigned>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>((bits >> count) & 0xffU);
-  }
-  return out;
-}
-
 /// Goes into the member `name` of an object; calls `use` with its value to
 /// read. Other members are passed.
 template <class Use>
@@ -174,7 +155,7 @@ class RecordReader {
     TRY_VOID(with_members(reader_, read_member));
     if (uid != pod_uid_ || container != container_name_) return {};
     if (!response) return unknown_form();
-    const auto bytes = decode_base64(*response);
+    const auto bytes = text::decode_base64(*response);
     if (!bytes) return not_a_response();
     return add_allocate_response(*bytes, grant_);
   }

@@ -1,0 +1,339 @@
+// What src/k8s/api may expect of an API server: the same claims on the double
+// and, with GPUNODE_TEST_KUBECONFIG, on a real one (tests/cluster/api_run.py).
+#include <unistd.h>
+
+#include <condition_variable>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/core/mutex.h"
+#include "base/host/command_runner.h"
+#include "k8s/api/client.h"
+#include "k8s/api/event.h"
+#include "k8s/api/fixed_credentials.h"
+#include "k8s/api/kubeconfig_credentials.h"
+#include "k8s/api/watcher.h"
+#include "tests/doubles/apiserver/api_server_double.h"
+
+namespace gpunode::kube {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  return value == nullptr ? "" : value;
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream out;
+  out << file.rdbuf();
+  return out.str();
+}
+
+/// What the watch told, a line each.
+class Told final : public WatchHandler {
+ public:
+  void replaced(std::vector<std::string> objects) override {
+    add("replaced " + std::to_string(objects.size()));
+  }
+  void changed(std::string object) override {
+    const auto meta = read_object_meta(object);
+    add("changed " + (meta ? meta->labels.at("a") : meta.error().message()));
+  }
+  void removed(std::string) override { add("removed"); }
+  void troubled(const Error& why, milliseconds) override {
+    add("troubled " + why.message());
+  }
+
+  /// The next line that does not begin with `passed`.
+  std::string next(const std::string& passed = "\n") {
+    const MutexLock lock(mutex_);
+    for (;;) {
+      while (next_ == lines_.size()) news_.wait(mutex_);
+      const std::string& line = lines_[next_++];
+      if (!line.starts_with(passed)) return line;
+    }
+  }
+
+ private:
+  void add(std::string line) {
+    const MutexLock lock(mutex_);
+    lines_.push_back(std::move(line));
+    news_.notify_all();
+  }
+
+  Mutex mutex_;
+  std::condition_variable_any news_;
+  std::vector<std::string> lines_ GUARDED_BY(mutex_);
+  std::size_t next_ GUARDED_BY(mutex_) = 0;
+};
+
+class ApiContract : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto made = http::Cancellation::make();
+    ASSERT_TRUE(made);
+    cancellation_.emplace(*std::move(made));
+    const std::string path = variable("GPUNODE_TEST_KUBECONFIG");
+    if (path.empty()) {
+      double_ = std::make_unique<ApiServerDouble>();
+      credentials_ = std::make_unique<FixedCredentials>(double_->port());
+    } else {
+      credentials_ = of_kubeconfig(path);
+      ASSERT_TRUE(credentials_);
+    }
+    client_.emplace(*credentials_, nullptr);
+    (void)client_->remove(nodes(), {"", "contract"});
+    (void)client_->remove(config_maps(), {"default", "contract"});
+  }
+
+  std::unique_ptr<Credentials> of_kubeconfig(const std::string& path) {
+    auto config = parse_kubeconfig(text_of(path), path);
+    if (!config) {
+      ADD_FAILURE() << config.error().message();
+      return nullptr;
+    }
+    return std::make_unique<KubeconfigCredentials>(
+        *std::move(config), host::HostRoot(), runner_,
+        std::vector<std::string>{"PATH=/usr/bin"},
+        [] { return std::chrono::system_clock::now(); });
+  }
+
+  bool is_real() const { return double_ == nullptr; }
+
+  host::SystemCommandRunner runner_;
+  std::unique_ptr<ApiServerDouble> double_;
+  std::unique_ptr<Credentials> credentials_;
+  std::optional<http::Cancellation> cancellation_;
+  std::optional<Client> client_;
+};
+
+const ObjectKey kMap{"default", "contract"};
+const ObjectKey kNode{"", "contract"};
+
+std::string map_json(const std::string& data) {
+  return R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":)"
+         R"("contract","namespace":"default"},"data":)" +
+         data + "}";
+}
+
+std::string node_json(const std::string& label) {
+  return R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"contract",)"
+         R"("labels":{"a":")" +
+         label + R"("}}})";
+}
+
+TEST_F(ApiContract, ObjectsAreMadeReadChangedAndRemoved) {
+  EXPECT_EQ(client_->get(config_maps(), kMap).error().code(),
+            ErrorCode::kNotFound);
+  const auto made = client_->create(config_maps(), "default",
+                                    map_json(R"({"a":"1","b":"2"})"));
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(
+      client_->create(config_maps(), "default", map_json("{}")).error().code(),
+      ErrorCode::kAlreadyExists);
+  const auto changed = client_->merge_patch(config_maps(), kMap,
+                                            R"({"data":{"a":null,"c":"3"}})");
+  ASSERT_TRUE(changed) << changed.error().message();
+  const auto read = client_->get(config_maps(), kMap);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_THAT(*read, HasSubstr(R"("data":{"b":"2","c":"3"})"));
+  EXPECT_TRUE(client_->remove(config_maps(), kMap));
+  EXPECT_EQ(client_->remove(config_maps(), kMap).error().code(),
+            ErrorCode::kNotFound);
+  EXPECT_EQ(client_->merge_patch(config_maps(), kMap, "{}").error().code(),
+            ErrorCode::kNotFound);
+  EXPECT_EQ(
+      client_->create(config_maps(), "default", "{not json").error().code(),
+      ErrorCode::kInvalidArgument);
+}
+
+TEST_F(ApiContract, MetadataAloneIsLess) {
+  ASSERT_TRUE(
+      client_->create(config_maps(), "default", map_json(R"({"a":"much"})")));
+  const auto meta = client_->get(config_maps(), kMap, Detail::kMetadata);
+  ASSERT_TRUE(meta) << meta.error().message();
+  EXPECT_EQ(read_object_meta(*meta)->name, "contract");
+  if (is_real()) {  // The double gives more than is asked for.
+    EXPECT_THAT(*meta, Not(HasSubstr("\"data\"")));
+  }
+}
+
+TEST_F(ApiContract, AnApplierOwnsWhatItNames) {
+  const auto apply = [&](const std::string& data, const std::string& manager,
+                         bool force) {
+    return client_->apply(config_maps(), kMap, map_json(data), manager, force);
+  };
+  const auto made = apply(R"({"a":"1","b":"2"})", "one", false);
+  ASSERT_TRUE(made) << made.error().message();
+  ASSERT_TRUE(apply(R"({"c":"3"})", "two", false));
+  // What it does not name any more goes; what others own stays.
+  ASSERT_TRUE(apply(R"({"a":"1"})", "one", false));
+  EXPECT_THAT(*client_->get(config_maps(), kMap),
+              HasSubstr(R"("data":{"a":"1","c":"3"})"));
+  const auto conflict = apply(R"({"a":"9","c":"3"})", "two", false);
+  ASSERT_FALSE(conflict);
+  EXPECT_EQ(conflict.error().code(), ErrorCode::kAlreadyExists);
+  EXPECT_THAT(conflict.error().message(), HasSubstr("conflict with \"one\""));
+  const auto forced = apply(R"({"a":"9","c":"3"})", "two", true);
+  ASSERT_TRUE(forced) << forced.error().message();
+  EXPECT_THAT(*client_->get(config_maps(), kMap),
+              HasSubstr(R"("data":{"a":"9","c":"3"})"));
+}
+
+TEST_F(ApiContract, EventsAreCounted) {
+  FakeClock clock;
+  EventRecorder recorder(*client_, {"gpunode.io/test", "contract"}, clock,
+                         [] { return std::chrono::system_clock::now(); });
+  const EventText text{
+      {"v1", "Node", "", "contract", "uid"}, true, "Contract", "Test", "words"};
+  for (int i = 0; i < 2; ++i) {
+    const auto recorded = recorder.record(text);
+    ASSERT_TRUE(recorded) << recorded.error().message();
+    clock.advance(std::chrono::minutes(2));
+  }
+  Selection all;
+  all.space = "default";
+  const auto list = client_->list(events(), all);
+  ASSERT_TRUE(list) << list.error().message();
+  EXPECT_THAT(list->objects,
+              testing::Contains(AllOf(HasSubstr(R"("note":"words")"),
+                                      HasSubstr(R"("count":2)"),
+                                      HasSubstr(R"("type":"Warning")"))));
+}
+
+TEST_F(ApiContract, TypesAreDiscovered) {
+  EXPECT_TRUE(*client_->has_resource(nodes()));
+  EXPECT_TRUE(*client_->has_resource(events()));
+  EXPECT_FALSE(*client_->has_resource(node_features()));
+}
+
+/// A watch of the Node on a thread, as an agent has it.
+class WatchContract : public ApiContract {
+ protected:
+  void SetUp() override {
+    ApiContract::SetUp();
+    watching_.emplace(*credentials_, &*cancellation_);
+    thread_ = std::thread([this] {
+      Watcher watcher(
+          *watching_, clock_, [] { return 0.0; },
+          [this](milliseconds time) {
+            return http::pause(time, &*cancellation_);
+          });
+      Selection selection;
+      selection.field_selector = "metadata.name=contract";
+      selection.detail = Detail::kMetadata;
+      watcher.run(nodes(), selection, told_);
+    });
+    EXPECT_EQ(told_.next(), "replaced 0");
+  }
+
+  void TearDown() override {
+    cancellation_->cancel();
+    thread_.join();
+  }
+
+  SystemClock clock_;
+  std::optional<Client> watching_;
+  Told told_;
+  std::thread thread_;
+};
+
+TEST_F(WatchContract, ANodeIsFollowed) {
+  const auto made = client_->create(nodes(), "", node_json("1"));
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(told_.next(), "changed 1");
+  ASSERT_TRUE(client_->merge_patch(nodes(), kNode,
+                                   R"({"metadata":{"labels":{"a":"2"}}})"));
+  EXPECT_EQ(told_.next("changed 1"), "changed 2");
+  ASSERT_TRUE(client_->remove(nodes(), kNode));
+  EXPECT_EQ(told_.next("changed 2"), "removed");
+}
+
+TEST_F(WatchContract, ARestartOfTheServerIsSurvived) {
+  const std::string restart = variable("GPUNODE_TEST_RESTART");
+  if (restart.empty()) {
+    GTEST_SKIP() << "only with a real server that may be restarted: "
+                    "tests/cluster/api_run.py";
+  }
+  ASSERT_TRUE(client_->create(nodes(), "", node_json("1")));
+  EXPECT_EQ(told_.next(), "changed 1");
+  std::ofstream(restart) << "restart\n";  // A FIFO; its reader restarts.
+  EXPECT_THAT(told_.next("changed 1"), testing::StartsWith("troubled "));
+  // Our other connection ended too: it is made anew without a word.
+  for (;;) {
+    const auto changed = client_->merge_patch(
+        nodes(), kNode, R"({"metadata":{"labels":{"a":"2"}}})");
+    if (changed) break;
+    ASSERT_EQ(changed.error().code(), ErrorCode::kUnavailable)
+        << changed.error().message();
+    ASSERT_TRUE(http::pause(milliseconds(200), nullptr));
+  }
+  std::string line;
+  do {
+    line = told_.next();
+  } while (line != "changed 2" && line != "replaced 1");
+}
+
+TEST_F(ApiContract, WithoutTheRightItSaysWhich) {
+  const std::string path = variable("GPUNODE_TEST_KUBECONFIG_LIMITED");
+  if (path.empty()) {
+    GTEST_SKIP() << "only with a real server: tests/cluster/api_run.py";
+  }
+  const auto limited = of_kubeconfig(path);
+  ASSERT_TRUE(limited);
+  Client client(*limited, nullptr);
+  const auto got = client.get(nodes(), kNode);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_THAT(got.error().message(),
+              HasSubstr("403 Forbidden: nodes \"contract\" is forbidden: User "
+                        "\"nobody\" cannot get resource \"nodes\""));
+}
+
+TEST_F(ApiContract, ATokenThatWasReplacedIsReadAnew) {
+  const std::string path = variable("GPUNODE_TEST_KUBECONFIG_ROTATED");
+  if (path.empty()) {
+    GTEST_SKIP() << "only with a real server: tests/cluster/api_run.py";
+  }
+  // Its tokenFile holds a token that the server never knew.
+  const auto rotated = of_kubeconfig(path);
+  ASSERT_TRUE(rotated);
+  Client client(*rotated, nullptr);
+  const auto refused = client.get_path("/api/v1/namespaces/default");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPermissionDenied);
+  std::ofstream(variable("GPUNODE_TEST_TOKEN_FILE"))
+      << variable("GPUNODE_TEST_TOKEN");
+  const auto got = client.get_path("/api/v1/namespaces/default");
+  EXPECT_TRUE(got) << got.error().message();
+}
+
+TEST_F(ApiContract, AServerWithAnotherCertificateIsNotTrusted) {
+  const std::string path = variable("GPUNODE_TEST_KUBECONFIG_UNTRUSTED");
+  if (path.empty()) {
+    GTEST_SKIP() << "only with a real server: tests/cluster/api_run.py";
+  }
+  const auto untrusted = of_kubeconfig(path);
+  ASSERT_TRUE(untrusted);
+  Client client(*untrusted, nullptr);
+  const auto got = client.get(nodes(), kNode);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_THAT(got.error().message(), HasSubstr("not trusted here"));
+}
+
+}  // namespace
+}  // namespace gpunode::kube
