@@ -123,7 +123,7 @@ class Apt:
             raise PartsError(f"apt-get {words[0]}: not done after {TIME_LIMIT} s") from error
         if done.returncode != 0:
             said = [line for line in done.stderr.splitlines() if line[:2] in ("E:", "W:", "Er")]
-            raise PartsError(f"apt-get {words[0]} from {mirror()}: {(said or ['failed'])[-1]}")
+            raise PartsError(f"apt-get {words[0]} from {mirror()}: {(said or ['failed'])[0]}")
 
     def download(self, packages):
         """The packages' files."""
