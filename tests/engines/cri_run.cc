@@ -10,6 +10,7 @@
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,11 +19,13 @@
 #include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
 
+#include "base/core/result.h"
 #include "tests/engines/cri.grpc.pb.h"
 
+namespace gpunode {
 namespace {
 
-namespace cri = runtime::v1;
+namespace cri = ::runtime::v1;
 
 constexpr int kNotRun = 125;
 constexpr int kExited = 2;  // ContainerState
@@ -42,15 +45,16 @@ struct Asked {
   std::vector<std::string> command;
 };
 
-struct NotRun {
-  std::string why;
-};
-
-std::pair<std::string, std::string> split(const std::string& pair) {
+/// What "--env K=V" and its like say.
+Result<std::pair<std::string, std::string>> split(const std::string& pair) {
   const std::size_t at = pair.find('=');
-  if (at == std::string::npos) throw NotRun{pair + " has no ="};
-  return {pair.substr(0, at), pair.substr(at + 1)};
+  if (at == std::string::npos) {
+    return Error(ErrorCode::kInvalidArgument, pair + " has no =");
+  }
+  return std::make_pair(pair.substr(0, at), pair.substr(at + 1));
 }
+
+using Stub = cri::RuntimeService::Stub;
 
 class Engine {
  public:
@@ -59,145 +63,134 @@ class Engine {
             "unix:" + socket, grpc::InsecureChannelCredentials()))) {}
 
   template <class Request, class Response>
-  void call(const char* what,
-            grpc::Status (cri::RuntimeService::Stub::*method)(
-                grpc::ClientContext*, const Request&, Response*),
-            const Request& request, Response& response) {
+  Result<Response> call(const char* what,
+                        grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                     const Request&, Response*),
+                        const Request& request) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kTimeLimit);
     context.set_wait_for_ready(true);
+    Response response;
     const grpc::Status status =
         ((*stub_).*method)(&context, request, &response);
-    if (!status.ok()) throw NotRun{what + (": " + status.error_message())};
+    if (status.ok()) return response;
+    return Error(ErrorCode::kUnavailable,
+                 what + (": " + status.error_message()));
   }
 
  private:
-  std::unique_ptr<cri::RuntimeService::Stub> stub_;
+  std::unique_ptr<Stub> stub_;
 };
 
-using Stub = cri::RuntimeService::Stub;
+cri::PodSandboxConfig pod_of(const Asked& asked) {
+  cri::PodSandboxConfig pod;
+  const std::string name = "pod-" + std::to_string(::getpid());
+  pod.mutable_metadata()->set_name(name);
+  pod.mutable_metadata()->set_uid(name);
+  pod.mutable_metadata()->set_namespace_("default");
+  pod.set_log_directory(asked.log_directory);
+  auto* own = pod.mutable_linux();
+  own->set_cgroup_parent(asked.cgroup_parent);
+  // The node's network: there is no network plugin here.
+  own->mutable_security_context()->mutable_namespace_options()->set_network(
+      cri::NODE);
+  return pod;
+}
 
-class Pod {
- public:
-  Pod(Engine& engine, const Asked& asked) : engine_(engine) {
-    const std::string name = "pod-" + std::to_string(::getpid());
-    config_.mutable_metadata()->set_name(name);
-    config_.mutable_metadata()->set_uid(name);
-    config_.mutable_metadata()->set_namespace_("default");
-    config_.set_log_directory(asked.log_directory);
-    auto* own = config_.mutable_linux();
-    own->set_cgroup_parent(asked.cgroup_parent);
-    // The node's network: there is no network plugin here.
-    own->mutable_security_context()->mutable_namespace_options()->set_network(
-        cri::NODE);
-    cri::RunPodSandboxRequest request;
-    *request.mutable_config() = config_;
-    request.set_runtime_handler(asked.handler);
-    cri::RunPodSandboxResponse response;
-    engine_.call("RunPodSandbox", &Stub::RunPodSandbox, request, response);
-    id_.set_pod_sandbox_id(response.pod_sandbox_id());
+Result<cri::ContainerConfig> container_of(const Asked& asked) {
+  cri::ContainerConfig config;
+  config.mutable_metadata()->set_name("container");
+  config.mutable_image()->set_image(asked.image);
+  config.set_log_path("container.log");
+  config.mutable_linux()
+      ->mutable_security_context()
+      ->mutable_namespace_options()
+      ->set_network(cri::NODE);
+  for (const std::string& word : asked.command) config.add_command(word);
+  for (const std::string& pair : asked.environment) {
+    TRY(const auto variable, split(pair));
+    auto* added = config.add_envs();
+    added->set_key(variable.first);
+    added->set_value(variable.second);
   }
-  Pod(const Pod&) = delete;
-  Pod& operator=(const Pod&) = delete;
-
-  void end() {
-    cri::Empty nothing;
-    engine_.call("StopPodSandbox", &Stub::StopPodSandbox, id_, nothing);
-    engine_.call("RemovePodSandbox", &Stub::RemovePodSandbox, id_, nothing);
+  for (const std::string& pair : asked.annotations) {
+    TRY(const auto annotation, split(pair));
+    (*config.mutable_annotations())[annotation.first] = annotation.second;
   }
-
-  /// Runs the container to its end; its exit code.
-  int run(const Asked& asked) {
-    cri::CreateContainerRequest request;
-    request.set_pod_sandbox_id(id_.pod_sandbox_id());
-    *request.mutable_sandbox_config() = config_;
-    describe(asked, *request.mutable_config());
-    cri::CreateContainerResponse created;
-    engine_.call("CreateContainer", &Stub::CreateContainer, request, created);
-    cri::ContainerRequest container;
-    container.set_container_id(created.container_id());
-    cri::Empty nothing;
-    engine_.call("StartContainer", &Stub::StartContainer, container, nothing);
-    const auto limit = std::chrono::steady_clock::now() + kTimeLimit;
-    while (std::chrono::steady_clock::now() < limit) {
-      cri::ContainerStatusResponse now;
-      engine_.call("ContainerStatus", &Stub::ContainerStatus, container, now);
-      if (now.status().state() == kExited) return now.status().exit_code();
-      std::this_thread::sleep_for(kPause);
-    }
-    throw NotRun{"the container did not end"};
+  for (const std::string& name : asked.cdi_devices) {
+    config.add_cdi_devices()->set_name(name);
   }
+  return config;
+}
 
- private:
-  static void describe(const Asked& asked, cri::ContainerConfig& config) {
-    config.mutable_metadata()->set_name("container");
-    config.mutable_image()->set_image(asked.image);
-    config.set_log_path("container.log");
-    config.mutable_linux()
-        ->mutable_security_context()
-        ->mutable_namespace_options()
-        ->set_network(cri::NODE);
-    for (const std::string& word : asked.command) config.add_command(word);
-    for (const std::string& pair : asked.environment) {
-      auto* variable = config.add_envs();
-      std::tie(*variable->mutable_key(), *variable->mutable_value()) =
-          split(pair);
-    }
-    for (const std::string& pair : asked.annotations) {
-      auto [key, value] = split(pair);
-      (*config.mutable_annotations())[key] = value;
-    }
-    for (const std::string& name : asked.cdi_devices) {
-      config.add_cdi_devices()->set_name(name);
-    }
+/// Runs the container in the Pod to its end; its exit code.
+Result<int> run_in(Engine& engine, const Asked& asked,
+                   const cri::PodSandboxConfig& pod, const std::string& id) {
+  cri::CreateContainerRequest request;
+  request.set_pod_sandbox_id(id);
+  *request.mutable_sandbox_config() = pod;
+  TRY(*request.mutable_config(), container_of(asked));
+  TRY(const auto created,
+      engine.call("CreateContainer", &Stub::CreateContainer, request));
+  cri::ContainerRequest container;
+  container.set_container_id(created.container_id());
+  TRY_VOID(engine.call("StartContainer", &Stub::StartContainer, container));
+  const auto limit = std::chrono::steady_clock::now() + kTimeLimit;
+  while (std::chrono::steady_clock::now() < limit) {
+    TRY(const auto now,
+        engine.call("ContainerStatus", &Stub::ContainerStatus, container));
+    if (now.status().state() == kExited) return now.status().exit_code();
+    std::this_thread::sleep_for(kPause);
   }
+  return Error(ErrorCode::kUnavailable, "the container did not end");
+}
 
-  Engine& engine_;
-  cri::PodSandboxConfig config_;
-  cri::PodSandboxRequest id_;
-};
-
-int run(const Asked& asked) {
+/// The same with a Pod made for it, which goes again whatever happens.
+Result<int> run(const Asked& asked) {
   Engine engine(asked.socket);
-  Pod pod(engine, asked);
-  int status = kNotRun;
-  std::string why;
-  try {
-    status = pod.run(asked);
-  } catch (const NotRun& error) {
-    why = error.why;
-  }
-  pod.end();
-  if (!why.empty()) throw NotRun{why};
-  std::cout << std::ifstream(asked.log_directory + "/container.log").rdbuf();
-  return status;
+  cri::RunPodSandboxRequest request;
+  *request.mutable_config() = pod_of(asked);
+  request.set_runtime_handler(asked.handler);
+  TRY(const auto made,
+      engine.call("RunPodSandbox", &Stub::RunPodSandbox, request));
+  const auto status =
+      run_in(engine, asked, request.config(), made.pod_sandbox_id());
+  cri::PodSandboxRequest pod;
+  pod.set_pod_sandbox_id(made.pod_sandbox_id());
+  const auto stopped =
+      engine.call("StopPodSandbox", &Stub::StopPodSandbox, pod);
+  const auto removed =
+      engine.call("RemovePodSandbox", &Stub::RemovePodSandbox, pod);
+  if (!status) return status.error();
+  if (!stopped) return stopped.error();
+  if (!removed) return removed.error();
+  std::ifstream log(asked.log_directory + "/container.log");
+  std::cout << log.rdbuf();
+  return *status;
 }
 
 }  // namespace
+}  // namespace gpunode
 
+// NOLINTNEXTLINE(bugprone-exception-escape): only CLI11 and the library throw.
 int main(int argc, char** argv) {
-  Asked asked;
+  gpunode::Asked asked;
   CLI::App app("Run one container by the container runtime interface");
   app.add_option("--socket", asked.socket)->required();
   app.add_option("--image", asked.image)->required();
   app.add_option("--cgroup-parent", asked.cgroup_parent)->required();
   app.add_option("--log-directory", asked.log_directory)->required();
   app.add_option("--handler", asked.handler);
-  app.add_option("--env", asked.environment)
-      ->expected(1)
-      ->allow_extra_args(false);
-  app.add_option("--annotation", asked.annotations)
-      ->expected(1)
-      ->allow_extra_args(false);
-  app.add_option("--cdi", asked.cdi_devices)
-      ->expected(1)
-      ->allow_extra_args(false);
+  for (const auto& [name, values] :
+       {std::pair("--env", &asked.environment),
+        std::pair("--annotation", &asked.annotations),
+        std::pair("--cdi", &asked.cdi_devices)}) {
+    app.add_option(name, *values)->expected(1)->allow_extra_args(false);
+  }
   app.add_option("command", asked.command)->required();
   CLI11_PARSE(app, argc, argv);
-  try {
-    return run(asked);
-  } catch (const NotRun& error) {
-    std::cerr << "cri-run: " << error.why << "\n";
-    return kNotRun;
-  }
+  const auto status = gpunode::run(asked);
+  if (status) return *status;
+  std::cerr << "cri-run: " << status.error().message() << "\n";
+  return gpunode::kNotRun;
 }

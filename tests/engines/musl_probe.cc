@@ -3,7 +3,9 @@
 // interpreter.
 extern "C" int gpunode_fixture_answer();
 
-extern "C" [[noreturn]] void _start() {
+extern "C" [[noreturn]] void start() asm("_start");
+
+void start() {
   const long status = gpunode_fixture_answer() == 42 ? 0 : 3;
 #if defined(__x86_64__)
   asm volatile("syscall" : : "a"(231L), "D"(status) : "rcx", "r11", "memory");

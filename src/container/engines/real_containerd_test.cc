@@ -1,7 +1,7 @@
 // The same with real daemons' programs: they read what we wrote and say what
 // they would run with. GPUNODE_CONTAINERD is one such program; if it is not
 // set, /usr/bin/containerd. GPUNODE_CONTAINERD_1_7 and GPUNODE_CONTAINERD_2
-// may name others.
+// may name others; tests/engines runs this with all three.
 #include <cstdlib>
 #include <string>
 
@@ -47,7 +47,8 @@ class RealContainerd : public ::testing::TestWithParam<const char*> {
       program_ = "/usr/bin/containerd";
     }
     if (program_.empty() || !host::HostRoot().exists(program_)) {
-      GTEST_SKIP() << "no containerd: set " << GetParam();
+      GTEST_SKIP() << "no containerd: set " << GetParam()
+                   << ", as tests/engines does";
     }
     host_.file("etc/containerd/config.toml", kKubeadmConfig);
     // The daemon is not confined to the tree: imports are true paths.
