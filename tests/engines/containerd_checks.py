@@ -78,6 +78,19 @@ for number in VERSIONS[1:]:
         claim_of_cdi(number))
 
 
+@check("containerd 2 and crun: the default runtime becomes crun, and a Pod gets its GPU")
+def by_crun(node):
+    """containerd names a container's root relative to its bundle, and crun tells hooks so."""
+    node.spec_is_gone()
+    with Containerd(node, "2") as containerd:
+        containerd.configure("--set-as-default")
+        node.configure(node.part("crun-new", "crun"))
+        containerd.start()
+        expect_computes(containerd, "--env", "NVIDIA_VISIBLE_DEVICES=0")
+        expect_no_gpu(containerd)
+        return f"{containerd.name()}, crun {node.version_of('crun-new', 'crun')}"
+
+
 @check("container_engines_test: each containerd understands every change, and nothing else")
 def engines_test(node):
     """The same cases that skip in T0 for want of these programs."""
