@@ -271,6 +271,15 @@ TEST(CdiTransform, MovesASpecToAnotherRoot) {
   EXPECT_THAT(read_file(tree.path("new/out.yaml")), StartsWith("---\n"));
 }
 
+TEST(Command, TellsItsVersionEitherWay) {
+  const auto verb = gpunode({"version"});
+  EXPECT_EQ(verb.status, 0);
+  EXPECT_THAT(verb.out, StartsWith("gpunode "));
+  const auto flag = gpunode({"--version"});
+  EXPECT_EQ(flag.status, 0);
+  EXPECT_EQ(flag.out, verb.out);
+}
+
 struct Refused {
   std::vector<std::string> arguments;
   int status;
