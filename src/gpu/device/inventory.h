@@ -42,6 +42,14 @@ struct MigDevice {
   bool operator==(const MigDevice&) const = default;
 };
 
+/// The NVLink fabric that a Gpu has joined; jobs over several nodes want Gpus
+/// of one clique.
+struct FabricClique {
+  std::string cluster;  ///< UUID, lower case, with dashes.
+  unsigned id = 0;
+  auto operator<=>(const FabricClique&) const = default;
+};
+
 /// One physical GPU.
 struct Gpu {
   DeviceId id;
@@ -54,7 +62,10 @@ struct Gpu {
   int compute_minor = 0;
   bool mig_capable = false;
   bool mig_enabled = false;
+  std::optional<FabricClique> fabric;  ///< Once registration has succeeded.
   std::optional<unsigned> numa_node;
+  /// 0x030000 has displays, 0x030200 has none; nothing: sysfs does not tell.
+  std::optional<std::uint32_t> pci_class;
   std::vector<MigDevice> mig_devices;
 
   bool operator==(const Gpu&) const = default;

@@ -42,6 +42,7 @@
   X(nvmlDeviceGetGpuInstanceById)        \
   X(nvmlGpuInstanceGetInfo)              \
   X(nvmlDeviceGetTopologyCommonAncestor) \
+  X(nvmlDeviceGetGpuFabricInfo)          \
   X(nvmlDeviceGetNvLinkState)            \
   X(nvmlDeviceGetNvLinkRemotePciInfo_v2) \
   X(nvmlDeviceGetRemappedRows)           \

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "gpu/nvml/mig_query.h"
 #include "gpu/nvml/return_code.h"
@@ -50,6 +53,30 @@ Result<void> query_mig(const Api& api, nvmlDevice_t handle, device::Gpu& gpu) {
   return {};
 }
 
+// Fabric or not is a label, never a reason to hide a GPU.
+std::optional<device::FabricClique> query_fabric(const Api& api,
+                                                 nvmlDevice_t handle) {
+  nvmlGpuFabricInfo_t info = {};
+  if (call_optional(api.nvmlDeviceGetGpuFabricInfo, handle, &info) !=
+          NVML_SUCCESS ||
+      info.state != NVML_GPU_FABRIC_STATE_COMPLETED ||
+      info.status != NVML_SUCCESS) {
+    return std::nullopt;
+  }
+  const std::span<const unsigned char> uuid(info.clusterUuid);
+  // A machine whose fabric is its own has no UUID.
+  if (std::all_of(uuid.begin(), uuid.end(), [](auto b) { return b == 0; })) {
+    return std::nullopt;
+  }
+  device::FabricClique fabric;
+  for (std::size_t i = 0; i < uuid.size(); ++i) {
+    const bool starts_group = i == 4 || i == 6 || i == 8 || i == 10;
+    fabric.cluster += fmt::format("{}{:02x}", starts_group ? "-" : "", uuid[i]);
+  }
+  fabric.id = info.cliqueId;
+  return fabric;
+}
+
 }  // namespace
 
 std::string sysfs_bus_id(std::string_view nvml_bus_id) {
@@ -92,6 +119,7 @@ Result<std::optional<device::Gpu>> query_gpu(
     return error_of("nvmlDeviceGetCudaComputeCapability", code);
   }
   gpu.memory_bytes = memory_bytes_of(api, handle);
+  gpu.fabric = query_fabric(api, handle);
   TRY_VOID(query_mig(api, handle, gpu));
   return std::optional(std::move(gpu));
 }

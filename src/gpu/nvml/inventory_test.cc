@@ -115,6 +115,25 @@ INSTANTIATE_TEST_SUITE_P(Profiles, EveryMachine,
 
 class Inventory : public DriverTest {};
 
+TEST_F(Inventory, AGpuKnowsTheFabricItHasJoined) {
+  use("b200-x8");
+  const device::Inventory inventory = this->inventory(session());
+  ASSERT_THAT(inventory.gpus, SizeIs(8));
+  EXPECT_EQ(inventory.gpus[7].fabric,
+            (device::FabricClique{"6e1f2a30-77c4-4b1d-9a52-0c8e5d3f9b17", 1}));
+}
+
+TEST_F(Inventory, AFabricWithoutUuidOrAnAnswerIsNone) {
+  use("h100-x8");
+  EXPECT_EQ(inventory(session()).gpus[0].fabric, std::nullopt);
+  use("b200-x8");
+  fail("nvmlDeviceGetGpuFabricInfo", NVML_ERROR_NOT_SUPPORTED, 0);
+  const device::Inventory inventory = this->inventory(session());
+  ASSERT_THAT(inventory.gpus, SizeIs(8));
+  EXPECT_EQ(inventory.gpus[0].fabric, std::nullopt);
+  EXPECT_TRUE(inventory.gpus[1].fabric);
+}
+
 TEST_F(Inventory, ALostGpuHidesNoOther) {
   control().lose(2);
   const device::Inventory inventory = this->inventory(session());

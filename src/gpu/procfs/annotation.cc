@@ -38,6 +38,7 @@ std::vector<std::string> annotate(device::Inventory& inventory,
   std::vector<std::string> problems;
   for (device::Gpu& gpu : inventory.gpus) {
     gpu.numa_node = numa_node_of(host, gpu.pci_bus_id);
+    gpu.pci_class = pci_class_of(host, gpu.pci_bus_id);
   }
   const bool has_mig =
       std::any_of(inventory.gpus.begin(), inventory.gpus.end(),

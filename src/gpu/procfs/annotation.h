@@ -9,11 +9,11 @@
 
 namespace gpunode::procfs {
 
-/// Adds each Gpu's NUMA node and each MigDevice's capability paths, from the
-/// host's sysfs and procfs. What is not there stays absent or empty. Returns
-/// what a person should know of: unparsable lines and missing capabilities,
-/// the latter in NVIDIA's words ("missing MIG GPU instance capability path:
-/// /proc/driver/nvidia/capabilities/gpu0/mig/gi1/access").
+/// Adds each Gpu's NUMA node and PCI class and each MigDevice's capability
+/// paths, from the host's sysfs and procfs. What is not there stays absent or
+/// empty. Returns what a person should know of: unparsable lines and missing
+/// capabilities, the latter in NVIDIA's words ("missing MIG GPU instance
+/// capability path: /proc/driver/nvidia/capabilities/gpu0/mig/gi1/access").
 std::vector<std::string> annotate(device::Inventory& inventory,
                                   const host::HostRoot& host);
 

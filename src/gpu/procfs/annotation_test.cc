@@ -37,6 +37,14 @@ TEST(Annotation, AddsTheNumaNode) {
   EXPECT_EQ(inventory.gpus[0].numa_node, 1U);
 }
 
+TEST(Annotation, AddsThePciClass) {
+  const host::HostTree host{
+      {"sys/bus/pci/devices/0000:3b:00.0/class", "0x030200\n"}};
+  device::Inventory inventory = one_gpu(0);
+  EXPECT_THAT(annotate(inventory, host.root()), IsEmpty());
+  EXPECT_EQ(inventory.gpus[0].pci_class, 0x030200U);
+}
+
 TEST(Annotation, AddsCapabilityPathsByMinorNotByIndex) {
   const host::HostTree host{{"proc/driver/nvidia-caps/mig-minors",
                              "gpu0/gi7/access 12\n"

@@ -98,6 +98,11 @@ std::optional<unsigned> numa_node_of(const host::HostRoot& host,
   return static_cast<unsigned>(*node);
 }
 
+std::optional<std::uint32_t> pci_class_of(const host::HostRoot& host,
+                                          std::string_view bus_id) {
+  return read_hex(host, bus_id, "class");
+}
+
 std::string describe_pci_gpus(const std::vector<PciGpu>& gpus) {
   if (gpus.empty()) return "no NVIDIA GPU on the PCI bus";
   constexpr std::size_t kShown = 4;

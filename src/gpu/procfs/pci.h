@@ -30,6 +30,10 @@ std::vector<PciGpu> list_pci_gpus(const host::HostRoot& host);
 std::optional<unsigned> numa_node_of(const host::HostRoot& host,
                                      std::string_view bus_id);
 
+/// The class of a PCI function with its programming interface: 0x030200.
+std::optional<std::uint32_t> pci_class_of(const host::HostRoot& host,
+                                          std::string_view bus_id);
+
 /// For people whose driver does not answer: "2 NVIDIA GPUs on the PCI bus,
 /// 0000:3b:00.0 (10de:2237, no driver bound) …", or that there is none.
 std::string describe_pci_gpus(const std::vector<PciGpu>& gpus);
