@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <tuple>
 
 #include "base/core/clock.h"
 #include "base/core/result.h"
@@ -25,8 +26,7 @@ struct ObjectReference {
   std::string name;
   std::string uid;  ///< Of a Node its name: kubectl looks for that.
 
-  friend auto operator<=>(const ObjectReference&,
-                          const ObjectReference&) = default;
+  auto parts() const { return std::tie(api_version, kind, space, name, uid); }
 };
 
 struct EventText {
@@ -36,7 +36,15 @@ struct EventText {
   std::string action;  ///< "ApplyConfig": what was being done.
   std::string note;    ///< For people; at most 1 KiB is kept.
 
-  friend auto operator<=>(const EventText&, const EventText&) = default;
+  auto parts() const {
+    return std::tuple_cat(about.parts(),
+                          std::tie(is_warning, reason, action, note));
+  }
+
+  /// In no order that means anything.
+  friend bool operator<(const EventText& a, const EventText& b) {
+    return a.parts() < b.parts();
+  }
 };
 
 /// Which write an occurrence needs. Pure.

@@ -32,8 +32,7 @@ std::string find_command(const Kubeconfig& config,
   if (path.empty()) path = "/usr/local/bin:/usr/bin:/bin";
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find(':', begin), path.size());
-    const std::string candidate =
-        path.substr(begin, end - begin) + "/" + command;
+    std::string candidate = path.substr(begin, end - begin) + "/" + command;
     if (candidate.front() == '/' && candidate.size() > command.size() + 1 &&
         root.exists(candidate)) {
       return candidate;

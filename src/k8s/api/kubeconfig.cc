@@ -175,7 +175,7 @@ class Decoder {
           return fault(ErrorCode::kCorrupt, item.mark,
                        "a variable of exec needs a name");
         }
-        out.env.push_back(name + "=" + value);
+        out.env.push_back(fmt::format("{}={}", name, value));
       }
     }
     return {};

@@ -103,8 +103,12 @@ Result<WallTime> parse_time(std::string_view text) {
     return Error(ErrorCode::kCorrupt, fmt::format("{:?} is no time of RFC 3339",
                                                   text.substr(0, 60)));
   }
-  return WallTime(std::chrono::sys_days(date).time_since_epoch() + hours(hour) +
-                  minutes(minute) + seconds(second) - offset);
+  // The clock's nanoseconds end in 2262, and "never" is often written as 9999.
+  constexpr std::chrono::sys_days kFirst = std::chrono::year(1970) / 1 / 1;
+  constexpr std::chrono::sys_days kLast = std::chrono::year(2200) / 1 / 1;
+  const auto near = std::clamp(std::chrono::sys_days(date), kFirst, kLast);
+  return WallTime(near.time_since_epoch() + hours(hour) + minutes(minute) +
+                  seconds(second) - offset);
 }
 
 }  // namespace gpunode::kube

@@ -15,7 +15,8 @@ using WallTime = std::chrono::system_clock::time_point;
 std::string micro_time(WallTime time);
 
 /// Reads "2026-11-25T15:04:05Z", with a fraction or an offset perhaps; whole
-/// seconds count. kCorrupt for what is none.
+/// seconds count. Days before 1970 or after 2200 become those. kCorrupt for
+/// what is none.
 Result<WallTime> parse_time(std::string_view text);
 
 }  // namespace gpunode::kube
