@@ -105,6 +105,7 @@ void keep(std::string_view name, const hook::ContainerState& state,
   Report report;
   if (const auto rules = load_rules()) {
     report.add_destination({rules->runtime.debug, false});
+    report.set_level(rules->runtime.log_level);
   }
   const std::string& container =
       state.bundle.empty() ? state.root : state.bundle;

@@ -21,6 +21,7 @@
 #include "apps/runtime/prestart_hook.h"
 #include "apps/runtime/report.h"
 #include "apps/runtime/rules.h"
+#include "base/host/path.h"
 #include "container/oci/passed_call.h"
 #include "version.h"
 
@@ -28,10 +29,6 @@ namespace gpunode::runtime {
 namespace {
 
 constexpr int kFailed = 1;
-
-std::string_view base_name(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
 
 /// As NVIDIA's; the low-level runtime's own answer follows on standard output.
 void print_version() {
@@ -61,6 +58,7 @@ int run_create(const Invocation& call, char** arguments) {
     return kFailed;
   }
   report.add_destination({rules->runtime.debug, false});
+  report.set_level(rules->runtime.log_level);
   const auto low_level = create(call, arguments[0], *rules, report);
   if (!low_level) {
     report.fail(low_level.error().message());
@@ -89,7 +87,7 @@ std::vector<std::string> rest(std::span<char* const> arguments,
 }
 
 int run(std::span<char* const> arguments, char** raw) {
-  const std::string_view name = base_name(arguments[0]);
+  const std::string_view name = host::base_name(arguments[0]);
   if (name == "nvidia-cdi-hook") return run_hook(rest(arguments, 1));
   if (oci::is_hook_name({name.data(), name.size()})) {
     return run_prestart_hook(rest(arguments, 1));

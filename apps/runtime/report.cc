@@ -4,36 +4,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <ctime>
+#include <algorithm>
+#include <array>
+#include <chrono>
 
 #include <fmt/format.h>
 
+#include "base/core/rfc3339.h"
 #include "base/core/unique_fd.h"
 #include "base/text/json_splice.h"
 
 namespace gpunode::runtime {
 namespace {
 
-/// "2026-11-25T09:30:00Z"
-std::string now() {
-  const std::time_t seconds = ::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900,
-                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                     utc.tm_sec);
-}
-
 /// logrus' two forms, which runc writes and containerd reads.
 std::string formatted(std::string_view level, std::string_view message,
                       bool is_json) {
   const std::string text = text::json_string(message);
+  const std::string now = rfc3339(std::chrono::system_clock::now());
   if (!is_json) {
-    return fmt::format("time=\"{}\" level={} msg={}\n", now(), level, text);
+    return fmt::format("time=\"{}\" level={} msg={}\n", now, level, text);
   }
   return text::json_object({{"level", text::json_string(level)},
                             {"msg", text},
-                            {"time", text::json_string(now())}}) +
+                            {"time", text::json_string(now)}}) +
          "\n";
 }
 
@@ -77,7 +71,20 @@ void Report::add_destination(Destination destination) {
   destinations_.push_back(std::move(destination));
 }
 
+void Report::set_level(std::string_view level) {
+  static constexpr std::array<std::string_view, 3> kQuiet = {"error", "fatal",
+                                                             "panic"};
+  static constexpr std::array<std::string_view, 5> kLoud = {
+      "warn", "warning", "info", "debug", "trace"};
+  has_warnings_ = std::ranges::find(kQuiet, level) == kQuiet.end();
+  if (has_warnings_ && std::ranges::find(kLoud, level) == kLoud.end()) {
+    warn(fmt::format("log-level {} is none; info is taken",
+                     text::json_string(level.substr(0, 100))));
+  }
+}
+
 void Report::warn(std::string_view message) {
+  if (!has_warnings_) return;
   lines_.push_back({"warning", one_line(message)});
 }
 

@@ -23,6 +23,10 @@ class Report {
   /// and "/dev/null" are none.
   void add_destination(Destination destination);
 
+  /// config.toml's log-level: from "error" on there are no warnings. A word
+  /// that is no level changes nothing and is warned of.
+  void set_level(std::string_view level);
+
   void warn(std::string_view message);
 
   /// For the files alone; somebody else says it on standard error.
@@ -41,6 +45,7 @@ class Report {
     std::string message;
   };
 
+  bool has_warnings_ = true;
   std::vector<Destination> destinations_;
   std::vector<Line> lines_;
 };
