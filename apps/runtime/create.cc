@@ -25,14 +25,13 @@ namespace gpunode::runtime {
 namespace {
 
 // NVIDIA's two, by what failed: reading what is asked, or doing it.
-constexpr std::string_view kFailed =
-    "failed to create NVIDIA Container Runtime: ";
-constexpr std::string_view kNotLoaded =
+constexpr std::string_view kNotMade =
     "failed to create NVIDIA Container Runtime: failed to construct OCI spec "
-    "modifier: failed to load OCI spec";
+    "modifier";
+constexpr std::string_view kNotLoaded = "failed to load OCI spec";
 constexpr std::string_view kNotModified =
     "could not apply required modification to OCI specification: error "
-    "modifying OCI spec: ";
+    "modifying OCI spec";
 
 /// What the kubelet's record grants. Outside Kubernetes that is nothing.
 Result<oci::Grant> load_grant(const oci::PodIdentity& who,
@@ -112,15 +111,14 @@ Result<oci::ContainerRequest> read_request(const oci::ContainerConfig& config,
 /// Capabilities that nobody supports: fatal where NVIDIA's legacy mode is
 /// asked for, passed over where theirs would not look.
 Result<void> check_capabilities(const oci::ContainerRequest& request,
-                                const std::string& mode,
-                                const oci::ToolkitConfig& rules,
+                                oci::Mode mode, const oci::ToolkitConfig& rules,
                                 Report& report) {
   if (request.unsupported_capabilities.empty()) return {};
   std::string words =
       fmt::format("unsupported capabilities found in '{}' (allowed '{}')",
                   fmt::join(request.unsupported_capabilities, ","),
                   rules.supported_capabilities);
-  if (mode == "legacy") {
+  if (mode == oci::Mode::kLegacy) {
     return Error(ErrorCode::kInvalidArgument, std::move(words));
   }
   report.warn(std::move(words));
@@ -148,43 +146,53 @@ Result<std::vector<cdi::ContainerEdits>> plan_edits(
   return edits;
 }
 
-/// Reads config.json; `file` is left without its text.
+/// What a call works on. The file is without its text, which config has.
+struct Bundle {
+  BundleFile file;
+  oci::ContainerConfig config;
+  oci::Mode mode;
+};
+
 Result<oci::ContainerConfig> load_config(BundleFile& file) {
   return oci::read_container_config(std::exchange(file.text, {}), file.path);
 }
 
-Result<void> edit_bundle(const BundleFile& file,
-                         const oci::ContainerConfig& config,
-                         const CreateCall& call,
+Result<Bundle> read_bundle(const CreateCall& call,
+                           const oci::ToolkitConfig& rules) {
+  auto file = read_bundle_file(call.bundle);
+  if (!file) return std::move(file).error().with_context(kNotLoaded);
+  auto config = load_config(*file);
+  if (!config) return std::move(config).error().with_context(kNotLoaded);
+  TRY(const oci::Mode mode, oci::mode_of_program(call.program, rules));
+  return Bundle{*std::move(file), *std::move(config), mode};
+}
+
+Result<void> edit_bundle(const Bundle& bundle, const CreateCall& call,
                          const oci::ToolkitConfig& rules, Report& report) {
+  const oci::ContainerConfig& config = bundle.config;
   for (const std::string& warning : config.warnings) report.warn(warning);
   TRY(const oci::ContainerRequest request,
       read_request(config, call, rules, report));
   for (const std::string& warning : request.warnings) report.warn(warning);
-  const std::string mode = oci::mode_of_program(call.program, rules);
-  TRY(const oci::Plan plan, oci::make_plan(mode, request, rules));
+  TRY(const oci::Plan plan, oci::make_plan(bundle.mode, request, rules));
   if (plan.source != oci::Source::kNothing) {
-    TRY_VOID(check_capabilities(request, mode, rules, report));
+    TRY_VOID(check_capabilities(request, bundle.mode, rules, report));
   }
   TRY(const auto edits, plan_edits(plan, request, call, rules, report));
   const auto edited = oci::edit_config(config, edits, oci::LegacyHook::kRemove);
   if (!edited) return {};
-  return replace_bundle_file(file, *edited);
+  return replace_bundle_file(bundle.file, *edited);
 }
 
 }  // namespace
 
 Result<void> prepare_bundle(const CreateCall& call,
                             const oci::ToolkitConfig& rules, Report& report) {
-  auto file = read_bundle_file(call.bundle);
-  if (!file) return std::move(file).error().with_context(kNotLoaded);
-  auto config = load_config(*file);
-  if (!config) return std::move(config).error().with_context(kNotLoaded);
-  auto done = edit_bundle(*file, *config, call, rules, report);
-  if (done) return {};
-  const Error error = std::move(done).error();
-  if (error.message().starts_with(kFailed)) return error;
-  return Error(error.code(), std::string(kNotModified) + error.message());
+  auto bundle = read_bundle(call, rules);
+  if (!bundle) return std::move(bundle).error().with_context(kNotMade);
+  auto done = edit_bundle(*bundle, call, rules, report);
+  if (!done) return std::move(done).error().with_context(kNotModified);
+  return {};
 }
 
 }  // namespace gpunode::runtime

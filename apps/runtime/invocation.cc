@@ -40,8 +40,6 @@ Invocation read_invocation(std::span<const char* const> arguments) {
       call.log_path = value();
     } else if (name == "log-format") {
       call.is_log_json = value() == "json";
-    } else if (name == "debug" && flag->substr(name.size()) != "=false") {
-      call.is_debug = true;
     }
   }
   if (call.bundle.empty()) call.bundle = std::string(".");

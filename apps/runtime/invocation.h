@@ -13,7 +13,6 @@ struct Invocation {
   std::string bundle = ".";  ///< The last -b or --bundle.
   std::string log_path;      ///< runc's --log; empty: none.
   bool is_log_json = false;  ///< --log-format json
-  bool is_debug = false;     ///< --debug
 };
 
 /// Reads arguments as NVIDIA's runtime does: flags of runc's are recognised

@@ -20,7 +20,6 @@ TEST(Invocation, OfContainerd) {
   EXPECT_EQ(call.bundle, "/b");
   EXPECT_EQ(call.log_path, "/l.json");
   EXPECT_TRUE(call.is_log_json);
-  EXPECT_FALSE(call.is_debug);
   EXPECT_FALSE(call.wants_version);
 }
 
@@ -32,11 +31,9 @@ TEST(Invocation, TheLastBundleInAnyForm) {
   EXPECT_EQ(read({"r", "create", "--bundle="}).bundle, ".");
 }
 
-TEST(Invocation, LogAndDebug) {
+TEST(Invocation, Log) {
   EXPECT_EQ(read({"r", "--log=/x", "state"}).log_path, "/x");
   EXPECT_FALSE(read({"r", "--log", "/x", "state"}).is_log_json);
-  EXPECT_TRUE(read({"r", "--debug", "state"}).is_debug);
-  EXPECT_FALSE(read({"r", "--debug=false", "state"}).is_debug);
   EXPECT_EQ(read({"r", "--log"}).log_path, "");
 }
 

@@ -1,5 +1,6 @@
 #include "container/oci/host_device.h"
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -23,11 +24,16 @@ std::string_view type_of(host::FileKind kind) {
   }
 }
 
-/// What follows the path in an Error's message: "no such file or directory".
+/// The peer says the cause alone; the path is in front of it already.
 std::string cause_of(const Error& error) {
-  const std::string& message = error.message();
-  const std::size_t colon = message.rfind(": ");
-  return colon == std::string::npos ? message : message.substr(colon + 2);
+  switch (error.code()) {
+    case ErrorCode::kNotFound:
+      return errno_text(ENOENT);
+    case ErrorCode::kPermissionDenied:
+      return errno_text(EACCES);
+    default:
+      return error.message();
+  }
 }
 
 }  // namespace

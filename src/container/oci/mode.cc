@@ -1,9 +1,12 @@
 #include "container/oci/mode.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "base/host/path.h"
 #include "base/text/node.h"
 #include "container/cdi/names.h"
 
@@ -67,38 +70,46 @@ Result<Plan> plan_own(const DeviceList& list) {
 
 }  // namespace
 
-Result<Plan> make_plan(const std::string& mode, const ContainerRequest& request,
+Result<Plan> make_plan(Mode mode, const ContainerRequest& request,
                        const ToolkitConfig& rules) {
   const DeviceList& wanted =
       request.annotated.is_request() ? request.annotated : request.devices;
-  if (mode == "cdi") {
-    return plan_names(wanted, rules.runtime.cdi_default_kind);
-  }
-  if (mode == "auto") {
-    if (are_all_qualified(wanted)) {
+  switch (mode) {
+    case Mode::kCdi:
       return plan_names(wanted, rules.runtime.cdi_default_kind);
-    }
-    return plan_own(request.devices);
+    case Mode::kAuto:
+      if (are_all_qualified(wanted)) {
+        return plan_names(wanted, rules.runtime.cdi_default_kind);
+      }
+      break;
+    case Mode::kJitCdi:
+    case Mode::kLegacy:
+      break;
+    case Mode::kCsv:
+      return Error(ErrorCode::kUnsupported,
+                   "mode \"csv\" is for Tegra systems, which gpunode does not "
+                   "serve: set mode = \"auto\" in [nvidia-container-runtime]");
   }
-  if (mode == "jit-cdi" || mode == "legacy") return plan_own(request.devices);
-  if (mode == "csv") {
-    return Error(ErrorCode::kUnsupported,
-                 "mode \"csv\" is for Tegra systems, which gpunode does not "
-                 "serve: set mode = \"auto\" in [nvidia-container-runtime]");
-  }
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("failed to create NVIDIA Container Runtime: failed "
-                           "to construct OCI spec modifier: invalid mode {}",
-                           text::json_string(mode.substr(0, 100))));
+  return plan_own(request.devices);
 }
 
-std::string mode_of_program(std::string_view program_path,
-                            const ToolkitConfig& rules) {
-  const std::string_view name =
-      program_path.substr(program_path.rfind('/') + 1);
-  if (name == "nvidia-container-runtime.cdi") return "cdi";
-  if (name == "nvidia-container-runtime.legacy") return "legacy";
-  return rules.runtime.mode;
+Result<Mode> mode_of_program(std::string_view program_path,
+                             const ToolkitConfig& rules) {
+  const std::string_view name = host::base_name(program_path);
+  if (name == "nvidia-container-runtime.cdi") return Mode::kCdi;
+  if (name == "nvidia-container-runtime.legacy") return Mode::kLegacy;
+  static constexpr std::array<std::pair<std::string_view, Mode>, 5> kModes = {
+      {{"auto", Mode::kAuto},
+       {"cdi", Mode::kCdi},
+       {"jit-cdi", Mode::kJitCdi},
+       {"legacy", Mode::kLegacy},
+       {"csv", Mode::kCsv}}};
+  for (const auto& [word, mode] : kModes) {
+    if (rules.runtime.mode == word) return mode;
+  }
+  return Error(
+      ErrorCode::kInvalidArgument,
+      "invalid mode " + text::json_string(rules.runtime.mode.substr(0, 100)));
 }
 
 }  // namespace gpunode::oci

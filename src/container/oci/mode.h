@@ -12,6 +12,8 @@
 
 namespace gpunode::oci {
 
+enum class Mode { kAuto, kCdi, kJitCdi, kLegacy, kCsv };
+
 enum class Source {
   kNothing,   ///< No device is asked for.
   kSpecs,     ///< `names` are qualified names of CDI specs (mode cdi).
@@ -27,15 +29,14 @@ struct Plan {
 /// The kind whose devices are always made on the spot.
 inline constexpr std::string_view kJustMadeKind = "runtime.nvidia.com/gpu";
 
-/// Decides for `mode` (config.toml's, or the one that the program's name
-/// forces). kInvalidArgument in NVIDIA's words for a mode that is none and for
-/// kinds that do not mix; kUnsupported for csv.
-Result<Plan> make_plan(const std::string& mode, const ContainerRequest& request,
+/// kInvalidArgument in NVIDIA's words for kinds that do not mix; kUnsupported
+/// for csv.
+Result<Plan> make_plan(Mode mode, const ContainerRequest& request,
                        const ToolkitConfig& rules);
 
-/// "cdi" or "legacy" if a program of this name has its mode fixed, else
-/// config.toml's.
-std::string mode_of_program(std::string_view program_path,
-                            const ToolkitConfig& rules);
+/// kCdi or kLegacy if a program of this name has its mode fixed, else
+/// config.toml's. kInvalidArgument, "invalid mode", for one that is none.
+Result<Mode> mode_of_program(std::string_view program_path,
+                             const ToolkitConfig& rules);
 
 }  // namespace gpunode::oci
