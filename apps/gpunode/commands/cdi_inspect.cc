@@ -12,7 +12,7 @@
 
 #include "apps/gpunode/commands/cdi_generate.h"
 #include "base/host/host_root.h"
-#include "base/text/node.h"
+#include "base/text/json_splice.h"
 #include "container/cdi/registry.h"
 #include "container/cdi/spec_order.h"
 #include "container/cdi/spec_reader.h"
@@ -20,18 +20,6 @@
 
 namespace gpunode::cli {
 namespace {
-
-std::string json_line(std::string_view key, const std::string& value,
-                      std::string_view other_key = {},
-                      const std::string& other_value = {}) {
-  std::string line =
-      fmt::format("{{{}:{}", text::json_string(key), text::json_string(value));
-  if (!other_key.empty()) {
-    line += fmt::format(",{}:{}", text::json_string(other_key),
-                        text::json_string(other_value));
-  }
-  return line + "}\n";
-}
 
 Result<std::string> read_standard_input() {
   std::string bytes;
@@ -75,7 +63,8 @@ Result<void> run_list(const ListRequest& request) {
   std::string lines;
   for (const std::string& problem : registry.problems()) {
     if (request.as_json) {
-      lines += json_line("problem", problem);
+      lines +=
+          text::json_object({{"problem", text::json_string(problem)}}) + "\n";
     } else {
       warn(problem);
     }
@@ -83,8 +72,10 @@ Result<void> run_list(const ListRequest& request) {
   const auto devices = registry.devices();
   for (const cdi::Registry::Listed& device : devices) {
     lines += request.as_json
-                 ? json_line("name", device.name, "spec", device.path)
-                 : device.name + "\n";
+                 ? text::json_object({{"name", text::json_string(device.name)},
+                                      {"spec", text::json_string(device.path)}})
+                 : device.name;
+    lines += '\n';
   }
   if (!request.as_json) {
     inform(fmt::format("found {} CDI devices", devices.size()));

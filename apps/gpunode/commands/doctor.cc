@@ -8,7 +8,7 @@
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/session.h"
 #include "base/host/host_root.h"
-#include "base/text/node.h"
+#include "base/text/json_splice.h"
 #include "container/cdi/registry.h"
 #include "container/oci/ungranted_report.h"
 #include "node/diagnose/cdi_check.h"
@@ -45,10 +45,10 @@ std::string as_lines(const diagnose::Findings& findings) {
 std::string as_json(const diagnose::Findings& findings) {
   std::string out;
   for (const diagnose::Finding& one : findings) {
-    out +=
-        fmt::format("{{\"check\":{},\"what\":{},\"next\":{}}}\n",
-                    text::json_string(one.check), text::json_string(one.what),
-                    text::json_string(one.next));
+    out += text::json_object({{"check", text::json_string(one.check)},
+                              {"what", text::json_string(one.what)},
+                              {"next", text::json_string(one.next)}}) +
+           "\n";
   }
   return out;
 }

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
+#include <chrono>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "base/core/rfc3339.h"
 #include "base/text/go_text.h"
 
 namespace gpunode::cli {
@@ -60,8 +60,8 @@ void PeerLog::write(Level level, std::string_view text) const {
     fmt::print(stderr, "{}[0000] {}\n", name.on_terminal, text);
     return;
   }
-  fmt::print(stderr, "time=\"{:%Y-%m-%dT%H:%M:%SZ}\" level={} msg={}\n",
-             fmt::gmtime(std::time(nullptr)), name.elsewhere,
+  fmt::print(stderr, "time=\"{}\" level={} msg={}\n",
+             rfc3339(std::chrono::system_clock::now()), name.elsewhere,
              text::go_quote(text));
 }
 

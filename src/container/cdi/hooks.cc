@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "base/host/path.h"
+
 namespace gpunode::cdi {
 namespace {
 
@@ -20,10 +22,6 @@ constexpr std::string_view kChmod = "chmod";
 
 constexpr std::array<std::string_view, 6> kNames = {kLinks,  kCache,   kCompat,
                                                     kPolicy, kProfile, kChmod};
-
-std::string base_name(const std::string& path) {
-  return path.substr(path.rfind('/') + 1);  // npos + 1 is 0.
-}
 
 using Words = std::vector<std::string>;
 
@@ -53,7 +51,7 @@ bool has_apply_arguments(const Hook& hook) {
 }
 
 std::vector<Hook> one_hook(const HookWork& work, const HookOptions& options) {
-  Words args = {base_name(options.path), "hook", "apply"};
+  Words args = {std::string(host::base_name(options.path)), "hook", "apply"};
   const std::size_t nothing = args.size();
   if (options.runs(kLinks)) add_options(args, "--link", link_texts(work));
   const bool updates_cache =
@@ -91,7 +89,7 @@ class NvidiaHooks {
     Hook& hook = hooks_.emplace_back();
     hook.name = kStage;
     hook.path = options_.path;
-    const std::string program = base_name(options_.path);
+    const std::string program(host::base_name(options_.path));
     hook.args.push_back(program);
     if (program == "nvidia-ctk") hook.args.emplace_back("hook");
     hook.args.emplace_back(name);
@@ -173,7 +171,7 @@ bool HookOptions::runs(std::string_view name) const {
 }
 
 std::vector<Hook> make_hooks(const HookWork& work, const HookOptions& options) {
-  const std::string program = base_name(options.path);
+  const std::string program(host::base_name(options.path));
   return program == "nvidia-ctk" || program == "nvidia-cdi-hook"
              ? nvidia_hooks(work, options)
              : one_hook(work, options);

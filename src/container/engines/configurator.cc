@@ -45,18 +45,6 @@ Error refused_as_it_is(const ConfigureTask& task, Error reason) {
 
 }  // namespace
 
-const char* engine_name(Engine engine) {
-  switch (engine) {
-    case Engine::kContainerd:
-      return "containerd";
-    case Engine::kCrio:
-      return "crio";
-    case Engine::kDocker:
-      return "docker";
-  }
-  return "";
-}
-
 // ---------------------------------------------------------------------------
 // Asking engines.
 

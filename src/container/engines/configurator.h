@@ -107,7 +107,4 @@ class Configurator {
   host::CommandRunner& runner_;
 };
 
-/// "containerd"
-const char* engine_name(Engine engine);
-
 }  // namespace gpunode::engines

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/host/path.h"
 #include "base/text/toml_edit.h"
 #include "base/text/toml_reader.h"
 #include "base/text/toml_value.h"
@@ -24,10 +25,6 @@ constexpr const char* kRuntimeType = "io.containerd.runc.v2";
 KeyPath joined(KeyPath path, const KeyPath& more) {
   path.insert(path.end(), more.begin(), more.end());
   return path;
-}
-
-std::string directory_of(const std::string& path) {
-  return path.substr(0, path.rfind('/'));
 }
 
 // {containerd, of a dump in its own version}; nullptr if there is no dump.
@@ -239,7 +236,8 @@ Result<std::string> ContainerdPlanner::drop_in(const Node& source) {
 }
 
 Result<void> ContainerdPlanner::import_drop_in(text::TomlEditor& editor) {
-  const std::string pattern = directory_of(files_.drop_in_path) + "/*.toml";
+  const std::string pattern =
+      host::directory_of(files_.drop_in_path) + "/*.toml";
   if (is_blank_) {
     TRY_VOID(editor.set({"version"}, text::integer_node(schema_)));
   }

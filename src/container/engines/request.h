@@ -7,6 +7,19 @@ namespace gpunode::engines {
 
 enum class Engine { kContainerd, kCrio, kDocker };
 
+/// "containerd", which is its program and its unit, too.
+constexpr const char* engine_name(Engine engine) {
+  switch (engine) {
+    case Engine::kContainerd:
+      return "containerd";
+    case Engine::kCrio:
+      return "crio";
+    case Engine::kDocker:
+      return "docker";
+  }
+  return "";
+}
+
 /// A runtime to be known to an engine. Passive data.
 struct RuntimeRequest {
   enum class DefaultRuntime {

@@ -15,18 +15,6 @@ namespace {
 using text::KeyPath;
 using text::Node;
 
-const char* name_of(Engine engine) {
-  switch (engine) {
-    case Engine::kContainerd:
-      return "containerd";
-    case Engine::kCrio:
-      return "crio";
-    case Engine::kDocker:
-      return "docker";
-  }
-  return "";
-}
-
 Node optional_node(const std::optional<std::string>& value) {
   return value ? text::string_node(*value) : Node{};
 }
@@ -92,7 +80,7 @@ Result<std::optional<std::string>> undo_leaves(const FileChange& done,
 
 std::string record_path(const std::string& directory, Engine engine,
                         const std::string& config_path) {
-  std::string name = name_of(engine) + config_path;
+  std::string name = engine_name(engine) + config_path;
   std::ranges::replace(name, '/', '_');
   return directory + "/" + name + ".json";
 }

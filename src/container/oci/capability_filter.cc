@@ -5,16 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/host/path.h"
+#include "container/cdi/library_search.h"
+
 namespace gpunode::oci {
 namespace {
-
-/// "libcuda" of "/usr/lib64/libcuda.so.550.163.01"; empty if it is no library.
-std::string_view library_stem(std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('/') + 1);
-  const std::size_t end = name.find(".so");
-  if (!name.starts_with("lib") || end == std::string_view::npos) return {};
-  return name.substr(0, end);
-}
 
 /// Drops each `--link TARGET::PATH`, as NVIDIA's hooks and ours have it, whose
 /// path is unwanted: what it leads to is not there.
@@ -51,8 +46,9 @@ cdi::DriverCapabilities capabilities_of(std::span<const std::string> names) {
 void keep_capabilities(cdi::ContainerEdits& edits,
                        cdi::DriverCapabilities wanted) {
   const auto is_unwanted = [&](std::string_view path) {
-    const std::string_view stem = library_stem(path);
-    return !stem.empty() &&
+    const std::string_view name = host::base_name(path);
+    const std::string_view stem = cdi::stem_of(name);
+    return name.starts_with("lib") && !stem.empty() &&
            !cdi::capabilities_of_library(stem).intersects(wanted);
   };
   std::erase_if(edits.mounts, [&](const cdi::Mount& mount) {

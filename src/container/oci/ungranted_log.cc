@@ -6,25 +6,16 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <ctime>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/core/rfc3339.h"
 #include "base/core/unique_fd.h"
 #include "base/text/json_splice.h"
 
 namespace gpunode::oci {
 namespace {
-
-std::string rfc3339(std::chrono::system_clock::time_point when) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900,
-                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                     utc.tm_sec);
-}
 
 std::string json_of(std::string_view value) {
   constexpr std::size_t kLongest = 300;

@@ -5,7 +5,8 @@
 #include <tuple>
 #include <utility>
 
-#include <rapidjson/document.h>
+#include "base/text/json_edit.h"
+#include "base/text/tree.h"
 
 namespace gpunode::oci {
 namespace {
@@ -13,27 +14,22 @@ namespace {
 /// Bounds what one line may cost, whoever wrote it.
 constexpr std::size_t kMostLineBytes = 4096;
 
-using Document = rapidjson::Document;
-
-std::string text_of(const Document& line, const char* member) {
-  const auto found = line.FindMember(member);
-  if (found == line.MemberEnd() || !found->value.IsString()) return {};
-  return {found->value.GetString(), found->value.GetStringLength()};
-}
-
 auto key_of(const UngrantedContainer& one) {
   return std::tie(one.pod_namespace, one.pod, one.container, one.image);
 }
 
-void add_line(std::string_view text, std::vector<UngrantedContainer>& report) {
-  if (text.empty() || text.size() > kMostLineBytes) return;
-  Document line;
-  line.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
-  if (line.HasParseError() || !line.IsObject()) return;
-  UngrantedContainer one{text_of(line, "namespace"), text_of(line, "pod"),
-                         text_of(line, "container"), text_of(line, "image"),
-                         text_of(line, "asked"),     text_of(line, "why"),
-                         text_of(line, "time"),      1};
+void add_line(std::string_view line, std::vector<UngrantedContainer>& report) {
+  if (line.empty() || line.size() > kMostLineBytes) return;
+  const auto value = text::read_json(line, "");
+  if (!value) return;
+  const text::Node tree = text::tree_of(*value);
+  const auto text_of = [&tree](const char* member) {
+    return text::string_at(tree, {member});
+  };
+  UngrantedContainer one{text_of("namespace"), text_of("pod"),
+                         text_of("container"), text_of("image"),
+                         text_of("asked"),     text_of("why"),
+                         text_of("time"),      1};
   if (one.last_time.empty() || one.asked.empty()) return;
   const auto at = std::lower_bound(
       report.begin(), report.end(), one,
