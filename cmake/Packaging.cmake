@@ -9,8 +9,10 @@ install(TARGETS gpunode gpunode-probe gpunode-runtime gpunode-vectoradd RUNTIME)
 install(FILES LICENSE README.md CHANGELOG.md docs/compatibility.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(GPUNODE_PEER_NAMES)
-  install(CODE "file(CREATE_LINK gpunode-agent
-    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/nvidia-device-plugin\" SYMBOLIC)")
+  foreach(name nvidia-device-plugin gpu-feature-discovery)
+    install(CODE "file(CREATE_LINK gpunode-agent
+      \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name}\" SYMBOLIC)")
+  endforeach()
   foreach(name nvidia-container-runtime nvidia-container-runtime.cdi
           nvidia-container-runtime.legacy nvidia-container-runtime-hook nvidia-cdi-hook)
     install(CODE "file(CREATE_LINK gpunode-runtime

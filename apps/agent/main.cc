@@ -1,19 +1,14 @@
 // gpunode-agent: the device plugin of a node. Called as nvidia-device-plugin it
-// is that program; there is no difference but the name in its texts.
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
+// is that program; there is no difference but the name in its texts. Called as
+// gpu-feature-discovery it labels the node instead.
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include "agent/config/command_line.h"
 #include "agent/config/config_source.h"
@@ -21,6 +16,8 @@
 #include "agent/config/load.h"
 #include "agent/plugin/agent.h"
 #include "agent/plugin/platform.h"
+#include "apps/agent/feature_discovery.h"
+#include "apps/agent/process.h"
 #include "base/core/error.h"
 #include "base/core/log.h"
 #include "base/core/unique_fd.h"
@@ -29,55 +26,11 @@
 namespace gpunode {
 namespace {
 
-constexpr int kDone = 0;
-constexpr int kFailed = 1;  // The peer's only code for every error.
-
-config::Environment read_environment() {
-  config::Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const std::size_t equals = text.find('=');
-    if (equals != std::string::npos) {
-      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return environment;
-}
-
 std::optional<std::string> find(const config::Environment& environment,
                                 const char* name) {
   const auto at = environment.find(name);
   if (at == environment.end()) return std::nullopt;
   return at->second;
-}
-
-/// Blocks the signals that the agent takes from a descriptor, in this thread
-/// and so in every thread made later.
-UniqueFd take_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGQUIT}) {
-    sigaddset(&set, number);
-  }
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  // A log reader or a scraper that goes away is no reason to die.
-  ::signal(SIGPIPE, SIG_IGN);
-  return UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-}
-
-int fail(const std::string& message) {
-  log::error("agent", "{}", message);
-  return kFailed;
-}
-
-/// A full disk or a reader that left is a failure: what was asked for did not
-/// arrive.
-int print(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
-      std::fflush(stdout) != 0) {
-    return fail("write standard output: " + errno_text(errno));
-  }
-  return kDone;
 }
 
 Result<config::Loaded> load(const config::CommandLine& command_line) {
@@ -137,8 +90,8 @@ int run(const config::CommandLine& command_line,
 int main_with(const std::vector<std::string>& arguments,
               const std::string& program) {
   const config::Environment environment = read_environment();
-  const Result<config::CommandLine> command_line =
-      config::parse_command_line(arguments, environment);
+  const Result<config::CommandLine> command_line = config::parse_command_line(
+      arguments, environment, config::program_called(program));
   if (!command_line) {
     print(config::usage_error_text(command_line.error(), program));
     return fail(command_line.error().message());
@@ -163,6 +116,9 @@ int main_with(const std::vector<std::string>& arguments,
   const UniqueFd signals = take_signals();
   if (!signals) {
     return fail(Error::from_errno("signalfd", errno).message());
+  }
+  if (command_line->program == config::Program::kFeatureDiscovery) {
+    return run_feature_discovery(*command_line, signals);
   }
   Result<config::Loaded> loaded = load(*command_line);
   if (!loaded) {

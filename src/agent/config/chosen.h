@@ -34,6 +34,9 @@ class Chosen {
     return is_from_file(option) ? file_[option]->value
                                 : command_line_[option].value;
   }
+  const OptionSpec& spec(Option option) const {
+    return spec_of(option, command_line_.program);
+  }
   std::string origin(Option option) const;
 
   const CommandLine& command_line_;

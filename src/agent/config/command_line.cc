@@ -25,6 +25,8 @@ OptionValue fallback_of(const OptionSpec& spec) {
       value.value = spec.fallback == "true";
       break;
     case OptionType::kText:
+    case OptionType::kDuration:
+    case OptionType::kNumber:
       value.value = std::string(spec.fallback);
       break;
     case OptionType::kTextList:
@@ -59,6 +61,23 @@ Result<void> read_numbers(std::string_view written,
   return {};
 }
 
+Result<void> check_duration(std::string_view written) {
+  if (written == "infinite") return {};
+  if (auto parsed = text::parse_go_duration(written); !parsed) {
+    return std::move(parsed).error();
+  }
+  return {};
+}
+
+// Nothing is done with these numbers but to see that they are some.
+Result<void> check_number(std::string_view written) {
+  double number = 0;
+  const char* const end = written.data() + written.size();
+  const auto parsed = std::from_chars(written.data(), end, number);
+  if (parsed.ec == std::errc() && parsed.ptr == end) return {};
+  return Error{ErrorCode::kInvalidArgument, "parse error"};
+}
+
 // Appends lists; replaces everything else.
 Result<void> read_value(OptionType type, std::string_view written,
                         OptionValue& value) {
@@ -67,6 +86,14 @@ Result<void> read_value(OptionType type, std::string_view written,
       TRY(value.value, text::parse_go_bool(written));
       return {};
     }
+    case OptionType::kDuration:
+      TRY_VOID(check_duration(written));
+      value.value = std::string(written);
+      return {};
+    case OptionType::kNumber:
+      TRY_VOID(check_number(written));
+      value.value = std::string(written);
+      return {};
     case OptionType::kText:
       value.value = std::string(written);
       return {};
@@ -89,15 +116,43 @@ OptionValue emptied(const OptionSpec& spec, Source source) {
   return value;
 }
 
+/// How Go names the type, and what to write.
+struct TypeWords {
+  std::string_view in_environment;
+  std::string_view advice;
+};
+
+TypeWords words_of(OptionType type) {
+  switch (type) {
+    case OptionType::kBool:
+      return {"as bool value ", "give true or false"};
+    case OptionType::kDuration:
+      return {"", "give a duration like 60s, or infinite"};
+    case OptionType::kNumber:
+      return {"as float64 value ", "give a number"};
+    case OptionType::kText:
+    case OptionType::kTextList:
+    case OptionType::kIntList:
+      break;
+  }
+  return {"as int slice value ", "give numbers separated by commas"};
+}
+
 Error environment_error(const OptionSpec& spec, std::string_view variable,
                         const std::string& written, const Error& reason) {
-  const bool is_bool = spec.type == OptionType::kBool;
+  const TypeWords words = words_of(spec.type);
   return usage(fmt::format(
-      "could not parse {} as {} value from environment variable \"{}\" for "
-      "flag {}: {} ({})",
-      text::go_quote(written), is_bool ? "bool" : "int slice", variable,
-      spec.names[0], reason.message(),
-      is_bool ? "give true or false" : "give numbers separated by commas"));
+      "could not parse {} {}from environment variable \"{}\" {}for flag {}: "
+      "{} ({})",
+      text::go_quote(written), words.in_environment, variable,
+      words.in_environment.empty() ? "as value " : "", spec.names[0],
+      reason.message(), words.advice));
+}
+
+// Those that an empty variable leaves at their default.
+bool is_kept_when_empty(OptionType type) {
+  return type == OptionType::kIntList || type == OptionType::kDuration ||
+         type == OptionType::kNumber;
 }
 
 Result<void> read_environment(const OptionSpec& spec,
@@ -107,8 +162,7 @@ Result<void> read_environment(const OptionSpec& spec,
     const auto found = environment.find(variable);
     if (found == environment.end()) continue;
     const std::string& written = found->second;
-    // An empty list of numbers leaves the default in place.
-    if (written.empty() && spec.type == OptionType::kIntList) return {};
+    if (written.empty() && is_kept_when_empty(spec.type)) return {};
     value = emptied(spec, Source::kEnvironment);
     value.variable = variable;
     if (written.empty() && spec.type == OptionType::kBool) {
@@ -153,10 +207,10 @@ bool is_switch(std::string_view name) {
          name == "man";
 }
 
-Error unknown_option(std::string_view name) {
+Error unknown_option(std::string_view name, Program program) {
   std::vector<std::string_view> known = {"help", "version", "completion",
                                          "man"};
-  for (const OptionSpec& spec : option_table()) {
+  for (const OptionSpec& spec : option_table(program)) {
     known.insert(known.end(), spec.names.begin(), spec.names.end());
   }
   const std::string_view near = text::nearest_name(name, known);
@@ -219,8 +273,8 @@ Result<void> ArgumentReader::set(std::string_view name,
   if (is_switch(name) || name == "completion") {
     return set_builtin(name, std::move(written));
   }
-  const OptionSpec* spec = find_option(name);
-  if (spec == nullptr) return unknown_option(name);
+  const OptionSpec* spec = find_option(name, into_.program);
+  if (spec == nullptr) return unknown_option(name, into_.program);
   note_name(*spec, name);
   OptionValue& value = into_.options[static_cast<std::size_t>(spec->option)];
   if (value.source != Source::kCommandLine) {
@@ -233,9 +287,9 @@ Result<void> ArgumentReader::set(std::string_view name,
   }
   TRY(const std::string text, argument_of(name, std::move(written)));
   if (auto read = read_value(spec->type, text, value); !read) {
-    return usage(fmt::format(
-        "invalid value {} for flag -{}: {} (give numbers separated by commas)",
-        text::go_quote(text), name, read.error().message()));
+    return usage(fmt::format("invalid value {} for flag -{}: {} ({})",
+                             text::go_quote(text), name, read.error().message(),
+                             words_of(spec->type).advice));
   }
   return {};
 }
@@ -295,9 +349,11 @@ const std::vector<std::int64_t>& CommandLine::numbers(Option option) const {
 }
 
 Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
-                                       const Environment& environment) {
+                                       const Environment& environment,
+                                       Program program) {
   CommandLine command_line;
-  for (const OptionSpec& spec : option_table()) {
+  command_line.program = program;
+  for (const OptionSpec& spec : option_table(program)) {
     OptionValue& value =
         command_line.options[static_cast<std::size_t>(spec.option)];
     value = fallback_of(spec);

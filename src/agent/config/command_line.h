@@ -34,8 +34,9 @@ struct OptionValue {
 /// What the caller is asked to do.
 enum class Action { kRun, kHelp, kVersion, kCompletion, kMan };
 
-/// A parsed command line; every option has a value.
+/// A parsed command line; every option of the program has a value.
 struct CommandLine {
+  Program program = Program::kDevicePlugin;
   Action action = Action::kRun;
   std::string shell;  ///< For Action::kCompletion.
   std::array<OptionValue, kOptionCount> options;
@@ -57,7 +58,8 @@ struct CommandLine {
 /// `arguments` are without the program's name. Fails with kInvalidArgument and
 /// the peer's text, to which the nearest option or what would be right is
 /// added in parentheses.
-Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
-                                       const Environment& environment);
+Result<CommandLine> parse_command_line(
+    std::span<const std::string> arguments, const Environment& environment,
+    Program program = Program::kDevicePlugin);
 
 }  // namespace gpunode::config

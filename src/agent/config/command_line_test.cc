@@ -57,6 +57,10 @@ std::string sample_of(const OptionSpec& spec) {
       return "one,two";
     case OptionType::kIntList:
       return "3,4";
+    case OptionType::kDuration:
+      return "1h5s";
+    case OptionType::kNumber:
+      return "2.5";
   }
   return "";
 }
@@ -71,6 +75,10 @@ Value read_sample_of(const OptionSpec& spec) {
       return Texts{"one", "two"};
     case OptionType::kIntList:
       return Numbers{3, 4};
+    case OptionType::kDuration:
+      return std::string("1h5s");
+    case OptionType::kNumber:
+      return std::string("2.5");
   }
   return false;
 }

@@ -1,4 +1,4 @@
-// Completion scripts, from the option table.
+// Completion scripts, from the option tables.
 #include <iterator>
 
 #include <fmt/format.h>
@@ -9,9 +9,9 @@
 namespace gpunode::config {
 namespace {
 
-std::string all_names() {
+std::string all_names(std::span<const OptionSpec> table) {
   std::string out;
-  for (const OptionSpec& spec : option_table()) {
+  for (const OptionSpec& spec : table) {
     for (const std::string_view name : spec.names) {
       fmt::format_to(std::back_inserter(out), "--{} ", name);
     }
@@ -48,7 +48,8 @@ std::string function_name(std::string_view program) {
   return name;
 }
 
-std::string bash_script(std::string_view program) {
+std::string bash_script(std::string_view program,
+                        std::span<const OptionSpec> table) {
   std::string out = fmt::format(
       "{}() {{\n"
       "  local word=\"${{COMP_WORDS[COMP_CWORD]}}\"\n"
@@ -58,7 +59,7 @@ std::string bash_script(std::string_view program) {
       "before=\"${{COMP_WORDS[COMP_CWORD-2]}}\"; fi\n"
       "  case \"$before\" in\n",
       function_name(program));
-  for (const OptionSpec& spec : option_table()) {
+  for (const OptionSpec& spec : table) {
     if (!spec.values.empty()) {
       fmt::format_to(std::back_inserter(out),
                      "    {}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); "
@@ -78,7 +79,7 @@ std::string bash_script(std::string_view program) {
                  "  COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))\n"
                  "}}\n"
                  "complete -F {} {}\n",
-                 all_names(), function_name(program), program);
+                 all_names(table), function_name(program), program);
   return out;
 }
 
@@ -98,9 +99,10 @@ std::string zsh_safe(std::string_view text) {
   return out;
 }
 
-std::string zsh_script(std::string_view program) {
+std::string zsh_script(std::string_view program,
+                       std::span<const OptionSpec> table) {
   std::string out = fmt::format("#compdef {}\n_arguments \\\n", program);
-  for (const OptionSpec& spec : option_table()) {
+  for (const OptionSpec& spec : table) {
     for (const std::string_view name : spec.names) {
       std::string action;
       if (!spec.values.empty()) {
@@ -132,9 +134,10 @@ std::string fish_safe(std::string_view text) {
   return out;
 }
 
-std::string fish_script(std::string_view program) {
+std::string fish_script(std::string_view program,
+                        std::span<const OptionSpec> table) {
   std::string out;
-  for (const OptionSpec& spec : option_table()) {
+  for (const OptionSpec& spec : table) {
     for (const std::string_view name : spec.names) {
       fmt::format_to(std::back_inserter(out), "complete -c {} -l {} -d '{}'",
                      program, name, fish_safe(spec.help));
@@ -162,9 +165,10 @@ std::string fish_script(std::string_view program) {
 Result<std::string> completion_script(std::string_view shell,
                                       std::string_view program) {
   const std::string name = program_name(program);
-  if (shell == "bash") return bash_script(name);
-  if (shell == "zsh") return zsh_script(name);
-  if (shell == "fish") return fish_script(name);
+  const auto table = option_table(program_called(name));
+  if (shell == "bash") return bash_script(name, table);
+  if (shell == "zsh") return zsh_script(name, table);
+  if (shell == "fish") return fish_script(name, table);
   return Error{ErrorCode::kInvalidArgument,
                fmt::format("no completions for shell '{}' (give bash, zsh or "
                            "fish)",

@@ -1,6 +1,7 @@
 #include "agent/config/file_config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <span>
 #include <utility>
 
@@ -17,36 +18,27 @@ namespace {
 
 using Kind = text::Node::Kind;
 
-// Leaves of the file that are no options of the device plugin: checked, since
-// NVIDIA's plugin decodes them, and dropped.
-enum class OtherType { kBool, kText, kDuration };
-struct OtherField {
-  std::string_view name;
-  OtherType type;
-};
-constexpr std::array<OtherField, 1> kOtherFlags = {
-    {{"useNodeFeatureAPI", OtherType::kBool}}};
-constexpr std::array<OtherField, 5> kGfdFields = {{
-    {"oneshot", OtherType::kBool},
-    {"noTimestamp", OtherType::kBool},
-    {"sleepInterval", OtherType::kDuration},
-    {"outputFile", OtherType::kText},
-    {"machineTypeFile", OtherType::kText},
-}};
-
 constexpr std::string_view kFlagsPath = "Flags.flags.CommandLineFlags.";
 constexpr std::string_view kPluginPath =
     "PluginCommandLineFlags.flags.CommandLineFlags.plugin.";
 constexpr std::string_view kGfdPath =
     "GFDCommandLineFlags.flags.CommandLineFlags.gfd.";
 
-// The options whose field is directly in `parent` ("flags.plugin.").
+// The options of either program whose field is directly in `parent`
+// ("flags.plugin."): the file is one for all, and each reads what is its own.
 std::vector<const OptionSpec*> options_in(std::string_view parent) {
   std::vector<const OptionSpec*> found;
-  for (const OptionSpec& spec : option_table()) {
-    if (spec.field.starts_with(parent) &&
-        spec.field.find('.', parent.size()) == std::string_view::npos) {
-      found.push_back(&spec);
+  for (const Program program :
+       {Program::kDevicePlugin, Program::kFeatureDiscovery}) {
+    for (const OptionSpec& spec : option_table(program)) {
+      const auto is_same = [&](const OptionSpec* other) {
+        return other->option == spec.option;
+      };
+      if (spec.field.starts_with(parent) &&
+          spec.field.find('.', parent.size()) == std::string_view::npos &&
+          std::ranges::none_of(found, is_same)) {
+        found.push_back(&spec);
+      }
     }
   }
   return found;
@@ -84,9 +76,7 @@ class FileDecoder {
   Result<std::vector<std::string>> strategies(const text::Node& node);
   Result<std::vector<std::int64_t>> numbers(const text::Node& node,
                                             GoPath path);
-  Result<bool> other(std::span<const OtherField> fields,
-                     const text::Entry& entry, std::string_view path);
-  Result<void> duration(const text::Node& node);
+  Result<std::string> duration(const text::Node& node);
   std::string_view match(const text::Entry& entry,
                          std::span<const std::string_view> names);
 
@@ -156,14 +146,11 @@ Result<void> FileDecoder::flags_entry(const text::Entry& entry) {
   static const std::vector<const OptionSpec*> kOptions = options_in("flags.");
   std::vector<std::string_view> names = {"plugin", "gfd"};
   for (const OptionSpec* spec : kOptions) names.push_back(leaf_of(spec->field));
-  for (const OtherField& field : kOtherFlags) names.push_back(field.name);
   const std::string_view name = match(entry, names);
   if (name == "plugin") return plugin(entry.value);
   if (name == "gfd") return gfd(entry.value);
-  TRY(const bool is_option, option(kOptions, entry, kFlagsPath));
-  if (is_option) return {};
-  TRY(const bool is_other, other(kOtherFlags, entry, kFlagsPath));
-  if (!is_other) warnings_.push_back(unknown_key(entry, "flags", names));
+  TRY(const bool is_known, option(kOptions, entry, kFlagsPath));
+  if (!is_known) warnings_.push_back(unknown_key(entry, "flags", names));
   return {};
 }
 
@@ -183,13 +170,15 @@ Result<void> FileDecoder::plugin(const text::Node& node) {
 }
 
 Result<void> FileDecoder::gfd(const text::Node& node) {
+  static const std::vector<const OptionSpec*> kOptions =
+      options_in("flags.gfd.");
   TRY_VOID(go_.mapping(node, "Flags.flags.CommandLineFlags.gfd",
                        "v1.GFDCommandLineFlags"));
   std::vector<std::string_view> names;
-  for (const OtherField& field : kGfdFields) names.push_back(field.name);
+  for (const OptionSpec* spec : kOptions) names.push_back(leaf_of(spec->field));
   for (const text::Entry* entry : sorted_entries(node)) {
     match(*entry, names);
-    TRY(const bool known, other(kGfdFields, *entry, kGfdPath));
+    TRY(const bool known, option(kOptions, *entry, kGfdPath));
     if (!known) warnings_.push_back(unknown_key(*entry, "flags.gfd", names));
   }
   return {};
@@ -240,8 +229,13 @@ Result<void> FileDecoder::set(const OptionSpec& spec, const text::Entry& entry,
       TRY(given.value, go_.boolean(node, path, false));
       break;
     }
-    case OptionType::kText: {
+    case OptionType::kText:
+    case OptionType::kNumber: {  // None of these has a field.
       TRY(given.value, go_.string(node, path));
+      break;
+    }
+    case OptionType::kDuration: {
+      TRY(given.value, duration(node));
       break;
     }
     case OptionType::kTextList: {
@@ -291,41 +285,25 @@ Result<std::vector<std::int64_t>> FileDecoder::numbers(const text::Node& node,
   return found;
 }
 
-Result<bool> FileDecoder::other(std::span<const OtherField> fields,
-                                const text::Entry& entry,
-                                std::string_view path) {
-  std::vector<std::string_view> names;
-  for (const OtherField& field : fields) names.push_back(field.name);
-  const std::string_view name = match_field(entry.key, names);
-  if (name.empty()) return false;
-  const auto field = std::ranges::find(fields, name, &OtherField::name);
-  const std::string full = std::string(path) + std::string(name);
-  switch (field->type) {
-    case OtherType::kBool:
-      TRY_VOID(go_.boolean(entry.value, full, false));
-      break;
-    case OtherType::kText:
-      TRY_VOID(go_.string(entry.value, full));
-      break;
-    case OtherType::kDuration:
-      TRY_VOID(duration(entry.value));
-      break;
-  }
-  return true;
-}
-
-Result<void> FileDecoder::duration(const text::Node& node) {
+// A number is of nanoseconds, as Go's durations are.
+Result<std::string> FileDecoder::duration(const text::Node& node) {
   constexpr std::string_view kAdvice = "write a duration like 60s, or infinite";
-  if (node.is(Kind::kNull) || node.is(Kind::kInteger) ||
-      node.is(Kind::kFloat) || node.scalar == "infinite") {
-    return {};
+  if (node.is(Kind::kInteger) || node.is(Kind::kFloat)) {
+    constexpr double kMost = 9.2e18;
+    double count = 0;
+    const std::string& digits = node.scalar;
+    std::from_chars(digits.data(), digits.data() + digits.size(), count);
+    if (count > -kMost && count < kMost) {
+      return fmt::format("{}ns", static_cast<std::int64_t>(count));
+    }
   }
   if (!node.is(Kind::kString)) {
     return go_.fail("invalid duration", node, kAdvice);
   }
-  const auto checked = text::check_go_duration(node.scalar);
-  if (checked) return {};
-  return go_.fail(checked.error().message(), node, kAdvice);
+  if (node.scalar == "infinite") return node.scalar;
+  const auto parsed = text::parse_go_duration(node.scalar);
+  if (parsed) return node.scalar;
+  return go_.fail(parsed.error().message(), node, kAdvice);
 }
 
 Result<void> FileDecoder::resources(const text::Entry& entry) {

@@ -71,43 +71,66 @@ How values are found:
   beats the default; each option for itself. Switches are turned off with
   =false. Lists are separated by commas, or the flag is repeated. A variable
   that is set but empty counts as given. One dash does as well as two.
-
-Examples:
-  Share every GPU among 20 Pods, from a file that holds
-    version: v1
-    sharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: 20}]}}
 )";
 
 constexpr std::string_view kExitCodes = R"(
 Exit codes:
-  0  asked to stop, or did what was asked (help, version, --config-check)
+  0  asked to stop, or did what was asked (help, version, a single look)
   1  any error; the last line on standard error says which
 )";
+
+std::string_view summary_of(Program program) {
+  if (program == Program::kFeatureDiscovery) {
+    return "Labels this node by its NVIDIA GPUs, through Node Feature "
+           "Discovery. Takes\n"
+           "the options, variables and config files of NVIDIA's GPU feature "
+           "discovery.\n";
+  }
+  return "Offers the NVIDIA GPUs of this node to its kubelet. Takes the "
+         "options,\n"
+         "variables and config files of NVIDIA's Kubernetes device plugin.\n";
+}
+
+std::string examples(Program program, const std::string& name) {
+  if (program == Program::kFeatureDiscovery) {
+    return fmt::format(
+        "\nExamples:\n"
+        "  See the labels of this machine, before it is in any cluster:\n"
+        "      {0} --use-node-feature-api=false --oneshot --output-file=\n"
+        "  Keep the feature file of Node Feature Discovery's worker:\n"
+        "      {0} --use-node-feature-api=false\n",
+        name);
+  }
+  return fmt::format(
+      "\nExamples:\n"
+      "  Share every GPU among 20 Pods, from a file that holds\n"
+      "    version: v1\n"
+      "    sharing: {{timeSlicing: {{resources: [{{name: nvidia.com/gpu, "
+      "replicas: 20}}]}}}}\n"
+      "      {0} --config-file=/config/config.yaml\n"
+      "  See what a configuration amounts to, without serving it:\n"
+      "      {0} --config-file=config.yaml --strict --config-check\n"
+      "  Let the container runtime inject devices by CDI:\n"
+      "      {0} --device-list-strategy=cdi-cri\n",
+      name);
+}
 
 }  // namespace
 
 std::string help_text(std::string_view program) {
   const std::string name = program_name(program);
-  std::string out = fmt::format(
-      "Usage: {} [options]\n\n"
-      "Offers the NVIDIA GPUs of this node to its kubelet. Takes the options,\n"
-      "variables and config files of NVIDIA's Kubernetes device plugin.\n",
-      name);
+  const Program which = program_called(name);
+  std::string out =
+      fmt::format("Usage: {} [options]\n\n{}", name, summary_of(which));
   for (const OptionGroup group : kOptionGroups) {
+    const auto options = options_of(option_table(which), group);
+    if (options.empty()) continue;
     fmt::format_to(std::back_inserter(out), "\n{}:\n", heading_of(group));
-    for (const OptionSpec& spec : option_table()) {
-      if (spec.group == group) append_option(out, spec);
-    }
+    for (const OptionSpec* spec : options) append_option(out, *spec);
   }
   append_builtins(out);
   out += kRules;
-  fmt::format_to(std::back_inserter(out),
-                 "      {0} --config-file=/config/config.yaml\n"
-                 "  See what a configuration amounts to, without serving it:\n"
-                 "      {0} --config-file=config.yaml --strict --config-check\n"
-                 "  Let the container runtime inject devices by CDI:\n"
-                 "      {0} --device-list-strategy=cdi-cri\n",
-                 name);
+  out += examples(which, name);
   out += kExitCodes;
   return out;
 }

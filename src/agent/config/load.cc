@@ -119,12 +119,11 @@ Error strict_error(const std::vector<Warning>& warnings,
   return {ErrorCode::kInvalidArgument, text};
 }
 
-Result<Loaded> load_unbounded(const CommandLine& command_line,
-                              const std::optional<ConfigText>& file,
-                              const std::function<bool()>& has_nvml) {
-  Loaded loaded;
+/// The file, decoded; what follows from it alone is in `loaded`.
+Result<FileConfig> read_file(const CommandLine& command_line,
+                             const std::optional<ConfigText>& file,
+                             Loaded& loaded) {
   FileConfig from_file;
-  const std::string file_name = file ? file->name : std::string();
   if (file) {
     auto decoded = decode_file(*file, loaded.warnings);
     if (!decoded) {
@@ -141,13 +140,22 @@ Result<Loaded> load_unbounded(const CommandLine& command_line,
   }
   apply_sharing(from_file, command_line.enabled(Option::kEnableCustomSharing),
                 loaded.settings, loaded.warnings);
-  TRY_VOID(apply_options(Chosen(command_line, from_file, file_name), has_nvml,
-                         loaded.settings));
+  return from_file;
+}
+
+/// Applies the options of the program by `apply`, a Result<void>(Chosen).
+template <class Apply>
+Result<void> load_unbounded(const CommandLine& command_line,
+                            const std::optional<ConfigText>& file,
+                            Loaded& loaded, const Apply& apply) {
+  TRY(const FileConfig from_file, read_file(command_line, file, loaded));
+  const std::string file_name = file ? file->name : std::string();
+  TRY_VOID(apply(Chosen(command_line, from_file, file_name)));
   sort_by_place(loaded.warnings);
   if (command_line.enabled(Option::kStrict) && !loaded.warnings.empty()) {
     return strict_error(loaded.warnings, file_name);
   }
-  return loaded;
+  return {};
 }
 
 // A file of a thousand unknown keys is one mistake, not a thousand log lines.
@@ -160,18 +168,39 @@ void keep_few(std::vector<Warning>& warnings) {
       {{}, fmt::format("{} further warnings are left out", left_out), ""});
 }
 
+template <class Apply>
+Result<void> load_with(const CommandLine& command_line,
+                       const std::optional<ConfigText>& file, Loaded& loaded,
+                       const Apply& apply) {
+  const auto done = load_unbounded(command_line, file, loaded, apply);
+  if (!done) {
+    return Error{done.error().code(), text::one_line(done.error().message())};
+  }
+  keep_few(loaded.warnings);
+  return {};
+}
+
 }  // namespace
 
 Result<Loaded> load(const CommandLine& command_line,
                     const std::optional<ConfigText>& file,
                     const std::function<bool()>& has_nvml) {
-  auto loaded = load_unbounded(command_line, file, has_nvml);
-  if (!loaded) {
-    return Error{loaded.error().code(),
-                 text::one_line(loaded.error().message())};
-  }
-  keep_few(loaded->warnings);
+  Loaded loaded;
+  TRY_VOID(load_with(command_line, file, loaded, [&](const Chosen& chosen) {
+    return apply_options(chosen, has_nvml, loaded.settings);
+  }));
   return loaded;
+}
+
+Result<LoadedDiscovery> load_discovery(const CommandLine& command_line,
+                                       const std::optional<ConfigText>& file) {
+  Loaded loaded;
+  DiscoverySettings settings;
+  TRY_VOID(load_with(command_line, file, loaded, [&](const Chosen& chosen) {
+    return apply_discovery_options(chosen, loaded.settings, settings);
+  }));
+  settings.node = std::move(loaded.settings);
+  return LoadedDiscovery{std::move(settings), std::move(loaded.warnings)};
 }
 
 }  // namespace gpunode::config

@@ -13,6 +13,7 @@
 
 #include "agent/config/command_line.h"
 #include "agent/config/config_source.h"
+#include "agent/config/discovery_settings.h"
 #include "agent/config/settings.h"
 #include "agent/config/warning.h"
 #include "base/core/result.h"
@@ -37,6 +38,16 @@ struct Loaded {
 Result<Loaded> load(const CommandLine& command_line,
                     const std::optional<ConfigText>& file,
                     const std::function<bool()>& has_nvml);
+
+struct LoadedDiscovery {
+  DiscoverySettings settings;
+  std::vector<Warning> warnings;  ///< In the order of the file.
+};
+
+/// The same for GPU feature discovery. Messages are whole, and begin with the
+/// peer's words.
+Result<LoadedDiscovery> load_discovery(const CommandLine& command_line,
+                                       const std::optional<ConfigText>& file);
 
 /// Which devices become which resource.
 struct ResourcePattern {

@@ -49,7 +49,18 @@ void append_option(std::string& out, const OptionSpec& spec) {
   }
 }
 
-constexpr std::string_view kSignals =
+/// What the pages of the two programs do not share, in troff.
+struct ManText {
+  std::string_view name;
+  std::string_view description;
+  std::string_view signals;
+};
+
+constexpr ManText kPluginText = {
+    "offer the NVIDIA GPUs of a node to its kubelet",
+    "A Kubernetes device plugin. It takes the options, environment "
+    "variables\n"
+    "and config files of NVIDIA's device plugin.",
     ".SH SIGNALS\n.TP\nSIGHUP\n"
     "Read the config file again. What changed is served anew, what did not "
     "stays\n"
@@ -57,29 +68,41 @@ constexpr std::string_view kSignals =
     "kept.\n"
     ".TP\nSIGTERM, SIGINT, SIGQUIT\n"
     "Tell the kubelet that no Device is left, close the sockets and end, "
-    "within a\nsecond. Containers keep what they have.\n";
+    "within a\nsecond. Containers keep what they have.\n"};
+
+constexpr ManText kDiscoveryText = {
+    "label a node by its NVIDIA GPUs",
+    "Writes the feature file of Node Feature Discovery. It takes the "
+    "options,\n"
+    "environment variables and config files of NVIDIA's GPU feature discovery.",
+    ".SH SIGNALS\n.TP\nSIGHUP\n"
+    "Read the config file again and look at the node; a file that does not\n"
+    "validate is reported and the last good one kept.\n"
+    ".TP\nSIGTERM, SIGINT, SIGQUIT\n"
+    "Remove the feature file and end. It stays with an infinite "
+    "\\-\\-sleep\\-interval.\n"};
 
 }  // namespace
 
 std::string man_page(std::string_view program, std::string_view version) {
   const std::string name = program_name(program);
+  const Program which = program_called(name);
+  const ManText& text =
+      which == Program::kFeatureDiscovery ? kDiscoveryText : kPluginText;
   std::string out = fmt::format(
       ".TH {} 8 \"\" \"gpunode {}\" \"System Administration\"\n"
-      ".SH NAME\n{} \\- offer the NVIDIA GPUs of a node to its kubelet\n"
+      ".SH NAME\n{} \\- {}\n"
       ".SH SYNOPSIS\n.B {}\n[\\fIoptions\\fR]\n"
-      ".SH DESCRIPTION\n"
-      "A Kubernetes device plugin. It takes the options, environment "
-      "variables\n"
-      "and config files of NVIDIA's device plugin. A flag beats its "
-      "environment\n"
+      ".SH DESCRIPTION\n{} A flag beats its environment\n"
       "variable, which beats the config file, which beats the default.\n",
-      upper(name), version, troff(name), troff(name));
+      upper(name), version, troff(name), text.name, troff(name),
+      text.description);
   for (const OptionGroup group : kOptionGroups) {
+    const auto options = options_of(option_table(which), group);
+    if (options.empty()) continue;
     fmt::format_to(std::back_inserter(out), ".SH {} OPTIONS\n",
                    upper(heading_of(group)));
-    for (const OptionSpec& spec : option_table()) {
-      if (spec.group == group) append_option(out, spec);
-    }
+    for (const OptionSpec* spec : options) append_option(out, *spec);
   }
   out += ".SH OTHER OPTIONS\n";
   for (const BuiltinOption& option : kBuiltinOptions) {
@@ -90,7 +113,7 @@ std::string man_page(std::string_view program, std::string_view version) {
     }
     fmt::format_to(std::back_inserter(out), "\n{}.\n", troff(option.help));
   }
-  out += kSignals;
+  out += text.signals;
   out +=
       ".SH EXIT STATUS\n.TP\n0\nAsked to stop, or did what was asked.\n"
       ".TP\n1\nAny error; the last line on standard error says which.\n";

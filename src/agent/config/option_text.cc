@@ -14,6 +14,10 @@ std::string_view argument_of(const OptionSpec& spec) {
       return "LIST";
     case OptionType::kIntList:
       return "NUMBERS";
+    case OptionType::kDuration:
+      return "DURATION";
+    case OptionType::kNumber:
+      return "NUMBER";
   }
   return "";
 }
@@ -43,6 +47,15 @@ std::string program_name(std::string_view program) {
     if (plain) name += c;
   }
   return name.empty() || name[0] == '-' ? "gpunode-agent" : name;
+}
+
+std::vector<const OptionSpec*> options_of(std::span<const OptionSpec> table,
+                                          OptionGroup group) {
+  std::vector<const OptionSpec*> found;
+  for (const OptionSpec& spec : table) {
+    if (spec.group == group) found.push_back(&spec);
+  }
+  return found;
 }
 
 std::string joined(std::span<const std::string_view> words,

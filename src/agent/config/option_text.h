@@ -10,8 +10,8 @@
 namespace gpunode::config {
 
 inline constexpr std::array kOptionGroups = {
-    OptionGroup::kConfiguration, OptionGroup::kDevices,
-    OptionGroup::kContainers, OptionGroup::kPaths, OptionGroup::kService};
+    OptionGroup::kConfiguration, OptionGroup::kDevices, OptionGroup::kLabels,
+    OptionGroup::kContainers,    OptionGroup::kPaths,   OptionGroup::kService};
 
 /// What may be printed and completed although it is no Option.
 struct BuiltinOption {
@@ -35,6 +35,10 @@ std::string facts_of(const OptionSpec& spec);
 
 /// `program` as a plain file name.
 std::string program_name(std::string_view program);
+
+/// The rows of `table` under that heading.
+std::vector<const OptionSpec*> options_of(std::span<const OptionSpec> table,
+                                          OptionGroup group);
 
 std::string joined(std::span<const std::string_view> words,
                    std::string_view between);

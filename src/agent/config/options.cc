@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <initializer_list>
+
+#include "agent/config/option_row.h"
 
 namespace gpunode::config {
 namespace {
@@ -12,35 +13,7 @@ namespace {
 using enum OptionGroup;
 using enum OptionType;
 
-/// A few words held in the row itself.
-class Words {
- public:
-  constexpr Words(std::initializer_list<std::string_view> words) {
-    for (const std::string_view word : words) words_[count_++] = word;
-  }
-  constexpr std::span<const std::string_view> span() const {
-    return {words_.data(), count_};
-  }
-
- private:
-  std::array<std::string_view, 4> words_{};
-  std::size_t count_ = 0;
-};
-
-struct Row {
-  Option option;
-  Words names;
-  Words environment;
-  OptionType type;
-  std::string_view fallback;
-  std::string_view field;
-  Words values;
-  OptionGroup group;
-  std::string_view help;
-  bool ours = false;
-};
-
-constexpr std::array<Row, kOptionCount> kRows = {{
+constexpr std::array<Row, kPluginOptionCount> kRows = {{
     {Option::kMigStrategy,
      {"mig-strategy"},
      {"MIG_STRATEGY"},
@@ -339,22 +312,10 @@ constexpr std::array<Row, kOptionCount> kRows = {{
      true},
 }};
 
-constexpr std::array<OptionSpec, kOptionCount> make_table() {
-  std::array<OptionSpec, kOptionCount> table{};
-  for (std::size_t i = 0; i < kOptionCount; ++i) {
-    const Row& row = kRows[i];
-    table[i] = {row.option,        row.names.span(), row.environment.span(),
-                row.type,          row.fallback,     row.field,
-                row.values.span(), row.group,        row.help,
-                row.ours};
-  }
-  return table;
-}
-
-constexpr std::array<OptionSpec, kOptionCount> kTable = make_table();
+constexpr auto kTable = make_table(kRows);
 
 constexpr bool in_order() {
-  for (std::size_t i = 0; i < kOptionCount; ++i) {
+  for (std::size_t i = 0; i < kPluginOptionCount; ++i) {
     if (kTable[i].option != static_cast<Option>(i)) return false;
   }
   return true;
@@ -363,20 +324,29 @@ static_assert(in_order(), "rows must stand in the order of Option");
 
 }  // namespace
 
-std::span<const OptionSpec> option_table() {
+Program program_called(std::string_view name) {
+  return name.substr(name.rfind('/') + 1) == "gpu-feature-discovery"
+             ? Program::kFeatureDiscovery
+             : Program::kDevicePlugin;
+}
+
+std::span<const OptionSpec> option_table(Program program) {
+  if (program == Program::kFeatureDiscovery) return discovery_option_table();
   return kTable;
 }
 
-const OptionSpec& spec_of(Option option) {
-  return kTable[static_cast<std::size_t>(option)];
+const OptionSpec& spec_of(Option option, Program program) {
+  const auto table = option_table(program);
+  return *std::ranges::find(table, option, &OptionSpec::option);
 }
 
-const OptionSpec* find_option(std::string_view name) {
+const OptionSpec* find_option(std::string_view name, Program program) {
   const auto has_name = [name](const OptionSpec& spec) {
     return std::ranges::find(spec.names, name) != spec.names.end();
   };
-  const auto found = std::ranges::find_if(kTable, has_name);
-  return found == kTable.end() ? nullptr : &*found;
+  const auto table = option_table(program);
+  const auto found = std::ranges::find_if(table, has_name);
+  return found == table.end() ? nullptr : &*found;
 }
 
 std::string_view heading_of(OptionGroup group) {
@@ -385,6 +355,8 @@ std::string_view heading_of(OptionGroup group) {
       return "Configuration";
     case kDevices:
       return "Devices";
+    case kLabels:
+      return "Labels";
     case kContainers:
       return "Containers";
     case kPaths:

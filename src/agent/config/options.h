@@ -1,6 +1,6 @@
-// Every option of the device plugin: one table, from which the command line,
-// the environment, the help, the completions, the man page and the
-// documentation's table all come.
+// Every option of the device plugin and of feature discovery: a table each,
+// from which the command line, the environment, the help, the completions, the
+// man page and the documentation's table all come.
 #pragma once
 
 #include <cstddef>
@@ -48,21 +48,43 @@ enum class Option : std::size_t {
   kHostRoot,
   kRequireAllocation,
   kConfigCheck,
+  // Of feature discovery alone, in the order of NVIDIA's.
+  kOneshot,
+  kNoTimestamp,
+  kSleepInterval,
+  kOutputFile,
+  kMachineTypeFile,
+  kUseNodeFeatureApi,
+  kKubeconfig,
+  kKubeApiQps,
+  kKubeApiBurst,
+  kNamespace,
+  kNodeName,
+  kPodName,
 };
 
-/// What is written after an option.
-enum class OptionType { kBool, kText, kTextList, kIntList };
+/// The programs that options are of.
+enum class Program { kDevicePlugin, kFeatureDiscovery };
+
+/// By the name it was called by; the device plugin for any but
+/// "gpu-feature-discovery".
+Program program_called(std::string_view name);
+
+/// What is written after an option. A duration is Go's or "infinite".
+enum class OptionType { kBool, kText, kTextList, kIntList, kDuration, kNumber };
 
 /// Headings of the help text, in its order.
 enum class OptionGroup {
   kConfiguration,
   kDevices,
+  kLabels,
   kContainers,
   kPaths,
   kService
 };
 
-/// The value of an option; the alternatives in the order of OptionType.
+/// The value of an option; the alternatives in the order of OptionType, whose
+/// last two are texts that were checked.
 using Value = std::variant<bool, std::string, std::vector<std::string>,
                            std::vector<std::int64_t>>;
 
@@ -76,20 +98,27 @@ struct OptionSpec {
   std::span<const std::string_view> values;  ///< Known ones; empty: any.
   OptionGroup group;
   std::string_view help;  ///< One sentence, no full stop.
-  bool ours;              ///< NVIDIA's plugin does not have it.
+  bool ours;              ///< NVIDIA's program does not have it.
 };
 
-/// All rows, in the order of Option.
-std::span<const OptionSpec> option_table();
+/// All rows of a program, in the order in which the environment is read.
+std::span<const OptionSpec> option_table(
+    Program program = Program::kDevicePlugin);
 
-const OptionSpec& spec_of(Option option);
+/// The row of `option`, which the program has.
+const OptionSpec& spec_of(Option option,
+                          Program program = Program::kDevicePlugin);
 
 /// The row that has `name` among its names; nullptr if none has.
-const OptionSpec* find_option(std::string_view name);
+const OptionSpec* find_option(std::string_view name,
+                              Program program = Program::kDevicePlugin);
 
+/// What the options under this heading are about, in a program that has any.
 std::string_view heading_of(OptionGroup group);
 
-inline constexpr std::size_t kOptionCount =
+inline constexpr std::size_t kPluginOptionCount =
     static_cast<std::size_t>(Option::kConfigCheck) + 1;
+inline constexpr std::size_t kOptionCount =
+    static_cast<std::size_t>(Option::kPodName) + 1;
 
 }  // namespace gpunode::config

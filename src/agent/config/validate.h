@@ -1,9 +1,11 @@
-// What NVIDIA's plugin checks before it starts, in its order, with its words.
+// What NVIDIA's programs check before they start, in their order, with their
+// words.
 #pragma once
 
 #include <functional>
 
 #include "agent/config/chosen.h"
+#include "agent/config/discovery_settings.h"
 #include "agent/config/settings.h"
 #include "base/core/result.h"
 
@@ -15,5 +17,10 @@ namespace gpunode::config {
 Result<void> apply_options(const Chosen& chosen,
                            const std::function<bool()>& has_nvml,
                            Settings& settings);
+
+/// The same for GPU feature discovery; `node` becomes settings.node. Errors
+/// begin with whatever the peer's program says first.
+Result<void> apply_discovery_options(const Chosen& chosen, Settings& node,
+                                     DiscoverySettings& settings);
 
 }  // namespace gpunode::config

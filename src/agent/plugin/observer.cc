@@ -7,10 +7,9 @@
 #include <pthread.h>
 
 #include "agent/plugin/mps_daemon.h"
+#include "agent/plugin/nvml_library.h"
 #include "base/core/log.h"
-#include "gpu/nvml/library.h"
 #include "gpu/procfs/annotation.h"
-#include "gpu/procfs/driver_library.h"
 
 namespace gpunode::plugin {
 namespace {
@@ -178,19 +177,11 @@ void Observer::handle(const Request& request) {
       request);
 }
 
-Result<nvml::Library> Observer::open_library() const {
-  if (!inputs_.nvml_library.empty()) {
-    return nvml::Library::open(inputs_.nvml_library);
-  }
-  const procfs::DriverLibrary found =
-      procfs::find_driver_library(inputs_.driver_root, nvml::kSoname);
-  return nvml::Library::open(found.path, found.looked_in);
-}
-
 void Observer::try_open() {
   Result<nvml::Session> session = [&]() -> Result<nvml::Session> {
     const Busy busy(busy_since_);
-    TRY(nvml::Library library, open_library());
+    TRY(nvml::Library library,
+        open_nvml(inputs_.nvml_library, inputs_.driver_root));
     return nvml::Session::start(std::move(library));
   }();
   if (!session) {

@@ -117,7 +117,6 @@ class Observer {
                                       const std::stop_token& stop);
   void run(const std::stop_token& stop);
   void handle(const Request& request);
-  Result<nvml::Library> open_library() const;
   void try_open();
   void close(Error reason);
   void read_inventory(bool always_send);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <iterator>
 #include <limits>
 #include <system_error>
@@ -123,32 +124,56 @@ Result<std::int64_t> parse_go_int(std::string_view text) {
   return static_cast<std::int64_t>(negative ? 0 - magnitude : magnitude);
 }
 
-Result<void> check_go_duration(std::string_view text) {
+namespace {
+
+struct GoUnit {
+  std::string_view name;
+  double nanoseconds;
+};
+constexpr std::array<GoUnit, 8> kGoUnits = {{{"ns", 1},
+                                             {"us", 1e3},
+                                             {"\u00b5s", 1e3},
+                                             {"\u03bcs", 1e3},
+                                             {"ms", 1e6},
+                                             {"s", 1e9},
+                                             {"m", 60e9},
+                                             {"h", 3600e9}}};
+
+}  // namespace
+
+Result<std::chrono::nanoseconds> parse_go_duration(std::string_view text) {
   const auto invalid = [text](std::string_view problem) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("time: {} {}", problem, go_quote(text))};
   };
-  static constexpr std::array<std::string_view, 8> kUnits = {
-      "ns", "us", "\u00b5s", "\u03bcs", "ms", "s", "m", "h"};
   std::string_view rest = text;
+  const double sign = rest.starts_with('-') ? -1 : 1;
   if (rest.starts_with('-') || rest.starts_with('+')) rest.remove_prefix(1);
-  if (rest == "0") return {};
+  if (rest == "0") return std::chrono::nanoseconds(0);
+  double total = 0;
   if (rest.empty()) return invalid("invalid duration");
   while (!rest.empty()) {
     const std::size_t digits = number_length(rest);
     if (digits == 0) return invalid("invalid duration");
+    double number = 0;
+    std::from_chars(rest.data(), rest.data() + digits, number);
     rest.remove_prefix(digits);
     const std::size_t unit_length =
         std::min(rest.size(), rest.find_first_of(".0123456789"));
     const std::string_view unit = rest.substr(0, unit_length);
     if (unit.empty()) return invalid("missing unit in duration");
-    if (std::ranges::find(kUnits, unit) == kUnits.end()) {
+    const auto known = std::ranges::find(kGoUnits, unit, &GoUnit::name);
+    if (known == kGoUnits.end()) {
       return invalid(
           fmt::format("unknown unit {} in duration", go_quote(unit)));
     }
     rest.remove_prefix(unit_length);
+    total += number * known->nanoseconds;
   }
-  return {};
+  // What an int64 holds, 292 years.
+  constexpr double kMost = 9.2e18;
+  if (total > kMost) return invalid("invalid duration");
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(sign * total));
 }
 
 std::vector<std::string_view> split_at_commas(std::string_view text) {

@@ -1,6 +1,7 @@
 // Pieces of Go's text conventions that NVIDIA's messages and rules rest on.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,8 +24,8 @@ Result<bool> parse_go_bool(std::string_view text);
 /// strconv.ParseInt(text, 0, 64): decimal, 0x, 0o, 0b, leading 0 for octal.
 Result<std::int64_t> parse_go_int(std::string_view text);
 
-/// Succeeds where Go's time.ParseDuration does; the error is Go's.
-Result<void> check_go_duration(std::string_view text);
+/// time.ParseDuration, "1h2m3.5s"; the error is Go's.
+Result<std::chrono::nanoseconds> parse_go_duration(std::string_view text);
 
 /// strings.Split(text, ","): an empty text is one empty item.
 std::vector<std::string_view> split_at_commas(std::string_view text);

@@ -45,11 +45,20 @@ TEST(ParseGoInt, KnowsBasesAndBounds) {
   EXPECT_FALSE(parse_go_int("1x"));
 }
 
-TEST(CheckGoDuration, SaysWhatGoSays) {
-  EXPECT_TRUE(check_go_duration("1h2m3.5s"));
-  EXPECT_EQ(check_go_duration("60").error().message(),
+TEST(ParseGoDuration, ReadsWhatGoReads) {
+  using std::chrono::nanoseconds;
+  EXPECT_EQ(*parse_go_duration("1h2m3.5s"), nanoseconds(3'723'500'000'000));
+  EXPECT_EQ(*parse_go_duration("-1.5ms"), nanoseconds(-1'500'000));
+  EXPECT_EQ(*parse_go_duration(".5us"), nanoseconds(500));
+  EXPECT_EQ(*parse_go_duration("0"), nanoseconds(0));
+  EXPECT_EQ(parse_go_duration("9999999h").error().message(),
+            "time: invalid duration \"9999999h\"");
+}
+
+TEST(ParseGoDuration, SaysWhatGoSays) {
+  EXPECT_EQ(parse_go_duration("60").error().message(),
             "time: missing unit in duration \"60\"");
-  EXPECT_EQ(check_go_duration("1x").error().message(),
+  EXPECT_EQ(parse_go_duration("1x").error().message(),
             "time: unknown unit \"x\" in duration \"1x\"");
 }
 
