@@ -276,7 +276,7 @@ std::string ApiServerDouble::store(const std::string& path, Node tree) {
   const bool is_new = objects_.find(path) == objects_.end();
   text::put_at(tree, {"metadata", "resourceVersion"},
                text::string_node(std::to_string(version_)));
-  const std::string json = text::to_json(tree);
+  std::string json = text::to_json(tree);
   objects_[path].tree = std::move(tree);
   changes_.push_back({version_, is_new ? "ADDED" : "MODIFIED", path, json});
   news_.notify_all();
