@@ -47,6 +47,7 @@ struct MigDevice {
 struct FabricClique {
   std::string cluster;  ///< UUID, lower case, with dashes.
   unsigned id = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): 14 takes <=> for a comparison.
   auto operator<=>(const FabricClique&) const = default;
 };
 
