@@ -24,7 +24,9 @@ Examples:
 systemd finds devices by /dev/char/MAJOR:MINOR. udev makes such links for most
 devices, but not for NVIDIA's: at the next daemon-reload running containers
 lose their GPUs ("Failed to initialize NVML: Unknown Error"). Run this at boot,
-after the driver is loaded, and after MIG devices were made.)";
+after the driver is loaded, and after MIG devices were made: a link helps the
+containers that are made after it. Those that were there before keep their GPUs
+until the next daemon-reload, and have to be made again.)";
 
 struct Flags {
   std::string root = "/";

@@ -370,7 +370,7 @@ Result<void> Configurator::check_restart(const ConfigureTask& task) const {
     return Error(ErrorCode::kUnavailable,
                  fmt::format("{}, and systemd would take it away: {} does not "
                              "lead to {}; run `gpunode runtime device-links` "
-                             "first",
+                             "first, and make the container again",
                              who, link.path, link.target));
   }
   return {};
