@@ -39,6 +39,15 @@ TEST(ParseToml, PassesAByteOrderMarkAndCarriageReturns) {
   EXPECT_EQ(to_json(*tree), "{\"a\":1,\"b\":{}}");
 }
 
+TEST(ParseToml, TakesAnyLetterBehindALineThatGoesOn) {
+  for (const std::string letter : {"\u00e9", "\u3001", "\ufec0"}) {
+    const auto tree =
+        parse_toml("a = \"\"\"x \\\n  " + letter + "\"\"\"\n", "c.toml");
+    ASSERT_TRUE(tree) << tree.error().message();
+    EXPECT_EQ(to_json(*tree), "{\"a\":\"x " + letter + "\"}");
+  }
+}
+
 TEST(ParseToml, SaysWhereItIsWrong) {
   EXPECT_THAT(refusal_of("a = 1\nbad\n"), StartsWith("c.toml:2:4: "));
   EXPECT_THAT(refusal_of("[a]\nx = 1\n[a]\n"), StartsWith("c.toml:3:"));
