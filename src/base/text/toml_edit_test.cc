@@ -89,8 +89,13 @@ TEST(TomlSet, AddsToTablesMadeOfDottedKeys) {
                       integer_node(3)),
             "[p]\n  c.x.y = 1\n  c.x.w = 3\n  z = 2\n");
   EXPECT_EQ(after_set("a.b = 1\n", {"a", "c"}, entry_node()),
-            "a.b = 1\na.c.options.SystemdCgroup = true\n"
-            "a.c.runtime_type = \"v2\"\n");
+            "a.b = 1\na.c.runtime_type = \"v2\"\n"
+            "a.c.options.SystemdCgroup = true\n");
+  Node half_empty = mapping_node();
+  put_at(half_empty, {"x"}, mapping_node());
+  put_at(half_empty, {"y"}, integer_node(0));
+  EXPECT_EQ(after_set("a.b = 1\n", {"a", "c"}, half_empty),
+            "a.b = 1\na.c.x = {}\na.c.y = 0\n");
 }
 
 TEST(TomlSet, GivesAnImpliedTableAHeaderOfItsOwn) {

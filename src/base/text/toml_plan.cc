@@ -1,7 +1,9 @@
 #include "base/text/toml_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -29,6 +31,21 @@ Node wrapped(const KeyPath& path, const Node& value) {
   Node outer = mapping_node();
   put_at(outer, below(path, {path.front()}), value);
   return outer;
+}
+
+// What lines of dotted keys say of `value`: every value in it by its path. An
+// empty mapping is one too, as nothing else would tell of it.
+std::vector<std::pair<KeyPath, Node>> leaves_of(const KeyPath& path,
+                                                const Node& value) {
+  if (!value.is(Node::Kind::kMapping) || value.entries.empty()) {
+    return {{path, value}};
+  }
+  std::vector<std::pair<KeyPath, Node>> leaves;
+  for (const Entry& entry : value.entries) {
+    std::ranges::move(leaves_of(child(path, entry.key), entry.value),
+                      std::back_inserter(leaves));
+  }
+  return leaves;
 }
 
 Error conflict(const KeyPath& path, std::string_view words) {
@@ -313,16 +330,10 @@ TomlPlan::Edits TomlPlan::add_dotted(const Table& table, const KeyPath& path,
                                      const Node& value) const {
   const std::string indent(indent_at(text_, table.item.key.begin));
   const KeyPath& section = sections_[table.section].path;
-  // Each leaf a line of its own; an empty mapping is one too.
-  Node root = mapping_node();
-  put_at(root, path, value);
-  std::vector<TreeChange> leaves = tree_changes(mapping_node(), root);
-  if (leaves.empty()) leaves.push_back({path, std::nullopt, value});
   std::string lines;
-  for (const TreeChange& leaf : leaves) {
-    lines +=
-        fmt::format("{}{} = {}{}", indent, path_text(below(leaf.path, section)),
-                    toml_value(*leaf.after), newline_of(text_));
+  for (const auto& [leaf, leaf_value] : leaves_of(path, value)) {
+    lines += fmt::format("{}{} = {}{}", indent, path_text(below(leaf, section)),
+                         toml_value(leaf_value), newline_of(text_));
   }
   return {insert_lines(next_line(text_, table.item.value.end), lines)};
 }
