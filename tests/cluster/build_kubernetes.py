@@ -29,13 +29,12 @@ import time
 PROGRAMS = ("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kubectl")
 
 # Raise it when the steps below change what they produce: a build of another recipe isn't reused.
-RECIPE = 1
+RECIPE = 2
 
 GO = "/usr/lib/go-1.19/bin/go"
-DEB_SRC = (
-    "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-    " {mirror} bookworm main\n"
-)
+SOURCES = "".join(
+    kind + " [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} bookworm main\n"
+    for kind in ("deb", "deb-src"))
 MIRROR = "http://deb.debian.org/debian"
 
 # Sources, Go's build cache and the programs, with room to link: measured 2.1 GiB.
@@ -143,7 +142,7 @@ class Apt:
         for sub in ("lists/partial", "cache/archives/partial"):
             (directory / sub).mkdir(parents=True, exist_ok=True)
         self.mirror = os.environ.get("GPUNODE_DEBIAN_MIRROR") or MIRROR
-        (directory / "sources.list").write_text(DEB_SRC.format(mirror=self.mirror))
+        (directory / "sources.list").write_text(SOURCES.format(mirror=self.mirror))
         self.options = [
             "-o", f"Dir::Etc::sourcelist={directory}/sources.list",
             "-o", "Dir::Etc::sourceparts=/dev/null",
@@ -209,6 +208,29 @@ def unpack(work, apt, version, progress):
     source.parent.mkdir(parents=True, exist_ok=True)
     half.rename(source)
     return source
+
+
+# The vendored 1.0.1 walks maps by the layout that they had before Go 1.18: the API server dies of
+# the first custom resource with a map in it.
+REFLECT2 = "golang-github-modern-go-reflect2-dev"
+
+
+def renew_reflect2(work, source, apt, progress):
+    """Puts Debian's reflect2, which knows Go 1.19, in the place of the vendored one."""
+    progress.say(f"fetching {REFLECT2}")
+    download = work / "reflect2"
+    shutil.rmtree(download, ignore_errors=True)
+    download.mkdir()
+    apt.get("download", "-qq", REFLECT2, cwd=download, what=f"fetching {REFLECT2}")
+    packages = list(download.glob("*.deb"))
+    if len(packages) != 1:
+        raise BuildError(f"{download}: wanted one .deb file, found {len(packages)}")
+    run(["dpkg-deb", "-x", str(packages[0]), str(download / "root")], work / "unpack.log",
+        progress=progress, what=f"unpacking {REFLECT2}", timeout=60)
+    path = "github.com/modern-go/reflect2"
+    shutil.rmtree(source / "vendor" / path)
+    shutil.copytree(download / "root/usr/share/gocode/src" / path, source / "vendor" / path,
+                    ignore=shutil.ignore_patterns("*_test.go"))
 
 
 def upstream_version(version):
@@ -295,6 +317,7 @@ def build(root, progress):
             shutil.rmtree(work / entry, ignore_errors=True)
         stamp.write_text(f"{version} {RECIPE} {go_version}")
     source = unpack(work, apt, version, progress)
+    renew_reflect2(work, source, apt, progress)
     go = GoBuild(work, source, version, progress)
     go.openapi()
     go.build(*(f"./cmd/{name}" for name in PROGRAMS))
