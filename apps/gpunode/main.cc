@@ -1,7 +1,9 @@
 // gpunode: the command. Called as nvidia-ctk it is that program
 // (apps/gpunode/peer/nvidia_ctk.h).
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +38,7 @@ int main_with(int argc, char** argv) {
                "gpunode");
   app.require_subcommand(1);
   add_cdi(app, session);
+  add_facts(app, session);
   add_doctor(app, session);
   add_runtime(app, session);
   add_documentation(app, session);
@@ -52,6 +55,12 @@ int main_with(int argc, char** argv) {
 }  // namespace
 }  // namespace gpunode::cli
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   return gpunode::cli::main_with(argc, argv);
+} catch (const std::exception& problem) {
+  // Memory that is not to be had, or a bug: an end that says so.
+  std::fputs("gpunode: error: ", stderr);
+  std::fputs(problem.what(), stderr);
+  std::fputs("\n", stderr);
+  return static_cast<int>(gpunode::cli::ExitCode::kError);
 }

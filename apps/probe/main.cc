@@ -22,8 +22,8 @@ constexpr const char* kHelp =
     "\n"
     "  --library FILE   load this libnvidia-ml.so.1; else the loader finds it\n"
     "\n"
-    "gpunode runs it for the UUIDs of MIG devices. It wakes every GPU, which\n"
-    "takes seconds on a node without persistence mode.\n"
+    "gpunode runs it for what the kernel's files do not tell. It wakes every\n"
+    "GPU, which takes seconds on a node without persistence mode.\n"
     "Exit code 0: done; 1: the library does not load or answer; 64: usage.\n";
 
 int run(const char* library) {

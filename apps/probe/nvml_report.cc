@@ -2,6 +2,8 @@
 
 #include <dlfcn.h>
 
+#include <cstddef>
+
 namespace gpunode::probe {
 namespace {
 
@@ -32,7 +34,9 @@ class Report {
     unsigned count = 0;
     const bool is_counted = is_done(nvml_.count(&count), "count the GPUs");
     if (is_counted) {
-      std::fputs(R"({"gpus":[)", out_);
+      std::fputc('{', out_);
+      describe_driver();
+      std::fputs(R"("gpus":[)", out_);
       for (unsigned i = 0; i < count; ++i) describe_gpu(i);
       std::fputs("]}\n", out_);
     }
@@ -57,6 +61,33 @@ class Report {
     return false;
   }
 
+  void print_text(const char* text) {
+    std::fputc('"', out_);
+    for (; *text != '\0'; ++text) {
+      const auto byte = static_cast<unsigned char>(*text);
+      if (byte < 0x20) {
+        std::fprintf(out_, "\\u%04x", static_cast<unsigned>(byte));
+        continue;
+      }
+      if (byte == '"' || byte == '\\') std::fputc('\\', out_);
+      std::fputc(byte, out_);
+    }
+    std::fputc('"', out_);
+  }
+
+  void describe_driver() {
+    int cuda = 0;
+    if (is_done(nvml_.driver_version(text_, sizeof text_ - 1),
+                "ask for the driver's version")) {
+      std::fputs(R"("driverVersion":)", out_);
+      print_text(text_);
+      std::fputc(',', out_);
+    }
+    if (is_done(nvml_.cuda_version(&cuda), "ask for the CUDA version")) {
+      std::fprintf(out_, R"("cudaDriverVersion":%d,)", cuda);
+    }
+  }
+
   void describe_gpu(unsigned index) {
     char attempt[48];  // NOLINT(modernize-avoid-c-arrays): the subset.
     std::snprintf(attempt, sizeof attempt, "ask GPU %u", index);
@@ -67,9 +98,72 @@ class Report {
         !read_uuid(gpu, attempt)) {
       return;
     }
-    std::fprintf(out_, R"(%s{"minor":%u,"uuid":"%s","migDevices":[)",
-                 has_gpu_ ? "," : "", minor, uuid_);
+    std::fprintf(out_, R"(%s{"index":%u,"minor":%u,"uuid":"%s")",
+                 has_gpu_ ? "," : "", index, minor, uuid_);
     has_gpu_ = true;
+    describe_model(gpu, attempt);
+    describe_fabric(gpu);
+    describe_mig_devices(gpu, index);
+    std::fputc('}', out_);
+  }
+
+  void print_name(nvmlDevice_t device, const char* attempt) {
+    if (!is_done(nvml_.name(device, text_, sizeof text_ - 1), attempt)) return;
+    std::fputs(R"(,"name":)", out_);
+    print_text(text_);
+  }
+
+  void describe_model(nvmlDevice_t gpu, const char* attempt) {
+    print_name(gpu, attempt);
+    nvmlPciInfo_t pci = {};
+    if (is_done(nvml_.pci(gpu, &pci), attempt)) {
+      pci.busId[sizeof pci.busId - 1] = '\0';
+      std::fputs(R"(,"pciBusId":)", out_);
+      print_text(pci.busId);
+    }
+    nvmlMemory_t memory = {};
+    if (is_done(nvml_.memory(gpu, &memory), attempt)) {
+      std::fprintf(out_, R"(,"memoryBytes":%llu)", memory.total);
+    }
+    int major = 0;
+    int minor = 0;
+    if (is_done(nvml_.compute_capability(gpu, &major, &minor), attempt)) {
+      std::fprintf(out_, R"(,"computeCapability":[%d,%d])", major, minor);
+    }
+    // NOT_SUPPORTED: a GPU that has none.
+    unsigned current = NVML_DEVICE_MIG_DISABLE;
+    unsigned pending = NVML_DEVICE_MIG_DISABLE;
+    if (nvml_.mig_mode(gpu, &current, &pending) == NVML_SUCCESS) {
+      std::fprintf(out_, R"(,"migEnabled":%s)",
+                   current == NVML_DEVICE_MIG_ENABLE ? "true" : "false");
+    }
+  }
+
+  // Of a GPU that has joined one; a machine whose fabric is its own has no
+  // UUID.
+  void describe_fabric(nvmlDevice_t gpu) {
+    nvmlGpuFabricInfo_t fabric = {};
+    if (nvml_.fabric == nullptr || nvml_.fabric(gpu, &fabric) != NVML_SUCCESS ||
+        fabric.state != NVML_GPU_FABRIC_STATE_COMPLETED ||
+        fabric.status != NVML_SUCCESS) {
+      return;
+    }
+    bool has_uuid = false;
+    for (const unsigned char byte : fabric.clusterUuid) {
+      has_uuid = has_uuid || byte != 0;
+    }
+    if (!has_uuid) return;
+    std::fputs(R"(,"fabric":{"cluster":")", out_);
+    for (unsigned i = 0; i < sizeof fabric.clusterUuid; ++i) {
+      const bool starts_group = i == 4 || i == 6 || i == 8 || i == 10;
+      std::fprintf(out_, "%s%02x", starts_group ? "-" : "",
+                   static_cast<unsigned>(fabric.clusterUuid[i]));
+    }
+    std::fprintf(out_, R"(","clique":%u})", fabric.cliqueId);
+  }
+
+  void describe_mig_devices(nvmlDevice_t gpu, unsigned index) {
+    std::fputs(R"(,"migDevices":[)", out_);
     // NOT_SUPPORTED: a GPU that has none.
     unsigned most = 0;
     if (nvml_.mig_count(gpu, &most) != NVML_SUCCESS) most = 0;
@@ -77,10 +171,11 @@ class Report {
     for (unsigned i = 0; i < most; ++i) {
       nvmlDevice_t mig = nullptr;
       if (nvml_.mig_device(gpu, i, &mig) != NVML_SUCCESS) continue;
+      char attempt[48];  // NOLINT(modernize-avoid-c-arrays): the subset.
       std::snprintf(attempt, sizeof attempt, "ask MIG device %u:%u", index, i);
       has_mig = describe_mig(mig, i, attempt, has_mig) || has_mig;
     }
-    std::fputs("]}", out_);
+    std::fputc(']', out_);
   }
 
   bool describe_mig(nvmlDevice_t mig, unsigned index, const char* attempt,
@@ -94,17 +189,33 @@ class Report {
     }
     std::fprintf(out_,
                  R"(%s{"index":%u,"gpuInstance":%u,"computeInstance":%u,)"
-                 R"("uuid":"%s"})",
+                 R"("uuid":"%s")",
                  follows_another ? "," : "", index, gpu_instance,
                  compute_instance, uuid_);
+    print_name(mig, attempt);
+    nvmlDeviceAttributes_t has = {};
+    if (is_done(nvml_.mig_attributes(mig, &has), attempt)) {
+      std::fprintf(
+          out_,
+          R"(,"multiprocessors":%u,"gpuInstanceSlices":%u,)"
+          R"("computeInstanceSlices":%u,"copyEngines":%u,"decoders":%u,)"
+          R"("encoders":%u,"jpegEngines":%u,"ofaEngines":%u,"memoryMib":%llu)",
+          has.multiprocessorCount, has.gpuInstanceSliceCount,
+          has.computeInstanceSliceCount, has.sharedCopyEngineCount,
+          has.sharedDecoderCount, has.sharedEncoderCount, has.sharedJpegCount,
+          has.sharedOfaCount, has.memorySizeMB);
+    }
+    std::fputc('}', out_);
     return true;
   }
 
   const Nvml& nvml_;
   std::FILE* out_;
   std::FILE* complaints_;
-  // NOLINTNEXTLINE(modernize-avoid-c-arrays): the subset has no std::array.
+  // NOLINTBEGIN(modernize-avoid-c-arrays): the subset has no std::array.
   char uuid_[NVML_DEVICE_UUID_V2_BUFFER_SIZE] = {};
+  char text_[NVML_DEVICE_NAME_V2_BUFFER_SIZE] = {};  // The end stays 0.
+  // NOLINTEND(modernize-avoid-c-arrays)
   bool has_gpu_ = false;
 };
 
@@ -119,6 +230,10 @@ const char* load_nvml(const char* library, Nvml* nvml) {
   GPUNODE_PROBE_CALLS(GPUNODE_PROBE_RESOLVE)
 #undef GPUNODE_PROBE_RESOLVE
   // NOLINTEND(concurrency-mt-unsafe)
+#define GPUNODE_PROBE_RESOLVE(member, symbol) \
+  resolve(handle, #symbol, &nvml->member);
+  GPUNODE_PROBE_LATER_CALLS(GPUNODE_PROBE_RESOLVE)
+#undef GPUNODE_PROBE_RESOLVE
   return nullptr;
 }
 

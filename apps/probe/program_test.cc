@@ -74,7 +74,10 @@ TEST_F(Probe, TellsTheUuidsOfGpusAndTheirSlices) {
   std::size_t slices = 0;
   for (unsigned i = 0; i < gpus.size(); ++i) {
     const fake_nvml::GpuSpec& gpu = profile->gpus[i];
+    EXPECT_EQ(gpus[i]["index"], i);
     EXPECT_EQ(gpus[i]["minor"], gpu.minor);
+    EXPECT_EQ(gpus[i]["name"], gpu.name);
+    EXPECT_EQ(gpus[i]["migEnabled"], gpu.mig_enabled);
     EXPECT_EQ(gpus[i]["uuid"], gpu.uuid);
     const auto& mig = gpus[i]["migDevices"];
     ASSERT_EQ(mig.size(), gpu.mig_enabled ? gpu.mig_devices.size() : 0) << i;
@@ -90,7 +93,9 @@ TEST_F(Probe, TellsTheUuidsOfGpusAndTheirSlices) {
 }
 
 TEST_F(Probe, OfNoGpusIsAnEmptyList) {
-  EXPECT_EQ(run("none").out, "{\"gpus\":[]}\n");
+  const std::string report = run("none").out;
+  EXPECT_THAT(report, testing::StartsWith("{\"driverVersion\":\""));
+  EXPECT_THAT(report, testing::EndsWith(",\"gpus\":[]}\n"));
 }
 
 TEST_F(Probe, PassesOverAGpuThatIsLost) {

@@ -15,6 +15,7 @@ struct Session;
 
 void add_cdi(CLI::App& gpunode, Session& session);
 void add_runtime(CLI::App& gpunode, Session& session);
+void add_facts(CLI::App& gpunode, Session& session);
 void add_doctor(CLI::App& gpunode, Session& session);
 void add_documentation(CLI::App& gpunode, Session& session);
 void add_version(CLI::App& gpunode, Session& session);

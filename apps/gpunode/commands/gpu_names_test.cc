@@ -9,6 +9,7 @@
 
 #include "base/host/fake_command_runner.h"
 #include "base/host/host_tree.h"
+#include "gpu/procfs/gpu_list.h"
 
 namespace gpunode::cli {
 namespace {
@@ -104,8 +105,8 @@ TEST_F(GpuNames, StayAsTheyAreIfTheProbeNeverEnds) {
 TEST_F(GpuNames, AreNotReadFromNonsense) {
   const auto before = names();
   for (const char* text :
-       {"", "[]", "{\"gpus\":", "{\"gpus\":{}}", "{\"gpus\":[{\"minor\":-1}]}",
-        "{\"gpus\":[]} x", "{\"gpus\":[{\"uuid\":7}]}"}) {
+       {"", "[]", R"({"gpus":)", R"({"gpus":{}})", R"({"gpus":[{"minor":-1}]})",
+        R"({"gpus":[]} x)", R"({"gpus":[{"uuid":7}]})"}) {
     host::FakeCommandRunner runner;
     runner.script(command(), host::Completed{0, text, ""});
     const auto named = name_gpus(found_, host_.root(), driver_root_,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "gpu/device/pci_address.h"
 #include "gpu/nvml/mig_query.h"
 #include "gpu/nvml/return_code.h"
 
@@ -79,22 +79,6 @@ std::optional<device::FabricClique> query_fabric(const Api& api,
 
 }  // namespace
 
-std::string sysfs_bus_id(std::string_view nvml_bus_id) {
-  // NVML writes eight digits of domain; sysfs four, or more when needed.
-  constexpr std::size_t kDomainDigits = 4;
-  const std::size_t domain_end =
-      std::min(nvml_bus_id.find(':'), nvml_bus_id.size());
-  std::size_t start = 0;
-  while (domain_end - start > kDomainDigits && nvml_bus_id[start] == '0') {
-    ++start;
-  }
-  std::string id(nvml_bus_id.substr(start));
-  std::transform(id.begin(), id.end(), id.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return id;
-}
-
 Result<std::optional<device::Gpu>> query_gpu(
     const Api& api, nvmlDevice_t handle, device::Index index,
     std::optional<device::DeviceId>& id) {
@@ -112,7 +96,7 @@ Result<std::optional<device::Gpu>> query_gpu(
   code = api.nvmlDeviceGetPciInfo_v3(handle, &pci);
   if (code != NVML_SUCCESS) return error_of("nvmlDeviceGetPciInfo", code);
   pci.busId[sizeof pci.busId - 1] = '\0';
-  gpu.pci_bus_id = sysfs_bus_id(pci.busId);
+  gpu.pci_bus_id = device::sysfs_bus_id(pci.busId);
   code = api.nvmlDeviceGetCudaComputeCapability(handle, &gpu.compute_major,
                                                 &gpu.compute_minor);
   if (code != NVML_SUCCESS) {

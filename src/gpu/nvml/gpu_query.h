@@ -2,8 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include "base/core/result.h"
 #include "gpu/device/inventory.h"
@@ -17,8 +15,5 @@ namespace gpunode::nvml {
 Result<std::optional<device::Gpu>> query_gpu(
     const Api& api, nvmlDevice_t handle, device::Index index,
     std::optional<device::DeviceId>& id);
-
-/// "00000000:00:1E.0" as sysfs spells it: "0000:00:1e.0".
-std::string sysfs_bus_id(std::string_view nvml_bus_id);
 
 }  // namespace gpunode::nvml

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include "gpu/nvml/gpu_query.h"
+#include "gpu/device/pci_address.h"
 
 namespace gpunode::nvml {
 namespace {
@@ -50,7 +50,7 @@ std::vector<std::string> query_nvlink_ends(const Api& api,
                          &pci);
     if (code != NVML_SUCCESS) continue;
     pci.busId[sizeof pci.busId - 1] = '\0';
-    ends.push_back(sysfs_bus_id(pci.busId));
+    ends.push_back(device::sysfs_bus_id(pci.busId));
   }
   return ends;
 }

@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "agent/config/command_line.h"
+#include "agent/config/config_source.h"
+#include "agent/config/load.h"
+#include "agent/labels/node_labels.h"
+#include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/gpu_names.h"
+#include "apps/gpunode/session.h"
+#include "base/text/json_splice.h"
+#include "base/text/node.h"
+#include "gpu/procfs/annotation.h"
+#include "gpu/procfs/driver_library.h"
+#include "gpu/procfs/gpu_list.h"
+#include "gpu/procfs/vgpu.h"
+#include "node/facts/probe_report.h"
+
+namespace gpunode::cli {
+namespace {
+
+constexpr const char* kNvml = "libnvidia-ml.so.1";
+
+struct Options {
+  std::string root = "/";
+  std::string driver_root = "/";
+  std::string probe;
+  std::string mig_strategy;
+  std::string config_file;
+  std::string machine_type_file;
+  bool wants_labels = false;
+  bool has_timestamp = true;
+  bool as_json = false;
+};
+
+// As gpu-feature-discovery reads the same words.
+Result<config::DiscoverySettings> settings_of(const Options& options) {
+  std::vector<std::string> words = {"--use-node-feature-api=false",
+                                    "--host-root=" + options.root};
+  if (!options.mig_strategy.empty()) {
+    words.push_back("--mig-strategy=" + options.mig_strategy);
+  }
+  if (!options.machine_type_file.empty()) {
+    words.push_back("--machine-type-file=" + options.machine_type_file);
+  }
+  TRY(const config::CommandLine line,
+      config::parse_command_line(words, {},
+                                 config::Program::kFeatureDiscovery));
+  std::optional<config::ConfigText> file;
+  if (!options.config_file.empty()) {
+    TRY(file, config::read_config_file(options.config_file));
+  }
+  TRY(config::LoadedDiscovery loaded, config::load_discovery(line, file));
+  for (const config::Warning& warning : loaded.warnings) {
+    fmt::print(stderr, "gpunode: warning: {}\n",
+               config::describe(warning, options.config_file));
+  }
+  return std::move(loaded.settings);
+}
+
+Result<device::Inventory> read_inventory(const Options& options,
+                                         const host::HostRoot& host,
+                                         host::CommandRunner& runner) {
+  const host::HostRoot driver_root(host.outside(options.driver_root));
+  const std::string library =
+      procfs::find_driver_library(driver_root, kNvml).path;
+  TRY(device::Inventory inventory, ask_probe(options.probe, library, runner));
+  facts::lose_nameless(inventory);
+  return inventory;
+}
+
+// What the kernel has and the driver did not describe.
+std::vector<std::string> missing_gpus(const device::Inventory& inventory,
+                                      const host::HostRoot& host) {
+  std::vector<std::string> remarks;
+  const auto listed = procfs::list_gpus(host);
+  if (!listed) return remarks;
+  for (const device::Gpu& gpu : listed->gpus) {
+    const bool is_known =
+        std::ranges::any_of(inventory.gpus, [&](const device::Gpu& described) {
+          return described.pci_bus_id == gpu.pci_bus_id;
+        });
+    if (is_known) continue;
+    remarks.push_back(
+        fmt::format("the GPU at {} is not counted: the driver does not "
+                    "describe it; its reason is in the kernel's log",
+                    gpu.pci_bus_id));
+  }
+  return remarks;
+}
+
+// The agent's own reading of these (agent/plugin) cannot be linked statically.
+labels::Machine read_machine(const host::HostRoot& host,
+                             const std::string& machine_type_file,
+                             std::vector<std::string>& remarks) {
+  constexpr std::size_t kMostBytes = 4096;
+  labels::Machine machine;
+  auto type = host.read_file(machine_type_file, kMostBytes);
+  if (type) {
+    machine.type = *std::move(type);
+  } else {
+    remarks.push_back("the machine's type is unknown: " +
+                      type.error().message());
+  }
+  auto vgpus = procfs::list_vgpus(host);
+  if (vgpus) {
+    machine.vgpus = *std::move(vgpus);
+  } else {
+    remarks.push_back("no nvidia.com/vgpu.present: " + vgpus.error().message());
+  }
+  return machine;
+}
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string as_json(const labels::LabelSet& labels) {
+  std::vector<std::pair<std::string_view, std::string>> members;
+  for (const auto& [key, value] : labels) {
+    members.emplace_back(key, text::json_string(value));
+  }
+  return text::json_object(members) + "\n";
+}
+
+Result<void> show_labels(const Options& options, host::CommandRunner& runner) {
+  TRY(const config::DiscoverySettings settings, settings_of(options));
+  const host::HostRoot host(options.root);
+  TRY(device::Inventory inventory, read_inventory(options, host, runner));
+  std::vector<std::string> remarks = missing_gpus(inventory, host);
+  static_cast<void>(procfs::annotate(inventory, host));
+  labels::Machine machine =
+      read_machine(host, settings.machine_type_file, remarks);
+  if (options.has_timestamp) machine.timestamp = unix_now();
+  const labels::NodeLabels made =
+      labels::make_node_labels(inventory, settings.node, machine);
+  std::ranges::copy(made.remarks, std::back_inserter(remarks));
+  for (const std::string& remark : remarks) {
+    fmt::print(stderr, "gpunode: warning: {}\n", remark);
+  }
+  return print(options.as_json ? as_json(made.labels)
+                               : labels::to_feature_file(made.labels));
+}
+
+void run(const Options& options, Session& session) {
+  const Result<void> shown = show_labels(options, session.runner);
+  if (!shown) session.fail(shown.error());
+}
+
+}  // namespace
+
+void add_facts(CLI::App& gpunode, Session& session) {
+  CLI::App* verb = gpunode.add_subcommand(
+      "facts", "Show what this node is, without changing anything");
+  const auto options = std::make_shared<Options>();
+  options->probe = own_probe();
+  verb->add_flag("--labels", options->wants_labels,
+                 "The labels that the agent would give the node")
+      ->required();
+  verb->add_option("--config-file", options->config_file,
+                   "The device plugin's configuration, which decides on "
+                   "replicas and sharing");
+  verb->add_option("--mig-strategy", options->mig_strategy,
+                   "none, single or mixed");
+  verb->add_option("--machine-type-file", options->machine_type_file,
+                   "What names the machine; DMI's product name by default");
+  verb->add_flag("!--no-timestamp", options->has_timestamp,
+                 "Without nvidia.com/gfd.timestamp");
+  verb->add_option("--root", options->root, "Look at the host mounted here")
+      ->capture_default_str();
+  verb->add_option("--driver-root", options->driver_root,
+                   "Where on the host the driver is installed")
+      ->capture_default_str();
+  verb->add_option("--probe", options->probe, "The gpunode-probe to run")
+      ->capture_default_str();
+  verb->add_flag("--json", options->as_json, "One JSON object");
+  verb->footer(
+      "  gpunode facts --labels\n"
+      "  gpunode facts --labels --mig-strategy mixed --config-file "
+      "plugin.yaml\n"
+      "The labels are those of GPU feature discovery, a line key=value each.\n"
+      "Needs the driver, and neither Kubernetes nor the agent. It wakes every\n"
+      "GPU, which takes seconds on a node without persistence mode.");
+  verb->callback([options, &session] { run(*options, session); });
+}
+
+}  // namespace gpunode::cli

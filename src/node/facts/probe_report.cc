@@ -1,0 +1,208 @@
+#include "node/facts/probe_report.h"
+
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/text/json_reader.h"
+#include "gpu/device/mig_profile.h"
+#include "gpu/device/pci_address.h"
+
+namespace gpunode::facts {
+namespace {
+
+using text::JsonReader;
+
+Result<void> skip(JsonReader& reader) {
+  TRY(const text::JsonSpan span, reader.skip());
+  static_cast<void>(span);
+  return {};
+}
+
+/// Calls `use` with each key of an object; it reads the value and returns
+/// whether it knew the key, else the value is passed over.
+template <class Use>
+Result<void> for_each_member(JsonReader& reader, Use use) {
+  TRY_VOID(reader.enter_object());
+  for (;;) {
+    TRY(const std::optional<std::string> key, reader.next_key());
+    if (!key) return {};
+    TRY(const bool is_known, use(*key));
+    if (!is_known) TRY_VOID(skip(reader));
+  }
+}
+
+/// Calls `use` before each item of an array; it reads the item. True, as the
+/// value of a member that is known.
+template <class Use>
+Result<bool> read_items(JsonReader& reader, Use use) {
+  TRY_VOID(reader.enter_array());
+  for (;;) {
+    TRY(const bool has_item, reader.next_item());
+    if (!has_item) return true;
+    TRY_VOID(use());
+  }
+}
+
+/// A number that `into` can hold.
+template <class Number>
+Result<bool> read(JsonReader& reader, Number& into) {
+  const std::size_t start = reader.position();
+  TRY(const std::size_t number, reader.whole_number());
+  if (number > static_cast<std::size_t>(std::numeric_limits<Number>::max())) {
+    return reader.fault(start, "the number is too large");
+  }
+  into = static_cast<Number>(number);
+  return true;
+}
+
+Result<bool> read(JsonReader& reader, std::string& into) {
+  TRY(into, reader.string());
+  return true;
+}
+
+Result<bool> read_attribute(JsonReader& reader, const std::string& key,
+                            device::MigAttributes& into) {
+  if (key == "multiprocessors") return read(reader, into.multiprocessors);
+  if (key == "gpuInstanceSlices") {
+    return read(reader, into.gpu_instance_slices);
+  }
+  if (key == "computeInstanceSlices") {
+    return read(reader, into.compute_instance_slices);
+  }
+  if (key == "copyEngines") return read(reader, into.copy_engines);
+  if (key == "decoders") return read(reader, into.decoders);
+  if (key == "encoders") return read(reader, into.encoders);
+  if (key == "jpegEngines") return read(reader, into.jpeg_engines);
+  if (key == "ofaEngines") return read(reader, into.ofa_engines);
+  if (key == "memoryMib") return read(reader, into.memory_mib);
+  return false;
+}
+
+/// A MIG device and the name that its profile's variant ends.
+struct NamedMig {
+  device::MigDevice device;
+  std::string name;
+};
+
+Result<NamedMig> read_mig_device(JsonReader& reader) {
+  NamedMig mig;
+  TRY_VOID(for_each_member(reader, [&](const std::string& key) -> Result<bool> {
+    if (key == "index") return read(reader, mig.device.mig_index);
+    if (key == "gpuInstance") return read(reader, mig.device.gpu_instance);
+    if (key == "computeInstance") {
+      return read(reader, mig.device.compute_instance);
+    }
+    if (key == "uuid") return read(reader, mig.device.id.value);
+    if (key == "name") return read(reader, mig.name);
+    return read_attribute(reader, key, mig.device.attributes);
+  }));
+  return mig;
+}
+
+Result<bool> read_compute_capability(JsonReader& reader, device::Gpu& gpu) {
+  std::vector<int> numbers;
+  TRY(const bool is_read, read_items(reader, [&]() -> Result<void> {
+        int number = 0;
+        TRY(const bool is_number, read(reader, number));
+        if (is_number) numbers.push_back(number);
+        return {};
+      }));
+  if (is_read && numbers.size() == 2) {
+    gpu.compute_major = numbers[0];
+    gpu.compute_minor = numbers[1];
+  }
+  return true;
+}
+
+Result<bool> read_fabric(JsonReader& reader, device::Gpu& gpu) {
+  device::FabricClique fabric;
+  TRY_VOID(for_each_member(reader, [&](const std::string& key) -> Result<bool> {
+    if (key == "cluster") return read(reader, fabric.cluster);
+    if (key == "clique") return read(reader, fabric.id);
+    return false;
+  }));
+  gpu.fabric = std::move(fabric);
+  return true;
+}
+
+Result<bool> read_mig_enabled(JsonReader& reader, device::Gpu& gpu) {
+  const std::size_t start = reader.position();
+  TRY(const text::JsonKind kind, reader.kind());
+  if (kind != text::JsonKind::kBool) {
+    return reader.fault(start, "neither true nor false");
+  }
+  TRY(const text::JsonSpan span, reader.skip());
+  gpu.mig_capable = true;
+  gpu.mig_enabled = span.end - span.begin == std::string_view("true").size();
+  return true;
+}
+
+// Its GPU is known whole only now.
+device::MigDevice finished(NamedMig mig, const device::Gpu& gpu) {
+  const device::MigAttributes& has = mig.device.attributes;
+  mig.device.profile = device::mig_profile_name(
+      has.compute_instance_slices, has.gpu_instance_slices,
+      device::mig_memory_gb(has.memory_mib, gpu.memory_bytes),
+      device::variant_of_name(mig.name));
+  return std::move(mig.device);
+}
+
+Result<void> read_gpu(JsonReader& reader, device::Inventory& inventory) {
+  device::Gpu gpu;
+  std::vector<NamedMig> mig_devices;
+  TRY_VOID(for_each_member(reader, [&](const std::string& key) -> Result<bool> {
+    if (key == "index") return read(reader, gpu.index.value);
+    if (key == "minor") return read(reader, gpu.minor.value);
+    if (key == "uuid") return read(reader, gpu.id.value);
+    if (key == "name") return read(reader, gpu.name);
+    if (key == "pciBusId") return read(reader, gpu.pci_bus_id);
+    if (key == "memoryBytes") return read(reader, gpu.memory_bytes);
+    if (key == "computeCapability") return read_compute_capability(reader, gpu);
+    if (key == "migEnabled") return read_mig_enabled(reader, gpu);
+    if (key == "fabric") return read_fabric(reader, gpu);
+    if (key != "migDevices") return false;
+    return read_items(reader, [&]() -> Result<void> {
+      TRY(NamedMig mig, read_mig_device(reader));
+      mig_devices.push_back(std::move(mig));
+      return {};
+    });
+  }));
+  gpu.pci_bus_id = device::sysfs_bus_id(gpu.pci_bus_id);
+  for (NamedMig& mig : mig_devices) {
+    gpu.mig_devices.push_back(finished(std::move(mig), gpu));
+  }
+  inventory.gpus.push_back(std::move(gpu));
+  return {};
+}
+
+}  // namespace
+
+Result<device::Inventory> parse_probe_report(std::string_view json) {
+  JsonReader reader(json, "gpunode-probe's report");
+  device::Inventory inventory;
+  TRY_VOID(for_each_member(reader, [&](const std::string& key) -> Result<bool> {
+    if (key == "driverVersion") return read(reader, inventory.driver_version);
+    if (key == "cudaDriverVersion") {
+      return read(reader, inventory.cuda_driver_version);
+    }
+    if (key != "gpus") return false;
+    return read_items(reader, [&] { return read_gpu(reader, inventory); });
+  }));
+  TRY_VOID(reader.finish());
+  return inventory;
+}
+
+void lose_nameless(device::Inventory& inventory) {
+  for (const device::Gpu& gpu : inventory.gpus) {
+    if (!gpu.name.empty()) continue;
+    inventory.lost.push_back(
+        {gpu.index, gpu.id, "the driver does not tell its name"});
+  }
+  std::erase_if(inventory.gpus,
+                [](const device::Gpu& gpu) { return gpu.name.empty(); });
+}
+
+}  // namespace gpunode::facts
