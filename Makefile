@@ -22,7 +22,7 @@ demo: ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time
 	@$(BUILD)/demo/gpunode-demo
 
 test: ## everything: units, doubles, sanitizers, a real Kubernetes node and machine (35 minutes)
-	@tools/setup build test cluster vm
+	@tools/setup build test cluster vm chart
 	@tools/run_tests
 
 lint: ## clang-format, layers, and clang-tidy on what changed

@@ -1,0 +1,83 @@
+{{/* What the configuration may come to need of the node. Each is "true" or nothing. */}}
+
+{{- define "gpunode.configMapName" -}}
+{{- if .Values.config.name }}
+{{- .Values.config.name }}
+{{- else if .Values.config.map }}
+{{- include "gpunode.fullname" . }}-configs
+{{- end }}
+{{- end }}
+
+{{/* MIG devices are shown to nobody without SYS_ADMIN. What an external map has cannot be seen. */}}
+{{- define "gpunode.mayUseMig" -}}
+{{- if .Values.migStrategy }}
+{{- if ne .Values.migStrategy "none" }}true{{ end }}
+{{- else if .Values.config.name }}true
+{{- else }}
+{{- range .Values.config.map }}
+{{- $flags := (fromYaml .).flags | default dict }}
+{{- if ne ($flags.migStrategy | default "none") "none" }}true{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* `strategy` may be chosen by the values or by a configuration. */}}
+{{- define "gpunode.mayUseStrategy" -}}
+{{- $strategy := .strategy }}
+{{- if .values.deviceListStrategy }}
+{{- if contains $strategy .values.deviceListStrategy }}true{{ end }}
+{{- else if .values.config.name }}true
+{{- else }}
+{{- range .values.config.map }}
+{{- $plugin := ((fromYaml .).flags | default dict).plugin | default dict }}
+{{- if contains $strategy (toString $plugin.deviceListStrategy) }}true{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "gpunode.mayWriteCdi" -}}
+{{- include "gpunode.mayUseStrategy" (dict "values" .Values "strategy" "cdi-") }}
+{{- end }}
+
+{{/* Where the agent's own container must be more than an ordinary one to be given the GPUs: for MIG
+devices, and where the runtime takes nobody's word but a mount's. */}}
+{{- define "gpunode.needsSysAdmin" -}}
+{{- include "gpunode.mayUseMig" . }}
+{{- include "gpunode.mayUseStrategy" (dict "values" .Values "strategy" "volume-mounts") }}
+{{- end }}
+
+{{- define "gpunode.seLinuxType" -}}
+{{- if kindIs "string" .Values.seLinuxType }}
+{{- .Values.seLinuxType }}
+{{- else if or (include "gpunode.mayWriteCdi" .) (kindIs "bool" .Values.requireAllocation) -}}
+spc_t
+{{- else -}}
+container_device_plugin_t
+{{- end }}
+{{- end }}
+
+{{- define "gpunode.securityContext" -}}
+{{- if .Values.securityContext }}
+{{- toYaml .Values.securityContext }}
+{{- else }}
+{{- if .Values.compatWithCPUManager -}}
+# A CPU manager takes the devices from a container whose runtime gave them behind its back.
+privileged: true
+{{- else if include "gpunode.needsSysAdmin" . -}}
+capabilities:
+  drop: ["ALL"]
+  add: ["SYS_ADMIN"]
+{{- else -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: ["ALL"]
+{{- end }}
+readOnlyRootFilesystem: true
+seccompProfile:
+  type: RuntimeDefault
+{{- with include "gpunode.seLinuxType" . }}
+seLinuxOptions:
+  type: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,381 @@
+#!/usr/bin/env python3
+"""The chart deploy/helm/gpunode, rendered by real releases of helm: README.md here.
+
+    python3 tests/chart/test_chart.py --agent build/dev/apps/agent/gpunode-agent
+
+Exit code 77: helm cannot be had here; the last line says why.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+CHART = ROOT / "deploy/helm/gpunode"
+SKIP = 77
+# A release of ours that can be compared with theirs, and take its place.
+AS_THEIRS = {"nameOverride": "nvidia-device-plugin"}
+# Their older chart does not know these values.
+ONLY_NEW = {"flags-020", "host-network", "no-plugin"}
+# Read by the container runtime, not by the agent.
+RUNTIME_VARIABLES = {"NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
+                     "NVIDIA_MIG_MONITOR_DEVICES"}
+
+AGENT = None  # The program, by the command line.
+HELMS = []    # helm.Helm, of each release.
+
+
+def container(table_text):
+    return plugin_container(daemon_set(documents(table_text)))
+
+
+def variables(text):
+    return {one["name"]: one.get("value") for one in container(text)["env"]}
+
+
+class ChartTest(unittest.TestCase):
+    def each_helm(self):
+        for helm in HELMS:
+            with self.subTest(helm=helm.version):
+                yield helm
+
+    def notes_helm(self):
+        return next(helm for helm in HELMS if helm.can_say_notes())
+
+    def refused(self, helm, values, *words, **keywords):
+        with self.assertRaises(Refused) as caught:
+            helm.template(CHART, values, **keywords)
+        for word in words:
+            self.assertIn(word, str(caught.exception))
+
+
+class SameValues(ChartTest):
+    def test_what_nvidias_chart_gives_ours_gives_but_for_the_named_differences(self):
+        used = set()
+        for helm in self.each_helm():
+            for path in sorted((HERE / "facts").glob("*.json")):
+                recorded = json.loads(path.read_text())["sets"]
+                for name, values in value_sets().items():
+                    if name in ONLY_NEW and path.stem == "0.14.3":
+                        continue
+                    with self.subTest(peer=path.stem, values=name):
+                        ours = facts(helm.template(CHART, AS_THEIRS | values))
+                        used |= self.compare(recorded[name], ours)
+        self.assertEqual({name for name, _, _ in RULES} - used, set(), "rules that explain nothing")
+
+    def compare(self, theirs, ours):
+        differ = {fact for fact in theirs.keys() | ours.keys() if theirs.get(fact) != ours.get(fact)}
+        for fact in sorted(differ):
+            self.assertIsNotNone(explain(fact, theirs.get(fact), ours.get(fact)),
+                                 f"{fact}: theirs {theirs.get(fact)}, ours {ours.get(fact)}")
+        return differ
+
+    def test_every_value_of_both_charts_is_taken_at_once(self):
+        for helm in self.each_helm():
+            for path in sorted((HERE / "facts").glob("*.json")):
+                with self.subTest(peer=path.stem):
+                    helm.template(CHART, json.loads(path.read_text())["values"])
+
+    def test_the_seeds_values_are_those_of_the_seed(self):
+        seed = (ROOT / "tests/cluster/seed/config.map.default").read_text()
+        values = value_sets()["seed"]
+        self.assertEqual(values["config"]["map"]["default"].rstrip("\n"), seed.rstrip("\n"))
+        for helm in self.each_helm():
+            table = facts(helm.template(CHART, values))
+            self.assertEqual(table["configuration default"], seed.rstrip("\n"))
+            self.assertEqual(table["env CONFIG_FILE"], "/available-configs/default")
+            self.assertIn("nvidia.com/gpu.product", str(table["Pod affinity"]))
+
+
+class Rights(ChartTest):
+    def test_by_default_the_container_may_do_nothing_special(self):
+        for helm in self.each_helm():
+            table = facts(helm.template(CHART, {}))
+            self.assertEqual(table["security"], {
+                "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True, "seccompProfile": {"type": "RuntimeDefault"},
+                "seLinuxOptions": {"type": "container_device_plugin_t"}})
+            self.assertEqual([fact for fact in table if fact.startswith("mount ")],
+                             ["mount /var/lib/kubelet/device-plugins"])
+            self.assertNotIn("Pod hostPID", table)
+            self.assertNotIn("Pod hostNetwork", table)
+
+    def test_no_values_ever_ask_for_the_hosts_processes(self):
+        for helm in self.each_helm():
+            for name, values in value_sets().items():
+                with self.subTest(values=name):
+                    table = facts(helm.template(CHART, values))
+                    self.assertNotIn("Pod hostPID", table)
+
+    def test_sys_admin_is_for_mig_and_volume_mounts(self):
+        need = {"mig-single", "mig-mixed", "mig-by-node", "volume-mounts"}
+        for helm in self.each_helm():
+            have = {name for name, values in value_sets().items()
+                    if "SYS_ADMIN" in str(facts(helm.template(CHART, values)).get("security"))}
+            self.assertEqual(have, need)
+
+    def test_an_external_map_may_hold_anything(self):
+        for helm in self.each_helm():
+            table = facts(helm.template(CHART, {"config": {"name": "x", "default": "y"}}))
+            self.assertEqual(table["security"]["capabilities"]["add"], ["SYS_ADMIN"])
+            self.assertIn("mount /var/run/cdi", table)
+
+    def test_directories_beside_the_kubelets_need_another_selinux_domain(self):
+        for helm in self.each_helm():
+            for values, wanted in (({"deviceListStrategy": "cdi-cri"}, "spc_t"),
+                                   ({"requireAllocation": False}, "spc_t"),
+                                   ({"seLinuxType": "own_t"}, "own_t")):
+                self.assertEqual(facts(helm.template(CHART, values))["security"]["seLinuxOptions"],
+                                 {"type": wanted})
+            none = facts(helm.template(CHART, {"seLinuxType": ""}))
+            self.assertNotIn("seLinuxOptions", none["security"])
+
+    def test_the_pod_has_no_token_unless_it_needs_one(self):
+        for helm in self.each_helm():
+            found = documents(helm.template(CHART, {}))
+            pod = daemon_set(found)["spec"]["template"]["spec"]
+            self.assertFalse(pod["automountServiceAccountToken"])
+            self.assertEqual(of_kind(found, "ClusterRole"), [])
+
+
+class Values(ChartTest):
+    def test_nvidias_image_is_never_run(self):
+        ours = "gpunode.example/gpunode-agent:" + version()
+        for helm in self.each_helm():
+            for image in ({"repository": "nvcr.io/nvidia/k8s-device-plugin", "tag": "v0.14.3"},
+                          {"repository": "mirror.corp:5000/nvidia/k8s-device-plugin"},
+                          {"repository": "nvcr.io/nvidia/k8s-device-plugin@sha256:" + 64 * "0"},
+                          {"repository": "nvcr.io/nvidia/gpu-feature-discovery"},
+                          {"tag": "v0.14.3"}):
+                with self.subTest(image=image):
+                    text = helm.template(CHART, {"image": image})
+                    self.assertEqual(container(text)["image"], ours)
+                    said = self.notes_helm().notes(CHART, {"image": image})
+                    self.assertIn("It is not run", said)
+
+    def test_ones_own_image_is_run(self):
+        for helm in self.each_helm():
+            for image, wanted in (({"repository": "r.corp/gpunode-agent"},
+                                   "r.corp/gpunode-agent:" + version()),
+                                  ({"repository": "r.corp/a", "tag": "v1"}, "r.corp/a:v1"),
+                                  ({"repository": "r.corp/a@sha256:12", "tag": "v1"},
+                                   "r.corp/a@sha256:12")):
+                text = helm.template(CHART, {"image": image})
+                self.assertEqual(container(text)["image"], wanted)
+                self.assertEqual(container(text)["command"], ["/usr/bin/gpunode-agent"])
+
+    def test_values_of_gpunode_alone(self):
+        for helm in self.each_helm():
+            text = helm.template(CHART, {
+                "listenAddress": "", "logLevel": "debug", "strict": True, "requireAllocation": True,
+                "enableCustomSharing": False, "sharedDevicesAllocationPolicy": "packed",
+                "healthQuietPeriod": "5m",
+                "extraEnv": [{"name": "DP_DISABLE_HEALTHCHECKS", "value": "xids"}]})
+            have = variables(text)
+            for name, value in {
+                    "GPUNODE_LOG_LEVEL": "debug", "GPUNODE_STRICT": "true",
+                    "GPUNODE_REQUIRE_ALLOCATION": "true", "GPUNODE_ENABLE_CUSTOM_SHARING": "false",
+                    "SHARED_DEVICES_ALLOCATION_POLICY": "packed",
+                    "GPUNODE_HEALTH_QUIET_PERIOD": "5m",
+                    "DP_DISABLE_HEALTHCHECKS": "xids"}.items():
+                self.assertEqual(have.get(name), value, name)
+            self.assertNotIn("GPUNODE_LISTEN_ADDRESS", have)
+            self.assertNotIn("livenessProbe", container(text))
+            self.assertIn("mount /var/lib/gpunode", facts(text))
+
+    def test_a_daemon_of_ones_own_for_mps(self):
+        values = {"mps": {"externalDaemon": True, "root": "/srv/mps"}, "config": {"map": {"a": MPS}}}
+        for helm in self.each_helm():
+            table = facts(helm.template(CHART, values))
+            self.assertEqual(table["mount /mps"]["hostPath"]["path"], "/srv/mps")
+            self.assertEqual(table["mount /dev/shm"]["hostPath"]["path"], "/srv/mps/shm")
+            self.assertEqual(table["env MPS_ROOT"], "/srv/mps")
+
+    def test_the_agent_knows_every_variable(self):
+        known = subprocess.run([AGENT, "--help"], capture_output=True, text=True, timeout=60,
+                               check=True).stdout
+        known = set(re.findall(r"[A-Z][A-Z0-9_]{3,}", known)) | RUNTIME_VARIABLES
+        sets = list(value_sets().values()) + [{
+            "logLevel": "info", "strict": False, "requireAllocation": False,
+            "enableCustomSharing": True, "sharedDevicesAllocationPolicy": "packed",
+            "healthQuietPeriod": "never"}]
+        for helm in self.each_helm():
+            for values in sets:
+                text = helm.template(CHART, values)
+                if daemon_set(documents(text)) is not None:
+                    self.assertEqual(set(variables(text)) - known, set())
+
+    def test_the_agent_takes_what_the_chart_renders(self):
+        for helm in self.each_helm():
+            for name, values in value_sets().items():
+                text = helm.template(CHART, values)
+                if daemon_set(documents(text)) is None or "external" in name:
+                    continue
+                with self.subTest(values=name):
+                    self.config_check(text)
+
+    def config_check(self, text):
+        """gpunode-agent --config-check --strict in the container's environment."""
+        table = facts(text)
+        with tempfile.TemporaryDirectory() as directory:
+            environment = variables(text)
+            chosen = environment.get("CONFIG_FILE")
+            if chosen:
+                name = chosen.removeprefix("/available-configs/")
+                file = pathlib.Path(directory) / name
+                file.write_text(table[f"configuration {name}"])
+                environment["CONFIG_FILE"] = str(file)
+            done = subprocess.run([AGENT, "--config-check", "--strict"], env=environment, text=True,
+                                  capture_output=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_a_configuration_comes_through_as_it_was_written(self):
+        odd = "  # begins with blanks\n  version: v1\n\n  flags: {migStrategy: 'none'}"
+        for helm in self.each_helm():
+            table = facts(helm.template(CHART, {"config": {"map": {"on": odd, "1.0": "a: \"b\""}}
+                                                | {"default": "on"}}))
+            self.assertEqual(table["configuration on"], odd)
+            self.assertEqual(table["configuration 1.0"], 'a: "b"')
+
+
+MPS = "sharing: {mps: {resources: [{name: nvidia.com/gpu, replicas: 2}]}}"
+
+
+class Static(ChartTest):
+    def test_the_manifests_are_what_the_chart_renders(self):
+        for helm in self.each_helm():
+            for name in static.MANIFESTS:
+                with self.subTest(manifest=name):
+                    self.assertEqual(documents((static.TARGET / name).read_text()),
+                                     documents(static.render(helm, name)),
+                                     "next: python3 tests/chart/static.py")
+
+    def test_there_are_no_others(self):
+        self.assertEqual({path.name for path in static.TARGET.iterdir()}, set(static.MANIFESTS))
+
+
+class Refusals(ChartTest):
+    def test_by_the_schema(self):
+        for helm in self.each_helm():
+            for values, word in (({"migStrateg": "none"}, "migStrateg"),
+                                 ({"migStrategy": ""}, "migStrategy"),
+                                 ({"migStrategy": "all"}, "migStrategy"),
+                                 ({"failOnInitError": "true"}, "failOnInitError"),
+                                 ({"deviceListStrategy": "envvar,cdi"}, "deviceListStrategy"),
+                                 ({"deviceListStrategy": ["envvar"]}, "deviceListStrategy"),
+                                 ({"deviceIDStrategy": "name"}, "deviceIDStrategy"),
+                                 ({"nvidiaDriverRoot": "run/nvidia"}, "nvidiaDriverRoot"),
+                                 ({"config": {"maps": {}}}, "maps"),
+                                 ({"config": {"map": {"../x": "a: b"}}}, "../x"),
+                                 ({"config": {"map": {"x": {"version": "v1"}}}}, "map"),
+                                 ({"config": {"fallbackStrategies": ["any"]}}, "fallbackStrategies"),
+                                 ({"image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
+                                 ({"gfd": {"enabled": "yes"}}, "enabled"),
+                                 ({"mps": {"root": "mps"}}, "root"),
+                                 ({"healthQuietPeriod": "5"}, "healthQuietPeriod"),
+                                 ({"extraEnv": [{"value": "x"}]}, "name")):
+                with self.subTest(values=values):
+                    self.refused(helm, values, word, "schema")
+
+    def test_with_nvidias_words(self):
+        two = {"a": "version: v1", "b": "version: v1"}
+        for helm in self.each_helm():
+            self.refused(helm, {"namespace": "x"}, "Value 'namespace' set to x", "no longer supported")
+            self.refused(helm, {}, "Running in the 'default' namespace is not recommended.",
+                         namespace="default")
+            self.refused(helm, {"config": {"name": "x", "map": {"a": ""}}},
+                         "Only one of 'config.name' or 'config.map' should ever be set")
+            self.refused(helm, {"config": {"map": two}}, "A default config must be provided when more"
+                         " than one configuration is set", "a, b")
+            helm.template(CHART, {"allowDefaultNamespace": True}, namespace="default")
+            helm.template(CHART, {"config": {"map": two, "fallbackStrategies": ["empty"]}})
+
+    def test_with_the_reason(self):
+        for helm in self.each_helm():
+            self.refused(helm, {"legacyDaemonsetAPI": True}, "no Kubernetes since 1.16")
+            self.refused(helm, {"config": {"map": {"a": "x: ["}}}, "config.map.a", "YAML")
+            self.refused(helm, {"config": {"map": {"a": "x: y"}, "default": "b"}},
+                         "no such configuration; it has: a")
+            self.refused(helm, {"config": {"map": {"a": MPS}}}, "no MPS control daemon",
+                         "mps.externalDaemon=true")
+            self.refused(helm, {"extraEnv": [{"name": "MPS_ROOT", "value": "/x"}]}, "MPS_ROOT",
+                         "set that value")
+
+
+class Words(ChartTest):
+    def test_notes_say_what_to_do_next(self):
+        notes = self.notes_helm().notes(CHART, {})
+        for words in ("rollout status daemonset/nvdp-gpunode", "kubectl get nodes", "make image"):
+            self.assertIn(words, notes)
+        self.assertNotIn("WARNING", notes)
+
+    def test_notes_tell_what_old_values_do_not_do(self):
+        theirs = json.loads((HERE / "facts/0.20.0.json").read_text())["values"]
+        for values, words in (({"gfd": {"enabled": True}}, "No gpu-feature-discovery is run"),
+                              ({"nfd": {"enabled": True}}, "not part of this chart"),
+                              ({"affinity": theirs["affinity"]}, "affinity asks for labels"),
+                              ({"failOnInitError": True}, "failOnInitError has no effect"),
+                              ({"requireAllocation": True}, "exempt-namespaces"),
+                              ({"devicePlugin": {"enabled": False}}, "no agent runs")):
+            with self.subTest(values=values):
+                self.assertIn(words, self.notes_helm().notes(CHART, values))
+
+    def test_the_chart_has_the_programs_version(self):
+        for helm in self.each_helm():
+            shown = helm.run("show", "chart", CHART)
+            self.assertIn(f"version: {version()}\n", shown)
+            self.assertIn(f"appVersion: {version()}\n", shown)
+
+    def test_the_documents_tell_of_every_key_of_both_charts(self):
+        told = (ROOT / "docs/compatibility.md").read_text().partition("# Helm chart")[2]
+        for path in sorted((HERE / "facts").glob("*.json")):
+            for key, value in json.loads(path.read_text())["values"].items():
+                inner = [f"{key}.{one}" for one in value or ()] if isinstance(value, dict) else []
+                names = inner if key in ("config", "cdi", "devicePlugin", "gfd", "image", "mps") else [key]
+                for name in names:
+                    with self.subTest(peer=path.stem, key=name):
+                        self.assertIn(f"`{name}`", told)
+
+    def test_lint_is_content(self):
+        for helm in self.each_helm():
+            helm.run("lint", "--strict", CHART, "--namespace", "gpunode")
+
+
+def version():
+    return re.search(r"project\(gpunode VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]
+
+
+def main():
+    global AGENT
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--agent", default=str(ROOT / "build/dev/apps/agent/gpunode-agent"))
+    arguments, others = parser.parse_known_args()
+    AGENT = arguments.agent
+    with tempfile.TemporaryDirectory() as home:
+        try:
+            HELMS.extend(Helm(minor, home) for minor in PACKAGES)
+        except HelmError as error:
+            print(error)
+            return SKIP
+        print("helm", ", ".join(helm.version for helm in HELMS))
+        return not unittest.main(argv=[sys.argv[0], *others], exit=False).result.wasSuccessful()
+
+
+try:
+    from differences import RULES, explain
+    from facts import daemon_set, documents, facts, of_kind, plugin_container
+    from helm import PACKAGES, Helm, HelmError, Refused
+    from record import value_sets
+    import static
+except ModuleNotFoundError as missing:
+    print(f"{missing}; next: tools/setup chart")
+    sys.exit(SKIP)
+
+if __name__ == "__main__":
+    sys.exit(main())
