@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 BUILD := build/dev
 
-.PHONY: help setup build demo test lint tidy fuzz bench install package clean
+.PHONY: help setup build image demo test lint tidy fuzz bench install package clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -14,6 +14,10 @@ setup: ## install the Debian packages that are missing (build and demo)
 build: setup ## the programs, optimised, into build/dev
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) programs
+
+image: setup ## the agent's container image, build/dev/image/gpunode-agent.tar, without an engine
+	@cmake --preset dev >/dev/null
+	@ninja -C $(BUILD) image
 
 demo: ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time)
 	@tools/setup build

@@ -36,6 +36,7 @@ foreach(part ${GPUNODE_GLIBC_PARTS})
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${part}
                   OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE)
   get_filename_component(found ${found} REALPATH)
+  list(APPEND GPUNODE_GLIBC_FILES ${part}=${found})  # For the image: name=file.
   install(PROGRAMS ${found} DESTINATION ${GPUNODE_PRIVATE_GLIBC} RENAME ${part}
           COMPONENT host EXCLUDE_FROM_ALL)
 endforeach()

@@ -106,12 +106,15 @@ class Containerd:
 
     def run(self, script, *options):
         """A Pod's container by the interface that a kubelet uses: what it prints."""
+        return self.run_image(IMAGE, "/busybox", "sh", "-c", script, options=options)
+
+    def run_image(self, image, *argv, options=()):
         logs = self.state / "logs"
         shutil.rmtree(logs, ignore_errors=True)
         logs.mkdir()
-        done = run([str(self.node.build.cri_run), "--socket", SOCKET, "--image", IMAGE,
+        done = run([str(self.node.build.cri_run), "--socket", SOCKET, "--image", image,
                     "--cgroup-parent", f"/{self.node.cgroup}", "--log-directory", str(logs),
-                    *options, "--", "/busybox", "sh", "-c", script],
+                    *options, "--", *argv],
                    timeout=CALL_LIMIT, check=False)
         if done.returncode == NOT_RUN:
             raise Failed(done.stderr.strip(), self.daemon.log)

@@ -37,6 +37,7 @@ class Build:
         self.fake_runc = self.directory / "tests/doubles/runc/fake-runc"
         self.musl_probe = self.directory / "tests/engines/musl-probe"
         self.cri_run = self.directory / "tests/engines/cri-run"
+        self.image = self.directory / "image/gpunode-agent.tar"
         self.engines_test = self.directory / "src/container/engines/container_engines_test"
 
     def check(self):

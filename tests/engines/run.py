@@ -26,6 +26,7 @@ import runtime_checks
 import podman_checks
 import containerd_checks
 import old_root_checks
+import image_checks
 from claims import CHECKS, Skipped
 from node import Build, Node
 from process import Failed, tail
