@@ -14,10 +14,11 @@ SKIP = 77
 
 
 def lay_units(root: pathlib.Path) -> list[pathlib.Path]:
-    """Writes the units to root, with a program where gpunode will be."""
-    program = root / "gpunode"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    """Writes the units to root, with programs where gpunode's will be."""
+    for name in ("gpunode", "gpunode-agent"):
+        program = root / name
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
     units = []
     for template in sorted(HERE.glob("*.in")):
         text = template.read_text().replace("@GPUNODE_BINDIR@", str(root))
@@ -42,8 +43,20 @@ def check_rules() -> None:
             sys.exit(f"90-gpunode-cdi.rules: no unit {unit}")
 
 
+def check_agent() -> None:
+    """The agent's unit asks for what the program knows, and for no more rights than the chart."""
+    text = (HERE / "gpunode-agent.service.in").read_text()
+    for wanted in ("NoNewPrivileges=yes", "ProtectSystem=strict", "SystemCallFilter=@system-service",
+                   "CapabilityBoundingSet=CAP_SYS_ADMIN\n"):
+        if wanted not in text:
+            sys.exit(f"gpunode-agent.service: {wanted.strip()} is missing")
+    if "agent" in (HERE / "80-gpunode.preset").read_text():
+        sys.exit("80-gpunode.preset: the agent would run beside the chart's on every node")
+
+
 def main() -> int:
     check_rules()
+    check_agent()
     if shutil.which("systemd-analyze") is None:
         print("skipped: no systemd-analyze here")
         return SKIP

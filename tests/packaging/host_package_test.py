@@ -52,6 +52,15 @@ class HostPackage(unittest.TestCase):
         self.assertLessEqual({"gpunode", "gpunode-agent", "gpunode-probe", "gpunode-runtime",
                               "gpunode-vectoradd"}, programs)
 
+    def test_brings_the_units_with_the_programs_where_they_are(self):
+        units = self.root / "usr/lib/systemd/system"
+        if not units.exists():
+            units = self.root / "lib/systemd/system"
+        for name in ("gpunode-agent.service", "gpunode-cdi-refresh.service"):
+            text = (units / name).read_text()
+            self.assertIn("ExecStart=/usr/bin/gpunode", text)
+            self.assertNotIn("@GPUNODE", text)
+
     def test_opens_a_driver_library_that_needs_libc(self):
         shutil.copy(os.environ["FAKE_NVML"], self.root / "libnvidia-ml.so.1")
         shutil.copy(os.environ["PROFILE"], self.root / "profile.json")
