@@ -19,6 +19,7 @@
 #include "k8s/api/event.h"
 #include "k8s/api/fixed_credentials.h"
 #include "k8s/api/kubeconfig_credentials.h"
+#include "k8s/api/node_meta.h"
 #include "k8s/api/watcher.h"
 #include "tests/doubles/apiserver/api_server_double.h"
 
@@ -191,6 +192,67 @@ TEST_F(ApiContract, AnApplierOwnsWhatItNames) {
   ASSERT_TRUE(forced) << forced.error().message();
   EXPECT_THAT(*client_->get(config_maps(), kMap),
               HasSubstr(R"("data":{"a":"9","c":"3"})"));
+}
+
+TEST_F(ApiContract, ANodesLabelsHaveOwners) {
+  const std::string manager = "gpunode-agent";
+  const auto seen = [&] {
+    const auto json = client_->get(nodes(), kNode, Detail::kMetadata);
+    EXPECT_TRUE(json) << json.error().message();
+    auto node = read_node_meta(*json, manager);
+    EXPECT_TRUE(node) << node.error().message();
+    return *std::move(node);
+  };
+  const auto apply = [&](const NodeMeta& node, const MetaTexts& labels,
+                         bool is_overwriting) {
+    NodeWish wish;
+    wish.labels = labels;
+    const NodePlan plan = plan_apply(node, wish, is_overwriting);
+    EXPECT_TRUE(plan.body);
+    return client_->apply(nodes(), kNode, plan.body.value_or(""), manager,
+                          is_overwriting, Detail::kMetadata);
+  };
+  ASSERT_TRUE(client_->create(
+      nodes(), "",
+      R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"contract",)"
+      R"("uid":"u-1","labels":{"nvidia.com/gpu.product":"A10G",)"
+      R"("kubernetes.io/os":"linux"}}})"));
+  const MetaTexts wanted = {{"nvidia.com/gpu.product", "NVIDIA-A10G"},
+                            {"nvidia.com/gpu.count", "4"}};
+  const auto applied = apply(seen(), wanted, false);
+  ASSERT_TRUE(applied) << applied.error().message();
+  // The answer tells as much as reading it again.
+  const auto answer = read_node_meta(*applied, manager);
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_TRUE(answer->labels.at("nvidia.com/gpu.count").is_ours);
+  EXPECT_FALSE(answer->labels.at("nvidia.com/gpu.product").is_ours);
+  EXPECT_EQ(answer->labels.at("nvidia.com/gpu.product").value, "A10G");
+  NodeWish same;
+  same.labels = wanted;
+  EXPECT_FALSE(plan_apply(*answer, same, false).body);
+
+  ASSERT_TRUE(apply(seen(), wanted, true));
+  EXPECT_EQ(seen().labels.at("nvidia.com/gpu.product").value, "NVIDIA-A10G");
+  ASSERT_TRUE(apply(seen(), {{"nvidia.com/gpu.count", "4"}}, false));
+  EXPECT_FALSE(seen().labels.contains("nvidia.com/gpu.product"));
+
+  // Somebody else's word counts from then on; an apply that does not know of
+  // it yet is a conflict, and one for a Node that is gone makes none.
+  const NodeMeta before = seen();
+  ASSERT_TRUE(client_->merge_patch(
+      nodes(), kNode,
+      R"({"metadata":{"labels":{"nvidia.com/gpu.count":"x"}}})"));
+  if (is_real()) {  // The double knows owners by apply alone.
+    const auto conflict = apply(before, {{"nvidia.com/gpu.count", "8"}}, false);
+    ASSERT_FALSE(conflict);
+    EXPECT_EQ(conflict.error().code(), ErrorCode::kAlreadyExists);
+    EXPECT_FALSE(seen().labels.at("nvidia.com/gpu.count").is_ours);
+  }
+  ASSERT_TRUE(client_->remove(nodes(), kNode));
+  const auto gone = apply(before, {{"nvidia.com/gpu.count", "8"}}, true);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code(), ErrorCode::kAlreadyExists);
+  EXPECT_EQ(client_->get(nodes(), kNode).error().code(), ErrorCode::kNotFound);
 }
 
 TEST_F(ApiContract, EventsAreCounted) {

@@ -241,10 +241,11 @@ Result<std::string> Client::merge_patch(const ResourceType& type,
 
 Result<std::string> Client::apply(const ResourceType& type,
                                   const ObjectKey& key, const std::string& json,
-                                  const std::string& field_manager,
-                                  bool force) {
+                                  const std::string& field_manager, bool force,
+                                  Detail answer) {
   Call call;
   call.method = "PATCH";
+  if (answer == Detail::kMetadata) call.accept = kMetadataOnly;
   TRY(call.target, object_path(type, key));
   std::string query;
   add_query(query, "fieldManager", field_manager);

@@ -88,7 +88,8 @@ class Client {
   /// conflict, kAlreadyExists, that names their owners.
   Result<std::string> apply(const ResourceType& type, const ObjectKey& key,
                             const std::string& json,
-                            const std::string& field_manager, bool force);
+                            const std::string& field_manager, bool force,
+                            Detail answer = Detail::kWhole);
 
   /// kNotFound if it was not there.
   Result<void> remove(const ResourceType& type, const ObjectKey& key);

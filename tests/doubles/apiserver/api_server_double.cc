@@ -57,6 +57,17 @@ std::string status_json(int code, const std::string& reason,
       text::json_string(message), text::json_string(reason), code);
 }
 
+/// What nobody owns.
+bool is_identity(const text::KeyPath& path) {
+  static const std::array<text::KeyPath, 5> kPaths = {
+      {{"apiVersion"},
+       {"kind"},
+       {"metadata", "name"},
+       {"metadata", "namespace"},
+       {"metadata", "uid"}}};
+  return std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
+}
+
 /// The names of discovery, by path.
 std::string resources_at(const std::string& path) {
   if (path == "/api/v1") {
@@ -238,6 +249,34 @@ ApiServerDouble::Reply ApiServerDouble::handle(const Request& request) {
   return Reply::failure(405, "MethodNotAllowed", "not supported");
 }
 
+/// With managedFields, an entry each: what a manager owns by applying it.
+/// Others leave no trace here, unlike on the real server.
+std::string ApiServerDouble::shown(const Stored& stored) {
+  Node tree = stored.tree;
+  for (const auto& [path, owner] : stored.owners) {
+    text::KeyPath fields;
+    for (const std::string& key : path) fields.push_back("f:" + key);
+    Node entry = text::mapping_node();
+    text::put_at(entry, {"manager"}, text::string_node(owner));
+    text::put_at(entry, {"operation"}, text::string_node("Apply"));
+    text::put_at(entry, {"fieldsV1"}, text::mapping_node());
+    fields.insert(fields.begin(), "fieldsV1");
+    text::put_at(entry, fields, text::mapping_node());
+    Node* list = nullptr;
+    for (text::Entry& of_tree : tree.entries) {
+      if (of_tree.key != "metadata") continue;
+      if (of_tree.value.find("managedFields") == nullptr) {
+        text::put_at(of_tree.value, {"managedFields"}, text::list_node({}));
+      }
+      for (text::Entry& of_meta : of_tree.value.entries) {
+        if (of_meta.key == "managedFields") list = &of_meta.value;
+      }
+    }
+    if (list != nullptr) list->items.push_back(std::move(entry));
+  }
+  return text::to_json(tree);
+}
+
 ApiServerDouble::Reply ApiServerDouble::read(const Request& request) {
   if (const std::string resources = resources_at(request.path);
       !resources.empty()) {
@@ -249,7 +288,7 @@ ApiServerDouble::Reply ApiServerDouble::read(const Request& request) {
     if (found == objects_.end()) {
       return Reply::failure(404, "NotFound", request.path + " not found");
     }
-    return {200, text::to_json(found->second.tree), ""};
+    return {200, shown(found->second), ""};
   }
   const std::string version = request.parameter("resourceVersion");
   const bool is_old = !version.empty() && version != "0" &&
@@ -320,48 +359,48 @@ ApiServerDouble::Reply ApiServerDouble::apply(const Request& request,
   if (manager.empty()) {
     return Reply::failure(400, "BadRequest", "fieldManager is required");
   }
+  const std::string uid = text::string_at(wanted, {"metadata", "uid"});
+  if (!uid.empty() && (!objects_.contains(request.path) ||
+                       uid != text::string_at(objects_[request.path].tree,
+                                              {"metadata", "uid"}))) {
+    return Reply::failure(409, "Conflict", "uid mismatch");
+  }
   Stored next = objects_.contains(request.path) ? objects_[request.path]
                                                 : Stored{wanted, {}};
   const auto leaves = text::tree_changes(text::mapping_node(), wanted);
-  std::map<std::string, std::string> owners;
+  std::map<text::KeyPath, std::string> owners;
   for (const auto& [field, owner] : next.owners) {
     if (owner != manager) owners[field] = owner;
   }
   for (const text::TreeChange& leaf : leaves) {
-    const bool is_identity =
-        leaf.path == text::KeyPath{"apiVersion"} ||
-        leaf.path == text::KeyPath{"kind"} ||
-        leaf.path == text::KeyPath{"metadata", "name"} ||
-        leaf.path == text::KeyPath{"metadata", "namespace"};
-    if (is_identity) continue;
-    const std::string field = text::path_text(leaf.path);
+    if (is_identity(leaf.path)) continue;
     const Node* now = text::find_at(next.tree, leaf.path);
     const bool is_same = now != nullptr && text::same_tree(*now, *leaf.after);
-    const auto owner = owners.find(field);
+    const auto owner = owners.find(leaf.path);
     if (owner != owners.end() && !is_same &&
         request.parameter("force") != "true") {
       return Reply::failure(
           409, "Conflict",
           fmt::format("Apply failed with 1 conflict: conflict "
                       "with {:?}: .{}",
-                      owner->second, field));
+                      owner->second, text::path_text(leaf.path)));
     }
-    owners[field] = manager;
+    owners[leaf.path] = manager;
     text::put_at(next.tree, leaf.path, *leaf.after);
   }
   // What this manager owned and does not name any more goes.
   for (const text::TreeChange& leaf :
        text::tree_changes(text::mapping_node(), next.tree)) {
-    const auto owner = next.owners.find(text::path_text(leaf.path));
+    const auto owner = next.owners.find(leaf.path);
     if (owner != next.owners.end() && owner->second == manager &&
         !owners.contains(owner->first)) {
       text::erase_at(next.tree, leaf.path);
     }
   }
   const bool is_new = !objects_.contains(request.path);
-  const std::string json = store(request.path, std::move(next.tree));
+  store(request.path, std::move(next.tree));
   objects_[request.path].owners = std::move(owners);
-  return {is_new ? 201 : 200, json, ""};
+  return {is_new ? 201 : 200, shown(objects_[request.path]), ""};
 }
 
 ApiServerDouble::Reply ApiServerDouble::erase(const Request& request) {

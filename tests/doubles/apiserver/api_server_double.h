@@ -16,7 +16,7 @@
 
 #include "base/core/mutex.h"
 #include "base/core/unique_fd.h"
-#include "base/text/node.h"
+#include "base/text/tree.h"
 
 namespace gpunode::kube {
 
@@ -82,7 +82,7 @@ class ApiServerDouble {
   };
   struct Stored {
     text::Node tree;
-    std::map<std::string, std::string> owners;  // Of fields, by their path.
+    std::map<text::KeyPath, std::string> owners;  // Of leaves; one each.
   };
 
   void accept_clients();
@@ -95,6 +95,7 @@ class ApiServerDouble {
   Reply apply(const Request& request, const text::Node& wanted)
       REQUIRES(mutex_);
   Reply erase(const Request& request) REQUIRES(mutex_);
+  static std::string shown(const Stored& stored);
   std::string store(const std::string& path, text::Node tree) REQUIRES(mutex_);
   void watch(int socket, const Request& request);
   bool send_news(int socket, const Request& request, std::size_t& change,
