@@ -1,0 +1,293 @@
+#include "agent/plugin/cluster_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/core/log.h"
+
+namespace gpunode::plugin {
+namespace {
+
+/// Somebody else may write between our read and our apply, but not for ever.
+constexpr unsigned kRounds = 3;
+
+kube::ObjectReference about_node(const std::string& name) {
+  return {"v1", "Node", "", name, name};
+}
+
+std::string in_words(const Error& error, std::string_view rule) {
+  if (error.code() != ErrorCode::kPermissionDenied) return error.message();
+  return fmt::format(
+      "{}; a 403 means that the agent's ServiceAccount lacks the ClusterRole "
+      "rule {}",
+      error.message(), rule);
+}
+
+std::string node_rule(const std::string& node) {
+  return fmt::format(
+      R"({{apiGroups: [""], resources: [nodes], resourceNames: [{}], )"
+      R"(verbs: [get, patch]}})",
+      node);
+}
+
+constexpr std::string_view kEventRule =
+    "{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}";
+
+}  // namespace
+
+Result<std::unique_ptr<ClusterWriter>> ClusterWriter::start(
+    Settings settings, std::unique_ptr<kube::Credentials> credentials) {
+  TRY_VOID(kube::object_path(kube::nodes(), {"", settings.node}));
+  TRY(http::Cancellation cancellation, http::Cancellation::make());
+  return std::unique_ptr<ClusterWriter>(new ClusterWriter(
+      std::move(settings), std::move(credentials), std::move(cancellation)));
+}
+
+ClusterWriter::ClusterWriter(Settings settings,
+                             std::unique_ptr<kube::Credentials> credentials,
+                             http::Cancellation cancellation)
+    : settings_(std::move(settings)),
+      credentials_(std::move(credentials)),
+      cancellation_(std::move(cancellation)) {
+  thread_ = std::thread([this] { run(); });
+}
+
+ClusterWriter::~ClusterWriter() {
+  {
+    const MutexLock lock(mutex_);
+    is_stopping_ = true;
+  }
+  cancellation_.cancel();
+  wake_.notify_all();
+  thread_.join();
+}
+
+void ClusterWriter::set_node_labels(kube::MetaTexts labels) {
+  const MutexLock lock(mutex_);
+  if (wish_.labels == labels) return;
+  wish_.labels = std::move(labels);
+  is_pending_ = true;
+  status_.is_current = false;
+  wake_.notify_all();
+}
+
+void ClusterWriter::set_node_annotation(const std::string& key,
+                                        std::optional<std::string> value) {
+  const MutexLock lock(mutex_);
+  const auto before = wish_.annotations.find(key);
+  if (before != wish_.annotations.end() && before->second == value) return;
+  wish_.annotations[key] = std::move(value);
+  is_pending_ = true;
+  status_.is_current = false;
+  wake_.notify_all();
+}
+
+void ClusterWriter::record(kube::EventText text) {
+  text.about = about_node(settings_.node);
+  const MutexLock lock(mutex_);
+  if (events_.size() >= kMaxEvents) {
+    events_.pop_front();
+    ++status_.events_lost;
+  }
+  events_.push_back(std::move(text));
+  wake_.notify_all();
+}
+
+void ClusterWriter::look_again() {
+  const MutexLock lock(mutex_);
+  look_at_ = TimePoint();
+  wake_.notify_all();
+}
+
+ClusterStatus ClusterWriter::status() const {
+  const MutexLock lock(mutex_);
+  return status_;
+}
+
+/// What there is to do now; if nothing, `until` when.
+ClusterWriter::Due ClusterWriter::next(TimePoint now, TimePoint& until) const {
+  until = TimePoint::max();
+  if (!wish_.is_empty()) {
+    TimePoint at = is_pending_ ? TimePoint() : look_at_.value_or(until);
+    at = std::max(at, node_at_.value_or(at));
+    if (at <= now) return Due::kNode;
+    until = std::min(until, at);
+  }
+  if (!events_.empty()) {
+    const TimePoint at = event_at_.value_or(TimePoint());
+    if (at <= now) return Due::kEvent;
+    until = std::min(until, at);
+  }
+  return Due::kStop;
+}
+
+ClusterWriter::Due ClusterWriter::wait() {
+  const MutexLock lock(mutex_);
+  while (!is_stopping_) {
+    TimePoint until;
+    const Due due = next(clock_.now(), until);
+    if (due != Due::kStop) return due;
+    if (until == TimePoint::max()) {
+      wake_.wait(mutex_);
+    } else {
+      wake_.wait_until(mutex_, until);
+    }
+  }
+  return Due::kStop;
+}
+
+void ClusterWriter::run() {
+  kube::Client client(*credentials_, &cancellation_, settings_.client);
+  kube::EventRecorder recorder(client, {"gpunode.io/agent", settings_.node},
+                               clock_,
+                               [] { return std::chrono::system_clock::now(); });
+  while (true) {
+    switch (wait()) {
+      case Due::kNode:
+        keep_node(client);
+        break;
+      case Due::kEvent:
+        record_event(recorder);
+        break;
+      case Due::kStop:
+        return;
+    }
+  }
+}
+
+Result<void> ClusterWriter::look(kube::Client& client) {
+  TRY(const std::string json,
+      client.get(kube::nodes(), {"", settings_.node}, kube::Detail::kMetadata));
+  TRY(seen_, kube::read_node_meta(json, settings_.manager));
+  return {};
+}
+
+/// What was left alone, in words.
+Result<std::vector<std::string>> ClusterWriter::fulfil(
+    kube::Client& client, const kube::NodeWish& wish) {
+  std::optional<Error> conflict;
+  for (unsigned round = 0; round < kRounds; ++round) {
+    if (!seen_) TRY_VOID(look(client));
+    kube::NodePlan plan =
+        kube::plan_apply(*seen_, wish, settings_.is_overwriting);
+    if (!plan.body) return std::move(plan.left_alone);
+    auto answer = client.apply(kube::nodes(), {"", settings_.node}, *plan.body,
+                               settings_.manager, settings_.is_overwriting,
+                               kube::Detail::kMetadata);
+    seen_.reset();
+    if (answer) {
+      TRY(seen_, kube::read_node_meta(*answer, settings_.manager));
+      const MutexLock lock(mutex_);
+      ++status_.writes;
+      return std::move(plan.left_alone);
+    }
+    if (answer.error().code() != ErrorCode::kAlreadyExists) {
+      return std::move(answer).error();
+    }
+    conflict = std::move(answer).error();
+  }
+  return *std::move(conflict);
+}
+
+TimePoint ClusterWriter::after(const Error& error, unsigned attempt) const {
+  const bool is_denied = error.code() == ErrorCode::kPermissionDenied;
+  const kube::BackoffRules& rules =
+      is_denied ? settings_.denied : settings_.backoff;
+  return clock_.now() + kube::retry_delay(rules, attempt, std::nullopt,
+                                          settings_.client.chance());
+}
+
+void ClusterWriter::keep_node(kube::Client& client) {
+  kube::NodeWish wish;
+  {
+    const MutexLock lock(mutex_);
+    wish = wish_;
+    // A look that is asked for from now on is another.
+    if (look_at_ && *look_at_ <= clock_.now()) seen_.reset();
+    look_at_.reset();
+    is_pending_ = false;
+  }
+  auto left_alone = fulfil(client, wish);
+  if (is_called_off()) return;
+  if (!left_alone) {
+    const Error& error = left_alone.error();
+    const std::string words = in_words(error, node_rule(settings_.node));
+    seen_.reset();
+    {
+      const MutexLock lock(mutex_);
+      ++status_.failures;
+      status_.problem = words;
+      status_.is_current = false;
+      is_pending_ = true;
+      node_at_ = after(error, ++node_failures_);
+    }
+    if (words != told_problem_) log::warning("cluster", "{}", words);
+    told_problem_ = words;
+    return;
+  }
+  if (!std::exchange(told_problem_, {}).empty()) {
+    log::info("cluster", "the API server takes what the agent writes again");
+  }
+  node_failures_ = 0;
+  told(*left_alone);
+  // Spread, so that a fleet does not look in step.
+  const auto rest = settings_.look_again / 2 +
+                    std::chrono::duration_cast<std::chrono::milliseconds>(
+                        settings_.look_again * settings_.client.chance());
+  const MutexLock lock(mutex_);
+  status_.problem.clear();
+  status_.left_alone = *std::move(left_alone);
+  status_.last_success = std::chrono::system_clock::now();
+  status_.is_current = !is_pending_;
+  node_at_.reset();
+  if (!look_at_) look_at_ = clock_.now() + rest;
+}
+
+void ClusterWriter::told(const std::vector<std::string>& left_alone) {
+  for (const std::string& one : left_alone) {
+    if (std::find(told_left_alone_.begin(), told_left_alone_.end(), one) ==
+        told_left_alone_.end()) {
+      log::warning("cluster", "node {}: {}; it stays as it is", settings_.node,
+                   one);
+    }
+  }
+  told_left_alone_ = left_alone;
+}
+
+void ClusterWriter::record_event(kube::EventRecorder& recorder) {
+  kube::EventText text;
+  {
+    const MutexLock lock(mutex_);
+    text = std::move(events_.front());
+    events_.pop_front();
+  }
+  auto done = recorder.record(text);
+  if (is_called_off()) return;
+  if (done) {
+    event_failures_ = 0;
+    told_event_problem_.clear();
+    const MutexLock lock(mutex_);
+    ++status_.events;
+    event_at_.reset();
+    return;
+  }
+  const Error error = std::move(done).error().with_context("record an Event");
+  const std::string words = in_words(error, kEventRule);
+  if (words != told_event_problem_) log::warning("cluster", "{}", words);
+  told_event_problem_ = words;
+  // What the server refuses for itself is not made better by waiting.
+  const bool is_lost = error.code() != ErrorCode::kUnavailable &&
+                       error.code() != ErrorCode::kPermissionDenied;
+  const MutexLock lock(mutex_);
+  ++status_.failures;
+  if (is_lost || events_.size() >= kMaxEvents) {
+    ++status_.events_lost;
+  } else {
+    events_.push_front(std::move(text));
+  }
+  event_at_ = after(error, ++event_failures_);
+}
+
+}  // namespace gpunode::plugin

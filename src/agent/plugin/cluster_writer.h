@@ -1,0 +1,134 @@
+// What the agent has to say to the cluster, said without its loop waiting.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/core/clock.h"
+#include "base/core/mutex.h"
+#include "base/core/result.h"
+#include "base/http/cancellation.h"
+#include "k8s/api/backoff.h"
+#include "k8s/api/client.h"
+#include "k8s/api/credentials.h"
+#include "k8s/api/event.h"
+#include "k8s/api/node_meta.h"
+#include "k8s/api/time_text.h"
+
+namespace gpunode::plugin {
+
+/// How the writing goes, for metrics and for people.
+struct ClusterStatus {
+  /// What was asked for last is on the server, but for `left_alone`.
+  bool is_current = false;
+  std::optional<kube::WallTime> last_success;  ///< Of a read or a write.
+  std::string problem;                         ///< In words; empty: none.
+  std::vector<std::string> left_alone;         ///< Somebody else's, in words.
+  std::uint64_t writes = 0;    ///< Of the Node, that were taken.
+  std::uint64_t failures = 0;  ///< Calls that were not.
+  std::uint64_t events = 0;    ///< That were written or counted.
+  std::uint64_t events_lost = 0;
+};
+
+/// Keeps labels and annotations of one Node as they were asked for last, and
+/// records Events about it: a thread with a client. What others wrote on the
+/// Node is left alone (node_meta.h). A wish that is fulfilled costs one read of
+/// the Node's metadata each `look_again`, and no write. While the API server is
+/// away or refuses, the wish stands and is tried again.
+class ClusterWriter {
+ public:
+  struct Settings {
+    std::string node;
+    bool is_overwriting = false;            ///< Also labels that others wrote.
+    std::string manager = "gpunode-agent";  ///< Of the fields.
+    /// A Node that was made anew, or changed by others, is mended within this.
+    std::chrono::milliseconds look_again = std::chrono::minutes(10);
+    kube::BackoffRules backoff;
+    /// After a refusal, which takes a person to mend.
+    kube::BackoffRules denied{std::chrono::minutes(1),
+                              std::chrono::minutes(10)};
+    kube::ClientOptions client;
+  };
+
+  /// Events that wait; the oldest make room.
+  static constexpr std::size_t kMaxEvents = 64;
+
+  /// Fails when the process is out of descriptors, and for a name that no Node
+  /// can have. Nothing is asked of the server before the first wish.
+  static Result<std::unique_ptr<ClusterWriter>> start(
+      Settings settings, std::unique_ptr<kube::Credentials> credentials);
+
+  /// Ends the call in progress and the thread; what was not yet written is not.
+  ~ClusterWriter();
+  ClusterWriter(const ClusterWriter&) = delete;
+  ClusterWriter& operator=(const ClusterWriter&) = delete;
+
+  // Any thread; none of these waits for the server.
+
+  /// All labels of ours; the last call counts. Until the first, those of a run
+  /// before stay.
+  void set_node_labels(kube::MetaTexts labels);
+  /// Nothing: it goes.
+  void set_node_annotation(const std::string& key,
+                           std::optional<std::string> value);
+  /// About the Node; `text.about` need not be filled in.
+  void record(kube::EventText text);
+  /// The Node may have changed: it is read again.
+  void look_again();
+
+  ClusterStatus status() const;
+
+ private:
+  ClusterWriter(Settings settings,
+                std::unique_ptr<kube::Credentials> credentials,
+                http::Cancellation cancellation);
+
+  enum class Due { kNode, kEvent, kStop };
+
+  Due wait();
+  Due next(TimePoint now, TimePoint& until) const REQUIRES(mutex_);
+  void run();
+  void keep_node(kube::Client& client);
+  Result<std::vector<std::string>> fulfil(kube::Client& client,
+                                          const kube::NodeWish& wish);
+  Result<void> look(kube::Client& client);
+  void record_event(kube::EventRecorder& recorder);
+  TimePoint after(const Error& error, unsigned attempt) const;
+  void told(const std::vector<std::string>& left_alone);
+  bool is_called_off() const { return cancellation_.is_cancelled(); }
+
+  const Settings settings_;
+  const std::unique_ptr<kube::Credentials> credentials_;
+  const http::Cancellation cancellation_;
+  const SystemClock clock_;
+
+  mutable Mutex mutex_;
+  std::condition_variable_any wake_;
+  bool is_stopping_ GUARDED_BY(mutex_) = false;
+  bool is_pending_ GUARDED_BY(mutex_) = false;  ///< The wish is not fulfilled.
+  kube::NodeWish wish_ GUARDED_BY(mutex_);
+  std::deque<kube::EventText> events_ GUARDED_BY(mutex_);
+  ClusterStatus status_ GUARDED_BY(mutex_);
+  std::optional<TimePoint> node_at_ GUARDED_BY(mutex_);  ///< Not before.
+  std::optional<TimePoint> look_at_ GUARDED_BY(mutex_);
+  std::optional<TimePoint> event_at_ GUARDED_BY(mutex_);
+
+  // The thread's own.
+  std::optional<kube::NodeMeta> seen_;
+  unsigned node_failures_ = 0;
+  unsigned event_failures_ = 0;
+  std::string told_problem_;
+  std::string told_event_problem_;
+  std::vector<std::string> told_left_alone_;
+
+  std::thread thread_;  // Last: it uses all of the above.
+};
+
+}  // namespace gpunode::plugin
