@@ -1,11 +1,15 @@
 #include "agent/config/config_source.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <memory>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -21,6 +25,22 @@ Error with_prefix(const Error& error, std::string_view stage) {
 }
 
 constexpr std::string_view kReading = "error parsing config file: read error: ";
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+bool is_config(int directory, const char* name) {
+  if (std::string_view(name).starts_with("..") ||
+      std::string_view(name) == ".") {
+    return false;
+  }
+  // A key that the kubelet is about to take away leads nowhere for a moment.
+  struct stat status {};
+  return ::fstatat(directory, name, &status, 0) == 0 &&
+         !S_ISDIR(status.st_mode);
+}
 
 }  // namespace
 
@@ -59,6 +79,30 @@ Result<ConfigText> read_config_file(const std::string& path) {
           kReading);
     }
   }
+}
+
+Result<std::vector<std::string>> config_names(const std::string& directory) {
+  const Directory opened(::opendir(directory.c_str()));
+  if (!opened) {
+    return Error::from_errno(
+        "error getting list of configuration files: open " + directory, errno);
+  }
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own.
+    const dirent* entry = ::readdir(opened.get());
+    if (entry == nullptr) break;
+    if (is_config(::dirfd(opened.get()), entry->d_name)) {
+      names.emplace_back(entry->d_name);
+    }
+  }
+  if (errno != 0) {
+    return Error::from_errno(
+        "error getting list of configuration files: read " + directory, errno);
+  }
+  std::ranges::sort(names);
+  return names;
 }
 
 }  // namespace gpunode::config

@@ -17,6 +17,7 @@
 namespace gpunode::config {
 namespace {
 
+using testing::ElementsAre;
 using testing::StartsWith;
 
 class ReadConfigFile : public testing::Test {
@@ -79,6 +80,33 @@ TEST_F(ReadConfigFile, ReadsOneMebibyteAndNoMore) {
 
 TEST_F(ReadConfigFile, DoesNotReadAnEndlessFileForEver) {
   EXPECT_THAT(error_of("/dev/zero"), StartsWith(std::string(kLoadPrefix)));
+}
+
+TEST_F(ReadConfigFile, NamesTheKeysOfAMountedConfigMap) {
+  namespace fs = std::filesystem;
+  const fs::path folder(this->folder());
+  // As the kubelet lays it out, in the moment before it removes "gone".
+  fs::create_directory(folder / "..2026_11_28");
+  for (const char* key : {"b", "a"}) {
+    std::ofstream(folder / "..2026_11_28" / key) << "version: v1\n";
+  }
+  fs::create_symlink("..2026_11_28", folder / "..data");
+  for (const char* key : {"b", "a", "gone"}) {
+    fs::create_symlink(fs::path("..data") / key, folder / key);
+  }
+  fs::create_directory(folder / "lost+found");
+  fs::create_symlink("..data", folder / "all");
+  const auto names = config_names(folder);
+  ASSERT_TRUE(names) << names.error().message();
+  EXPECT_THAT(*names, ElementsAre("a", "b"));
+}
+
+TEST(ConfigSource, SaysWhichDirectoryCannotBeListed) {
+  const auto names = config_names("/nonexist");
+  ASSERT_FALSE(names);
+  EXPECT_EQ(names.error().message(),
+            "error getting list of configuration files: open /nonexist: no "
+            "such file or directory");
 }
 
 TEST(ConfigSource, APipeIsRefusedRatherThanWaitedFor) {
