@@ -250,9 +250,27 @@ TEST_F(HookProgram, LeavesACacheThatTheContainerMountsAlone) {
     const auto done =
         fixture_.run({"update-ldcache", "--folder", "/opt/driver"});
     EXPECT_EQ(done.status, 0) << done.err;
-    EXPECT_THAT(done.err, HasSubstr("mounts a cache of its own"));
+    EXPECT_THAT(done.err, HasSubstr("mounts a file of its own"));
   });
   EXPECT_EQ(content(fixture_.root("opt/own.cache")), "own");
+}
+
+TEST_F(HookProgram, LeavesAPathOfMuslThatTheContainerMountsAlone) {
+  fixture_.install_driver();
+  fixture_.file("lib/ld-musl-x86_64.so.1", "");
+  fixture_.file("etc/ld-musl-x86_64.path", "");
+  fixture_.file("opt/own.path", "/own\n");
+  IN_OWN_MOUNTS([&] {
+    ASSERT_EQ(::mount(fixture_.root("opt/own.path").c_str(),
+                      fixture_.root("etc/ld-musl-x86_64.path").c_str(), nullptr,
+                      MS_BIND, nullptr),
+              0);
+    const auto done =
+        fixture_.run({"update-ldcache", "--folder", "/opt/driver"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_THAT(done.err, HasSubstr("mounts a file of its own"));
+  });
+  EXPECT_EQ(content(fixture_.root("opt/own.path")), "/own\n");
 }
 
 TEST_F(HookProgram, RefusesAProcThatIsALink) {

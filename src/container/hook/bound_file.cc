@@ -223,4 +223,25 @@ Result<host::Change> bind_over(const host::RootDirectory& root,
   return host::Change::kMade;
 }
 
+Result<std::optional<std::string>> replace_or_cover(
+    const host::RootDirectory& root, const std::string& path,
+    std::string_view bytes) {
+  const auto written = root.replace_file(path, bytes, 0644);
+  if (written) return std::optional<std::string>();
+  const auto bound = bind_over(root, path, bytes);
+  if (bound) return std::optional<std::string>();
+  std::string remedy;
+  if (bound.error().code() == ErrorCode::kNotFound) {
+    remedy = "give the image a " + path;
+  } else if (written.error().code() == ErrorCode::kUnavailable) {  // EBUSY
+    remedy = "the container mounts a file of its own there";
+  } else {
+    return bound.error();
+  }
+  return std::optional(written.error().message() +
+                       ": programs find the driver's libraries only through "
+                       "LD_LIBRARY_PATH; " +
+                       remedy);
+}
+
 }  // namespace gpunode::hook

@@ -1,6 +1,7 @@
 // A generated file over one that cannot, or must not, be changed in place.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,15 @@ namespace gpunode::hook {
 /// kNotFound if nothing is at `path`. Nothing is done if it has these bytes.
 Result<host::Change> bind_over(const host::RootDirectory& root,
                                const std::string& path, std::string_view bytes);
+
+/// Replaces the file `path`, by which a loader finds the driver's libraries,
+/// or else mounts one with these bytes over it. Where neither can be done for
+/// a reason that is the container's own, a missing file on a read-only disk or
+/// a mount of its own that stands there, the container starts without: that is
+/// the warning returned.
+Result<std::optional<std::string>> replace_or_cover(
+    const host::RootDirectory& root, const std::string& path,
+    std::string_view bytes);
 
 /// How a file is mounted, for tests: bind_over takes the first that the kernel
 /// has. kTree never shows a writable mount; it needs Linux 5.12.

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "container/hook/bound_file.h"
 #include "container/hook/library_directory.h"
 #include "container/hook/loader_cache.h"
@@ -33,6 +35,11 @@ constexpr std::string_view kMark =
     "# Written by gpunode when the container starts.\n";
 constexpr std::size_t kMaxConfigBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxHwcapsNames = 64;
+// A large image has a few thousand. The cache may come to lie in the host's
+// /run (bound_file.h), so no image decides how large it gets: 65,000 links to
+// one library, in a directory with a long name, would be 230 MB of it.
+constexpr std::size_t kMaxEntries = 16384;
+constexpr std::size_t kMaxEntryBytes = std::size_t{4} << 20;
 
 constexpr std::array kLoaders = {
     "/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
@@ -122,7 +129,15 @@ class CacheUpdate {
     if (paths_.compat_folder) search.add(*paths_.compat_folder);
     for (const std::string& path : new_folders) search.add(path);
     for (const std::string& path : image.directories()) search.add(path);
-    for (const std::string& path : search.directories()) add_directory(path);
+    for (const std::string& path : search.directories()) {
+      if (!is_full_) add_directory(path);
+    }
+    if (is_full_) {
+      warnings_.push_back(fmt::format(
+          "{}: left out libraries behind the first {}; the image has more, or "
+          "longer paths, than a cache may have",
+          kCachePath, entries_.size()));
+    }
     TRY_VOID(write_cache());
     return std::move(warnings_);
   }
@@ -156,20 +171,25 @@ class CacheUpdate {
     }
     for (const Library& library : libraries) {
       // ldconfig makes the link it then names; without it the file is named.
-      entries_.push_back(
-          {library.object.cache_flags, library.soname,
-           path + "/" +
-               (library.soname_exists ? library.soname : library.file_name),
-           "", 0});
+      enter({library.object.cache_flags, library.soname,
+             path + "/" +
+                 (library.soname_exists ? library.soname : library.file_name),
+             "", 0});
     }
+  }
+
+  void enter(CacheEntry entry) {
+    entry_bytes_ += entry.name.size() + entry.path.size();
+    is_full_ = is_full_ || entries_.size() == kMaxEntries ||
+               entry_bytes_ > kMaxEntryBytes;
+    if (!is_full_) entries_.push_back(std::move(entry));
   }
 
   void add_hwcaps(const std::string& below, const std::string& name) {
     const std::string path = below + name;
     for (const Library& library : scanner_.scan(path)) {
-      entries_.push_back({library.object.cache_flags, library.soname,
-                          path + "/" + library.file_name, name,
-                          library.object.isa_level});
+      enter({library.object.cache_flags, library.soname,
+             path + "/" + library.file_name, name, library.object.isa_level});
     }
   }
 
@@ -201,24 +221,11 @@ class CacheUpdate {
   }
 
   Result<void> write_cache() {
-    const std::string bytes = encode_loader_cache(std::move(entries_));
-    const auto written = root_.replace_file(kCachePath, bytes, 0644);
-    if (written) return {};
-    const auto bound = bind_over(root_, kCachePath, bytes);
-    if (bound) return {};
-    const std::string unfound =
-        ": programs find the driver's libraries only through LD_LIBRARY_PATH";
-    if (bound.error().code() == ErrorCode::kNotFound) {
-      warnings_.push_back(written.error().message() + unfound +
-                          "; give the image an empty /etc/ld.so.cache");
-      return {};
-    }
-    if (written.error().code() == ErrorCode::kUnavailable) {  // EBUSY
-      warnings_.push_back(written.error().message() + unfound +
-                          "; the container mounts a cache of its own");
-      return {};
-    }
-    return written.error();
+    TRY(const auto warning,
+        replace_or_cover(root_, kCachePath,
+                         encode_loader_cache(std::move(entries_))));
+    if (warning) warnings_.push_back(*warning);
+    return {};
   }
 
   const host::RootDirectory& root_;
@@ -226,6 +233,8 @@ class CacheUpdate {
   LibraryScanner scanner_;
   std::set<FileId> folder_ids_;
   std::vector<CacheEntry> entries_;
+  std::size_t entry_bytes_ = 0;
+  bool is_full_ = false;
   std::vector<std::string> warnings_;
 };
 

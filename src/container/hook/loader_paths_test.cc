@@ -277,6 +277,24 @@ TEST_F(ALoaderIn, AHostileRootIsSurvived) {
   EXPECT_THAT(cache, Not(HasSubstr("/usr/lib/lib")));
 }
 
+// Links cost an image nothing; with a long path each costs us the path.
+TEST_F(ALoaderIn, NoImageDecidesHowLargeTheCacheGets) {
+  std::string deep = "opt";
+  while (deep.size() < 3200) deep += "/" + std::string(200, 'd');
+  tree_.file("etc/ld.so.conf", "/" + deep + "\n");
+  library(deep + "/liba.so", "");
+  for (int i = 0; i < 4000; ++i) {
+    tree_.link(fmt::format("{}/lib{}.so", deep, i), "liba.so");
+  }
+  EXPECT_THAT(update({}),
+              testing::ElementsAre(HasSubstr("left out libraries behind")));
+  const auto size = fs::file_size(tree_.path("etc/ld.so.cache"));
+  EXPECT_LT(size, std::uintmax_t{5} << 20);
+  EXPECT_GT(size, std::uintmax_t{3} << 20);
+  EXPECT_NE(content(tree_.path("etc/ld.so.cache")).find("/lib0.so"),
+            std::string::npos);
+}
+
 /// A directory of libraries and links, as an image may have it.
 void fill_directory(const host::HostTree& tree, const std::string& directory) {
   const auto letter = rc::gen::element<std::string>("a", "b", "c");

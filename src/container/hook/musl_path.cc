@@ -28,21 +28,13 @@ Result<void> update_one(const host::RootDirectory& root,
                         const std::vector<std::string>& folders,
                         std::vector<std::string>& warnings) {
   std::string text(kDefault);
-  const bool is_there = root.exists(path);
-  if (is_there) {
+  if (root.exists(path)) {
     TRY(text, root.read_file(path, kMaxBytes));
   }
   const std::string updated = with_musl_folders(text, folders);
   if (updated == text) return {};
-  const auto written = root.replace_file(path, updated, 0644);
-  if (written) return {};
-  if (is_there) {
-    TRY_VOID(bind_over(root, path, updated));
-    return {};
-  }
-  warnings.push_back(written.error().message() +
-                     ": programs find the driver's libraries only through "
-                     "LD_LIBRARY_PATH");
+  TRY(auto warning, replace_or_cover(root, path, updated));
+  if (warning) warnings.push_back(*std::move(warning));
   return {};
 }
 
