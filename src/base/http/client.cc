@@ -72,8 +72,7 @@ std::string name_of(const Url& server, const ClientRequest& request) {
 struct Client::Exchange {
   const ClientRequest& request;
   const PieceSink& sink;
-  /// Of the whole answer; or of a silence, when there is a sink.
-  std::chrono::milliseconds answer;
+  std::chrono::milliseconds idle;  ///< A silence, when there is a sink.
   const Cancellation* cancellation;
   bool has_answer_begun = false;
 };
@@ -84,7 +83,7 @@ Client::Client(Url server, TlsOptions tls, ClientLimits limits)
 Result<ClientResponse> Client::call(const ClientRequest& request,
                                     const Cancellation* cancellation) {
   const PieceSink none;
-  return exchange({request, none, limits_.answer, cancellation});
+  return exchange({request, none, {}, cancellation});
 }
 
 Result<ClientResponse> Client::stream(const ClientRequest& request,
@@ -105,16 +104,17 @@ Result<ClientResponse> Client::exchange(Exchange exchange) {
       return std::move(made).error().with_context(name);
     }
   }
-  auto response = attempt(exchange);
+  const Limit limit = Limit::after(limits_.answer, exchange.cancellation);
+  auto response = attempt(exchange, limit);
+  // A server that is slow is not one that has gone.
   const bool may_repeat = is_kept && exchange.request.is_repeatable &&
                           !exchange.has_answer_begun &&
-                          (exchange.cancellation == nullptr ||
-                           !exchange.cancellation->is_cancelled());
+                          limit.check().has_value();
   if (!response && may_repeat) {
     if (auto made = connect(exchange.cancellation); !made) {
       return std::move(made).error().with_context(name);
     }
-    response = attempt(exchange);
+    response = attempt(exchange, limit);
   }
   if (!response) return std::move(response).error().with_context(name);
   return response;
@@ -142,10 +142,9 @@ Result<void> Client::connect(const Cancellation* cancellation) {
   return {};
 }
 
-Result<ClientResponse> Client::attempt(Exchange& exchange) {
+Result<ClientResponse> Client::attempt(Exchange& exchange, const Limit& limit) {
   // Taken out, so that whatever fails leaves no half-used connection.
   std::unique_ptr<Stream> stream = std::move(stream_);
-  const Limit limit = Limit::after(exchange.answer, exchange.cancellation);
   // A server may answer, with a refusal, before it has read everything.
   auto sent = stream->write(head_of(server_, exchange.request), limit);
   if (sent) sent = stream->write(exchange.request.body, limit);
@@ -171,8 +170,9 @@ Result<void> Client::receive(Stream& stream, ResponseReader& reader,
     if (n == 0) return reader.end();
     exchange.has_answer_begun = true;
     TRY_VOID(reader.feed({bytes.data(), n}));
-    if (exchange.sink) {
-      limit = Limit::after(exchange.answer, exchange.cancellation);
+    // A stream may be silent for long, but only once it has begun.
+    if (exchange.sink && reader.has_head()) {
+      limit = Limit::after(exchange.idle, exchange.cancellation);
     }
   }
   return {};

@@ -50,7 +50,8 @@ class Client {
                               const Cancellation* cancellation);
 
   /// Asks and hands the body of a 2xx answer to `sink` as it comes, however
-  /// long that is, as long as no silence takes longer than `idle`. Returns when
+  /// long that is, as long as no silence takes longer than `idle`; until its
+  /// head has come, the limits of call() hold. Returns when
   /// it is whole, or the sink has said false. Other answers are as of call().
   Result<ClientResponse> stream(const ClientRequest& request,
                                 const PieceSink& sink,
@@ -68,7 +69,7 @@ class Client {
 
   Result<ClientResponse> exchange(Exchange exchange);
   Result<void> connect(const Cancellation* cancellation);
-  Result<ClientResponse> attempt(Exchange& exchange);
+  Result<ClientResponse> attempt(Exchange& exchange, const Limit& limit);
   static Result<void> receive(Stream& stream, ResponseReader& reader,
                               Exchange& exchange, Limit limit);
 

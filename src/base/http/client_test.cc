@@ -120,6 +120,23 @@ TEST(Client, DoesNotRepeatWhatMayNotBe) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+TEST(Client, DoesNotAskAServerTwiceThatIsSlow) {
+  ScriptedServer server([](Peer& peer, int) {
+    peer.receive();
+    peer.send(kOk);
+    peer.receive();
+    peer.wait_for_end();
+  });
+  ClientLimits limits;
+  limits.answer = milliseconds(50);
+  Client client = client_of(server, limits);
+  // The first may come late, too, on a busy machine.
+  while (!client.call({}, nullptr)) client.close();
+  const int before = server.connections();
+  EXPECT_THAT(failure(client.call({}, nullptr)), HasSubstr("within 0.05 s"));
+  EXPECT_EQ(server.connections(), before);
+}
+
 TEST(Client, ReadsChunksAndInterimAnswers) {
   ScriptedServer server(
       once("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n"
@@ -283,6 +300,19 @@ TEST(Client, AStreamEndsWithSilenceOrWhenItsTakerSaysSo) {
   const auto answer = client.stream({}, enough, seconds(30), nullptr);
   EXPECT_TRUE(answer) << answer.error().message();
   EXPECT_FALSE(client.is_connected());
+}
+
+TEST(Client, AStreamThatDoesNotBeginHasTheLimitOfACall) {
+  ScriptedServer server([](Peer& peer, int) {
+    peer.receive();
+    peer.wait_for_end();
+  });
+  ClientLimits limits;
+  limits.answer = milliseconds(50);
+  Client client = client_of(server, limits);
+  const auto more = [](std::string_view) { return true; };
+  EXPECT_THAT(failure(client.stream({}, more, std::chrono::hours(1), nullptr)),
+              HasSubstr("answer: no answer within 0.05 s"));
 }
 
 TEST(Client, ARefusedStreamKeepsItsWords) {

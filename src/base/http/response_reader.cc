@@ -138,6 +138,10 @@ void ResponseReader::renew() {
   parser_ = std::make_unique<Parser>(body_limit_, sink_, response_);
 }
 
+bool ResponseReader::has_head() const {
+  return parser_->is_header_done();
+}
+
 bool ResponseReader::is_done() const {
   return parser_->is_done();
 }

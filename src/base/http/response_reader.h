@@ -52,6 +52,7 @@ class ResponseReader {
   /// The connection ended. kUnavailable if the answer is not whole.
   Result<void> end();
 
+  bool has_head() const;  ///< Status and headers of the answer are there.
   bool is_done() const;
   bool was_stopped() const;  ///< The sink said so.
 

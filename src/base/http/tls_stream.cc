@@ -65,6 +65,16 @@ bool is_address(const std::string& name) {
          ::inet_pton(AF_INET6, name.c_str(), address.data()) == 1;
 }
 
+/// What could be in DNS. To OpenSSL a name that begins with a dot is every name
+/// below it, and one with a NUL in it is none.
+bool is_host_name(const std::string& name) {
+  return !name.empty() && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+         });
+}
+
 std::string time_text(const ASN1_TIME* time) {
   tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return "an unreadable date";
@@ -166,28 +176,40 @@ class TlsStream final : public Stream {
       : socket_(std::move(socket)),
         name_(std::move(name)),
         ssl_(SSL_new(context), SSL_free) {
+    if (ssl_ == nullptr) return;  // expect_name() tells.
     SSL_set_app_data(ssl_.get(), &complaint_);
     BIO* bio = BIO_new(socket_method());
     BIO_set_data(bio, &socket_);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio);
-    // A certificate's names count, its subject does not: as for Go.
-    X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl_.get());
-    X509_VERIFY_PARAM_set_hostflags(wanted,
-                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-                                        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    if (is_address(name_)) {
-      X509_VERIFY_PARAM_set1_ip_asc(wanted, name_.c_str());
-    } else {
-      X509_VERIFY_PARAM_set1_host(wanted, name_.c_str(), name_.size());
-      SSL_set_tlsext_host_name(ssl_.get(), name_.c_str());
-    }
   }
 
   ~TlsStream() override {
     // Told, not waited for; never after a failure, by OpenSSL's rules.
     if (is_good_) SSL_shutdown(ssl_.get());
     ERR_clear_error();
+  }
+
+  /// Whom the certificate must be of. Without this anybody would do.
+  Result<void> expect_name() {
+    if (ssl_ == nullptr) return Error(ErrorCode::kInternal, "no TLS session");
+    // A certificate's names count, its subject does not: as for Go.
+    X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl_.get());
+    X509_VERIFY_PARAM_set_hostflags(wanted,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    const bool is_set =
+        is_address(name_)
+            ? X509_VERIFY_PARAM_set1_ip_asc(wanted, name_.c_str()) == 1
+            : is_host_name(name_) &&
+                  X509_VERIFY_PARAM_set1_host(wanted, name_.c_str(),
+                                              name_.size()) == 1 &&
+                  SSL_set_tlsext_host_name(ssl_.get(), name_.c_str()) == 1;
+    if (is_set) return {};
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("{:?} is no name that a server could prove to "
+                             "have",
+                             name_));
   }
 
   Result<void> shake_hands(const Limit& limit) {
@@ -313,6 +335,7 @@ Result<std::unique_ptr<Stream>> connect_tls(ssl_ctx_st* context,
                                             const std::string& name,
                                             const Limit& limit) {
   auto stream = std::make_unique<TlsStream>(context, std::move(socket), name);
+  TRY_VOID(stream->expect_name());
   TRY_VOID(stream->shake_hands(limit));
   return std::unique_ptr<Stream>(std::move(stream));
 }

@@ -138,6 +138,23 @@ TEST_F(TlsTest, ChecksTheNameItIsTold) {
   EXPECT_FALSE(other.call({}, nullptr));
 }
 
+// To OpenSSL some of these are any name at all.
+TEST_F(TlsTest, WantsANameThatCanBeProven) {
+  const auto tls = serve_as(authority_.issue("DNS:evil.example"));
+  ScriptedServer server(answer_all, &tls);
+  TlsOptions options = trusting(authority_);
+  for (const std::string& name :
+       {std::string(1, '\0'), std::string("a\0b", 3), std::string(".example"),
+        std::string(".evil.example"), std::string("*"), std::string("a b")}) {
+    options.server_name = name;
+    Client client = client_of(server, options);
+    const auto answer = client.call({}, nullptr);
+    ASSERT_FALSE(answer) << name;
+    EXPECT_EQ(answer.error().code(), ErrorCode::kInvalidArgument)
+        << answer.error().message();
+  }
+}
+
 TEST_F(TlsTest, AcceptsAnybodyOnlyWhenAskedTo) {
   const TestAuthority other("another authority");
   const auto tls = serve_as(other.issue("DNS:x.example", -3600, -60));
