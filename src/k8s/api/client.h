@@ -70,7 +70,9 @@ class Client {
                           Detail detail = Detail::kWhole);
 
   /// One page, of at most 500; `continuation` is the page before's. Without
-  /// one, `resource_version` "0" means what the server has at hand.
+  /// one, `resource_version` "0" means what the server has at hand: all of it
+  /// in one page (apiserver's cacher passes over the limit then), so for a
+  /// selection that is small, as of one name.
   Result<ObjectList> list(const ResourceType& type, const Selection& selection,
                           const std::string& resource_version = "",
                           const std::string& continuation = "");

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace gpunode::kube {
 namespace {
 
@@ -20,6 +22,12 @@ std::string_view trimmed(std::string_view text) {
 }
 
 }  // namespace
+
+Result<void> refuse_no_authority(std::string_view pem, std::string_view file) {
+  if (pem.find("-----BEGIN") != std::string_view::npos) return {};
+  return Error(ErrorCode::kCorrupt,
+               fmt::format("{}: no certificate of an authority in it", file));
+}
 
 Result<std::string> token_of(std::string_view text, std::string_view file) {
   const std::string_view token = trimmed(text);
@@ -47,6 +55,7 @@ Result<Access> InClusterCredentials::access(bool /*was_refused*/) {
   TRY(access.token, token_of(token, file("token")));
   TRY(access.tls.authorities_pem,
       root_.read_file(file("ca.crt"), kMaxSecretBytes));
+  TRY_VOID(refuse_no_authority(access.tls.authorities_pem, file("ca.crt")));
   // Not every Pod has it.
   if (auto space = root_.read_file(file("namespace"), kMaxSecretBytes)) {
     access.default_space = trimmed(*space);

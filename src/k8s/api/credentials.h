@@ -54,6 +54,10 @@ class InClusterCredentials final : public Credentials {
 /// without its words, if it could not stand in a header.
 Result<std::string> token_of(std::string_view text, std::string_view file);
 
+/// kCorrupt if `pem`, the authorities that `file` names, has nothing in it: no
+/// authority named is not "any that the host trusts".
+Result<void> refuse_no_authority(std::string_view pem, std::string_view file);
+
 /// The largest token, certificate or key that is read.
 inline constexpr std::size_t kMaxSecretBytes = std::size_t{1} << 20U;
 

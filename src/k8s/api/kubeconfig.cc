@@ -186,8 +186,7 @@ class Decoder {
 };
 
 std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
+  return path.substr(0, path.rfind('/'));
 }
 
 }  // namespace
@@ -195,6 +194,12 @@ std::string directory_of(const std::string& path) {
 Result<Kubeconfig> parse_kubeconfig(std::string_view text,
                                     const std::string& path,
                                     std::string_view context) {
+  if (!path.starts_with('/')) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("{}: not an absolute path, which the files that a "
+                             "kubeconfig names are relative to",
+                             path));
+  }
   text::YamlLimits limits;
   limits.bytes = kMaxKubeconfigBytes;
   TRY(const auto document, text::parse_yaml(text, path, limits));

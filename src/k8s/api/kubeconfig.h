@@ -49,11 +49,11 @@ struct Kubeconfig {
 
 inline constexpr std::size_t kMaxKubeconfigBytes = std::size_t{1} << 20U;
 
-/// Reads one kubeconfig. `path` is the file's, for messages and relative paths;
-/// an empty `context` means current-context. What it asks for and is not
-/// supported (auth-provider, passwords, impersonation, proxy-url) is refused by
-/// name with kUnsupported; kNotFound for a context, cluster or user that is not
-/// there; kCorrupt for what cannot be read. Secrets are not quoted.
+/// Reads one kubeconfig. `path` is the file's, absolute, for messages and
+/// relative paths; an empty `context` means current-context. What it asks for
+/// and is not supported (auth-provider, passwords, impersonation, proxy-url) is
+/// refused by name with kUnsupported; kNotFound for a context, cluster or user
+/// that is not there; kCorrupt for what cannot be read. Secrets are not quoted.
 Result<Kubeconfig> parse_kubeconfig(std::string_view text,
                                     const std::string& path,
                                     std::string_view context = "");

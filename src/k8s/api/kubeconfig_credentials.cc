@@ -24,6 +24,10 @@ Result<Access> KubeconfigCredentials::access(bool was_refused) {
   access.tls.server_name = config_.tls_server_name;
   access.tls.is_insecure = config_.is_insecure;
   TRY(access.tls.authorities_pem, text_of(config_.authority));
+  if (!config_.authority.path.empty()) {
+    TRY_VOID(refuse_no_authority(access.tls.authorities_pem,
+                                 config_.authority.path));
+  }
   TRY(access.tls.certificate_pem, text_of(config_.certificate));
   TRY(access.tls.key_pem, text_of(config_.key));
   // client-go's order: a token file counts before a token.

@@ -50,7 +50,7 @@ class KubeconfigCredentialsTest : public testing::Test {
 };
 
 TEST_F(KubeconfigCredentialsTest, FilesAreReadAnew) {
-  host_.file("k/ca.crt", "CA");
+  host_.file("k/ca.crt", "-----BEGIN CA");
   host_.file("k/me.crt", "CERT");
   host_.file("abs/me.key", "KEY");
   host_.file("abs/token", "one\n");
@@ -61,7 +61,7 @@ TEST_F(KubeconfigCredentialsTest, FilesAreReadAnew) {
   KubeconfigCredentials credentials = make();
   auto access = credentials.access(false);
   ASSERT_TRUE(access) << access.error().message();
-  EXPECT_EQ(access->tls.authorities_pem, "CA");
+  EXPECT_EQ(access->tls.authorities_pem, "-----BEGIN CA");
   EXPECT_EQ(access->tls.certificate_pem, "CERT");
   EXPECT_EQ(access->tls.key_pem, "KEY");
   EXPECT_EQ(access->token, "one");

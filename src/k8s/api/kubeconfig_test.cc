@@ -62,9 +62,9 @@ TEST(Kubeconfig, TakesTheContextThatIsNamed) {
   const std::string text =
       "contexts: [{name: a, context: {cluster: c}}]\n"
       "clusters: [{name: c, cluster: {server: 'http://x'}}]\n";
-  EXPECT_TRUE(parse_kubeconfig(text, "k", "a"));
+  EXPECT_TRUE(parse_kubeconfig(text, "/k", "a"));
   EXPECT_THAT(refusal(text), HasSubstr("no current-context"));
-  EXPECT_EQ(parse_kubeconfig(text, "k", "b").error().code(),
+  EXPECT_EQ(parse_kubeconfig(text, "/k", "b").error().code(),
             ErrorCode::kNotFound);
 }
 
@@ -102,6 +102,12 @@ TEST(Kubeconfig, RefusesByNameWhatItCannotDo) {
   }
 }
 
+TEST(Kubeconfig, IsSomewhere) {
+  const auto config = parse_kubeconfig("{}", "config");
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().message(), HasSubstr("not an absolute path"));
+}
+
 TEST(Kubeconfig, RefusesWhatIsNone) {
   for (const char* text :
        {"", "[]", "x", "current-context: a\n", "a: b: c",
@@ -112,7 +118,7 @@ TEST(Kubeconfig, RefusesWhatIsNone) {
     EXPECT_NE(refusal(text), "no failure") << text;
   }
   EXPECT_FALSE(
-      parse_kubeconfig(std::string(kMaxKubeconfigBytes + 1, ' '), "k"));
+      parse_kubeconfig(std::string(kMaxKubeconfigBytes + 1, ' '), "/k"));
 }
 
 }  // namespace

@@ -34,16 +34,24 @@ void WatchPlan::ended(std::chrono::milliseconds lifetime, double chance) {
 }
 
 void WatchPlan::gone(double chance) {
-  has_list_ = false;
-  has_seen_ = false;
-  version_.clear();
+  lost(chance);
+}
+
+void WatchPlan::lost(double chance) {
+  forget();
   failed(std::nullopt, chance);
+}
+
+void WatchPlan::forget() {
+  has_list_ = false;
+  version_.clear();
 }
 
 void WatchPlan::failed(std::optional<std::chrono::seconds> retry_after,
                        double chance) {
+  constexpr unsigned kPatience = 4;
   has_seen_ = false;
-  ++failures_;
+  if (++failures_ % kPatience == 0) forget();
   delay_ = retry_delay(rules_, failures_, retry_after, chance);
 }
 

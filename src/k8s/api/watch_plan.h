@@ -53,10 +53,16 @@ class WatchPlan {
   /// 410: list anew, the first time nearly at once.
   void gone(double chance);
 
-  /// Anything else.
+  /// What came cannot be understood from here on: list anew, after a wait.
+  void lost(double chance);
+
+  /// Anything else. Every fourth time in a row it lists anew: a server that
+  /// came back with another history refuses in many ways.
   void failed(std::optional<std::chrono::seconds> retry_after, double chance);
 
  private:
+  void forget();
+
   BackoffRules rules_;
   bool has_list_ = false;
   bool has_seen_ = false;  ///< Something in this watch.

@@ -45,6 +45,29 @@ TEST(WatchPlan, AFailedWatchGoesOnWhereItWas) {
   EXPECT_EQ(plan.version(), "11");
 }
 
+TEST(WatchPlan, WhatIsNotUnderstoodIsListedAnew) {
+  WatchPlan plan;
+  plan.listed("10", 0);
+  plan.lost(1);
+  EXPECT_EQ(plan.next(), Step::kPause);
+  plan.paused();
+  EXPECT_EQ(plan.next(), Step::kList);
+  EXPECT_EQ(plan.version(), "");
+}
+
+// A server whose etcd was restored does not know our version as one of the
+// future: it refuses it as it refuses when it is overloaded.
+TEST(WatchPlan, NothingKeepsItFromListingForEver) {
+  WatchPlan plan;
+  plan.listed("1000000", 0);
+  for (int failures = 0; plan.next() != Step::kList; ++failures) {
+    ASSERT_LT(failures, 10);
+    plan.failed({}, 0);
+    plan.paused();
+  }
+  EXPECT_EQ(plan.version(), "");
+}
+
 TEST(WatchPlan, WaitsGrowUntilAWatchWorks) {
   WatchPlan plan;
   for (const int whole : {2, 4, 8, 16}) {

@@ -147,7 +147,9 @@ void Watcher::watch(const ResourceType& type, const Selection& selection,
       });
   if (is_called_off()) return;
   if (trouble) {
-    fail(std::move(*trouble).with_context(attempted), handler);
+    plan_.lost(chance_());
+    handler.troubled(std::move(*trouble).with_context(attempted),
+                     plan_.delay());
   } else if (refusal) {
     refused(*refusal, attempted, handler);
   } else if (!answer) {
@@ -165,6 +167,8 @@ void Watcher::refused(const Answer& answer, const std::string& attempted,
                       WatchHandler& handler) {
   if (answer.status == kGone) {
     plan_.gone(chance_());
+  } else if (answer.status == 400) {
+    plan_.lost(chance_());  // The version, as all else is as it ever was.
   } else {
     plan_.failed(answer.retry_after, chance_());
   }
