@@ -168,23 +168,26 @@ class Report {
     unsigned most = 0;
     if (nvml_.mig_count(gpu, &most) != NVML_SUCCESS) most = 0;
     bool has_mig = false;
+    bool is_whole = true;
     for (unsigned i = 0; i < most; ++i) {
       nvmlDevice_t mig = nullptr;
+      // NOT_FOUND: there is room for one.
       if (nvml_.mig_device(gpu, i, &mig) != NVML_SUCCESS) continue;
       char attempt[48];  // NOLINT(modernize-avoid-c-arrays): the subset.
       std::snprintf(attempt, sizeof attempt, "ask MIG device %u:%u", index, i);
-      has_mig = describe_mig(mig, i, attempt, has_mig) || has_mig;
+      if (describe_mig(mig, i, attempt, has_mig, &is_whole)) has_mig = true;
     }
-    std::fputc(']', out_);
+    std::fputs(is_whole ? "]" : R"(],"hasMoreMig":true)", out_);
   }
 
   bool describe_mig(nvmlDevice_t mig, unsigned index, const char* attempt,
-                    bool follows_another) {
+                    bool follows_another, bool* is_whole) {
     unsigned gpu_instance = 0;
     unsigned compute_instance = 0;
     if (!is_done(nvml_.gpu_instance(mig, &gpu_instance), attempt) ||
         !is_done(nvml_.compute_instance(mig, &compute_instance), attempt) ||
         !read_uuid(mig, attempt)) {
+      *is_whole = false;
       return false;
     }
     std::fprintf(out_,
@@ -204,6 +207,8 @@ class Report {
           has.computeInstanceSliceCount, has.sharedCopyEngineCount,
           has.sharedDecoderCount, has.sharedEncoderCount, has.sharedJpegCount,
           has.sharedOfaCount, has.memorySizeMB);
+    } else {
+      *is_whole = false;
     }
     std::fputc('}', out_);
     return true;

@@ -76,9 +76,8 @@ Result<device::Inventory> read_inventory(const Options& options,
   const host::HostRoot driver_root(host.outside(options.driver_root));
   const std::string library =
       procfs::find_driver_library(driver_root, kNvml).path;
-  TRY(device::Inventory inventory, ask_probe(options.probe, library, runner));
-  facts::lose_nameless(inventory);
-  return inventory;
+  TRY(const std::string json, ask_probe(options.probe, library, runner));
+  return facts::parse_described_gpus(json);
 }
 
 // What the kernel has and the driver did not describe.
@@ -88,11 +87,14 @@ std::vector<std::string> missing_gpus(const device::Inventory& inventory,
   const auto listed = procfs::list_gpus(host);
   if (!listed) return remarks;
   for (const device::Gpu& gpu : listed->gpus) {
-    const bool is_known =
+    const bool is_described =
         std::ranges::any_of(inventory.gpus, [&](const device::Gpu& described) {
           return described.pci_bus_id == gpu.pci_bus_id;
         });
-    if (is_known) continue;
+    const bool is_lost = std::ranges::any_of(
+        inventory.lost,
+        [&](const device::LostGpu& lost) { return lost.id == gpu.id; });
+    if (is_described || is_lost) continue;
     remarks.push_back(
         fmt::format("the GPU at {} is not counted: the driver does not "
                     "describe it; its reason is in the kernel's log",

@@ -41,21 +41,21 @@ std::string own_probe() {
   return path.substr(0, path.rfind('/') + 1) + std::string(kName);
 }
 
-Result<device::Inventory> ask_probe(const std::string& probe,
-                                    const std::string& library,
-                                    host::CommandRunner& runner) {
+Result<std::string> ask_probe(const std::string& probe,
+                              const std::string& library,
+                              host::CommandRunner& runner) {
   host::Command command;
   command.argv = {probe, "--library", library};
   command.timeout = kProbeTimeout;
-  TRY(const std::string report, runner.output(command));
-  return facts::parse_probe_report(report);
+  return runner.output(command);
 }
 
 Result<void> name_gpus(cdi::Findings& found, const host::HostRoot& host,
                        const host::HostRoot& driver_root,
                        const std::string& probe, host::CommandRunner& runner) {
   TRY(const std::string library, find_library(found, driver_root));
-  TRY(const device::Inventory report, ask_probe(probe, library, runner));
+  TRY(const std::string json, ask_probe(probe, library, runner));
+  TRY(const device::Inventory report, facts::parse_probe_report(json));
   const std::vector<procfs::MigUuid> mig_uuids = procfs::mig_uuids_of(report);
   TRY(found.inventory, procfs::list_gpus(host, mig_uuids));
   for (device::Gpu& gpu : found.inventory.gpus) {

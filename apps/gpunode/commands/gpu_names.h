@@ -18,11 +18,11 @@ bool has_unnamed(const device::Inventory& inventory);
 /// The probe's path: beside this program.
 std::string own_probe();
 
-/// What `probe` says with `library`, a libnvidia-ml as dlopen(3) takes it
-/// (facts::parse_probe_report). It may take long to wake GPUs: kProbeTimeout.
-Result<device::Inventory> ask_probe(const std::string& probe,
-                                    const std::string& library,
-                                    host::CommandRunner& runner);
+/// What `probe` prints (docs/formats/probe.md) with `library`, a libnvidia-ml
+/// as dlopen(3) takes it. It may take long to wake GPUs: kProbeTimeout.
+Result<std::string> ask_probe(const std::string& probe,
+                              const std::string& library,
+                              host::CommandRunner& runner);
 inline constexpr std::chrono::seconds kProbeTimeout{60};
 
 /// Fills in what `found` lacks: runs `probe` with the driver's libnvidia-ml,

@@ -59,9 +59,9 @@ std::vector<GpuUser> gpu_users(const host::HostRoot& root) {
     if (!cgroups || !is_container(*cgroups)) continue;
     const bool is_open = has_gpu_open(root, process);
     if (!is_open && !has_gpu_in_dev(root, process)) continue;
-    std::string program = root.read_file(process + "/comm").has_value()
-                              ? *root.read_file(process + "/comm")
-                              : std::string();
+    // It may have ended by now.
+    const auto comm = root.read_file(process + "/comm");
+    std::string program = comm ? *comm : std::string();
     while (program.ends_with('\n')) program.pop_back();
     users.push_back({id, std::move(program), is_open});
   }

@@ -1,6 +1,7 @@
 #include "container/oci/ungranted_log.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,31 @@ std::string ungranted_line(const Ungranted& event,
          "\n";
 }
 
+namespace {
+
+/// Sets a full log aside. Of several that see it full at once one does so: the
+/// others' descriptor is no longer that of the name, and what they would set
+/// aside is new, over the one that is full.
+Result<void> turn_over(const std::string& path, int file) {
+  struct stat ours {};
+  if (::fstat(file, &ours) != 0 ||
+      static_cast<std::size_t>(ours.st_size) <= kUngrantedLimitBytes) {
+    return {};
+  }
+  if (::flock(file, LOCK_EX | LOCK_NB) != 0) return {};
+  struct stat named {};
+  if (::lstat(path.c_str(), &named) != 0 || named.st_ino != ours.st_ino ||
+      named.st_dev != ours.st_dev) {
+    return {};
+  }
+  if (std::rename(path.c_str(), (path + ".1").c_str()) != 0) {
+    return Error::from_errno("rename " + path, errno);
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> append_ungranted(const std::string& directory,
                               const std::string& line) {
   const std::string path = directory + "/ungranted.ndjson";
@@ -66,13 +92,7 @@ Result<void> append_ungranted(const std::string& directory,
   if (written != static_cast<ssize_t>(line.size())) {
     return Error::from_errno("write " + path, written < 0 ? errno : ENOSPC);
   }
-  struct stat status {};
-  if (::fstat(file.get(), &status) == 0 &&
-      static_cast<std::size_t>(status.st_size) > kUngrantedLimitBytes &&
-      std::rename(path.c_str(), (path + ".1").c_str()) != 0) {
-    return Error::from_errno("rename " + path, errno);
-  }
-  return {};
+  return turn_over(path, file.get());
 }
 
 }  // namespace gpunode::oci

@@ -63,6 +63,17 @@ Result<bool> read(JsonReader& reader, std::string& into) {
   return true;
 }
 
+Result<bool> read(JsonReader& reader, bool& into) {
+  const std::size_t start = reader.position();
+  TRY(const text::JsonKind kind, reader.kind());
+  if (kind != text::JsonKind::kBool) {
+    return reader.fault(start, "neither true nor false");
+  }
+  TRY(const text::JsonSpan span, reader.skip());
+  into = span.end - span.begin == std::string_view("true").size();
+  return true;
+}
+
 Result<bool> read_attribute(JsonReader& reader, const std::string& key,
                             device::MigAttributes& into) {
   if (key == "multiprocessors") return read(reader, into.multiprocessors);
@@ -129,15 +140,8 @@ Result<bool> read_fabric(JsonReader& reader, device::Gpu& gpu) {
 }
 
 Result<bool> read_mig_enabled(JsonReader& reader, device::Gpu& gpu) {
-  const std::size_t start = reader.position();
-  TRY(const text::JsonKind kind, reader.kind());
-  if (kind != text::JsonKind::kBool) {
-    return reader.fault(start, "neither true nor false");
-  }
-  TRY(const text::JsonSpan span, reader.skip());
   gpu.mig_capable = true;
-  gpu.mig_enabled = span.end - span.begin == std::string_view("true").size();
-  return true;
+  return read(reader, gpu.mig_enabled);
 }
 
 // Its GPU is known whole only now.
@@ -150,8 +154,13 @@ device::MigDevice finished(NamedMig mig, const device::Gpu& gpu) {
   return std::move(mig.device);
 }
 
-Result<void> read_gpu(JsonReader& reader, device::Inventory& inventory) {
+/// Why the driver's description of a GPU is not to be relied on; empty: it is.
+using Gap = std::string_view;
+
+Result<void> read_gpu(JsonReader& reader, device::Inventory& inventory,
+                      std::vector<Gap>& gaps) {
   device::Gpu gpu;
+  bool has_more_mig = false;
   std::vector<NamedMig> mig_devices;
   TRY_VOID(for_each_member(reader, [&](const std::string& key) -> Result<bool> {
     if (key == "index") return read(reader, gpu.index.value);
@@ -163,6 +172,7 @@ Result<void> read_gpu(JsonReader& reader, device::Inventory& inventory) {
     if (key == "computeCapability") return read_compute_capability(reader, gpu);
     if (key == "migEnabled") return read_mig_enabled(reader, gpu);
     if (key == "fabric") return read_fabric(reader, gpu);
+    if (key == "hasMoreMig") return read(reader, has_more_mig);
     if (key != "migDevices") return false;
     return read_items(reader, [&]() -> Result<void> {
       TRY(NamedMig mig, read_mig_device(reader));
@@ -174,13 +184,16 @@ Result<void> read_gpu(JsonReader& reader, device::Inventory& inventory) {
   for (NamedMig& mig : mig_devices) {
     gpu.mig_devices.push_back(finished(std::move(mig), gpu));
   }
+  gaps.push_back(gpu.name.empty() ? "the driver does not tell its name"
+                 : has_more_mig
+                     ? "the driver does not describe all its MIG devices"
+                     : "");
   inventory.gpus.push_back(std::move(gpu));
   return {};
 }
 
-}  // namespace
-
-Result<device::Inventory> parse_probe_report(std::string_view json) {
+/// `gaps` are of the GPUs, in their order.
+Result<device::Inventory> parse(std::string_view json, std::vector<Gap>& gaps) {
   JsonReader reader(json, "gpunode-probe's report");
   device::Inventory inventory;
   TRY_VOID(for_each_member(reader, [&](const std::string& key) -> Result<bool> {
@@ -189,20 +202,34 @@ Result<device::Inventory> parse_probe_report(std::string_view json) {
       return read(reader, inventory.cuda_driver_version);
     }
     if (key != "gpus") return false;
-    return read_items(reader, [&] { return read_gpu(reader, inventory); });
+    return read_items(reader,
+                      [&] { return read_gpu(reader, inventory, gaps); });
   }));
   TRY_VOID(reader.finish());
   return inventory;
 }
 
-void lose_nameless(device::Inventory& inventory) {
-  for (const device::Gpu& gpu : inventory.gpus) {
-    if (!gpu.name.empty()) continue;
-    inventory.lost.push_back(
-        {gpu.index, gpu.id, "the driver does not tell its name"});
+}  // namespace
+
+Result<device::Inventory> parse_probe_report(std::string_view json) {
+  std::vector<Gap> gaps;
+  return parse(json, gaps);
+}
+
+Result<device::Inventory> parse_described_gpus(std::string_view json) {
+  std::vector<Gap> gaps;
+  TRY(device::Inventory inventory, parse(json, gaps));
+  std::vector<device::Gpu> described;
+  for (std::size_t i = 0; i < inventory.gpus.size(); ++i) {
+    device::Gpu& gpu = inventory.gpus[i];
+    if (gaps[i].empty()) {
+      described.push_back(std::move(gpu));
+    } else {
+      inventory.lost.push_back({gpu.index, gpu.id, std::string(gaps[i])});
+    }
   }
-  std::erase_if(inventory.gpus,
-                [](const device::Gpu& gpu) { return gpu.name.empty(); });
+  inventory.gpus = std::move(described);
+  return inventory;
 }
 
 }  // namespace gpunode::facts

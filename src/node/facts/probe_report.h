@@ -13,7 +13,8 @@ namespace gpunode::facts {
 /// kCorrupt, with line and column, for anything else.
 Result<device::Inventory> parse_probe_report(std::string_view json);
 
-/// Moves the GPUs that the driver did not describe to the lost ones.
-void lose_nameless(device::Inventory& inventory);
+/// The same with those GPUs among the lost ones that the driver did not
+/// describe to the end, as the agent has it.
+Result<device::Inventory> parse_described_gpus(std::string_view json);
 
 }  // namespace gpunode::facts

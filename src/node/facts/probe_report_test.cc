@@ -52,21 +52,25 @@ TEST(ProbeReport, IsAnInventory) {
 }
 
 TEST(ProbeReport, WhatItLacksIsEmpty) {
-  auto inventory = parse_probe_report(
-      R"({"gpus":[{"minor":1,"uuid":"GPU-b"},{"name":"T4","migEnabled":false}]})");
+  constexpr const char* kSparse =
+      R"({"gpus":[{"minor":1,"uuid":"GPU-b"},{"name":"T4","migEnabled":false},)"
+      R"({"name":"A100","migEnabled":true,"migDevices":[],"hasMoreMig":true}]})";
+  const auto inventory = parse_probe_report(kSparse);
   ASSERT_TRUE(inventory) << inventory.error().message();
-  ASSERT_EQ(inventory->gpus.size(), 2U);
+  ASSERT_EQ(inventory->gpus.size(), 3U);
   EXPECT_EQ(inventory->gpus[0].name, "");
   EXPECT_FALSE(inventory->gpus[0].mig_capable);
   EXPECT_EQ(inventory->gpus[0].fabric, std::nullopt);
   EXPECT_TRUE(inventory->gpus[1].mig_capable);
   EXPECT_FALSE(inventory->gpus[1].mig_enabled);
 
-  lose_nameless(*inventory);
-  ASSERT_EQ(inventory->gpus.size(), 1U);
-  EXPECT_EQ(inventory->gpus[0].name, "T4");
-  ASSERT_EQ(inventory->lost.size(), 1U);
-  EXPECT_EQ(inventory->lost[0].id, device::DeviceId{"GPU-b"});
+  const auto described = parse_described_gpus(kSparse);
+  ASSERT_TRUE(described);
+  ASSERT_EQ(described->gpus.size(), 1U);
+  EXPECT_EQ(described->gpus[0].name, "T4");
+  ASSERT_EQ(described->lost.size(), 2U);
+  EXPECT_EQ(described->lost[0].id, device::DeviceId{"GPU-b"});
+  EXPECT_THAT(described->lost[1].reason, HasSubstr("MIG devices"));
 }
 
 TEST(ProbeReport, SaysWhereItIsWrong) {
