@@ -184,10 +184,10 @@ Result<void> read_gpu(JsonReader& reader, device::Inventory& inventory,
   for (NamedMig& mig : mig_devices) {
     gpu.mig_devices.push_back(finished(std::move(mig), gpu));
   }
-  gaps.push_back(gpu.name.empty() ? "the driver does not tell its name"
-                 : has_more_mig
-                     ? "the driver does not describe all its MIG devices"
-                     : "");
+  gaps.emplace_back(gpu.name.empty() ? "the driver does not tell its name"
+                    : has_more_mig
+                        ? "the driver does not describe all its MIG devices"
+                        : "");
   inventory.gpus.push_back(std::move(gpu));
   return {};
 }
