@@ -244,6 +244,68 @@ class Values(ChartTest):
             self.assertEqual(table["configuration 1.0"], 'a: "b"')
 
 
+class Labels(ChartTest):
+    def containers(self, text):
+        pod = of_kind(documents(text), "DaemonSet")[0]["spec"]["template"]["spec"]
+        return {one["name"]: one for one in pod["containers"]}, pod
+
+    def test_are_written_by_a_second_container_of_the_same_pod(self):
+        values = {"gfd": {"enabled": True, "noTimestamp": True, "sleepInterval": "5m"},
+                  "migStrategy": "single"}
+        for helm in self.each_helm():
+            found, pod = self.containers(helm.template(CHART, values))
+            self.assertEqual(set(found), {"gpunode-agent", "gpunode-labels"})
+            one = found["gpunode-labels"]
+            self.assertEqual(one["command"], ["/usr/bin/gpu-feature-discovery"])
+            environment = {each["name"]: each["value"] for each in one["env"]}
+            self.assertEqual(
+                {key: environment.get(key) for key in ("GFD_NO_TIMESTAMP", "GFD_SLEEP_INTERVAL",
+                                                       "MIG_STRATEGY", "GFD_USE_NODE_FEATURE_API")},
+                {"GFD_NO_TIMESTAMP": "true", "GFD_SLEEP_INTERVAL": "5m", "MIG_STRATEGY": "single",
+                 "GFD_USE_NODE_FEATURE_API": "false"})
+            features = [volume for volume in pod["volumes"] if volume["name"] == "features"]
+            self.assertEqual(features[0]["hostPath"]["path"],
+                             "/etc/kubernetes/node-feature-discovery/features.d")
+
+    def test_without_the_plugin_are_all_that_runs(self):
+        for helm in self.each_helm():
+            found, _ = self.containers(helm.template(
+                CHART, {"gfd": {"enabled": True}, "devicePlugin": {"enabled": False}}))
+            self.assertEqual(set(found), {"gpunode-labels"})
+
+    def test_are_not_for_a_privileged_container(self):
+        for helm in self.each_helm():
+            found, _ = self.containers(helm.template(CHART, {"gfd": {"enabled": True}}))
+            security = found["gpunode-labels"]["securityContext"]
+            self.assertEqual(security["capabilities"], {"drop": ["ALL"]})
+            self.assertTrue(security["readOnlyRootFilesystem"])
+            own = {"gfd": {"enabled": True, "securityContext": {"privileged": True}}}
+            found, _ = self.containers(helm.template(CHART, own))
+            self.assertEqual(found["gpunode-labels"]["securityContext"], {"privileged": True})
+
+    def test_the_program_knows_every_variable(self):
+        with tempfile.TemporaryDirectory() as directory:
+            program = pathlib.Path(directory) / "gpu-feature-discovery"
+            program.symlink_to(pathlib.Path(AGENT).resolve())
+            known = set(re.findall(r"[A-Z][A-Z0-9_]{3,}", subprocess.run(
+                [program, "--help"], capture_output=True, text=True, check=True).stdout))
+        values = {"gfd": {"enabled": True, "noTimestamp": False, "sleepInterval": "1m"},
+                  "failOnInitError": True, "migStrategy": "none", "logLevel": "info",
+                  "strict": True, "deviceDiscoveryStrategy": "nvml",
+                  "config": {"map": {"default": "version: v1"}}}
+        for helm in self.each_helm():
+            found, _ = self.containers(helm.template(CHART, values))
+            have = {one["name"] for one in found["gpunode-labels"]["env"]}
+            self.assertEqual(have - known - RUNTIME_VARIABLES, set())
+
+    def test_of_tegra_are_found_by_themselves(self):
+        for helm in self.each_helm():
+            found, _ = self.containers(helm.template(CHART, {
+                "gfd": {"enabled": True}, "deviceDiscoveryStrategy": "tegra"}))
+            self.assertIn("DEVICE_DISCOVERY_STRATEGY", str(found["gpunode-agent"]["env"]))
+            self.assertNotIn("DEVICE_DISCOVERY_STRATEGY", str(found["gpunode-labels"]["env"]))
+
+
 MPS = "sharing: {mps: {resources: [{name: nvidia.com/gpu, replicas: 2}]}}"
 
 
@@ -317,7 +379,7 @@ class Words(ChartTest):
 
     def test_notes_tell_what_old_values_do_not_do(self):
         theirs = json.loads((HERE / "facts/0.20.0.json").read_text())["values"]
-        for values, words in (({"gfd": {"enabled": True}}, "No gpu-feature-discovery is run"),
+        for values, words in (({"gfd": {"enabled": True}}, "A second container writes NVIDIA's labels"),
                               ({"nfd": {"enabled": True}}, "not part of this chart"),
                               ({"affinity": theirs["affinity"]}, "affinity asks for labels"),
                               ({"failOnInitError": True}, "failOnInitError has no effect"),

@@ -1,0 +1,58 @@
+{{/* The agent: the device plugin of a node. */}}
+{{- define "gpunode.agentContainer" -}}
+{{- $configMap := include "gpunode.configMapName" . -}}
+- name: gpunode-agent
+  image: {{ include "gpunode.image" . | quote }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: ["/usr/bin/gpunode-agent"]
+  env:
+    {{- include "gpunode.env" . | nindent 4 }}
+  securityContext:
+    {{- include "gpunode.securityContext" . | nindent 4 }}
+  # The last words of an agent that ended are in the Pod's status.
+  terminationMessagePolicy: FallbackToLogsOnError
+  {{- with .Values.listenAddress }}
+  {{- $port := regexFind "[0-9]+$" . | int }}
+  ports:
+    - name: metrics
+      containerPort: {{ $port }}
+  # A node without a driver is not ready, and nothing to restart.
+  livenessProbe:
+    httpGet:
+      path: /healthz
+      port: {{ $port }}
+    periodSeconds: 20
+    timeoutSeconds: 5
+  {{- end }}
+  {{- with .Values.resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  volumeMounts:
+    - name: device-plugins
+      mountPath: /var/lib/kubelet/device-plugins
+    {{- if $configMap }}
+    - name: available-configs
+      mountPath: /available-configs
+      readOnly: true
+    {{- end }}
+    {{- if or .Values.nvidiaDriverRoot (include "gpunode.mayWriteCdi" .) }}
+    - name: driver-root
+      mountPath: /driver-root
+      readOnly: true
+    {{- end }}
+    {{- if include "gpunode.mayWriteCdi" . }}
+    - name: cdi
+      mountPath: /var/run/cdi
+    {{- end }}
+    {{- if .Values.mps.externalDaemon }}
+    - name: mps-root
+      mountPath: /mps
+    - name: mps-shm
+      mountPath: /dev/shm
+    {{- end }}
+    {{- if kindIs "bool" .Values.requireAllocation }}
+    - name: gpunode
+      mountPath: /var/lib/gpunode
+    {{- end }}
+{{- end }}
