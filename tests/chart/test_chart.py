@@ -382,6 +382,7 @@ class Words(ChartTest):
         for values, words in (({"gfd": {"enabled": True}}, "A second container writes NVIDIA's labels"),
                               ({"nfd": {"enabled": True}}, "not part of this chart"),
                               ({"affinity": theirs["affinity"]}, "affinity asks for labels"),
+                              (value_sets()["mig-by-node"], "device-plugin.config"),
                               ({"failOnInitError": True}, "failOnInitError has no effect"),
                               ({"requireAllocation": True}, "exempt-namespaces"),
                               ({"devicePlugin": {"enabled": False}}, "no agent runs")):
