@@ -29,7 +29,7 @@ import time
 PROGRAMS = ("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kubectl")
 
 # Raise it when the steps below change what they produce: a build of another recipe isn't reused.
-RECIPE = 2
+RECIPE = 3
 
 GO = "/usr/lib/go-1.19/bin/go"
 SOURCES = "".join(
@@ -244,11 +244,15 @@ class GoBuild:
 
     def __init__(self, work, source, version, progress):
         self.work, self.source, self.progress = work, source, progress
-        component = "k8s.io/kubernetes/vendor/k8s.io/component-base/version"
+        vendored = "k8s.io/kubernetes/vendor/k8s.io"
         upstream = upstream_version(version)
         major, minor = upstream.split(".")[:2]
-        self.ldflags = (f"-s -w -X {component}.gitVersion=v{upstream}"
-                        f" -X {component}.gitMajor={major} -X {component}.gitMinor={minor}")
+        self.ldflags = "-s -w"
+        # The first is what a program says of itself, the second what /version says to Helm.
+        for package in ("component-base/version", "client-go/pkg/version"):
+            self.ldflags += (f" -X {vendored}/{package}.gitVersion=v{upstream}"
+                             f" -X {vendored}/{package}.gitMajor={major}"
+                             f" -X {vendored}/{package}.gitMinor={minor}")
         self.env = {
             "PATH": f"{pathlib.Path(GO).parent}:/usr/bin:/bin",
             "HOME": str(work), "GOPATH": str(work / "gopath"), "GOCACHE": str(work / "gocache"),

@@ -216,7 +216,7 @@ class Cluster:
                    # A kubelet that is slow, on a busy machine, is not dead.
                    "--node-monitor-grace-period=5m",
                    "--controllers=serviceaccount,serviceaccount-token,namespace,nodelifecycle,"
-                   "podgc,garbagecollector")
+                   "daemonset,podgc,garbagecollector")
 
     def start_kubelet(self):
         if self.kubelet is not None:

@@ -28,12 +28,14 @@ class Profile:
         self.shares = gpus * replicas
 
 
-# The runtime's. Images get from it what they were granted and nothing else.
+# The runtime's. Images get from it what they were granted and nothing else; the agent's own Pod
+# (checks_helm.py) watches over every GPU and is granted none.
 TOOLKIT_CONFIG = """\
 [nvidia-container-cli]
 root = "{root}"
 [gpunode]
 require-allocation = true
+exempt-namespaces = ["nvidia-device-plugin"]
 """
 
 A10G = Profile("a10g-x1", 1)
@@ -53,6 +55,7 @@ class Build:
         self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
         self.gpunode = self.directory / "apps/gpunode/gpunode"
         self.runtime = self.directory / "apps/runtime/gpunode-runtime"
+        self.image = self.directory / "image/gpunode-agent.tar"
 
     def check(self):
         missing = [str(path) for path in vars(self).values() if not path.exists()]
@@ -148,7 +151,7 @@ def configure_runtime(cluster, build):
 
 
 def import_images(cluster, build):
-    """The sandbox, the seed's image, holders and a GPU that computes wrongly.
+    """The sandbox, the seed's image, holders, a GPU that computes wrongly, and the agent.
 
     There is nothing of a driver in them: it comes from the node.
     """
@@ -158,6 +161,8 @@ def import_images(cluster, build):
     cluster.import_image(HOLDER_IMAGE, root, ["/holder"])
     # As every CUDA image has it.
     cluster.import_image(GREEDY_IMAGE, root, ["/holder"], ["NVIDIA_VISIBLE_DEVICES=all"])
+
+    run(cluster.ctr("images", "import", str(build.image)), timeout=120)
 
     root = images.RootDirectory(cluster.state / "image-vectoradd")
     root.add_program(build.vectoradd, "/usr/bin/vectoradd")

@@ -16,6 +16,7 @@ import sys
 import time
 
 import build_kubernetes
+import checks_helm
 import machine
 import sandbox
 from checks import CHECKS
@@ -37,6 +38,7 @@ def parse(argv):
     parser.add_argument("--keep", action="store_true",
                         help="leave the cluster running at the end, until Ctrl-C")
     parser.add_argument("--list", action="store_true", help="list the checks")
+    parser.add_argument("--without-helm", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--inside", nargs=3, metavar=("STATE", "CGROUP", "KUBERNETES"),
                         help=argparse.SUPPRESS)
     return parser.parse_args(argv)
@@ -63,6 +65,10 @@ def outside(arguments, argv):
     Build(arguments.build_dir, arguments.agent).check()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the cleaning up happens.
     kubernetes = build_kubernetes.ensure()
+    without_helm = checks_helm.why_not()
+    if without_helm:
+        say(f"cluster: skipped, {len(checks_helm.CHECKS)} checks with helm: {without_helm}")
+        argv = [*argv, "--without-helm"]
     run = sandbox.Run()
 
     def show_way_in(pid):
@@ -100,7 +106,8 @@ def inside(arguments):
         say(f"ok     {time.monotonic() - begin:6.1f} s  etcd, kube-apiserver, scheduler,"
             " controller-manager, containerd and kubelet: the node is Ready")
         story = Story(cluster, GpuNode(cluster, build))
-        count, failed = story.run(CHECKS, arguments.only)
+        more = [] if arguments.without_helm else checks_helm.CHECKS
+        count, failed = story.run(CHECKS + more, arguments.only)
     except Failed as error:
         say(f"FAILED {time.monotonic() - begin:6.1f} s  {error}")
         if error.log:
@@ -121,7 +128,7 @@ def inside(arguments):
 def main(argv):
     arguments = parse(argv)
     if arguments.list:
-        for name, profile, _ in CHECKS:
+        for name, profile, _ in CHECKS + checks_helm.CHECKS:
             say(f"{name}  [{profile.name}]")
         return 0
     try:

@@ -151,16 +151,21 @@ class Story:
         expect(lines == SEED_OUTPUT, f"{name} printed {lines}")
 
     def clean(self):
-        """No Pod is left, and no container runs.
+        """No Pod is left, and no container runs."""
+        self.clean_default()
+        self.wait(lambda: not self.cluster.running_tasks(),
+                  lambda: "all containers are gone; left: " +
+                  ", ".join(self.cluster.running_tasks()), 180)
+
+    def clean_default(self):
+        """No Pod is left in the namespace that the checks use.
 
         By force: a graceful deletion may wait for the kubelet's next container collection, which is
         once a minute.
         """
         self.api.delete("/api/v1/namespaces/default/pods", {"gracePeriodSeconds": 0})
-
-        def left():
-            return list(self.api.pods()) + self.cluster.running_tasks()
-        self.wait(lambda: not left(), lambda: "all Pods are gone; left: " + ", ".join(left()), 180)
+        self.wait(lambda: not self.api.pods(),
+                  lambda: "all Pods are gone; left: " + ", ".join(self.api.pods()), 180)
 
     def no_device_twice(self):
         """No device id belongs to two Pods that have not ended, in the kubelet's own books."""
