@@ -13,7 +13,9 @@ namespace {
 using enum OptionGroup;
 using enum OptionType;
 
-constexpr std::array<Row, kPluginOptionCount> kRows = {{
+constexpr std::size_t kRowCount = 38;
+
+constexpr std::array<Row, kRowCount> kRows = {{
     {Option::kMigStrategy,
      {"mig-strategy"},
      {"MIG_STRATEGY"},
@@ -300,6 +302,28 @@ constexpr std::array<Row, kPluginOptionCount> kRows = {{
      "Have gpunode-runtime give containers of this node only what was granted "
      "to them, whatever their images ask for",
      true},
+    {Option::kLabels,
+     {"labels"},
+     {"GPUNODE_LABELS"},
+     kText,
+     "off",
+     "",
+     {"off", "file", "node"},
+     kLabels,
+     "Where this agent puts the labels of GPU feature discovery: nowhere, in "
+     "--output-file, or on the Node itself",
+     true},
+    {Option::kOverwriteLabels,
+     {"overwrite-labels"},
+     {"GPUNODE_OVERWRITE_LABELS"},
+     kBool,
+     "false",
+     "",
+     {},
+     kLabels,
+     "With --labels=node: also write labels that somebody else has set, which "
+     "are left alone otherwise",
+     true},
     {Option::kConfigCheck,
      {"config-check"},
      {},
@@ -310,13 +334,64 @@ constexpr std::array<Row, kPluginOptionCount> kRows = {{
      kConfiguration,
      "Validate the configuration, print it as it takes effect, and exit",
      true},
+    {Option::kNoTimestamp,
+     {"no-timestamp"},
+     {"GFD_NO_TIMESTAMP"},
+     kBool,
+     "false",
+     "",
+     {},
+     kLabels,
+     "Leave out nvidia.com/gfd.timestamp, the time of the start",
+     true},
+    {Option::kOutputFile,
+     {"output-file"},
+     {"GFD_OUTPUT_FILE"},
+     kText,
+     "/etc/kubernetes/node-feature-discovery/features.d/gfd",
+     "",
+     {},
+     kLabels,
+     "With --labels=file: the feature file of Node Feature Discovery",
+     true},
+    {Option::kMachineTypeFile,
+     {"machine-type-file"},
+     {"GFD_MACHINE_TYPE_FILE"},
+     kText,
+     "/sys/class/dmi/id/product_name",
+     "",
+     {},
+     kLabels,
+     "File that holds the machine's type, for nvidia.com/gpu.machine",
+     true},
+    {Option::kKubeconfig,
+     {"kubeconfig"},
+     {"KUBECONFIG"},
+     kText,
+     "",
+     "",
+     {},
+     kService,
+     "How the API server is reached, where it is needed; empty: by this Pod's "
+     "service account",
+     true},
+    {Option::kNodeName,
+     {"node-name"},
+     {"NODE_NAME"},
+     kText,
+     "",
+     "",
+     {},
+     kService,
+     "The node's name in the cluster, where the API server is needed",
+     true},
 }};
 
 constexpr auto kTable = make_table(kRows);
 
 constexpr bool in_order() {
-  for (std::size_t i = 0; i < kPluginOptionCount; ++i) {
-    if (kTable[i].option != static_cast<Option>(i)) return false;
+  for (std::size_t i = 1; i < kTable.size(); ++i) {
+    if (kTable[i].option <= kTable[i - 1].option) return false;
   }
   return true;
 }

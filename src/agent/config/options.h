@@ -47,8 +47,11 @@ enum class Option : std::size_t {
   kNvmlLibrary,
   kHostRoot,
   kRequireAllocation,
+  kLabels,
+  kOverwriteLabels,
   kConfigCheck,
-  // Of feature discovery alone, in the order of NVIDIA's.
+  // Of feature discovery, in the order of NVIDIA's; the device plugin has those
+  // that its own labels need.
   kOneshot,
   kNoTimestamp,
   kSleepInterval,
@@ -116,8 +119,6 @@ const OptionSpec* find_option(std::string_view name,
 /// What the options under this heading are about, in a program that has any.
 std::string_view heading_of(OptionGroup group);
 
-inline constexpr std::size_t kPluginOptionCount =
-    static_cast<std::size_t>(Option::kConfigCheck) + 1;
 inline constexpr std::size_t kOptionCount =
     static_cast<std::size_t>(Option::kPodName) + 1;
 

@@ -66,6 +66,18 @@ struct Replication {
   std::vector<ReplicatedResource> resources;
 };
 
+/// Where the agent puts the labels of feature discovery.
+enum class LabelTarget { kOff, kFile, kNode };
+
+/// The labels that the agent itself writes (ours).
+struct Labelling {
+  LabelTarget target = LabelTarget::kOff;
+  bool overwrites = false;  ///< Also what others have set, on the Node.
+  bool has_timestamp = true;
+  std::string output_file;
+  std::string machine_type_file;  ///< Below host_root; empty: none.
+};
+
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): there is one.
 struct Settings {
   MigStrategy mig_strategy = MigStrategy::kNone;
@@ -111,6 +123,9 @@ struct Settings {
   std::string host_root = "/";  ///< Prefix of /proc, /sys and /dev.
   /// The node's runtime is to honour nothing but grants (docs/adr/0011).
   bool require_allocation = false;
+  Labelling labelling;
+  std::string kubeconfig;  ///< Empty: the Pod's service account.
+  std::string node_name;   ///< In the cluster; empty: not known.
   log::Level log_level = log::Level::kInfo;
 
   bool includes(DeviceListStrategy strategy) const {

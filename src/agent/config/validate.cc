@@ -125,6 +125,31 @@ Result<void> read_quiet_period(const Chosen& chosen, Settings& settings) {
       "write a number and a unit, as 90s, 5m or 1h, or never");
 }
 
+Result<void> read_labelling(const Chosen& chosen, Settings& settings) {
+  Labelling& labelling = settings.labelling;
+  TRY_VOID(read_word(chosen, Option::kLabels, kLabelTargets,
+                     "invalid --labels option: ", labelling.target));
+  labelling.overwrites = chosen.get<bool>(Option::kOverwriteLabels);
+  labelling.has_timestamp = !chosen.get<bool>(Option::kNoTimestamp);
+  labelling.output_file = chosen.get<std::string>(Option::kOutputFile);
+  labelling.machine_type_file =
+      chosen.get<std::string>(Option::kMachineTypeFile);
+  settings.kubeconfig = chosen.get<std::string>(Option::kKubeconfig);
+  settings.node_name = chosen.get<std::string>(Option::kNodeName);
+  if (labelling.target == LabelTarget::kNode && settings.node_name.empty()) {
+    return chosen.refuse(Option::kNodeName,
+                         "--labels=node: required flag node-name not set",
+                         "give --node-name, or NODE_NAME from the Pod's "
+                         "spec.nodeName");
+  }
+  if (labelling.target == LabelTarget::kFile && labelling.output_file.empty()) {
+    return chosen.refuse(Option::kOutputFile,
+                         "--labels=file: required flag output-file not set",
+                         "give the path of a feature file");
+  }
+  return {};
+}
+
 void copy_plain_options(const Chosen& chosen, Settings& settings) {
   const auto text = [&](Option option) {
     return chosen.get<std::string>(option);
@@ -171,6 +196,7 @@ Result<void> read_checked_options(const Chosen& chosen,
                      "unknown MIG strategy: ", settings.mig_strategy));
   TRY_VOID(read_imex(chosen, settings));
   TRY_VOID(read_quiet_period(chosen, settings));
+  TRY_VOID(read_labelling(chosen, settings));
   return read_word(chosen, Option::kLogLevel, kLevels,
                    "invalid --log-level option: ", settings.log_level);
 }

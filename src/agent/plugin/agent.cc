@@ -82,6 +82,7 @@ Result<void> Agent::open() {
   report_warnings(inputs_.command_line, inputs_.loaded);
   log::info("config", "Running with config:\n{}", dump_json(settings_));
   TRY_VOID(tell_runtime(settings_));
+  TRY(labeller_, NodeLabeller::start(settings_));
   // The driver opens on its own thread while gRPC starts here.
   start_observer();
   TRY(context_, make_context(settings_));
@@ -156,6 +157,7 @@ bool Agent::run() {
     if (fds[kPages].revents != 0) pages_->step();
   }
   log::info("agent", "stopping");
+  labeller_.reset();
   pages_.reset();
   publisher_.reset();
   server_.reset();
@@ -271,6 +273,7 @@ void Agent::on(const DriverUp& up) {
   rebuild();
   mark_missing(up);
   publish();
+  if (labeller_) labeller_->label(*inventory_, settings_);
 }
 
 void Agent::mark_missing(const DriverUp& up) {
@@ -579,6 +582,7 @@ AgentView Agent::view() const {
     }
   }
   view.problems = problems_;
+  if (labeller_) view.labels = labeller_->status();
   if (!directory_watch_->is_armed()) {
     view.directory_problem = plugin_directory_ + " is gone";
   }

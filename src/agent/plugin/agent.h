@@ -12,6 +12,7 @@
 #include "agent/plugin/agent_pages.h"
 #include "agent/plugin/agent_view.h"
 #include "agent/plugin/mps_watch.h"
+#include "agent/plugin/node_labeller.h"
 #include "agent/plugin/observer.h"
 #include "agent/plugin/offer.h"
 #include "agent/plugin/platform.h"
@@ -110,6 +111,7 @@ class Agent {
   std::optional<Publisher> publisher_;
   std::optional<host::DirectoryWatch> directory_watch_;
   std::optional<http::Server> pages_;
+  std::unique_ptr<NodeLabeller> labeller_;  ///< Null: no labels.
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;

@@ -97,6 +97,27 @@ void add_configuration(const AgentView& view, metrics::Registry& page) {
       .set(static_cast<double>(view.problems.size()));
 }
 
+void add_labels(const LabelStatus& labels, metrics::Registry& page) {
+  page.gauge("gpunode_labels", "Labels of this node, as decided last.")
+      .set(static_cast<double>(labels.labels));
+  page.gauge("gpunode_labels_current",
+             "1 if they are where they should be, but for those that somebody "
+             "else has set.")
+      .set(labels.labels > 0 && labels.problem.empty() &&
+                   (!labels.cluster || labels.cluster->is_current)
+               ? 1
+               : 0);
+  if (!labels.cluster) return;
+  page.gauge("gpunode_labels_left_alone",
+             "Labels that somebody else has set to another value.")
+      .set(static_cast<double>(labels.cluster->left_alone.size()));
+  page.counter("gpunode_node_writes_total", "Changes of the Node by us.")
+      .increment(labels.cluster->writes);
+  page.counter("gpunode_cluster_failures_total",
+               "Calls that the API server did not take.")
+      .increment(labels.cluster->failures);
+}
+
 /// What containers do must not make the page grow without end: each of these is
 /// a name of a Pod's.
 constexpr std::size_t kMostUngranted = 100;
@@ -162,6 +183,7 @@ std::string metrics_page(
   add_server(view, page);
   add_devices(view, page);
   add_configuration(view, page);
+  if (view.labels) add_labels(*view.labels, page);
   add_ungranted(ungranted, page);
   return page.expose();
 }

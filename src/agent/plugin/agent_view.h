@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/plugin/node_labeller.h"
 #include "agent/plugin/publisher.h"
 #include "agent/resource/problem.h"
 #include "base/core/clock.h"
@@ -34,6 +35,7 @@ struct AgentView {
   std::uint64_t xids = 0;
   std::uint64_t driver_losses = 0;
   std::size_t config_warnings = 0;
+  std::optional<LabelStatus> labels;  ///< Nothing: none are wanted.
 };
 
 /// An NVML call of this length is a driver that hangs.

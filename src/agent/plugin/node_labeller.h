@@ -1,0 +1,58 @@
+// The labels that the agent itself puts on its node.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "agent/config/settings.h"
+#include "agent/plugin/cluster_writer.h"
+#include "base/core/result.h"
+#include "gpu/device/inventory.h"
+
+namespace gpunode::plugin {
+
+/// How the labelling goes.
+struct LabelStatus {
+  std::size_t labels = 0;  ///< Decided last; 0: the driver was never seen.
+  std::string problem;     ///< Why they are not where they should be.
+  std::optional<ClusterStatus> cluster;  ///< If they go to the Node.
+};
+
+/// Decides labels from the Inventory that the agent has anyway, and puts them
+/// into the feature file or, by a ClusterWriter, on the Node. One thread, which
+/// does not wait for the API server. The labels of before stay until the driver
+/// has answered, and while it is lost: the GPUs of a node are the same then.
+class NodeLabeller {
+ public:
+  /// Null if no labels are wanted. Fails without a way to the API server that
+  /// is needed.
+  static Result<std::unique_ptr<NodeLabeller>> start(
+      const config::Settings& settings);
+
+  /// Removes the feature file, as NVIDIA's program does. Labels on the Node
+  /// stay: an agent that is replaced must not take them away.
+  ~NodeLabeller();
+  NodeLabeller(const NodeLabeller&) = delete;
+  NodeLabeller& operator=(const NodeLabeller&) = delete;
+
+  /// Labels anew. Where they go was settled at the start.
+  void label(const device::Inventory& inventory,
+             const config::Settings& settings);
+
+  LabelStatus status() const;
+
+ private:
+  NodeLabeller(std::string file, std::unique_ptr<ClusterWriter> writer);
+
+  const std::string file_;                       ///< Empty: the Node.
+  const std::unique_ptr<ClusterWriter> writer_;  ///< Null: the file.
+  const std::int64_t started_at_;                ///< Unix seconds.
+  std::size_t labels_ = 0;
+  std::string problem_;
+  std::set<std::string> told_;
+};
+
+}  // namespace gpunode::plugin
