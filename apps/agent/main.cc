@@ -14,6 +14,7 @@
 #include "agent/config/config_source.h"
 #include "agent/config/help.h"
 #include "agent/config/load.h"
+#include "agent/config/selection_settings.h"
 #include "agent/plugin/agent.h"
 #include "agent/plugin/platform.h"
 #include "apps/agent/feature_discovery.h"
@@ -65,7 +66,10 @@ int run(const config::CommandLine& command_line,
         const config::Environment& environment, config::Loaded loaded,
         const UniqueFd& signals) {
   log::set_level(loaded.settings.log_level);
+  auto selection = config::selection_settings(command_line);
+  if (!selection) return fail(selection.error().message());
   plugin::Agent::Inputs inputs{command_line, std::move(loaded),
+                               *std::move(selection),
                                resource::HealthPolicy::from_environment(
                                    find(environment, "DP_DISABLE_HEALTHCHECKS"),
                                    find(environment, "DP_ENABLE_HEALTHCHECKS")),

@@ -10,8 +10,10 @@
 namespace gpunode::config {
 
 inline constexpr std::array kOptionGroups = {
-    OptionGroup::kConfiguration, OptionGroup::kDevices, OptionGroup::kLabels,
-    OptionGroup::kContainers,    OptionGroup::kPaths,   OptionGroup::kService};
+    OptionGroup::kConfiguration, OptionGroup::kSelection,
+    OptionGroup::kDevices,       OptionGroup::kLabels,
+    OptionGroup::kContainers,    OptionGroup::kPaths,
+    OptionGroup::kService};
 
 /// What may be printed and completed although it is no Option.
 struct BuiltinOption {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/config/config_choice.h"
 #include "agent/config/option_row.h"
 
 namespace gpunode::config {
@@ -13,7 +14,7 @@ namespace {
 using enum OptionGroup;
 using enum OptionType;
 
-constexpr std::size_t kRowCount = 38;
+constexpr std::size_t kRowCount = 43;
 
 constexpr std::array<Row, kRowCount> kRows = {{
     {Option::kMigStrategy,
@@ -334,6 +335,59 @@ constexpr std::array<Row, kRowCount> kRows = {{
      kConfiguration,
      "Validate the configuration, print it as it takes effect, and exit",
      true},
+    {Option::kConfigFileSrcdir,
+     {"config-file-srcdir"},
+     {"CONFIG_FILE_SRCDIR"},
+     kText,
+     "",
+     "",
+     {},
+     kSelection,
+     "Directory of configuration files, a mounted ConfigMap, of which a label "
+     "of the node chooses one; empty: none is chosen so",
+     true},
+    {Option::kNodeLabel,
+     {"node-label"},
+     {"NODE_LABEL"},
+     kText,
+     kConfigLabel,
+     "",
+     {},
+     kSelection,
+     "Label of the node whose value names the file",
+     true},
+    {Option::kDefaultConfig,
+     {"default-config"},
+     {"DEFAULT_CONFIG"},
+     kText,
+     "",
+     "",
+     {},
+     kSelection,
+     "File of a node without the label",
+     true},
+    {Option::kFallbackStrategies,
+     {"fallback-strategies"},
+     {"FALLBACK_STRATEGIES"},
+     kTextList,
+     "",
+     "",
+     {"named", "single", "empty"},
+     kSelection,
+     "Tried in this order without the label and a default: the file named "
+     "default, the only file, or no file",
+     true},
+    {Option::kConfigStateFile,
+     {"config-state-file"},
+     {"GPUNODE_CONFIG_STATE_FILE"},
+     kText,
+     "/run/gpunode/device-plugin.config",
+     "",
+     {},
+     kSelection,
+     "Keeps the last value of the label, to start by while the API server is "
+     "away; empty: none",
+     true},
     {Option::kNoTimestamp,
      {"no-timestamp"},
      {"GFD_NO_TIMESTAMP"},
@@ -428,6 +482,8 @@ std::string_view heading_of(OptionGroup group) {
   switch (group) {
     case kConfiguration:
       return "Configuration";
+    case kSelection:
+      return "Choice by node label";
     case kDevices:
       return "Devices";
     case kLabels:

@@ -50,6 +50,13 @@ enum class Option : std::size_t {
   kLabels,
   kOverwriteLabels,
   kConfigCheck,
+  // Of choosing a configuration by the node's label: NVIDIA's config-manager,
+  // which has kKubeconfig and kNodeName too; the last is ours.
+  kConfigFileSrcdir,
+  kNodeLabel,
+  kDefaultConfig,
+  kFallbackStrategies,
+  kConfigStateFile,
   // Of feature discovery, in the order of NVIDIA's; the device plugin has those
   // that its own labels need.
   kOneshot,
@@ -79,6 +86,7 @@ enum class OptionType { kBool, kText, kTextList, kIntList, kDuration, kNumber };
 /// Headings of the help text, in its order.
 enum class OptionGroup {
   kConfiguration,
+  kSelection,
   kDevices,
   kLabels,
   kContainers,

@@ -51,15 +51,6 @@ resource::RecoveryRule recovery_rule(const config::Settings& settings) {
   return rule;
 }
 
-void report_warnings(const config::CommandLine& command_line,
-                     const config::Loaded& loaded) {
-  for (const config::Warning& warning : loaded.warnings) {
-    log::warning(
-        "config", "{}",
-        describe(warning, command_line.text(config::Option::kConfigFile)));
-  }
-}
-
 }  // namespace
 
 Agent::Agent(Inputs inputs)
@@ -79,8 +70,7 @@ Result<std::unique_ptr<Agent>> Agent::start(Inputs inputs) {
 
 Result<void> Agent::open() {
   TRY(directory_watch_, watch_plugin_directory(plugin_directory_));
-  report_warnings(inputs_.command_line, inputs_.loaded);
-  log::info("config", "Running with config:\n{}", dump_json(settings_));
+  TRY_VOID(open_configuration());
   TRY_VOID(tell_runtime(settings_));
   TRY(labeller_, NodeLabeller::start(settings_));
   // The driver opens on its own thread while gRPC starts here.
@@ -139,12 +129,26 @@ void Agent::adopt_context(std::shared_ptr<const AnswerContext> context) {
 }
 
 bool Agent::run() {
-  enum Slot { kSignals, kObservations, kDirectory, kConnections, kPages };
+  enum Slot {
+    kSignals,
+    kObservations,
+    kDirectory,
+    kConnections,
+    kPages,
+    kConfigs,
+    kLabel
+  };
   std::vector<pollfd> fds = {{inputs_.signal_fd, POLLIN, 0},
                              {observer_->observations().fd(), POLLIN, 0},
                              {directory_watch_->fd(), POLLIN, 0},
                              {server_->poll_fd(), POLLIN, 0},
-                             {pages_ ? pages_->fd() : -1, POLLIN, 0}};
+                             {pages_ ? pages_->fd() : -1, POLLIN, 0},
+                             {-1, POLLIN, 0},
+                             {-1, POLLIN, 0}};
+  if (selection_) {
+    fds[kConfigs].fd = selection_->directory_fd();
+    fds[kLabel].fd = selection_->news_fd();
+  }
   while (!stopping_) {
     fds[kObservations].fd = observer_->observations().fd();
     ::poll(fds.data(), fds.size(), poll_timeout_ms());
@@ -152,6 +156,7 @@ bool Agent::run() {
     if (stopping_) break;
     if (fds[kConnections].revents != 0) server_->process();
     take_observations();
+    follow_selection();
     if (fds[kDirectory].revents != 0) handle_directory_events();
     run_timers();
     if (fds[kPages].revents != 0) pages_->step();
@@ -159,6 +164,7 @@ bool Agent::run() {
   log::info("agent", "stopping");
   labeller_.reset();
   pages_.reset();
+  selection_.reset();
   publisher_.reset();
   server_.reset();
   return observer_->try_stop(kStopPatience);
@@ -169,6 +175,9 @@ int Agent::poll_timeout_ms() const {
   for (const std::optional<TimePoint>& at :
        {probe_at_, mps_.next(), nodes_check_at_, quiet_at_}) {
     if (at) next = std::min(next, *at);
+  }
+  if (selection_ && selection_->next_look()) {
+    next = std::min(next, *selection_->next_look());
   }
   if (!directory_watch_->is_armed()) {
     next = std::min(next, clock_.now() + seconds(1));
@@ -273,7 +282,9 @@ void Agent::on(const DriverUp& up) {
   rebuild();
   mark_missing(up);
   publish();
-  if (labeller_) labeller_->label(*inventory_, settings_);
+  // Labels speak of sharing: not before it is decided.
+  const bool is_decided = !selection_ || selection_->in_force();
+  if (labeller_ && is_decided) labeller_->label(*inventory_, settings_);
 }
 
 void Agent::mark_missing(const DriverUp& up) {
@@ -427,60 +438,6 @@ void Agent::on(const MpsChecked& checked) {
   if (mps_.on_answer(checked.resource_name, checked.failure)) publish();
 }
 
-void Agent::reload() {
-  ++reloads_;
-  Result<config::Loaded> loaded = load_again();
-  Result<std::shared_ptr<const AnswerContext>> context =
-      loaded ? make_context(loaded->settings)
-             : Result<std::shared_ptr<const AnswerContext>>(loaded.error());
-  if (!context) {
-    ++reload_failures_;
-    reload_problem_ = context.error().message();
-    log::error("config", "{}; the last good configuration stays in force",
-               reload_problem_);
-    return;
-  }
-  reload_problem_.clear();
-  adopt(*std::move(loaded), *std::move(context));
-}
-
-Result<config::Loaded> Agent::load_again() const {
-  std::optional<config::ConfigText> file;
-  const std::string& path =
-      inputs_.command_line.text(config::Option::kConfigFile);
-  if (!path.empty()) {
-    TRY(file, config::read_config_file(path));
-  }
-  return config::load(inputs_.command_line, file,
-                      [this] { return platform_ != Platform::kTegra; });
-}
-
-void Agent::adopt(config::Loaded loaded,
-                  std::shared_ptr<const AnswerContext> context) {
-  report_warnings(inputs_.command_line, loaded);
-  inputs_.loaded = std::move(loaded);
-  const config::Settings& next = inputs_.loaded.settings;
-  // Where the driver is may come from the file; the socket and the address
-  // come from the command line and cannot change.
-  const bool driver_moved =
-      next.driver_root_ctr_path != settings_.driver_root_ctr_path ||
-      next.discovery_strategy != settings_.discovery_strategy;
-  settings_ = next;
-  adopt_context(std::move(context));
-  log::info("config", "Running with config:\n{}", dump_json(settings_));
-  if (driver_moved) {
-    // Another driver, perhaps another platform: nothing of the old one holds.
-    inventory_.reset();
-    resources_.clear();
-    handlers_.clear();
-    start_observer();
-  } else {
-    observer_->rescan();
-  }
-  if (inventory_) rebuild();
-  publish();
-}
-
 void Agent::rebuild() {
   resource::ResourceSet built =
       resource::build_resources(*inventory_, settings_);
@@ -531,6 +488,8 @@ std::optional<std::string> Agent::blocked(
 }
 
 void Agent::publish() {
+  // What a node offers is for its owner to say, not for a moment's default.
+  if (selection_ && !selection_->in_force()) return;
   std::vector<Offer> offers;
   for (std::size_t i = 0; i < resources_.size(); ++i) {
     const resource::Resource& resource = *resources_[i];
@@ -589,6 +548,7 @@ AgentView Agent::view() const {
   view.reload_problem = reload_problem_;
   view.reloads = reloads_;
   view.reload_failures = reload_failures_;
+  if (selection_) view.selection = selection_->status();
   view.config_warnings = inputs_.loaded.warnings.size();
   view.xids = xids_;
   view.driver_losses = driver_losses_;

@@ -9,8 +9,10 @@
 
 #include "agent/config/command_line.h"
 #include "agent/config/load.h"
+#include "agent/config/selection_settings.h"
 #include "agent/plugin/agent_pages.h"
 #include "agent/plugin/agent_view.h"
+#include "agent/plugin/config_selection.h"
 #include "agent/plugin/mps_watch.h"
 #include "agent/plugin/node_labeller.h"
 #include "agent/plugin/observer.h"
@@ -35,11 +37,14 @@ class Agent {
   struct Inputs {
     config::CommandLine command_line;
     config::Loaded loaded;  ///< From `command_line` and the file it names.
+    /// Then no file is named: what `loaded` comes from is chosen later.
+    std::optional<config::SelectionSettings> selection;
     resource::HealthPolicy health_policy;
     int signal_fd = -1;  ///< A signalfd of HUP, INT, TERM and QUIT; not owned.
   };
 
-  /// Starts to serve. Fails when the plugin directory cannot be watched, a
+  /// Starts to serve. Fails when the plugin directory cannot be watched, nor
+  /// that of the configurations, no API server is known to choose one by, a
   /// required IMEX channel is missing, the listen address cannot be used or
   /// require-allocation cannot be told to the runtime: what only the operator
   /// can mend. A missing driver or kubelet is waited for.
@@ -68,7 +73,12 @@ class Agent {
 
   /// Reads the configuration again; a bad one changes nothing but is told.
   void reload();
-  Result<config::Loaded> load_again() const;
+  void refuse_reload(const Error& why);
+  /// Validated first, then adopted.
+  Result<void> try_configuration(const std::optional<config::ConfigText>& file);
+  Result<void> open_configuration();
+  /// Tries what the node's label chooses, when that has changed.
+  void follow_selection();
   void adopt(config::Loaded loaded,
              std::shared_ptr<const AnswerContext> context);
 
@@ -111,7 +121,8 @@ class Agent {
   std::optional<Publisher> publisher_;
   std::optional<host::DirectoryWatch> directory_watch_;
   std::optional<http::Server> pages_;
-  std::unique_ptr<NodeLabeller> labeller_;  ///< Null: no labels.
+  std::unique_ptr<NodeLabeller> labeller_;      ///< Null: no labels.
+  std::unique_ptr<ConfigSelection> selection_;  // Null: not by label.
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;

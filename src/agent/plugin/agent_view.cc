@@ -118,6 +118,35 @@ void add_labels(const LabelStatus& labels, metrics::Registry& page) {
       .increment(labels.cluster->failures);
 }
 
+void add_selection(const SelectionStatus& status, metrics::Registry& page) {
+  if (status.is_decided) {
+    page.gauge("gpunode_config_info",
+               "1 for the configuration in force, chosen by the node's label; "
+               "an empty name is the empty configuration.",
+               {{"config", status.config}, {"chosen_by", status.chosen_by}})
+        .set(1);
+  }
+  page.gauge("gpunode_config_selection_successful",
+             "1 if what the node's label chooses is in force.")
+      .set(status.is_decided && status.refusal.empty() ? 1 : 0);
+  page.counter("gpunode_config_selections_applied_total",
+               "Configurations that were chosen and applied.")
+      .increment(status.applied);
+  page.counter("gpunode_config_selections_refused_total",
+               "Choices that were refused; the one before stays in force.")
+      .increment(status.refused);
+  if (status.last_outcome) {
+    page.gauge("gpunode_config_selection_timestamp_seconds",
+               "When a choice was last applied or refused.")
+        .set(std::chrono::duration<double>(
+                 status.last_outcome->time_since_epoch())
+                 .count());
+  }
+  page.gauge("gpunode_config_label_known",
+             "0 while the API server does not say what the label is.")
+      .set(status.api_problem.empty() ? 1 : 0);
+}
+
 /// What containers do must not make the page grow without end: each of these is
 /// a name of a Pod's.
 constexpr std::size_t kMostUngranted = 100;
@@ -157,6 +186,13 @@ std::vector<std::string> not_ready_reasons(const AgentView& view) {
         fmt::format("driver: a call has not returned for {:.0f} s",
                     to_seconds(view.observer_stuck)));
   }
+  if (view.selection && !view.selection->is_decided) {
+    const SelectionStatus& status = *view.selection;
+    reasons.push_back(
+        status.refusal.empty()
+            ? fmt::format("config: {} ({})", status.waiting, status.api_problem)
+            : fmt::format("config: {}", status.refusal));
+  }
   if (!view.directory_problem.empty()) {
     reasons.push_back(view.directory_problem);
   }
@@ -184,6 +220,7 @@ std::string metrics_page(
   add_devices(view, page);
   add_configuration(view, page);
   if (view.labels) add_labels(*view.labels, page);
+  if (view.selection) add_selection(*view.selection, page);
   add_ungranted(ungranted, page);
   return page.expose();
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/plugin/config_selection.h"
 #include "agent/plugin/node_labeller.h"
 #include "agent/plugin/publisher.h"
 #include "agent/resource/problem.h"
@@ -35,7 +36,8 @@ struct AgentView {
   std::uint64_t xids = 0;
   std::uint64_t driver_losses = 0;
   std::size_t config_warnings = 0;
-  std::optional<LabelStatus> labels;  ///< Nothing: none are wanted.
+  std::optional<LabelStatus> labels;         ///< Nothing: none are wanted.
+  std::optional<SelectionStatus> selection;  ///< Nothing: not by label.
 };
 
 /// An NVML call of this length is a driver that hangs.

@@ -123,7 +123,9 @@ void Watcher::take_line(std::string_view line, WatchHandler& handler,
     handler.changed(std::move(event->object));
   } else if (event->type == "DELETED") {
     handler.removed(std::move(event->object));
-  }  // BOOKMARK has no news but its version; so have types yet unknown.
+  } else {  // BOOKMARK has no news but its version; so have types yet unknown.
+    handler.unchanged();
+  }
 }
 
 void Watcher::watch(const ResourceType& type, const Selection& selection,
@@ -160,6 +162,7 @@ void Watcher::watch(const ResourceType& type, const Selection& selection,
     const auto lifetime = std::chrono::duration_cast<std::chrono::milliseconds>(
         clock_.now() - begin);
     plan_.ended(lifetime, chance_());
+    handler.unchanged();
   }
 }
 

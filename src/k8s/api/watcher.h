@@ -23,6 +23,10 @@ class WatchHandler {
   virtual void changed(std::string object) = 0;  ///< New or other than before.
   virtual void removed(std::string object) = 0;  ///< As it was at last.
 
+  /// Nothing is new, and the server says so: the end of a trouble, when nothing
+  /// has changed meanwhile.
+  virtual void unchanged() {}
+
   /// Something does not work and is tried again after `wait`. What was told
   /// before still stands as the last that is known.
   virtual void troubled(const Error& why, std::chrono::milliseconds wait) = 0;

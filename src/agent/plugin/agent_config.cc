@@ -1,0 +1,106 @@
+// The agent's configuration: read again, chosen by the node's label, adopted.
+#include <utility>
+
+#include "agent/plugin/agent.h"
+#include "base/core/log.h"
+
+namespace gpunode::plugin {
+namespace {
+
+void report_warnings(const config::Loaded& loaded, const std::string& file) {
+  for (const config::Warning& warning : loaded.warnings) {
+    log::warning("config", "{}", describe(warning, file));
+  }
+}
+
+}  // namespace
+
+Result<void> Agent::open_configuration() {
+  if (inputs_.selection) {
+    TRY(selection_, ConfigSelection::start(*inputs_.selection, clock_));
+    return {};
+  }
+  report_warnings(inputs_.loaded,
+                  inputs_.command_line.text(config::Option::kConfigFile));
+  log::info("config", "Running with config:\n{}", dump_json(settings_));
+  return {};
+}
+
+void Agent::reload() {
+  ++reloads_;
+  if (selection_) {
+    selection_->ask_again();
+    return;  // follow_selection() of this turn does it.
+  }
+  std::optional<config::ConfigText> file;
+  const std::string& path =
+      inputs_.command_line.text(config::Option::kConfigFile);
+  if (!path.empty()) {
+    auto read = config::read_config_file(path);
+    if (!read) return refuse_reload(read.error());
+    file = *std::move(read);
+  }
+  if (const auto tried = try_configuration(file); !tried) {
+    refuse_reload(tried.error());
+  }
+}
+
+void Agent::refuse_reload(const Error& why) {
+  ++reload_failures_;
+  reload_problem_ = why.message();
+  log::error("config", "{}; the last good configuration stays in force",
+             reload_problem_);
+}
+
+Result<void> Agent::try_configuration(
+    const std::optional<config::ConfigText>& file) {
+  TRY(config::Loaded loaded, config::load(inputs_.command_line, file, [this] {
+        return platform_ != Platform::kTegra;
+      }));
+  TRY(auto context, make_context(loaded.settings));
+  reload_problem_.clear();
+  report_warnings(loaded, file ? file->name : "");
+  adopt(std::move(loaded), std::move(context));
+  return {};
+}
+
+void Agent::follow_selection() {
+  if (!selection_) return;
+  std::optional<ConfigSelection::Candidate> candidate = selection_->next();
+  if (!candidate) return;
+  // In force before it is published: until one is, nothing is.
+  const auto tried = try_configuration(candidate->text);
+  if (!tried) {
+    selection_->refused(tried.error());
+    return;
+  }
+  selection_->applied(*std::move(candidate));
+  publish();
+}
+
+void Agent::adopt(config::Loaded loaded,
+                  std::shared_ptr<const AnswerContext> context) {
+  inputs_.loaded = std::move(loaded);
+  const config::Settings& next = inputs_.loaded.settings;
+  // Where the driver is may come from the file; the socket and the address
+  // come from the command line and cannot change.
+  const bool driver_moved =
+      next.driver_root_ctr_path != settings_.driver_root_ctr_path ||
+      next.discovery_strategy != settings_.discovery_strategy;
+  settings_ = next;
+  adopt_context(std::move(context));
+  log::info("config", "Running with config:\n{}", dump_json(settings_));
+  if (driver_moved) {
+    // Another driver, perhaps another platform: nothing of the old one holds.
+    inventory_.reset();
+    resources_.clear();
+    handlers_.clear();
+    start_observer();
+  } else {
+    observer_->rescan();
+  }
+  if (inventory_) rebuild();
+  publish();
+}
+
+}  // namespace gpunode::plugin
