@@ -40,6 +40,7 @@ int main_with(int argc, char** argv) {
   add_cdi(app, session);
   add_facts(app, session);
   add_doctor(app, session);
+  add_status(app, session);
   add_runtime(app, session);
   add_documentation(app, session);
   add_version(app, session);

@@ -17,6 +17,7 @@ void add_cdi(CLI::App& gpunode, Session& session);
 void add_runtime(CLI::App& gpunode, Session& session);
 void add_facts(CLI::App& gpunode, Session& session);
 void add_doctor(CLI::App& gpunode, Session& session);
+void add_status(CLI::App& gpunode, Session& session);
 void add_documentation(CLI::App& gpunode, Session& session);
 void add_version(CLI::App& gpunode, Session& session);
 

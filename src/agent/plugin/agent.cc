@@ -80,10 +80,24 @@ Result<void> Agent::open() {
       kubelet::DevicePluginServer::start(kubelet::AcceptOn::kCallersLoop));
   publisher_.emplace(
       *server_, Publisher::Paths{settings_.kubelet_socket, plugin_directory_});
+  open_status();
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
                           [this] { return view(); }));
   return {};
+}
+
+void Agent::open_status() {
+  // For people only: without it the node works as well.
+  Result<StatusSocket> made =
+      StatusSocket::open(plugin_directory_, clock_, [this] { return view(); });
+  if (made) {
+    status_.emplace(*std::move(made));
+  } else {
+    status_.reset();
+    log::warning("status", "gpunode status will not work: {}",
+                 made.error().message());
+  }
 }
 
 void Agent::start_observer() {
@@ -136,13 +150,15 @@ bool Agent::run() {
     kConnections,
     kPages,
     kConfigs,
-    kLabel
+    kLabel,
+    kStatus
   };
   std::vector<pollfd> fds = {{inputs_.signal_fd, POLLIN, 0},
                              {observer_->observations().fd(), POLLIN, 0},
                              {directory_watch_->fd(), POLLIN, 0},
                              {server_->poll_fd(), POLLIN, 0},
                              {pages_ ? pages_->fd() : -1, POLLIN, 0},
+                             {-1, POLLIN, 0},
                              {-1, POLLIN, 0},
                              {-1, POLLIN, 0}};
   if (selection_) {
@@ -151,6 +167,7 @@ bool Agent::run() {
   }
   while (!stopping_) {
     fds[kObservations].fd = observer_->observations().fd();
+    fds[kStatus].fd = status_ ? status_->fd() : -1;
     ::poll(fds.data(), fds.size(), poll_timeout_ms());
     if (fds[kSignals].revents != 0) handle_signals();
     if (stopping_) break;
@@ -158,11 +175,14 @@ bool Agent::run() {
     take_observations();
     follow_selection();
     if (fds[kDirectory].revents != 0) handle_directory_events();
+    // Before the timers, which may open another one.
+    if (fds[kStatus].revents != 0) status_->step();
     run_timers();
     if (fds[kPages].revents != 0) pages_->step();
   }
   log::info("agent", "stopping");
   labeller_.reset();
+  status_.reset();
   pages_.reset();
   selection_.reset();
   publisher_.reset();
@@ -238,6 +258,7 @@ void Agent::run_timers() {
   const TimePoint now = clock_.now();
   if (!directory_watch_->is_armed() && directory_watch_->rearm()) {
     log::info("kubelet", "{} is back", plugin_directory_);
+    open_status();
     publisher_->kubelet_started(now);
   }
   if (probe_at_ && now >= *probe_at_) probe_unhealthy(now);
@@ -535,11 +556,18 @@ AgentView Agent::view() const {
   for (const auto& resource : resources_) {
     for (const resource::Device& device : resource->devices()) {
       view.devices.emplace_back(device.id, health_.health(device.id));
+      if (const auto since = health_.unhealthy_since(device.id)) {
+        view.unhealthy_for.emplace(device.id, clock_.now() - *since);
+      }
     }
     if (std::optional<std::string> why = blocked(*resource)) {
       view.blocked.emplace(resource->name().value(), *std::move(why));
     }
   }
+  view.inventory = inventory_;
+  view.offered = resources_;
+  view.config_file = inputs_.command_line.text(config::Option::kConfigFile);
+  view.mig_strategy = settings_.mig_strategy;
   view.problems = problems_;
   if (labeller_) view.labels = labeller_->status();
   if (!directory_watch_->is_armed()) {

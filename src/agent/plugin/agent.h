@@ -19,6 +19,7 @@
 #include "agent/plugin/offer.h"
 #include "agent/plugin/platform.h"
 #include "agent/plugin/publisher.h"
+#include "agent/plugin/status_socket.h"
 #include "agent/resource/health_book.h"
 #include "agent/resource/health_policy.h"
 #include "agent/resource/resource_set.h"
@@ -103,6 +104,7 @@ class Agent {
   void follow_mps_daemons();
   int poll_timeout_ms() const;
   void start_observer();
+  void open_status();
   Result<std::shared_ptr<const AnswerContext>> make_context(
       const config::Settings& settings);
   void adopt_context(std::shared_ptr<const AnswerContext> context);
@@ -123,6 +125,7 @@ class Agent {
   std::optional<http::Server> pages_;
   std::unique_ptr<NodeLabeller> labeller_;      ///< Null: no labels.
   std::unique_ptr<ConfigSelection> selection_;  // Null: not by label.
+  std::optional<StatusSocket> status_;
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,9 +13,11 @@
 #include "agent/plugin/node_labeller.h"
 #include "agent/plugin/publisher.h"
 #include "agent/resource/problem.h"
+#include "agent/resource/resource.h"
 #include "base/core/clock.h"
 #include "container/oci/ungranted_report.h"
 #include "gpu/device/health.h"
+#include "gpu/device/inventory.h"
 #include "k8s/kubelet/server.h"
 
 namespace gpunode::plugin {
@@ -27,6 +30,13 @@ struct AgentView {
   Duration observer_stuck{};  ///< An NVML call has not returned for so long.
   std::string driver_version;
   std::vector<std::pair<device::DeviceId, device::Health>> devices;
+  std::map<device::DeviceId, Duration> unhealthy_for;  ///< By Device.
+  /// What the driver told last; null: it never answered.
+  std::shared_ptr<const device::Inventory> inventory;
+  /// What is configured for that, whether blocked or not.
+  std::vector<std::shared_ptr<const resource::Resource>> offered;
+  std::string config_file;  ///< Empty: flags, environment and defaults alone.
+  config::MigStrategy mig_strategy = config::MigStrategy::kNone;
   std::vector<resource::Problem> problems;
   std::map<std::string, std::string> blocked;  ///< Resource → why.
   std::string directory_problem;  ///< The plugin directory is gone.

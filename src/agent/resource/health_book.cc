@@ -81,6 +81,7 @@ bool HealthBook::fail(Entry& entry, std::string_view reason,
         entry.failures > 0 && now - entry.last_trouble >= rule_.forgiveness;
     entry.failures = is_forgiven ? 1 : entry.failures + 1;
     entry.health = {false, std::string(reason)};
+    entry.unhealthy_since = now;
   }
   entry.last_trouble = now;
   return was_healthy;
@@ -98,6 +99,15 @@ Duration HealthBook::quiet_period(const Entry& entry) const {
 device::Health HealthBook::health(const device::DeviceId& id) const {
   const auto found = entries_.find(id);
   return found == entries_.end() ? device::Health{} : found->second.health;
+}
+
+std::optional<TimePoint> HealthBook::unhealthy_since(
+    const device::DeviceId& id) const {
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.health.is_healthy) {
+    return std::nullopt;
+  }
+  return found->second.unhealthy_since;
 }
 
 std::vector<device::DeviceId> HealthBook::unhealthy() const {

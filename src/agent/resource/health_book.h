@@ -63,6 +63,9 @@ class HealthBook {
   /// Healthy for ids that are not tracked.
   device::Health health(const device::DeviceId& id) const;
 
+  /// When `id` became unhealthy; absent for one that is not, or not tracked.
+  std::optional<TimePoint> unhealthy_since(const device::DeviceId& id) const;
+
   /// Every unhealthy Device: who to probe.
   std::vector<device::DeviceId> unhealthy() const;
 
@@ -77,7 +80,8 @@ class HealthBook {
     std::optional<unsigned> compute_instance;
     device::Health health;
     TimePoint last_trouble;
-    unsigned failures = 0;  ///< In a row, without forgiveness between.
+    TimePoint unhealthy_since{};  ///< Means nothing while healthy.
+    unsigned failures = 0;        ///< In a row, without forgiveness between.
   };
 
   static bool concerns(const device::XidEvent& event, const Entry& entry);

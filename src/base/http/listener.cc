@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -134,6 +136,11 @@ std::string bound_address(int socket) {
     ::inet_ntop(AF_INET6, &in.sin6_addr, text.data(), text.size());
     return "[" + std::string(text.data()) +
            "]:" + std::to_string(ntohs(in.sin6_port));
+  }
+  if (storage.ss_family == AF_UNIX) {
+    sockaddr_un un{};
+    std::memcpy(&un, &storage, std::min<std::size_t>(size, sizeof un));
+    return {un.sun_path, ::strnlen(un.sun_path, sizeof un.sun_path)};
   }
   sockaddr_in in{};
   std::memcpy(&in, &storage, sizeof in);

@@ -14,7 +14,8 @@ namespace gpunode::http {
 /// non-blocking and close-on-exec. kInvalidArgument says how to write it.
 Result<UniqueFd> listen_on(const std::string& address);
 
-/// What a socket is bound to, in the same form: "127.0.0.1:9400".
+/// What a socket is bound to, in the same form: "127.0.0.1:9400". Of a unix
+/// socket its path.
 std::string bound_address(int socket);
 
 }  // namespace gpunode::http

@@ -37,13 +37,17 @@ Server::Server(UniqueFd listener, const Clock& clock)
 
 Result<Server> Server::listen(const std::string& address, const Clock& clock) {
   TRY(UniqueFd listener, listen_on(address));
+  return on(std::move(listener), clock);
+}
+
+Result<Server> Server::on(UniqueFd listener, const Clock& clock) {
   Server server(std::move(listener), clock);
   if (!server.epoll_ || !server.timer_ ||
       !control(server.epoll_.get(), EPOLL_CTL_ADD, server.listener_.get(),
                EPOLLIN) ||
       !control(server.epoll_.get(), EPOLL_CTL_ADD, server.timer_.get(),
                EPOLLIN)) {
-    return Error::from_errno("listen on " + address, errno);
+    return Error::from_errno("listen on " + server.address(), errno);
   }
   return server;
 }

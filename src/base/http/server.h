@@ -28,6 +28,9 @@ class Server {
   /// Listens on `address`, as listener.h says; `clock` outlives the server.
   static Result<Server> listen(const std::string& address, const Clock& clock);
 
+  /// Serves on a socket that listens and does not block, such as a unix one.
+  static Result<Server> on(UniqueFd listener, const Clock& clock);
+
   /// Serves `page` at `path`, exactly; the query is ignored. Pages are made
   /// during step() and must not block.
   void serve(const std::string& path, std::function<Response()> page);

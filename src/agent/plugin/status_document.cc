@@ -1,0 +1,213 @@
+#include "agent/plugin/status_document.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text/json_splice.h"
+#include "base/text/node.h"
+
+namespace gpunode::plugin {
+namespace {
+
+using text::json_array;
+using text::json_object;
+using text::json_string;
+
+std::string number(std::uint64_t value) {
+  return std::to_string(value);
+}
+
+std::string boolean(bool value) {
+  return value ? "true" : "false";
+}
+
+std::string seconds(Duration duration) {
+  return std::to_string(
+      std::chrono::duration_cast<std::chrono::seconds>(duration).count());
+}
+
+std::string driver(const AgentView& view) {
+  const bool is_stuck = view.observer_stuck > kStuck;
+  return json_object(
+      {{"version", json_string(view.driver_version)},
+       {"answers",
+        boolean(view.has_seen_driver && !view.driver_problem && !is_stuck)},
+       {"problem", json_string(view.driver_problem.value_or(""))},
+       {"stuckSeconds", is_stuck ? seconds(view.observer_stuck) : "0"}});
+}
+
+std::string_view word(config::MigStrategy strategy) {
+  switch (strategy) {
+    case config::MigStrategy::kSingle:
+      return "single";
+    case config::MigStrategy::kMixed:
+      return "mixed";
+    case config::MigStrategy::kNone:
+      break;
+  }
+  return "none";
+}
+
+std::string configuration(const AgentView& view) {
+  return json_object(
+      {{"origin", json_string(view.config_file.empty() ? "default" : "file")},
+       {"file", json_string(view.config_file)},
+       {"migStrategy", json_string(word(view.mig_strategy))},
+       {"warnings", number(view.config_warnings)},
+       {"reloadProblem", json_string(view.reload_problem)}});
+}
+
+std::string mig_device(const device::MigDevice& mig) {
+  return json_object(
+      {{"uuid", json_string(mig.id.value)},
+       {"index", number(mig.mig_index)},
+       {"profile", json_string(mig.profile)},
+       {"memoryBytes", number(mig.attributes.memory_mib << 20)}});
+}
+
+std::string gpus(const AgentView& view) {
+  std::vector<std::string> items;
+  if (view.inventory == nullptr) return json_array(items);
+  for (const device::Gpu& gpu : view.inventory->gpus) {
+    std::vector<std::string> migs;
+    for (const device::MigDevice& mig : gpu.mig_devices) {
+      migs.push_back(mig_device(mig));
+    }
+    items.push_back(json_object({{"uuid", json_string(gpu.id.value)},
+                                 {"index", number(gpu.index.value)},
+                                 {"name", json_string(gpu.name)},
+                                 {"pci", json_string(gpu.pci_bus_id)},
+                                 {"memoryBytes", number(gpu.memory_bytes)},
+                                 {"migEnabled", boolean(gpu.mig_enabled)},
+                                 {"mig", json_array(migs)}}));
+  }
+  return json_array(items);
+}
+
+std::string lost(const AgentView& view) {
+  std::vector<std::string> items;
+  if (view.inventory == nullptr) return json_array(items);
+  for (const device::LostGpu& gpu : view.inventory->lost) {
+    items.push_back(
+        json_object({{"index", number(gpu.index.value)},
+                     {"uuid", json_string(gpu.id ? gpu.id->value : "")},
+                     {"reason", json_string(gpu.reason)}}));
+  }
+  return json_array(items);
+}
+
+std::string unhealthy(const AgentView& view) {
+  std::vector<std::string> items;
+  for (const auto& [id, health] : view.devices) {
+    if (health.is_healthy) continue;
+    const auto since = view.unhealthy_for.find(id);
+    items.push_back(json_object(
+        {{"uuid", json_string(id.value)},
+         {"reason", json_string(health.reason)},
+         {"seconds",
+          since == view.unhealthy_for.end() ? "0" : seconds(since->second)}}));
+  }
+  return json_array(items);
+}
+
+bool is_healthy(const AgentView& view, const device::DeviceId& id) {
+  return std::none_of(view.devices.begin(), view.devices.end(),
+                      [&](const auto& one) {
+                        return one.first == id && !one.second.is_healthy;
+                      });
+}
+
+std::string_view word(config::SharingStrategy strategy) {
+  switch (strategy) {
+    case config::SharingStrategy::kTimeSlicing:
+      return "timeSlicing";
+    case config::SharingStrategy::kMps:
+      return "mps";
+    case config::SharingStrategy::kNone:
+      break;
+  }
+  return "none";
+}
+
+/// What the kubelet has of a resource, whose ids come from `offered`; null
+/// while there is nothing behind its name.
+std::string resource_of(const AgentView& view, const Publisher::Status& status,
+                        const resource::Resource* offered) {
+  std::vector<std::string> devices;
+  std::uint64_t allocatable = 0;
+  if (offered != nullptr) {
+    for (const resource::Device& device : offered->devices()) {
+      const std::uint32_t replicas = std::max(device.replicas, 1U);
+      if (is_healthy(view, device.id)) allocatable += replicas;
+      devices.push_back(json_object({{"uuid", json_string(device.id.value)},
+                                     {"gpu", number(device.gpu.value)},
+                                     {"replicas", number(device.replicas)}}));
+    }
+  }
+  const auto blocked = view.blocked.find(status.resource_name);
+  const bool is_blocked = blocked != view.blocked.end();
+  const auto sharing = offered != nullptr ? offered->sharing().strategy
+                                          : config::SharingStrategy::kNone;
+  const std::uint64_t count = offered != nullptr ? offered->replica_count() : 0;
+  return json_object(
+      {{"name", json_string(status.resource_name)},
+       {"registered", boolean(status.is_registered)},
+       {"problem", json_string(is_blocked ? blocked->second : status.problem)},
+       {"sharing", json_string(word(sharing))},
+       // The kubelet counts what is listed; a blocked resource lists nothing.
+       {"capacity", number(is_blocked ? 0 : count)},
+       {"allocatable", number(is_blocked ? 0 : allocatable)},
+       {"devices", json_array(devices)}});
+}
+
+std::string resources(const AgentView& view) {
+  std::vector<std::string> items;
+  for (const Publisher::Status& status : view.resources) {
+    const auto offered = std::find_if(
+        view.offered.begin(), view.offered.end(), [&](const auto& one) {
+          return one->name().value() == status.resource_name;
+        });
+    items.push_back(
+        resource_of(view, status,
+                    offered == view.offered.end() ? nullptr : offered->get()));
+  }
+  return json_array(items);
+}
+
+std::string left_out(const AgentView& view) {
+  std::vector<std::string> items;
+  for (const resource::Problem& problem : view.problems) {
+    items.push_back(json_object({{"resource", json_string(problem.resource)},
+                                 {"reason", json_string(problem.message)}}));
+  }
+  return json_array(items);
+}
+
+std::string not_ready(const AgentView& view) {
+  std::vector<std::string> items;
+  for (const std::string& reason : not_ready_reasons(view)) {
+    items.push_back(json_string(reason));
+  }
+  return json_array(items);
+}
+
+}  // namespace
+
+std::string status_document(const AgentView& view) {
+  return json_object({{"version", "1"},
+                      {"driver", driver(view)},
+                      {"config", configuration(view)},
+                      {"gpus", gpus(view)},
+                      {"lost", lost(view)},
+                      {"unhealthy", unhealthy(view)},
+                      {"resources", resources(view)},
+                      {"leftOut", left_out(view)},
+                      {"notReady", not_ready(view)}});
+}
+
+}  // namespace gpunode::plugin

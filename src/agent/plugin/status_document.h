@@ -1,0 +1,14 @@
+// The agent's state as the document that `gpunode status` reads.
+#pragma once
+
+#include <string>
+
+#include "agent/plugin/agent_view.h"
+
+namespace gpunode::plugin {
+
+/// One JSON object in the form of docs/formats/status.md, without an end of
+/// line. Pure.
+std::string status_document(const AgentView& view);
+
+}  // namespace gpunode::plugin

@@ -1,0 +1,88 @@
+#include "node/diagnose/status_text.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gpunode::diagnose {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kGood =
+    R"({"version":1,"driver":{"version":"545.23.08","answers":true},)"
+    R"("config":{"file":"/config/c.yaml","migStrategy":"mixed","new":[{}]},)"
+    R"("gpus":[{"uuid":"GPU-0","index":0,"name":"NVIDIA A10G",)"
+    R"("memoryBytes":25769803776,"migEnabled":true,"mig":[{"uuid":"MIG-1",)"
+    R"("index":0,"profile":"1g.5gb","memoryBytes":5368709120}]}],)"
+    R"("resources":[{"name":"nvidia.com/gpu","registered":true,)"
+    R"("sharing":"timeSlicing","capacity":20,"allocatable":20}],)"
+    R"("unhealthy":[],"leftOut":[],"notReady":[]})";
+
+AgentStatus parsed(const std::string& document) {
+  auto status = parse_agent_status(document);
+  EXPECT_TRUE(status) << status.error().message();
+  return status ? *status : AgentStatus();
+}
+
+TEST(StatusText, OfAGoodNodeNamesEverythingAndNothingWrong) {
+  const AgentStatus status = parsed(kGood);
+  EXPECT_TRUE(check_status(status).empty());
+  EXPECT_EQ(describe(status, {}),
+            "Driver\n  545.23.08\n"
+            "GPUs\n  0  NVIDIA A10G, 24576 MiB, MIG\n      GPU-0\n"
+            "    0:0  1g.5gb, 5120 MiB\n      MIG-1\n"
+            "Resources\n"
+            "  nvidia.com/gpu  20 of 20 healthy, shared by timeSlicing\n"
+            "Configuration\n  file /config/c.yaml, MIG strategy mixed\n"
+            "Nothing is wrong.\n");
+}
+
+TEST(StatusText, SaysWhatIsWrongAndWhatNext) {
+  AgentStatus status = parsed(kGood);
+  status.unhealthy.push_back({"GPU-0", "XID 79", 7200});
+  status.not_ready.emplace_back("driver: gone");
+  status.left_out.push_back({"nvidia.com/gpu", "two sharings"});
+  status.reload_problem = "line 3";
+  const Findings findings = check_status(status);
+  EXPECT_EQ(findings.size(), 4U);
+  const std::string text = describe(status, findings);
+  EXPECT_THAT(text, HasSubstr("      UNHEALTHY for 2 h: XID 79\n"));
+  EXPECT_THAT(text, HasSubstr("the last reload was refused: line 3\n"));
+  EXPECT_THAT(text, Not(HasSubstr("Nothing is wrong")));
+}
+
+TEST(StatusText, LetsNoControlBytesOntoTheTerminal) {
+  AgentStatus status = parsed(kGood);
+  status.gpus[0].name = "\x1b[2Jx\n\x9b";
+  status.not_ready.emplace_back("driver: \x1b]0;x\a");
+  const std::string text = describe(status, check_status(status));
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(text, Not(HasSubstr("\x9b")));
+  EXPECT_THAT(text, HasSubstr("?[2Jx??"));
+}
+
+TEST(AgentStatusDocument, OfAnotherVersionIsRefused) {
+  const auto status = parse_agent_status(R"({"version":2})");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code(), ErrorCode::kUnsupported);
+}
+
+TEST(AgentStatusDocument, ThatIsNoneIsRefused) {
+  for (const char* text :
+       {"", "[]", "{", R"({"version":1}x)", R"({"version":1,"gpus":{}})",
+        R"({"version":1,"driver":{"answers":"yes"}})"}) {
+    EXPECT_FALSE(parse_agent_status(text)) << text;
+  }
+}
+
+TEST(AgentSocket, WithoutAnAgentSaysSo) {
+  const auto answer = ask_agent("/nonexistent/agent.sock");
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code(), ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace gpunode::diagnose
