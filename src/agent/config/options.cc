@@ -14,7 +14,7 @@ namespace {
 using enum OptionGroup;
 using enum OptionType;
 
-constexpr std::size_t kRowCount = 43;
+constexpr std::size_t kRowCount = 44;
 
 constexpr std::array<Row, kRowCount> kRows = {{
     {Option::kMigStrategy,
@@ -324,6 +324,17 @@ constexpr std::array<Row, kRowCount> kRows = {{
      kLabels,
      "With --labels=node: also write labels that somebody else has set, which "
      "are left alone otherwise",
+     true},
+    {Option::kTakeOver,
+     {"take-over"},
+     {"GPUNODE_TAKE_OVER"},
+     kBool,
+     "false",
+     "",
+     {},
+     kService,
+     "Serve in the place of another device plugin that runs on the node, "
+     "instead of waiting for it to go",
      true},
     {Option::kConfigCheck,
      {"config-check"},

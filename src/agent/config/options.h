@@ -49,6 +49,7 @@ enum class Option : std::size_t {
   kRequireAllocation,
   kLabels,
   kOverwriteLabels,
+  kTakeOver,
   kConfigCheck,
   // Of choosing a configuration by the node's label: NVIDIA's config-manager,
   // which has kKubeconfig and kNodeName too; the last is ours.

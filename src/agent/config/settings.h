@@ -126,6 +126,8 @@ struct Settings {
   Labelling labelling;
   std::string kubeconfig;  ///< Empty: the Pod's service account.
   std::string node_name;   ///< In the cluster; empty: not known.
+  /// Another device plugin is not waited for. Read once, at the start.
+  bool take_over = false;
   log::Level log_level = log::Level::kInfo;
 
   bool includes(DeviceListStrategy strategy) const {

@@ -176,6 +176,7 @@ void copy_plain_options(const Chosen& chosen, Settings& settings) {
   settings.nvml_library = text(Option::kNvmlLibrary);
   settings.host_root = text(Option::kHostRoot);
   settings.require_allocation = enabled(Option::kRequireAllocation);
+  settings.take_over = enabled(Option::kTakeOver);
 }
 
 Result<void> read_checked_options(const Chosen& chosen,

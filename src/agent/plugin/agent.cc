@@ -79,7 +79,9 @@ Result<void> Agent::open() {
   TRY(server_,
       kubelet::DevicePluginServer::start(kubelet::AcceptOn::kCallersLoop));
   publisher_.emplace(
-      *server_, Publisher::Paths{settings_.kubelet_socket, plugin_directory_});
+      *server_, Publisher::Paths{settings_.kubelet_socket, plugin_directory_},
+      settings_.take_over ? Publisher::Stranger::kTakeOver
+                          : Publisher::Stranger::kRespect);
   open_status();
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,

@@ -24,10 +24,21 @@ constexpr seconds kLastRetry{5};
 /// it has this long before a removed socket counts as an accident.
 constexpr milliseconds kSuccession{100};
 
+/// Two that take a socket from each other do so no more often than this.
+constexpr seconds kBetweenTakes{5};
+
 }  // namespace
 
-Publisher::Publisher(kubelet::DevicePluginServer& server, Paths paths)
-    : server_(server), paths_(std::move(paths)) {}
+Publisher::Publisher(kubelet::DevicePluginServer& server, Paths paths,
+                     Stranger stranger)
+    : server_(server),
+      paths_(std::move(paths)),
+      stranger_(stranger),
+      neighbours_(paths_.plugin_directory) {}
+
+std::string Publisher::socket_of(const Entry& entry) const {
+  return fmt::format("{}/{}", paths_.plugin_directory, entry.offer.endpoint);
+}
 
 void Publisher::apply(std::vector<Offer> offers, TimePoint now) {
   std::map<std::string, Offer> wanted;
@@ -69,9 +80,30 @@ void Publisher::update(Entry& entry, Offer offer) {
   }
 }
 
+bool Publisher::gives_way(Entry& entry) {
+  const std::string path = socket_of(entry);
+  const std::optional<Neighbour> neighbour = neighbours_.on_socket(path);
+  if (!neighbour) return false;
+  // Two agents of ours on a node are a rollout, in which the newer one wins.
+  if (neighbour->is_gpunode) {
+    log::warning("kubelet",
+                 "another gpunode-agent ({}) serves {} on this node; this one "
+                 "takes its place",
+                 name_of(*neighbour), entry.offer.resource_name);
+    return false;
+  }
+  if (stranger_ == Stranger::kTakeOver) {
+    log::warning("kubelet", "taking {} over from another device plugin ({})",
+                 entry.offer.resource_name, name_of(*neighbour));
+    return false;
+  }
+  note_problem(entry.status, refusal_because_of(*neighbour, path));
+  return true;
+}
+
 void Publisher::serve(Entry& entry) {
-  const std::string path =
-      fmt::format("{}/{}", paths_.plugin_directory, entry.offer.endpoint);
+  if (gives_way(entry)) return;
+  const std::string path = socket_of(entry);
   const Result<void> added =
       server_.add(entry.offer.resource_name, path, entry.offer.handler,
                   entry.offer.devices);
@@ -86,7 +118,7 @@ void Publisher::serve(Entry& entry) {
 }
 
 void Publisher::kubelet_started(TimePoint now) {
-  restore_sockets();
+  restore_sockets(now);
   for (auto& [name, entry] : entries_) entry.status.is_registered = false;
   retry_delay_ = Duration::zero();
   retry_at_ = now;
@@ -96,15 +128,35 @@ void Publisher::files_removed(TimePoint now) {
   restore_at_ = std::min(restore_at_, now + kSuccession);
 }
 
-void Publisher::restore_sockets() {
+void Publisher::restore_sockets(TimePoint now) {
   for (auto& [name, entry] : entries_) {
-    if (entry.status.is_served) restore_socket(entry);
+    if (entry.status.is_served) restore_socket(entry, now);
   }
 }
 
-void Publisher::restore_socket(Entry& entry) {
-  const Result<bool> restored =
-      server_.restore_socket(entry.status.resource_name);
+Result<bool> Publisher::retake_socket(Entry& entry, Error taken,
+                                      TimePoint now) {
+  const std::string path = socket_of(entry);
+  const std::optional<Neighbour> neighbour = neighbours_.on_socket(path);
+  if (!neighbour) return taken;
+  const bool may_take = stranger_ == Stranger::kTakeOver &&
+                        !neighbour->is_gpunode && now >= entry.may_take_at;
+  if (!may_take) {
+    return Error(ErrorCode::kAlreadyExists,
+                 refusal_because_of(*neighbour, path));
+  }
+  entry.may_take_at = now + kBetweenTakes;
+  log::warning("kubelet", "taking {} back from another device plugin ({})",
+               entry.offer.resource_name, name_of(*neighbour));
+  return server_.restore_socket(entry.status.resource_name,
+                                kubelet::IfTaken::kTake);
+}
+
+void Publisher::restore_socket(Entry& entry, TimePoint now) {
+  Result<bool> restored = server_.restore_socket(entry.status.resource_name);
+  if (!restored && restored.error().code() == ErrorCode::kAlreadyExists) {
+    restored = retake_socket(entry, restored.error(), now);
+  }
   entry.has_socket = restored.has_value();
   if (!restored) {
     // Someone put something else there, or the directory is full or gone. A
@@ -121,7 +173,7 @@ void Publisher::restore_socket(Entry& entry) {
 void Publisher::tick(TimePoint now) {
   if (now >= restore_at_) {
     restore_at_ = TimePoint::max();
-    restore_sockets();
+    restore_sockets(now);
     if (!is_settled()) {
       retry_delay_ = Duration::zero();
       retry_at_ = now;
@@ -133,7 +185,7 @@ void Publisher::tick(TimePoint now) {
     if (!entry.status.is_served) {
       serve(entry);
     } else if (!entry.has_socket) {
-      restore_socket(entry);
+      restore_socket(entry, now);
     }
   }
   register_pending();

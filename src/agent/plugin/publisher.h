@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/plugin/neighbours.h"
 #include "agent/plugin/offer.h"
 #include "base/core/clock.h"
 #include "k8s/kubelet/server.h"
@@ -26,6 +27,12 @@ class Publisher {
     std::string plugin_directory;
   };
 
+  /// What to do about another device plugin that listens on our socket's path.
+  enum class Stranger {
+    kRespect,   ///< Say who, and serve once it is gone.
+    kTakeOver,  ///< Listen in its place; register, which the kubelet follows.
+  };
+
   /// What is known of one resource, for metrics and readiness.
   struct Status {
     std::string resource_name;
@@ -36,7 +43,8 @@ class Publisher {
   };
 
   /// `server` outlives this.
-  Publisher(kubelet::DevicePluginServer& server, Paths paths);
+  Publisher(kubelet::DevicePluginServer& server, Paths paths,
+            Stranger stranger);
 
   /// Serves these resources and no others, and registers the new ones.
   void apply(std::vector<Offer> offers, TimePoint now);
@@ -65,17 +73,24 @@ class Publisher {
     Offer offer;
     Status status;
     bool has_socket = true;  // False: served on open streams only.
+    TimePoint may_take_at = TimePoint::min();
   };
 
+  std::string socket_of(const Entry& entry) const;
   void serve(Entry& entry);
+  /// Whether another plugin keeps `entry` from being served; says so.
+  bool gives_way(Entry& entry);
   void update(Entry& entry, Offer offer);
-  void restore_sockets();
-  void restore_socket(Entry& entry);
+  void restore_sockets(TimePoint now);
+  void restore_socket(Entry& entry, TimePoint now);
+  Result<bool> retake_socket(Entry& entry, Error taken, TimePoint now);
   void register_pending();
   void note_problem(Status& status, std::string problem);
 
   kubelet::DevicePluginServer& server_;
   const Paths paths_;
+  const Stranger stranger_;
+  Neighbours neighbours_;
   std::map<std::string, Entry> entries_;  // By resource name.
   TimePoint retry_at_ = TimePoint::max();
   Duration retry_delay_{};

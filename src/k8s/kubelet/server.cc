@@ -60,7 +60,8 @@ class DevicePluginServer::Impl {
       EXCLUDES(mutex_);
   void remove(const std::string& name, std::chrono::milliseconds farewell)
       EXCLUDES(mutex_);
-  Result<bool> restore_socket(const std::string& name) EXCLUDES(mutex_);
+  Result<bool> restore_socket(const std::string& name, IfTaken if_taken)
+      EXCLUDES(mutex_);
   std::vector<ResourceStats> stats() const EXCLUDES(mutex_);
   std::vector<Result<void>> register_with(
       const std::string& kubelet_socket,
@@ -179,17 +180,22 @@ void DevicePluginServer::Impl::remove(const std::string& name,
   if (stands_in) connections_->stop_thread();
 }
 
-Result<bool> DevicePluginServer::Impl::restore_socket(const std::string& name) {
+Result<bool> DevicePluginServer::Impl::restore_socket(const std::string& name,
+                                                      IfTaken if_taken) {
   const MutexLock lock(mutex_);
   const auto found = served_.find(name);
   if (found == served_.end()) {
     return Error(ErrorCode::kNotFound, name + " is not served");
   }
   if (connections_->is_reachable(name)) return false;
-  // Another plugin that listens there is our successor; two that took the
+  // Another plugin that listens there may be our successor; two that took the
   // socket from each other would never end.
   constexpr std::chrono::milliseconds kAnswer{50};
-  if (connect_unix(found->second.socket_path, kAnswer)) return false;
+  if (if_taken == IfTaken::kLeave &&
+      connect_unix(found->second.socket_path, kAnswer)) {
+    return Error(ErrorCode::kAlreadyExists,
+                 "somebody else listens on " + found->second.socket_path);
+  }
   TRY(auto socket, ListeningSocket::bind(found->second.socket_path));
   TRY_VOID(connections_->listen(name, std::move(socket)));
   return true;
@@ -265,8 +271,8 @@ void DevicePluginServer::remove(const std::string& resource_name,
 }
 
 Result<bool> DevicePluginServer::restore_socket(
-    const std::string& resource_name) {
-  return impl_->restore_socket(resource_name);
+    const std::string& resource_name, IfTaken if_taken) {
+  return impl_->restore_socket(resource_name, if_taken);
 }
 
 std::vector<ResourceStats> DevicePluginServer::stats() const {

@@ -50,6 +50,9 @@ enum class AcceptOn {
   kCallersLoop,  ///< The caller polls poll_fd(): one thread less.
 };
 
+/// What becomes of a socket on which somebody else has come to listen.
+enum class IfTaken { kLeave, kTake };
+
 /// Serves resources to the kubelet. Methods may be called from any thread.
 ///
 /// Handlers run on the server's one call thread and must not block: a call
@@ -98,9 +101,11 @@ class DevicePluginServer {
 
   /// Listens anew if the socket's file is gone or nobody listens on it, as
   /// after a kubelet restart, which empties the directory; open streams stay.
-  /// One on which somebody else listens is left to them. Returns whether it
-  /// listens anew, or as add(). kNotFound: a name not served.
-  Result<bool> restore_socket(const std::string& resource_name);
+  /// Returns whether it listens anew, or as add(). kAlreadyExists, too, if
+  /// somebody else listens there and is to be left. kNotFound: a name not
+  /// served.
+  Result<bool> restore_socket(const std::string& resource_name,
+                              IfTaken if_taken = IfTaken::kLeave);
 
   std::vector<ResourceStats> stats() const;
 

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "k8s/kubelet/listening_socket.h"
 #include "k8s/kubelet/registration.h"
 #include "tests/doubles/kubelet/kubelet_double.h"
 #include "tests/doubles/kubelet/plugin_directory.h"
@@ -358,6 +359,20 @@ TEST_F(ServerTest, RestartedKubeletIsServedOnARestoredSocket) {
   ASSERT_TRUE(register_plugin(kubelet_->socket(), {"gpu.sock", kGpu},
                               std::chrono::seconds(10)));
   EXPECT_TRUE(kubelet_->wait_for_list(kGpu, has_devices(2)));
+}
+
+TEST_F(ServerTest, ASocketThatAnotherTookIsLeftOrTaken) {
+  serve(kGpu, "gpu.sock", devices(1));
+  const auto other = ListeningSocket::bind(gpu_socket());
+  ASSERT_TRUE(other);
+  const auto left = server_->restore_socket(kGpu);
+  ASSERT_FALSE(left);
+  EXPECT_EQ(left.error().code(), ErrorCode::kAlreadyExists);
+  EXPECT_TRUE(other->is_reachable());
+  const auto taken = server_->restore_socket(kGpu, IfTaken::kTake);
+  ASSERT_TRUE(taken) << taken.error().message();
+  EXPECT_TRUE(*taken);
+  EXPECT_FALSE(other->is_reachable());
 }
 
 TEST_F(ServerTest, RestoringASocketKeepsOpenStreams) {
