@@ -34,6 +34,8 @@ def left_out(theirs, ours):
     return theirs is not None and ours is None
 
 
+CHOOSES = "the agent reads the node's label itself, where theirs has config-manager's containers"
+
 # (fact, whether these values differ as they should, why)
 RULES = [
     ("containers of a node",
@@ -42,8 +44,15 @@ RULES = [
     ("Pod shareProcessNamespace", left_out, "nobody has to be sent a signal"),
     ("mount /config", left_out, "the configuration is read where it is mounted"),
     ("env CONFIG_FILE",
-     lambda theirs, ours: theirs == "/config/config.yaml" and ours.startswith("/available-configs/"),
-     "the configuration is read where it is mounted"),
+     lambda theirs, ours: theirs == "/config/config.yaml"
+     and (ours is None or ours.startswith("/available-configs/")),
+     "the configuration is read where it is mounted, or chosen there"),
+    ("env CONFIG_FILE_SRCDIR", added("/available-configs"), CHOOSES),
+    ("env DEFAULT_CONFIG", lambda theirs, ours: theirs is None and bool(ours), CHOOSES),
+    ("env FALLBACK_STRATEGIES", added("named,single"), CHOOSES),
+    ("env NODE_NAME", added({"fieldRef": {"fieldPath": "spec.nodeName"}}), CHOOSES),
+    ("mount /run/gpunode", lambda theirs, ours: theirs is None and "emptyDir" in ours,
+     "the last choice, for a start while the API server is away"),
     ("mount /available-configs",
      lambda theirs, ours: theirs | {"readOnly": True} == ours, "nothing is written there"),
     ("annotation checksum/config", lambda theirs, ours: bool(theirs and ours),
@@ -51,6 +60,9 @@ RULES = [
     ("security", security, "what is not needed is not asked for"),
     ("env NVIDIA_MIG_MONITOR_DEVICES", left_out, "only where MIG may be used (fixed in 0.16 too)"),
     ("env GPUNODE_LISTEN_ADDRESS", added(":9400"), "probes and metrics"),
+    ("env GPUNODE_LABELS", added("file"), "the agent labels by itself"),
+    ("mount /etc/kubernetes/node-feature-discovery/features.d",
+     lambda theirs, ours: theirs is None and "hostPath" in ours, "the agent labels by itself"),
     ("env MPS_ROOT", added("/run/nvidia/mps"), "as 0.20"),
     ("env NVIDIA_VISIBLE_DEVICES", added("all"), "as 0.20; in 0.14.3 the image has it"),
     ("env NVIDIA_DRIVER_CAPABILITIES", added("compute,utility"), "as 0.20"),

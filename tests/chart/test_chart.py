@@ -36,7 +36,7 @@ def container(table_text):
 
 
 def variables(text):
-    return {one["name"]: one.get("value") for one in container(text)["env"]}
+    return {one["name"]: one.get("value", "") for one in container(text)["env"]}
 
 
 class ChartTest(unittest.TestCase):
@@ -143,6 +143,26 @@ class Rights(ChartTest):
             self.assertFalse(pod["automountServiceAccountToken"])
             self.assertEqual(of_kind(found, "ClusterRole"), [])
 
+    def test_a_choice_by_the_nodes_label_brings_what_it_takes_and_no_more(self):
+        values = {"config": {"map": {"a": "version: v1", "b": "version: v1"}, "default": "a"}}
+        for helm in self.each_helm():
+            found = documents(helm.template(CHART, values))
+            pod = daemon_set(found)["spec"]["template"]["spec"]
+            self.assertTrue(pod["automountServiceAccountToken"])
+            rules = {(group, resource): rule["verbs"]
+                     for rule in of_kind(found, "ClusterRole")[0]["rules"]
+                     for group in rule["apiGroups"] for resource in rule["resources"]}
+            self.assertEqual(rules, {("", "nodes"): ["get", "list", "watch", "patch"],
+                                     ("events.k8s.io", "events"): ["create", "patch"]})
+            binding = of_kind(found, "ClusterRoleBinding")[0]
+            self.assertEqual(binding["subjects"][0]["name"], pod["serviceAccountName"])
+            self.assertEqual(binding["roleRef"]["name"],
+                             of_kind(found, "ClusterRole")[0]["metadata"]["name"])
+            environment = facts(helm.template(CHART, values))
+            self.assertEqual(environment["env CONFIG_FILE_SRCDIR"], "/available-configs")
+            self.assertEqual(environment["env DEFAULT_CONFIG"], "a")
+            self.assertNotIn("env CONFIG_FILE", environment)
+
 
 class Values(ChartTest):
     def test_nvidias_image_is_never_run(self):
@@ -231,6 +251,14 @@ class Values(ChartTest):
                 file = pathlib.Path(directory) / name
                 file.write_text(table[f"configuration {name}"])
                 environment["CONFIG_FILE"] = str(file)
+            if environment.get("CONFIG_FILE_SRCDIR"):
+                for fact, content in table.items():
+                    if fact.startswith("configuration "):
+                        file = pathlib.Path(directory) / fact.removeprefix("configuration ")
+                        file.write_text(content)
+                # One of them as the file: which one it is, only the API server tells.
+                environment["CONFIG_FILE"] = str(file)
+                del environment["CONFIG_FILE_SRCDIR"]
             done = subprocess.run([AGENT, "--config-check", "--strict"], env=environment, text=True,
                                   capture_output=True, timeout=60, check=False)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -244,13 +272,39 @@ class Values(ChartTest):
             self.assertEqual(table["configuration 1.0"], 'a: "b"')
 
 
+FEATURES = "/etc/kubernetes/node-feature-discovery/features.d"
+
+
 class Labels(ChartTest):
     def containers(self, text):
         pod = of_kind(documents(text), "DaemonSet")[0]["spec"]["template"]["spec"]
         return {one["name"]: one for one in pod["containers"]}, pod
 
-    def test_are_written_by_a_second_container_of_the_same_pod(self):
-        values = {"gfd": {"enabled": True, "noTimestamp": True, "sleepInterval": "5m"},
+    def test_are_written_by_the_agent(self):
+        values = {"gfd": {"enabled": True, "noTimestamp": True, "sleepInterval": "5m"}}
+        for helm in self.each_helm():
+            table = facts(helm.template(CHART, values))
+            self.assertEqual(table["containers of a node"], ["gpunode-agent"])
+            self.assertEqual(table["env GPUNODE_LABELS"], "file")
+            self.assertEqual(table["env GFD_NO_TIMESTAMP"], "true")
+            self.assertEqual(table["mount " + FEATURES]["hostPath"]["path"], FEATURES)
+            self.assertEqual(table["security"]["seLinuxOptions"], {"type": "spc_t"})
+
+    def test_on_the_node_take_the_right_to_write_there(self):
+        for helm in self.each_helm():
+            text = helm.template(CHART, {"labels": "node"})
+            table, found = facts(text), documents(text)
+            self.assertEqual(table["env GPUNODE_LABELS"], "node")
+            self.assertEqual(table["env NODE_NAME"], {"fieldRef": {"fieldPath": "spec.nodeName"}})
+            self.assertNotIn("mount " + FEATURES, table)
+            self.assertEqual(of_kind(found, "ClusterRole")[0]["rules"], [
+                {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}])
+            pod = daemon_set(found)["spec"]["template"]["spec"]
+            self.assertTrue(pod["automountServiceAccountToken"])
+
+    def test_are_written_by_a_second_container_where_they_alone_may_do_something(self):
+        values = {"gfd": {"enabled": True, "noTimestamp": True, "sleepInterval": "5m",
+                          "securityContext": {"privileged": True}},
                   "migStrategy": "single"}
         for helm in self.each_helm():
             found, pod = self.containers(helm.template(CHART, values))
@@ -275,7 +329,8 @@ class Labels(ChartTest):
 
     def test_are_not_for_a_privileged_container(self):
         for helm in self.each_helm():
-            found, _ = self.containers(helm.template(CHART, {"gfd": {"enabled": True}}))
+            found, _ = self.containers(helm.template(
+                CHART, {"gfd": {"enabled": True}, "devicePlugin": {"enabled": False}}))
             security = found["gpunode-labels"]["securityContext"]
             self.assertEqual(security["capabilities"], {"drop": ["ALL"]})
             self.assertTrue(security["readOnlyRootFilesystem"])
@@ -292,7 +347,7 @@ class Labels(ChartTest):
         values = {"gfd": {"enabled": True, "noTimestamp": False, "sleepInterval": "1m"},
                   "failOnInitError": True, "migStrategy": "none", "logLevel": "info",
                   "strict": True, "deviceDiscoveryStrategy": "nvml",
-                  "config": {"map": {"default": "version: v1"}}}
+                  "config": {"map": {"default": "version: v1"}}, "devicePlugin": {"enabled": False}}
         for helm in self.each_helm():
             found, _ = self.containers(helm.template(CHART, values))
             have = {one["name"] for one in found["gpunode-labels"]["env"]}
@@ -301,7 +356,8 @@ class Labels(ChartTest):
     def test_of_tegra_are_found_by_themselves(self):
         for helm in self.each_helm():
             found, _ = self.containers(helm.template(CHART, {
-                "gfd": {"enabled": True}, "deviceDiscoveryStrategy": "tegra"}))
+                "gfd": {"enabled": True, "securityContext": {"privileged": True}},
+                "deviceDiscoveryStrategy": "tegra"}))
             self.assertIn("DEVICE_DISCOVERY_STRATEGY", str(found["gpunode-agent"]["env"]))
             self.assertNotIn("DEVICE_DISCOVERY_STRATEGY", str(found["gpunode-labels"]["env"]))
 
@@ -379,7 +435,7 @@ class Words(ChartTest):
 
     def test_notes_tell_what_old_values_do_not_do(self):
         theirs = json.loads((HERE / "facts/0.20.0.json").read_text())["values"]
-        for values, words in (({"gfd": {"enabled": True}}, "A second container writes NVIDIA's labels"),
+        for values, words in (({"gfd": {"enabled": True}}, "NVIDIA's labels are written"),
                               ({"nfd": {"enabled": True}}, "not part of this chart"),
                               ({"affinity": theirs["affinity"]}, "affinity asks for labels"),
                               (value_sets()["mig-by-node"], "device-plugin.config"),

@@ -36,6 +36,15 @@
       mountPath: /available-configs
       readOnly: true
     {{- end }}
+    {{- if eq (include "gpunode.labelsTarget" .) "file" }}
+    - name: features
+      mountPath: /etc/kubernetes/node-feature-discovery/features.d
+    {{- end }}
+    {{- if include "gpunode.choosesByLabel" . }}
+    # The last choice: an agent that starts while the API server is away begins with it.
+    - name: state
+      mountPath: /run/gpunode
+    {{- end }}
     {{- if or .Values.nvidiaDriverRoot (include "gpunode.mayWriteCdi" .) }}
     - name: driver-root
       mountPath: /driver-root

@@ -24,6 +24,8 @@ configuration. */}}
   (list "GPUNODE_LISTEN_ADDRESS" ($v.listenAddress | default nil))
   (list "GPUNODE_LOG_LEVEL" $v.logLevel)
   (list "GPUNODE_STRICT" $v.strict)
+  (list "GPUNODE_LABELS" (include "gpunode.labelsTarget" . | default nil))
+  (list "GFD_NO_TIMESTAMP" (ternary (ternary $v.gfd.noTimestamp $v.noTimestamp (kindIs "bool" $v.gfd.noTimestamp)) nil (ne (include "gpunode.labelsTarget" .) "")))
 }}
 {{- range $text }}
 {{- if not (kindIs "invalid" (index . 1)) }}
@@ -31,9 +33,28 @@ configuration. */}}
   value: {{ index . 1 | toString | quote }}
 {{- end }}
 {{- end }}
+{{- if include "gpunode.asksApi" . }}
+- name: NODE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
+{{- end }}
+{{- if include "gpunode.choosesByLabel" . }}
+- name: CONFIG_FILE_SRCDIR
+  value: /available-configs
+{{- with $v.config.default }}
+- name: DEFAULT_CONFIG
+  value: {{ . | quote }}
+{{- end }}
+{{- with $v.config.fallbackStrategies }}
+- name: FALLBACK_STRATEGIES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- else }}
 {{- with include "gpunode.chosenConfig" . }}
 - name: CONFIG_FILE
   value: /available-configs/{{ . }}
+{{- end }}
 {{- end }}
 {{- if include "gpunode.mayUseMig" . }}
 - name: NVIDIA_MIG_MONITOR_DEVICES

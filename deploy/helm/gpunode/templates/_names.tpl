@@ -18,6 +18,11 @@ chart can upgrade a release of the other in place. */}}
 {{- include "gpunode.fullname" . }}-service-account
 {{- end }}
 
+{{/* Of what no namespace keeps apart. */}}
+{{- define "gpunode.clusterName" -}}
+{{- printf "%s:%s" (include "gpunode.namespace" .) (include "gpunode.fullname" .) }}
+{{- end }}
+
 {{- define "gpunode.podLabels" -}}
 app.kubernetes.io/name: {{ include "gpunode.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -8,6 +8,27 @@
 {{- end }}
 {{- end }}
 
+{{/* With one configuration there is nothing that a node's label could choose. */}}
+{{- define "gpunode.choosesByLabel" -}}
+{{- if and .Values.devicePlugin.enabled (or .Values.config.name (gt (len (.Values.config.map | default dict)) 1)) }}true{{ end }}
+{{- end }}
+
+{{/* Where the agent puts labels: "file", "node" or nothing. A container of its own for them is for a
+node without the plugin, and for what they alone may do. */}}
+{{- define "gpunode.labelsTarget" -}}
+{{- if and .Values.devicePlugin.enabled (not .Values.gfd.securityContext) }}
+{{- .Values.labels | default (ternary "file" "" .Values.gfd.enabled) }}
+{{- end }}
+{{- end }}
+
+{{- define "gpunode.hasLabelsContainer" -}}
+{{- if and .Values.gfd.enabled (not (include "gpunode.labelsTarget" .)) }}true{{ end }}
+{{- end }}
+
+{{- define "gpunode.asksApi" -}}
+{{- if or (include "gpunode.choosesByLabel" .) (eq (include "gpunode.labelsTarget" .) "node") }}true{{ end }}
+{{- end }}
+
 {{/* MIG devices are shown to nobody without SYS_ADMIN. What an external map has cannot be seen. */}}
 {{- define "gpunode.mayUseMig" -}}
 {{- if .Values.migStrategy }}
@@ -49,7 +70,7 @@ devices, and where the runtime takes nobody's word but a mount's. */}}
 {{- define "gpunode.seLinuxType" -}}
 {{- if kindIs "string" .Values.seLinuxType }}
 {{- .Values.seLinuxType }}
-{{- else if or (include "gpunode.mayWriteCdi" .) (kindIs "bool" .Values.requireAllocation) -}}
+{{- else if or (include "gpunode.mayWriteCdi" .) (kindIs "bool" .Values.requireAllocation) (eq (include "gpunode.labelsTarget" .) "file") -}}
 spc_t
 {{- else -}}
 container_device_plugin_t
