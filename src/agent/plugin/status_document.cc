@@ -54,12 +54,33 @@ std::string_view word(config::MigStrategy strategy) {
 }
 
 std::string configuration(const AgentView& view) {
+  std::string origin = view.config_file.empty() ? "default" : "file";
+  std::string file = view.config_file;
+  std::string name;
+  std::string trouble = view.reload_problem;
+  if (view.selection) {
+    origin = view.selection->chosen_by;
+    file.clear();
+    name = view.selection->config;
+    if (!view.selection->refusal.empty()) {
+      trouble = view.selection->refusal;
+    } else if (!view.selection->is_decided) {
+      trouble = view.selection->waiting;
+    }
+  }
+  return json_object({{"origin", json_string(origin)},
+                      {"file", json_string(file)},
+                      {"name", json_string(name)},
+                      {"migStrategy", json_string(word(view.mig_strategy))},
+                      {"warnings", number(view.config_warnings)},
+                      {"reloadProblem", json_string(trouble)}});
+}
+
+std::string labels(const AgentView& view) {
   return json_object(
-      {{"origin", json_string(view.config_file.empty() ? "default" : "file")},
-       {"file", json_string(view.config_file)},
-       {"migStrategy", json_string(word(view.mig_strategy))},
-       {"warnings", number(view.config_warnings)},
-       {"reloadProblem", json_string(view.reload_problem)}});
+      {{"wanted", boolean(view.labels.has_value())},
+       {"count", number(view.labels ? view.labels->labels : 0)},
+       {"problem", json_string(view.labels ? view.labels->problem : "")}});
 }
 
 std::string mig_device(const device::MigDevice& mig) {
@@ -202,6 +223,7 @@ std::string status_document(const AgentView& view) {
   return json_object({{"version", "1"},
                       {"driver", driver(view)},
                       {"config", configuration(view)},
+                      {"labels", labels(view)},
                       {"gpus", gpus(view)},
                       {"lost", lost(view)},
                       {"unhealthy", unhealthy(view)},

@@ -80,6 +80,22 @@ TEST(StatusDocument, ABlockedResourceHasNothing) {
               HasSubstr("\"notReady\":[\"nvidia.com/gpu: no MPS daemon\"]"));
 }
 
+TEST(StatusDocument, SaysWhoChoseTheConfigurationAndWhatWasRefused) {
+  AgentView view = two_shared_gpus();
+  view.selection.emplace();
+  view.selection->is_decided = true;
+  view.selection->config = "shared";
+  view.selection->chosen_by = "label";
+  view.selection->refusal = "no such file";
+  view.labels = LabelStatus{7, "forbidden", std::nullopt};
+  const std::string document = status_document(view);
+  EXPECT_THAT(document, HasSubstr("\"origin\":\"label\",\"file\":\"\","
+                                  "\"name\":\"shared\""));
+  EXPECT_THAT(document, HasSubstr("\"reloadProblem\":\"no such file\""));
+  EXPECT_THAT(document, HasSubstr("\"labels\":{\"wanted\":true,\"count\":7,"
+                                  "\"problem\":\"forbidden\"}"));
+}
+
 TEST(StatusDocument, WithoutADriverNamesTheReason) {
   AgentView view;
   view.driver_problem = "ERROR_LIBRARY_NOT_FOUND";

@@ -134,9 +134,17 @@ Result<void> read_config(JsonReader& reader, AgentStatus& status) {
   return members(reader, [&](const std::string& key) -> Known {
     if (key == "origin") return read(reader, status.config_origin);
     if (key == "file") return read(reader, status.config_file);
+    if (key == "name") return read(reader, status.config_name);
     if (key == "migStrategy") return read(reader, status.mig_strategy);
     if (key == "warnings") return read(reader, status.config_warnings);
     if (key == "reloadProblem") return read(reader, status.reload_problem);
+    return std::nullopt;
+  });
+}
+
+Result<void> read_labels(JsonReader& reader, AgentStatus& status) {
+  return members(reader, [&](const std::string& key) -> Known {
+    if (key == "problem") return read(reader, status.label_problem);
     return std::nullopt;
   });
 }
@@ -151,6 +159,7 @@ Result<AgentStatus> parse_agent_status(std::string_view document) {
     if (key == "version") return read(reader, version);
     if (key == "driver") return read_driver(reader, status);
     if (key == "config") return read_config(reader, status);
+    if (key == "labels") return read_labels(reader, status);
     if (key == "gpus") return read(reader, status.gpus);
     if (key == "unhealthy") return read(reader, status.unhealthy);
     if (key == "resources") return read(reader, status.resources);

@@ -46,9 +46,11 @@ struct AgentStatus {
   bool driver_answers = false;
   std::string config_origin;
   std::string config_file;
+  std::string config_name;  ///< Of one that was chosen by name.
   std::string mig_strategy;
   std::uint64_t config_warnings = 0;
   std::string reload_problem;
+  std::string label_problem;
   std::vector<Gpu> gpus;
   std::vector<Unhealthy> unhealthy;
   std::vector<Resource> resources;

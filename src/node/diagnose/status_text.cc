@@ -66,10 +66,14 @@ std::string resource_lines(const AgentStatus& status) {
 }
 
 std::string config_line(const AgentStatus& status) {
-  return fmt::format("  {}, MIG strategy {}\n",
-                     status.config_file.empty()
-                         ? std::string("flags, environment and defaults")
-                         : "file " + printable(status.config_file),
+  std::string what = "flags, environment and defaults";
+  if (!status.config_file.empty()) {
+    what = "file " + printable(status.config_file);
+  } else if (!status.config_name.empty()) {
+    what = fmt::format("{}, chosen by {}", printable(status.config_name),
+                       printable(status.config_origin));
+  }
+  return fmt::format("  {}, MIG strategy {}\n", what,
                      printable(status.mig_strategy));
 }
 
@@ -100,10 +104,16 @@ Findings check_status(const AgentStatus& status) {
          "mend the configuration; gpunode-agent --config-check tells"});
   }
   if (!status.reload_problem.empty()) {
-    findings.push_back(
-        {"config",
-         "the last reload was refused: " + printable(status.reload_problem),
-         "mend the file; the configuration before it holds"});
+    findings.push_back({"config",
+                        "what is configured is not in force: " +
+                            printable(status.reload_problem),
+                        "mend the file; the configuration before it holds"});
+  }
+  if (!status.label_problem.empty()) {
+    findings.push_back({"labels",
+                        "the node's labels are not where they should be: " +
+                            printable(status.label_problem),
+                        "look at the agent's log"});
   }
   if (status.config_warnings > 0) {
     findings.push_back(

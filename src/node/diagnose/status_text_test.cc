@@ -46,11 +46,16 @@ TEST(StatusText, SaysWhatIsWrongAndWhatNext) {
   status.not_ready.emplace_back("driver: gone");
   status.left_out.push_back({"nvidia.com/gpu", "two sharings"});
   status.reload_problem = "line 3";
+  status.label_problem = "forbidden";
+  status.config_file.clear();
+  status.config_name = "shared";
+  status.config_origin = "label";
   const Findings findings = check_status(status);
-  EXPECT_EQ(findings.size(), 4U);
+  EXPECT_EQ(findings.size(), 5U);
   const std::string text = describe(status, findings);
   EXPECT_THAT(text, HasSubstr("      UNHEALTHY for 2 h: XID 79\n"));
-  EXPECT_THAT(text, HasSubstr("the last reload was refused: line 3\n"));
+  EXPECT_THAT(text, HasSubstr("what is configured is not in force: line 3\n"));
+  EXPECT_THAT(text, HasSubstr("  shared, chosen by label, MIG"));
   EXPECT_THAT(text, Not(HasSubstr("Nothing is wrong")));
 }
 
