@@ -27,8 +27,8 @@ def free_port():
 class ApiServer:
     """etcd and kube-apiserver in one directory."""
 
-    def __init__(self, kubernetes, state):
-        self.bin, self.state = pathlib.Path(kubernetes), state
+    def __init__(self, kubernetes, state, arguments=()):
+        self.bin, self.state, self.arguments = pathlib.Path(kubernetes), state, arguments
         self.processes = Processes()
         self.port = free_port()
         self.certificate = state / "apiserver.crt"
@@ -58,7 +58,7 @@ class ApiServer:
             f"--service-account-signing-key-file={key}", f"--service-account-key-file={key}",
             "--service-cluster-ip-range=10.202.0.0/16", "--enable-priority-and-fairness=false",
             # Admission would want a namespace's service account, which no controller makes here.
-            "--disable-admission-plugins=ServiceAccount")
+            "--disable-admission-plugins=ServiceAccount", *self.arguments)
         self.wait_ready()
 
     def spawn(self, name, *argv):
