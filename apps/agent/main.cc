@@ -1,6 +1,7 @@
 // gpunode-agent: the device plugin of a node. Called as nvidia-device-plugin it
 // is that program; there is no difference but the name in its texts. Called as
-// gpu-feature-discovery it labels the node instead.
+// gpu-feature-discovery it labels the node instead, and called as
+// config-manager it links the config that the node's label chooses.
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +18,7 @@
 #include "agent/config/selection_settings.h"
 #include "agent/plugin/agent.h"
 #include "agent/plugin/platform.h"
+#include "apps/agent/config_manager.h"
 #include "apps/agent/feature_discovery.h"
 #include "apps/agent/process.h"
 #include "base/core/error.h"
@@ -123,6 +125,9 @@ int main_with(const std::vector<std::string>& arguments,
   }
   if (command_line->program == config::Program::kFeatureDiscovery) {
     return run_feature_discovery(*command_line, signals);
+  }
+  if (command_line->program == config::Program::kConfigManager) {
+    return run_config_manager(*command_line, environment, signals);
   }
   Result<config::Loaded> loaded = load(*command_line);
   if (!loaded) {

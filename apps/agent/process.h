@@ -1,4 +1,4 @@
-// What both programs in this binary need of their process.
+// What the programs in this binary need of their process.
 #pragma once
 
 #include <string>

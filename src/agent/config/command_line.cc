@@ -27,6 +27,7 @@ OptionValue fallback_of(const OptionSpec& spec) {
     case OptionType::kText:
     case OptionType::kDuration:
     case OptionType::kNumber:
+    case OptionType::kInteger:
       value.value = std::string(spec.fallback);
       break;
     case OptionType::kTextList:
@@ -94,6 +95,12 @@ Result<void> read_value(OptionType type, std::string_view written,
       TRY_VOID(check_number(written));
       value.value = std::string(written);
       return {};
+    case OptionType::kInteger:
+      if (auto parsed = text::parse_go_int(written); !parsed) {
+        return std::move(parsed).error();
+      }
+      value.value = std::string(written);
+      return {};
     case OptionType::kText:
       value.value = std::string(written);
       return {};
@@ -130,6 +137,8 @@ TypeWords words_of(OptionType type) {
       return {"", "give a duration like 60s, or infinite"};
     case OptionType::kNumber:
       return {"as float64 value ", "give a number"};
+    case OptionType::kInteger:
+      return {"as int value ", "give a whole number"};
     case OptionType::kText:
     case OptionType::kTextList:
     case OptionType::kIntList:
@@ -152,7 +161,7 @@ Error environment_error(const OptionSpec& spec, std::string_view variable,
 // Those that an empty variable leaves at their default.
 bool is_kept_when_empty(OptionType type) {
   return type == OptionType::kIntList || type == OptionType::kDuration ||
-         type == OptionType::kNumber;
+         type == OptionType::kNumber || type == OptionType::kInteger;
 }
 
 Result<void> read_environment(const OptionSpec& spec,
@@ -175,6 +184,13 @@ Result<void> read_environment(const OptionSpec& spec,
     return {};
   }
   return {};
+}
+
+// Go's flag package has words of its own for a number that is none.
+std::string_view reason_in_flag(OptionType type, const Error& reason) {
+  constexpr std::string_view kTooLarge = "value out of range";
+  if (type != OptionType::kInteger) return reason.message();
+  return reason.message().ends_with(kTooLarge) ? kTooLarge : "parse error";
 }
 
 /// One pass over the arguments, in the manner of Go's flag package.
@@ -287,9 +303,9 @@ Result<void> ArgumentReader::set(std::string_view name,
   }
   TRY(const std::string text, argument_of(name, std::move(written)));
   if (auto read = read_value(spec->type, text, value); !read) {
-    return usage(fmt::format("invalid value {} for flag -{}: {} ({})",
-                             text::go_quote(text), name, read.error().message(),
-                             words_of(spec->type).advice));
+    return usage(fmt::format(
+        "invalid value {} for flag -{}: {} ({})", text::go_quote(text), name,
+        reason_in_flag(spec->type, read.error()), words_of(spec->type).advice));
   }
   return {};
 }

@@ -61,6 +61,8 @@ std::string sample_of(const OptionSpec& spec) {
       return "1h5s";
     case OptionType::kNumber:
       return "2.5";
+    case OptionType::kInteger:
+      return "12";
   }
   return "";
 }
@@ -79,6 +81,8 @@ Value read_sample_of(const OptionSpec& spec) {
       return std::string("1h5s");
     case OptionType::kNumber:
       return std::string("2.5");
+    case OptionType::kInteger:
+      return std::string("12");
   }
   return false;
 }

@@ -230,7 +230,8 @@ Result<void> FileDecoder::set(const OptionSpec& spec, const text::Entry& entry,
       break;
     }
     case OptionType::kText:
-    case OptionType::kNumber: {  // None of these has a field.
+    case OptionType::kNumber:
+    case OptionType::kInteger: {  // None of these has a field.
       TRY(given.value, go_.string(node, path));
       break;
     }

@@ -86,6 +86,13 @@ std::string_view summary_of(Program program) {
            "the options, variables and config files of NVIDIA's GPU feature "
            "discovery.\n";
   }
+  if (program == Program::kConfigManager) {
+    return "Links the configuration that the node's label chooses to where a "
+           "device\n"
+           "plugin reads it, and signals that. Takes the options and variables "
+           "of\n"
+           "NVIDIA's config-manager.\n";
+  }
   return "Offers the NVIDIA GPUs of this node to its kubelet. Takes the "
          "options,\n"
          "variables and config files of NVIDIA's Kubernetes device plugin.\n";
@@ -99,6 +106,15 @@ std::string examples(Program program, const std::string& name) {
         "      {0} --use-node-feature-api=false --oneshot --output-file=\n"
         "  Keep the feature file of Node Feature Discovery's worker:\n"
         "      {0} --use-node-feature-api=false\n",
+        name);
+  }
+  if (program == Program::kConfigManager) {
+    return fmt::format(
+        "\nExamples:\n"
+        "  Follow the label of a node, from outside the cluster:\n"
+        "      {0} --kubeconfig=admin.conf --node-name=gpu-1 \\\n"
+        "          --config-file-srcdir=configs "
+        "--config-file-dst=config.yaml\n",
         name);
   }
   return fmt::format(

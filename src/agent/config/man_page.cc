@@ -49,7 +49,7 @@ void append_option(std::string& out, const OptionSpec& spec) {
   }
 }
 
-/// What the pages of the two programs do not share, in troff.
+/// What the pages of the programs do not share, in troff.
 struct ManText {
   std::string_view name;
   std::string_view description;
@@ -82,13 +82,36 @@ constexpr ManText kDiscoveryText = {
     "Remove the feature file and end. It stays with an infinite "
     "\\-\\-sleep\\-interval.\n"};
 
+constexpr ManText kManagerText = {
+    "link the configuration that a node's label chooses",
+    "Makes a link to one of the files of a mounted ConfigMap, the one that the "
+    "label\n"
+    "of this node names, and signals the process that reads it. It takes the "
+    "options\n"
+    "and environment variables of NVIDIA's config\\-manager.",
+    ".SH SIGNALS\n.TP\nSIGHUP\n"
+    "Choose again: the files may have changed.\n"
+    ".TP\nSIGTERM, SIGINT, SIGQUIT\n"
+    "End. The link stays.\n"};
+
+const ManText& text_of(Program program) {
+  switch (program) {
+    case Program::kFeatureDiscovery:
+      return kDiscoveryText;
+    case Program::kConfigManager:
+      return kManagerText;
+    case Program::kDevicePlugin:
+      break;
+  }
+  return kPluginText;
+}
+
 }  // namespace
 
 std::string man_page(std::string_view program, std::string_view version) {
   const std::string name = program_name(program);
   const Program which = program_called(name);
-  const ManText& text =
-      which == Program::kFeatureDiscovery ? kDiscoveryText : kPluginText;
+  const ManText& text = text_of(which);
   std::string out = fmt::format(
       ".TH {} 8 \"\" \"gpunode {}\" \"System Administration\"\n"
       ".SH NAME\n{} \\- {}\n"

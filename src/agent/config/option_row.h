@@ -57,4 +57,7 @@ constexpr std::array<OptionSpec, N> make_table(const std::array<Row, N>& rows) {
 /// discovery_options.cc
 std::span<const OptionSpec> discovery_option_table();
 
+/// manager_options.cc
+std::span<const OptionSpec> manager_option_table();
+
 }  // namespace gpunode::config

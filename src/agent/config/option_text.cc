@@ -17,6 +17,7 @@ std::string_view argument_of(const OptionSpec& spec) {
     case OptionType::kDuration:
       return "DURATION";
     case OptionType::kNumber:
+    case OptionType::kInteger:
       return "NUMBER";
   }
   return "";

@@ -465,13 +465,21 @@ static_assert(in_order(), "rows must stand in the order of Option");
 }  // namespace
 
 Program program_called(std::string_view name) {
-  return name.substr(name.rfind('/') + 1) == "gpu-feature-discovery"
-             ? Program::kFeatureDiscovery
-             : Program::kDevicePlugin;
+  const std::string_view base = name.substr(name.rfind('/') + 1);
+  if (base == "gpu-feature-discovery") return Program::kFeatureDiscovery;
+  if (base == "config-manager") return Program::kConfigManager;
+  return Program::kDevicePlugin;
 }
 
 std::span<const OptionSpec> option_table(Program program) {
-  if (program == Program::kFeatureDiscovery) return discovery_option_table();
+  switch (program) {
+    case Program::kFeatureDiscovery:
+      return discovery_option_table();
+    case Program::kConfigManager:
+      return manager_option_table();
+    case Program::kDevicePlugin:
+      break;
+  }
   return kTable;
 }
 

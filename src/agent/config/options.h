@@ -1,6 +1,6 @@
-// Every option of the device plugin and of feature discovery: a table each,
-// from which the command line, the environment, the help, the completions, the
-// man page and the documentation's table all come.
+// Every option of the device plugin, feature discovery and config-manager: a
+// table each, from which the command line, the environment, the help, the
+// completions, the man page and the documentation's table all come.
 #pragma once
 
 #include <cstddef>
@@ -72,17 +72,30 @@ enum class Option : std::size_t {
   kNamespace,
   kNodeName,
   kPodName,
+  // Of config-manager alone, in the order of NVIDIA's.
+  kConfigFileDst,
+  kSendSignal,
+  kSignal,
+  kProcessToSignal,
 };
 
 /// The programs that options are of.
-enum class Program { kDevicePlugin, kFeatureDiscovery };
+enum class Program { kDevicePlugin, kFeatureDiscovery, kConfigManager };
 
 /// By the name it was called by; the device plugin for any but
-/// "gpu-feature-discovery".
+/// "gpu-feature-discovery" and "config-manager".
 Program program_called(std::string_view name);
 
 /// What is written after an option. A duration is Go's or "infinite".
-enum class OptionType { kBool, kText, kTextList, kIntList, kDuration, kNumber };
+enum class OptionType {
+  kBool,
+  kText,
+  kTextList,
+  kIntList,
+  kDuration,
+  kNumber,
+  kInteger
+};
 
 /// Headings of the help text, in its order.
 enum class OptionGroup {
@@ -96,7 +109,7 @@ enum class OptionGroup {
 };
 
 /// The value of an option; the alternatives in the order of OptionType, whose
-/// last two are texts that were checked.
+/// last three are texts that were checked.
 using Value = std::variant<bool, std::string, std::vector<std::string>,
                            std::vector<std::int64_t>>;
 
@@ -129,6 +142,6 @@ const OptionSpec* find_option(std::string_view name,
 std::string_view heading_of(OptionGroup group);
 
 inline constexpr std::size_t kOptionCount =
-    static_cast<std::size_t>(Option::kPodName) + 1;
+    static_cast<std::size_t>(Option::kProcessToSignal) + 1;
 
 }  // namespace gpunode::config
