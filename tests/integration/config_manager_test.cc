@@ -149,6 +149,7 @@ TEST_F(ConfigManagerTest, AsThePeerItFallsBackInOrder) {
 
 TEST_F(ConfigManagerTest, AsThePeerItSignalsTheReaderOfAChange) {
   label("a");
+  environment["DEFAULT_CONFIG"] = "a";  // The peer may miss the label at first.
   fs::create_symlink("/bin/sleep", tree_.path(kReader));
   Process reader({tree_.path(kReader), "600"}, {}, tree_.path("reader.log"));
   environment["SEND_SIGNAL"] = "true";
@@ -161,6 +162,7 @@ TEST_F(ConfigManagerTest, AsThePeerItSignalsTheReaderOfAChange) {
 
 TEST_F(ConfigManagerTest, AsThePeerItEndsWithoutAReader) {
   label("a");
+  environment["DEFAULT_CONFIG"] = "a";  // The peer may miss the label at first.
   environment["SEND_SIGNAL"] = "true";
   environment["PROCESS_TO_SIGNAL"] = tree_.path("nobody");
   EXPECT_EQ(run(), 1);

@@ -277,6 +277,19 @@ std::string ApiServerDouble::shown(const Stored& stored) {
   return text::to_json(tree);
 }
 
+namespace {
+
+// Of the collection at `path`, as typed clients such as NVIDIA's want it.
+std::string_view list_type(std::string_view path) {
+  if (path.ends_with("/nodes")) return R"("kind":"NodeList","apiVersion":"v1")";
+  if (path.ends_with("/configmaps")) {
+    return R"("kind":"ConfigMapList","apiVersion":"v1")";
+  }
+  return R"("kind":"List","apiVersion":"v1")";
+}
+
+}  // namespace
+
 ApiServerDouble::Reply ApiServerDouble::read(const Request& request) {
   if (const std::string resources = resources_at(request.path);
       !resources.empty()) {
@@ -302,12 +315,11 @@ ApiServerDouble::Reply ApiServerDouble::read(const Request& request) {
     if (!request.selects(path)) continue;
     items += (items.empty() ? "" : ",") + text::to_json(stored.tree);
   }
-  return {
-      200,
-      fmt::format(
-          R"({{"kind":"List","metadata":{{"resourceVersion":"{}"}},"items":[{}]}})",
-          version_, items),
-      ""};
+  return {200,
+          fmt::format(
+              R"({{{},"metadata":{{"resourceVersion":"{}"}},"items":[{}]}})",
+              list_type(request.path), version_, items),
+          ""};
 }
 
 std::string ApiServerDouble::store(const std::string& path, Node tree) {
