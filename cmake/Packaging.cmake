@@ -9,7 +9,7 @@ install(TARGETS gpunode gpunode-probe gpunode-runtime gpunode-vectoradd RUNTIME)
 install(FILES LICENSE README.md CHANGELOG.md docs/compatibility.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(GPUNODE_PEER_NAMES)
-  foreach(name nvidia-device-plugin gpu-feature-discovery)
+  foreach(name nvidia-device-plugin gpu-feature-discovery config-manager)
     install(CODE "file(CREATE_LINK gpunode-agent
       \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name}\" SYMBOLIC)")
   endforeach()
