@@ -1,8 +1,8 @@
 // Many nodes' agents in one process, as the API server sees them: each with the
 // agent's own ClusterWriter and NodeLabelWatch, and nothing of its GPUs.
 //
-// agent_herd KUBECONFIG FIRST COUNT plays node-FIRST, node-FIRST+1 ... Answers a
-// line "status" on standard input with how many of them are where they should
+// agent_herd KUBECONFIG FIRST COUNT plays node-FIRST, node-FIRST+1 ... Answers
+// a line "status" on standard input with how many of them are where they should
 // be; ends with the input.
 #include <poll.h>
 #include <unistd.h>
