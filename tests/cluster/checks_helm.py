@@ -96,11 +96,15 @@ class Release:
                          "--values", self.simulation(), *more)
 
     def simulation(self):
+        """In a directory that the Pod has anyway, and that a restarting kubelet leaves alone. A second
+        configuration in the map would make it one of a choice, by an API server that no Pod reaches
+        here: nothing plays kube-proxy."""
+        profile = gpu_node.PLUGIN_DIRECTORY / "simulation/profile.json"
+        profile.parent.mkdir(exist_ok=True)
+        profile.write_text(A10G.file.read_text())
         path = self.state / "simulation.json"
-        profile = json.dumps(json.loads(A10G.file.read_text()))
         path.write_text(json.dumps({
-            "config": {"map": {"profile.json": profile}},
-            "extraEnv": [{"name": "GPUNODE_FAKE_NVML", "value": "/available-configs/profile.json"}]}))
+            "extraEnv": [{"name": "GPUNODE_FAKE_NVML", "value": str(profile)}]}))
         return path
 
     def pods(self):
