@@ -7,8 +7,8 @@ import socket
 import threading
 
 AUDIT_POLICY = json.dumps({
-    "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["ResponseStarted",
-    "ResponseComplete"], "rules": [{"level": "Metadata"}]})
+    "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["ResponseStarted"],
+    "rules": [{"level": "Metadata"}]})
 
 
 class AuditLog:
@@ -36,7 +36,7 @@ class AuditLog:
                     entry = json.loads(line)
                 except ValueError:
                     continue  # The last one, half written.
-                if entry["user"]["username"] == user:
+                if entry["user"]["username"] == user and entry["stage"] == "RequestReceived":
                     counts[f'{entry["verb"]} {entry["requestURI"].split("?")[0]}'] += 1
         return counts
 

@@ -65,8 +65,8 @@ class Herd:
 
 
 def load(lines):
-    """Requests and the busiest second, of audit lines."""
-    seconds, kinds = collections.Counter(), collections.Counter()
+    """Requests, those of the busiest second, and what was refused, of audit lines."""
+    seconds, kinds, refused = collections.Counter(), collections.Counter(), collections.Counter()
     for line in lines:
         try:
             entry = json.loads(line)
@@ -74,9 +74,14 @@ def load(lines):
             continue
         if entry["user"]["username"] != "rotated":
             continue
+        if entry["stage"] != "RequestReceived":
+            code = entry.get("responseStatus", {}).get("code", 0)
+            if code >= 400:
+                refused[code] += 1
+            continue
         seconds[entry["requestReceivedTimestamp"][:19]] += 1
         kinds[entry["verb"] + " " + entry.get("objectRef", {}).get("resource", "")] += 1
-    return sum(seconds.values()), max(seconds.values(), default=0), kinds
+    return sum(seconds.values()), max(seconds.values(), default=0), kinds, refused
 
 
 class Story:
@@ -103,11 +108,19 @@ class Story:
     def tell(self, what, seconds, mark):
         with open(self.audit.path, "rb") as log:
             log.seek(mark)
-            total, peak, kinds = load(log)
+            total, peak, kinds, refused = load(log)
         words = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
         nodes = self.options.nodes
-        print(f"| {what} | {seconds:.0f} | {total} | {total / nodes:.1f} | {peak} | {words} |",
+        no = ", ".join(f"{count} by {code}" for code, count in sorted(refused.items())) or "none"
+        print(f"| {what} | {seconds:.0f} | {total} | {total / nodes:.1f} | {peak} | {words} | {no} |",
               flush=True)
+
+    def expect_events(self, wanted):
+        """That so many Events are there: what an agent records is not only sent."""
+        events = self.api.get("/apis/events.k8s.io/v1/namespaces/default/events")["items"]
+        told = {(one["regarding"]["name"], one["note"]) for one in events}
+        if len(told) != wanted:
+            raise Failed(f"{len(told)} Events of nodes' choices, {wanted} were made")
 
     def run(self):
         nodes = self.options.nodes
@@ -122,7 +135,8 @@ class Story:
         kubeconfig = self.server.kubeconfig("herd", {"token": self.server.rotated})
         program = self.options.build_dir / "bench/agent_herd"
         print(f"{nodes} nodes in {self.options.processes} processes\n\n"
-              "| | s | requests | a node | in the busiest second | what |\n|---|---|---|---|---|---|")
+              "| | s | requests | a node | in the busiest second | what | refused |\n"
+              "|---|---|---|---|---|---|---|")
 
         mark = self.audit.mark()
         self.herd = Herd(program, kubeconfig, nodes, self.options.processes)
@@ -139,6 +153,7 @@ class Story:
 
         mark = self.audit.mark()
         time.sleep(60)
+        self.expect_events(2 * nodes)
         self.tell("nothing happens, a minute", 60, mark)
 
         mark = self.audit.mark()
