@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <chrono>
-#include <cstdint>
 #include <cstdio>
 #include <iterator>
 #include <memory>
@@ -16,7 +14,7 @@
 #include "agent/config/command_line.h"
 #include "agent/config/config_source.h"
 #include "agent/config/load.h"
-#include "agent/labels/node_labels.h"
+#include "agent/labels/machine_facts.h"
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/gpu_names.h"
 #include "apps/gpunode/session.h"
@@ -25,7 +23,6 @@
 #include "gpu/procfs/annotation.h"
 #include "gpu/procfs/driver_library.h"
 #include "gpu/procfs/gpu_list.h"
-#include "gpu/procfs/vgpu.h"
 #include "node/facts/probe_report.h"
 
 namespace gpunode::cli {
@@ -103,34 +100,6 @@ std::vector<std::string> missing_gpus(const device::Inventory& inventory,
   return remarks;
 }
 
-// The agent's own reading of these (agent/plugin) cannot be linked statically.
-labels::Machine read_machine(const host::HostRoot& host,
-                             const std::string& machine_type_file,
-                             std::vector<std::string>& remarks) {
-  constexpr std::size_t kMostBytes = 4096;
-  labels::Machine machine;
-  auto type = host.read_file(machine_type_file, kMostBytes);
-  if (type) {
-    machine.type = *std::move(type);
-  } else {
-    remarks.push_back("the machine's type is unknown: " +
-                      type.error().message());
-  }
-  auto vgpus = procfs::list_vgpus(host);
-  if (vgpus) {
-    machine.vgpus = *std::move(vgpus);
-  } else {
-    remarks.push_back("no nvidia.com/vgpu.present: " + vgpus.error().message());
-  }
-  return machine;
-}
-
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 std::string as_json(const labels::LabelSet& labels) {
   std::vector<std::pair<std::string_view, std::string>> members;
   for (const auto& [key, value] : labels) {
@@ -145,12 +114,10 @@ Result<void> show_labels(const Options& options, host::CommandRunner& runner) {
   TRY(device::Inventory inventory, read_inventory(options, host, runner));
   std::vector<std::string> remarks = missing_gpus(inventory, host);
   static_cast<void>(procfs::annotate(inventory, host));
-  labels::Machine machine =
-      read_machine(host, settings.machine_type_file, remarks);
-  if (options.has_timestamp) machine.timestamp = unix_now();
-  const labels::NodeLabels made =
-      labels::make_node_labels(inventory, settings.node, machine);
-  std::ranges::copy(made.remarks, std::back_inserter(remarks));
+  labels::NodeLabels made = labels::label_this_node(
+      inventory, settings.node, settings.machine_type_file,
+      options.has_timestamp ? std::optional(labels::unix_now()) : std::nullopt);
+  std::ranges::move(made.remarks, std::back_inserter(remarks));
   for (const std::string& remark : remarks) {
     fmt::print(stderr, "gpunode: warning: {}\n", remark);
   }

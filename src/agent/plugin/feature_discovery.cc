@@ -15,10 +15,9 @@
 #include <fmt/format.h>
 
 #include "agent/config/config_source.h"
-#include "agent/labels/node_labels.h"
+#include "agent/labels/machine_facts.h"
 #include "agent/plugin/driver_remedy.h"
 #include "agent/plugin/feature_file.h"
-#include "agent/plugin/machine_facts.h"
 #include "agent/plugin/platform.h"
 #include "base/core/log.h"
 
@@ -36,12 +35,6 @@ constexpr seconds kRetry{5};
 constexpr Duration kEver = Duration::max();
 /// Longer sleeps are cut: no sum with the clock may overflow.
 constexpr std::chrono::hours kLongestSleep{24 * 365};
-
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 int poll_milliseconds(Duration wait) {
   if (wait == kEver) return -1;
@@ -72,7 +65,7 @@ void FeatureDiscovery::adopt(config::LoadedDiscovery loaded) {
     log::warning("config", "{}", describe(warning, file));
   }
   settings_ = std::move(loaded.settings);
-  started_at_ = unix_now();
+  started_at_ = labels::unix_now();
   log::set_level(settings_.node.log_level);
 }
 
@@ -167,12 +160,11 @@ Result<void> FeatureDiscovery::label(
                      inventory.error().message());
   }
   const host::HostRoot host_root(node.host_root);
-  MachineFacts facts = read_machine(host_root, settings_.machine_type_file);
-  if (settings_.has_timestamp) facts.machine.timestamp = started_at_;
-  labels::NodeLabels made = labels::make_node_labels(
-      is_driver_up_ ? *inventory : device::Inventory{}, node, facts.machine);
-  std::vector<std::string> remarks = std::move(facts.remarks);
-  remarks.insert(remarks.end(), made.remarks.begin(), made.remarks.end());
+  labels::NodeLabels made = labels::label_this_node(
+      is_driver_up_ ? *inventory : device::Inventory{}, node,
+      settings_.machine_type_file,
+      settings_.has_timestamp ? std::optional(started_at_) : std::nullopt);
+  std::vector<std::string> remarks = std::move(made.remarks);
   if (!is_driver_up_) {
     remarks.push_back(fmt::format("no labels of GPUs: {} {}",
                                   inventory.error().message(),

@@ -1,27 +1,14 @@
 #include "agent/plugin/node_labeller.h"
 
-#include <chrono>
 #include <utility>
 #include <vector>
 
-#include "agent/labels/node_labels.h"
+#include "agent/labels/machine_facts.h"
 #include "agent/plugin/cluster_credentials.h"
 #include "agent/plugin/feature_file.h"
-#include "agent/plugin/machine_facts.h"
 #include "base/core/log.h"
-#include "base/host/host_root.h"
 
 namespace gpunode::plugin {
-namespace {
-
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-}  // namespace
-
 Result<std::unique_ptr<NodeLabeller>> NodeLabeller::start(
     const config::Settings& settings) {
   const config::Labelling& labelling = settings.labelling;
@@ -56,7 +43,7 @@ NodeLabeller::NodeLabeller(std::string file,
                            std::unique_ptr<ClusterWriter> writer)
     : file_(std::move(file)),
       writer_(std::move(writer)),
-      started_at_(unix_now()) {}
+      started_at_(labels::unix_now()) {}
 
 NodeLabeller::~NodeLabeller() {
   if (const auto removed = remove_feature_file(file_); !removed) {
@@ -67,13 +54,10 @@ NodeLabeller::~NodeLabeller() {
 void NodeLabeller::label(const device::Inventory& inventory,
                          const config::Settings& settings) {
   const config::Labelling& labelling = settings.labelling;
-  MachineFacts facts = read_machine(host::HostRoot(settings.host_root),
-                                    labelling.machine_type_file);
-  if (labelling.has_timestamp) facts.machine.timestamp = started_at_;
-  labels::NodeLabels made =
-      labels::make_node_labels(inventory, settings, facts.machine);
-  std::vector<std::string> remarks = std::move(facts.remarks);
-  remarks.insert(remarks.end(), made.remarks.begin(), made.remarks.end());
+  labels::NodeLabels made = labels::label_this_node(
+      inventory, settings, labelling.machine_type_file,
+      labelling.has_timestamp ? std::optional(started_at_) : std::nullopt);
+  std::vector<std::string> remarks = std::move(made.remarks);
   labels_ = made.labels.size();
   problem_.clear();
   if (writer_) {

@@ -1,4 +1,4 @@
-#include "agent/plugin/machine_facts.h"
+#include "agent/labels/machine_facts.h"
 
 #include <sys/stat.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/host/host_tree.h"
 
-namespace gpunode::plugin {
+namespace gpunode::labels {
 namespace {
 
 using testing::ElementsAre;
@@ -58,4 +58,4 @@ TEST(MachineFacts, LeaveVgpusOpenWhereConfigSpaceIsClosed) {
 }
 
 }  // namespace
-}  // namespace gpunode::plugin
+}  // namespace gpunode::labels
