@@ -5,12 +5,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/text/node.h"
+#include "k8s/api/client.h"
+#include "k8s/api/fixed_credentials.h"
 #include "k8s/api/object_meta.h"
 #include "tests/doubles/apiserver/api_server_double.h"
 #include "tests/integration/agent_process.h"
@@ -132,6 +135,41 @@ TEST_F(ConfigSelection, TheLabelChoosesAndItsChangeSwitches) {
   // By the stream that was open: nothing was registered anew.
   EXPECT_EQ(metric("gpunode_registrations_total"), 1);
   EXPECT_EQ(metric("gpunode_list_streams_open"), 1);
+}
+
+// Two that write on one Node under one name would take from it in turn what the
+// other has put there.
+TEST_F(ConfigSelection, LabelsAndWhatCameOfTheChoiceStandTogether) {
+  environment["GPUNODE_LABELS"] = "node";
+  start_with("four");
+  const auto stands = [this](const std::string& config,
+                             const std::string& replicas) {
+    return eventually([&] {
+      const auto meta = kube::read_object_meta(api_.object(kPath));
+      if (!meta || meta->labels.count("nvidia.com/gpu.replicas") == 0 ||
+          meta->annotations.count(kStatus) == 0) {
+        return false;
+      }
+      return meta->labels.at("nvidia.com/gpu.replicas") == replicas &&
+             meta->annotations.at(kStatus).find("\"" + config + "\"") !=
+                 std::string::npos;
+    });
+  };
+  EXPECT_TRUE(stands("four", "4"));
+  kube::FixedCredentials credentials(api_.port());
+  kube::Client somebody(credentials, nullptr);
+  for (const auto& [config, replicas] :
+       {std::pair("whole", "1"), std::pair("four", "4"),
+        std::pair("whole", "1")}) {
+    const auto changed = somebody.merge_patch(
+        kube::nodes(), {"", "gpu-1"},
+        fmt::format(R"({{"metadata":{{"labels":{{)"
+                    R"("nvidia.com/device-plugin.config":"{}"}}}}}})",
+                    config));
+    ASSERT_TRUE(changed) << changed.error().message();
+    EXPECT_TRUE(stands(config, replicas)) << api_.object(kPath);
+  }
+  EXPECT_EQ(metric("gpunode_labels_left_alone"), 0);
 }
 
 TEST_F(ConfigSelection, WhatTheChangeIsNotAboutIsNotTouched) {

@@ -70,9 +70,10 @@ Result<std::unique_ptr<Agent>> Agent::start(Inputs inputs) {
 
 Result<void> Agent::open() {
   TRY(directory_watch_, watch_plugin_directory(plugin_directory_));
+  TRY_VOID(open_writer());
   TRY_VOID(open_configuration());
   TRY_VOID(tell_runtime(settings_));
-  TRY(labeller_, NodeLabeller::start(settings_));
+  labeller_ = NodeLabeller::make(settings_.labelling, writer_.get());
   // The driver opens on its own thread while gRPC starts here.
   start_observer();
   TRY(context_, make_context(settings_));
@@ -187,6 +188,7 @@ bool Agent::run() {
   status_.reset();
   pages_.reset();
   selection_.reset();
+  writer_.reset();
   publisher_.reset();
   server_.reset();
   return observer_->try_stop(kStopPatience);

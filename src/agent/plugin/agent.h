@@ -77,6 +77,7 @@ class Agent {
   void refuse_reload(const Error& why);
   /// Validated first, then adopted.
   Result<void> try_configuration(const std::optional<config::ConfigText>& file);
+  Result<void> open_writer();
   Result<void> open_configuration();
   /// Tries what the node's label chooses, when that has changed.
   void follow_selection();
@@ -123,7 +124,9 @@ class Agent {
   std::optional<Publisher> publisher_;
   std::optional<host::DirectoryWatch> directory_watch_;
   std::optional<http::Server> pages_;
-  std::unique_ptr<NodeLabeller> labeller_;      ///< Null: no labels.
+  // Before the two that it writes for. Null: neither has a word for the API.
+  std::unique_ptr<ClusterWriter> writer_;
+  std::unique_ptr<NodeLabeller> labeller_;      // Null: no labels.
   std::unique_ptr<ConfigSelection> selection_;  // Null: not by label.
   std::optional<StatusSocket> status_;
 

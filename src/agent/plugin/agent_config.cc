@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "agent/plugin/agent.h"
+#include "agent/plugin/cluster_credentials.h"
 #include "base/core/log.h"
 
 namespace gpunode::plugin {
@@ -15,9 +16,31 @@ void report_warnings(const config::Loaded& loaded, const std::string& file) {
 
 }  // namespace
 
+// One for all: what a field manager applies is all that it has on the Node.
+Result<void> Agent::open_writer() {
+  const bool has_labels =
+      settings_.labelling.target == config::LabelTarget::kNode;
+  if (!has_labels && !inputs_.selection) return {};
+  auto credentials =
+      cluster_credentials(settings_.kubeconfig, process_environment());
+  if (!credentials) {
+    return std::move(credentials)
+        .error()
+        .with_context(has_labels ? "--labels=node" : "--config-file-srcdir");
+  }
+  ClusterWriter::Settings writing;
+  writing.node = settings_.node_name;
+  writing.is_overwriting = settings_.labelling.overwrites;
+  writing.client.user_agent = kUserAgent;
+  TRY(writer_,
+      ClusterWriter::start(std::move(writing), *std::move(credentials)));
+  return {};
+}
+
 Result<void> Agent::open_configuration() {
   if (inputs_.selection) {
-    TRY(selection_, ConfigSelection::start(*inputs_.selection, clock_));
+    TRY(selection_,
+        ConfigSelection::start(*inputs_.selection, clock_, *writer_));
     return {};
   }
   report_warnings(inputs_.loaded,

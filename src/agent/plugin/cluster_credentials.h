@@ -20,6 +20,9 @@ Result<std::unique_ptr<kube::Credentials>> cluster_credentials(
     const std::string& path,
     const std::map<std::string, std::string, std::less<>>& environment);
 
+/// How the agent is called in the API server's logs.
+inline constexpr const char* kUserAgent = "gpunode-agent";
+
 /// This process's environment.
 std::map<std::string, std::string, std::less<>> process_environment();
 

@@ -45,35 +45,29 @@ std::string selection_annotation(const SelectionStatus& status) {
 }
 
 Result<std::unique_ptr<ConfigSelection>> ConfigSelection::start(
-    config::SelectionSettings settings, const Clock& clock) {
-  const auto environment = process_environment();
+    config::SelectionSettings settings, const Clock& clock,
+    ClusterWriter& writer) {
   NodeLabelWatch::Settings watched;
   watched.node = settings.node_name;
   watched.label = settings.node_label;
-  ClusterWriter::Settings written;
-  written.node = settings.node_name;
-  // What one manager applies is all it has: the labels are another's.
-  written.manager = "gpunode-agent-config";
-  const std::string kubeconfig = settings.kubeconfig;
+  watched.client.user_agent = kUserAgent;
+  TRY(auto credentials,
+      cluster_credentials(settings.kubeconfig, process_environment()));
   TRY(ConfigInForce in_force,
       ConfigInForce::open(std::move(settings), clock.now()));
-  TRY(auto reading, cluster_credentials(kubeconfig, environment));
-  TRY(auto writing, cluster_credentials(kubeconfig, environment));
   TRY(auto label,
-      NodeLabelWatch::start(std::move(watched), std::move(reading)));
-  TRY(auto writer,
-      ClusterWriter::start(std::move(written), std::move(writing)));
+      NodeLabelWatch::start(std::move(watched), std::move(credentials)));
   return std::unique_ptr<ConfigSelection>(new ConfigSelection(
-      std::move(in_force), clock, std::move(label), std::move(writer)));
+      std::move(in_force), clock, std::move(label), writer));
 }
 
 ConfigSelection::ConfigSelection(ConfigInForce in_force, const Clock& clock,
                                  std::unique_ptr<NodeLabelWatch> label,
-                                 std::unique_ptr<ClusterWriter> writer)
+                                 ClusterWriter& writer)
     : in_force_(std::move(in_force)),
       clock_(clock),
       label_(std::move(label)),
-      writer_(std::move(writer)) {}
+      writer_(writer) {}
 
 void ConfigSelection::take(const LabelSeen& seen) {
   const config::SelectionSettings& settings = in_force_.settings();
@@ -109,8 +103,8 @@ std::optional<ConfigSelection::Candidate> ConfigSelection::next() {
   if (candidate) {
     if (was_refused && in_force_.refusal().empty()) {
       log::info("config", "what was refused is no longer asked for");
-      writer_->set_node_annotation(kConfigAnnotation,
-                                   selection_annotation(status()));
+      writer_.set_node_annotation(kConfigAnnotation,
+                                  selection_annotation(status()));
     }
     return *std::move(candidate);
   }
@@ -147,9 +141,9 @@ void ConfigSelection::tell(bool is_warning, const char* reason,
   text.reason = reason;
   text.action = "ApplyConfig";
   text.note = std::move(note);
-  writer_->record(std::move(text));
-  writer_->set_node_annotation(kConfigAnnotation,
-                               selection_annotation(status()));
+  writer_.record(std::move(text));
+  writer_.set_node_annotation(kConfigAnnotation,
+                              selection_annotation(status()));
 }
 
 SelectionStatus ConfigSelection::status() const {

@@ -41,15 +41,16 @@ inline constexpr const char* kConfigAnnotation =
 std::string selection_annotation(const SelectionStatus& status);
 
 /// One thread: the agent's loop. It waits for nobody: the API server is asked
-/// by a thread of NodeLabelWatch and told by one of ClusterWriter.
+/// by a thread of NodeLabelWatch and told by that of the agent's ClusterWriter.
 class ConfigSelection {
  public:
   using Candidate = ConfigInForce::Candidate;
 
   /// Fails for what only the operator can mend: a directory or a kubeconfig
-  /// that is not there, outside a Pod without one.
+  /// that is not there, outside a Pod without one. `writer` outlives it.
   static Result<std::unique_ptr<ConfigSelection>> start(
-      config::SelectionSettings settings, const Clock& clock);
+      config::SelectionSettings settings, const Clock& clock,
+      ClusterWriter& writer);
 
   int directory_fd() const { return in_force_.directory_fd(); }
   int news_fd() { return label_->news().fd(); }
@@ -73,8 +74,7 @@ class ConfigSelection {
 
  private:
   ConfigSelection(ConfigInForce in_force, const Clock& clock,
-                  std::unique_ptr<NodeLabelWatch> label,
-                  std::unique_ptr<ClusterWriter> writer);
+                  std::unique_ptr<NodeLabelWatch> label, ClusterWriter& writer);
   void take(const LabelSeen& seen);
   void take(const LabelTrouble& trouble);
   void tell(bool is_warning, const char* reason, std::string note);
@@ -82,7 +82,7 @@ class ConfigSelection {
   ConfigInForce in_force_;
   const Clock& clock_;
   std::unique_ptr<NodeLabelWatch> label_;
-  std::unique_ptr<ClusterWriter> writer_;
+  ClusterWriter& writer_;
   std::string api_problem_ = "the API server has not answered yet";
   std::uint64_t applied_ = 0;
   std::uint64_t refused_ = 0;

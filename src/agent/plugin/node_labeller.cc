@@ -4,45 +4,29 @@
 #include <vector>
 
 #include "agent/labels/machine_facts.h"
-#include "agent/plugin/cluster_credentials.h"
 #include "agent/plugin/feature_file.h"
 #include "base/core/log.h"
 
 namespace gpunode::plugin {
-Result<std::unique_ptr<NodeLabeller>> NodeLabeller::start(
-    const config::Settings& settings) {
-  const config::Labelling& labelling = settings.labelling;
-  std::unique_ptr<ClusterWriter> writer;
-  std::string file;
+std::unique_ptr<NodeLabeller> NodeLabeller::make(
+    const config::Labelling& labelling, ClusterWriter* writer) {
+  std::unique_ptr<NodeLabeller> made;
   switch (labelling.target) {
     case config::LabelTarget::kOff:
-      return std::unique_ptr<NodeLabeller>();
+      break;
     case config::LabelTarget::kFile:
-      file = labelling.output_file;
+      made.reset(new NodeLabeller(labelling.output_file, nullptr));
       break;
-    case config::LabelTarget::kNode: {
-      auto credentials =
-          cluster_credentials(settings.kubeconfig, process_environment());
-      if (!credentials) {
-        return std::move(credentials).error().with_context("--labels=node");
-      }
-      ClusterWriter::Settings writing;
-      writing.node = settings.node_name;
-      writing.is_overwriting = labelling.overwrites;
-      writing.client.user_agent = "gpunode-agent";
-      TRY(writer,
-          ClusterWriter::start(std::move(writing), *std::move(credentials)));
+    case config::LabelTarget::kNode:
+      made.reset(new NodeLabeller("", writer));
       break;
-    }
   }
-  return std::unique_ptr<NodeLabeller>(
-      new NodeLabeller(std::move(file), std::move(writer)));
+  return made;
 }
 
-NodeLabeller::NodeLabeller(std::string file,
-                           std::unique_ptr<ClusterWriter> writer)
+NodeLabeller::NodeLabeller(std::string file, ClusterWriter* writer)
     : file_(std::move(file)),
-      writer_(std::move(writer)),
+      writer_(writer),
       started_at_(labels::unix_now()) {}
 
 NodeLabeller::~NodeLabeller() {
@@ -60,7 +44,7 @@ void NodeLabeller::label(const device::Inventory& inventory,
   std::vector<std::string> remarks = std::move(made.remarks);
   labels_ = made.labels.size();
   problem_.clear();
-  if (writer_) {
+  if (writer_ != nullptr) {
     writer_->set_node_labels(std::move(made.labels));
   } else if (const auto written = write_feature_file(
                  file_, labels::to_feature_file(made.labels));
@@ -76,7 +60,7 @@ void NodeLabeller::label(const device::Inventory& inventory,
 
 LabelStatus NodeLabeller::status() const {
   LabelStatus status{labels_, problem_, std::nullopt};
-  if (writer_) {
+  if (writer_ != nullptr) {
     status.cluster = writer_->status();
     if (status.problem.empty()) status.problem = status.cluster->problem;
   }

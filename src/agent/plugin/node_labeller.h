@@ -22,15 +22,16 @@ struct LabelStatus {
 };
 
 /// Decides labels from the Inventory that the agent has anyway, and puts them
-/// into the feature file or, by a ClusterWriter, on the Node. One thread, which
-/// does not wait for the API server. The labels of before stay until the driver
-/// has answered, and while it is lost: the GPUs of a node are the same then.
+/// into the feature file or, by the agent's ClusterWriter, on the Node. One
+/// thread, which does not wait for the API server. The labels of before stay
+/// until the driver has answered, and while it is lost: the GPUs of a node are
+/// the same then.
 class NodeLabeller {
  public:
-  /// Null if no labels are wanted. Fails without a way to the API server that
-  /// is needed.
-  static Result<std::unique_ptr<NodeLabeller>> start(
-      const config::Settings& settings);
+  /// Null if no labels are wanted. `writer` outlives it and is not null where
+  /// they go to the Node.
+  static std::unique_ptr<NodeLabeller> make(const config::Labelling& labelling,
+                                            ClusterWriter* writer);
 
   /// Removes the feature file, as NVIDIA's program does. Labels on the Node
   /// stay: an agent that is replaced must not take them away.
@@ -45,11 +46,11 @@ class NodeLabeller {
   LabelStatus status() const;
 
  private:
-  NodeLabeller(std::string file, std::unique_ptr<ClusterWriter> writer);
+  NodeLabeller(std::string file, ClusterWriter* writer);
 
-  const std::string file_;                       ///< Empty: the Node.
-  const std::unique_ptr<ClusterWriter> writer_;  ///< Null: the file.
-  const std::int64_t started_at_;                ///< Unix seconds.
+  const std::string file_;         ///< Empty: the Node.
+  ClusterWriter* const writer_;    ///< Null: the file.
+  const std::int64_t started_at_;  ///< Unix seconds.
   std::size_t labels_ = 0;
   std::string problem_;
   std::set<std::string> told_;
