@@ -302,6 +302,16 @@ class Labels(ChartTest):
             pod = daemon_set(found)["spec"]["template"]["spec"]
             self.assertTrue(pod["automountServiceAccountToken"])
 
+    def test_where_they_go_is_said_last_by_labels(self):
+        for helm in self.each_helm():
+            values = {"labels": "node", "gfd": {"enabled": True,
+                                                "securityContext": {"privileged": True}}}
+            table = facts(helm.template(CHART, values))
+            self.assertEqual(table["env GPUNODE_LABELS"], "node")
+            self.assertEqual(table["containers of a node"], ["gpunode-agent"])
+            self.refused(helm, {"labels": "node", "devicePlugin": {"enabled": False}},
+                         "no agent runs", "gfd.enabled=true")
+
     def test_are_written_by_a_second_container_where_they_alone_may_do_something(self):
         values = {"gfd": {"enabled": True, "noTimestamp": True, "sleepInterval": "5m",
                           "securityContext": {"privileged": True}},

@@ -16,8 +16,8 @@
 {{/* Where the agent puts labels: "file", "node" or nothing. A container of its own for them is for a
 node without the plugin, and for what they alone may do. */}}
 {{- define "gpunode.labelsTarget" -}}
-{{- if and .Values.devicePlugin.enabled (not .Values.gfd.securityContext) }}
-{{- .Values.labels | default (ternary "file" "" .Values.gfd.enabled) }}
+{{- if .Values.devicePlugin.enabled }}
+{{- .Values.labels | default (ternary "file" "" (and .Values.gfd.enabled (not .Values.gfd.securityContext))) }}
 {{- end }}
 {{- end }}
 
