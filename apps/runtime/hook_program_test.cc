@@ -24,6 +24,7 @@
 namespace gpunode::runtime {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -238,39 +239,25 @@ TEST_F(HookProgram, KeepsLibrariesFromMakingDeviceNodes) {
   });
 }
 
-TEST_F(HookProgram, LeavesACacheThatTheContainerMountsAlone) {
-  fixture_.install_driver();
-  fixture_.file("etc/ld.so.cache", "");
-  fixture_.file("opt/own.cache", "own");
-  IN_OWN_MOUNTS([&] {
-    ASSERT_EQ(::mount(fixture_.root("opt/own.cache").c_str(),
-                      fixture_.root("etc/ld.so.cache").c_str(), nullptr,
-                      MS_BIND, nullptr),
-              0);
-    const auto done =
-        fixture_.run({"update-ldcache", "--folder", "/opt/driver"});
-    EXPECT_EQ(done.status, 0) << done.err;
-    EXPECT_THAT(done.err, HasSubstr("mounts a file of its own"));
-  });
-  EXPECT_EQ(content(fixture_.root("opt/own.cache")), "own");
-}
-
-TEST_F(HookProgram, LeavesAPathOfMuslThatTheContainerMountsAlone) {
+// By which each C library finds the driver's: a ConfigMap may be mounted there.
+TEST_F(HookProgram, LeavesAFileThatTheContainerMountsAlone) {
   fixture_.install_driver();
   fixture_.file("lib/ld-musl-x86_64.so.1", "");
-  fixture_.file("etc/ld-musl-x86_64.path", "");
-  fixture_.file("opt/own.path", "/own\n");
-  IN_OWN_MOUNTS([&] {
-    ASSERT_EQ(::mount(fixture_.root("opt/own.path").c_str(),
-                      fixture_.root("etc/ld-musl-x86_64.path").c_str(), nullptr,
-                      MS_BIND, nullptr),
-              0);
-    const auto done =
-        fixture_.run({"update-ldcache", "--folder", "/opt/driver"});
-    EXPECT_EQ(done.status, 0) << done.err;
-    EXPECT_THAT(done.err, HasSubstr("mounts a file of its own"));
-  });
-  EXPECT_EQ(content(fixture_.root("opt/own.path")), "/own\n");
+  for (const char* name : {"etc/ld.so.cache", "etc/ld-musl-x86_64.path"}) {
+    fixture_.file(name, "");
+    fixture_.file("opt/own", "/own\n");
+    IN_OWN_MOUNTS([&] {
+      ASSERT_EQ(::mount(fixture_.root("opt/own").c_str(),
+                        fixture_.root(name).c_str(), nullptr, MS_BIND, nullptr),
+                0);
+      const auto done =
+          fixture_.run({"update-ldcache", "--folder", "/opt/driver"});
+      EXPECT_EQ(done.status, 0) << done.err;
+      EXPECT_THAT(done.err, AllOf(HasSubstr(name),
+                                  HasSubstr("mounts a file of its own")));
+    });
+    EXPECT_EQ(content(fixture_.root("opt/own")), "/own\n");
+  }
 }
 
 TEST_F(HookProgram, RefusesAProcThatIsALink) {

@@ -1,6 +1,11 @@
 #include "container/oci/ungranted_log.h"
 
+#include <sys/stat.h>
+
+#include <atomic>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -34,6 +39,31 @@ TEST(UngrantedLog, GrowsByLinesAndIsBounded) {
   EXPECT_LE(old->size(), kUngrantedLimitBytes + line.size());
   const auto names = tree.root().list_directory("run");
   EXPECT_EQ(names->size(), 2U);
+}
+
+// Whoever sees it full sets it aside; what another has begun anew meanwhile is
+// not to take the full one's place.
+TEST(UngrantedLog, SetAsideBySeveralAtOnceKeepsTheFullOne) {
+  const host::HostTree tree;
+  const std::string directory = tree.path("run");
+  const std::string line(kUngrantedLimitBytes / 3, 'x');
+  std::atomic<int> too_small = 0;
+  std::vector<std::thread> shims;
+  for (int i = 0; i < 4; ++i) {
+    shims.emplace_back([&] {
+      for (int k = 0; k < 300; ++k) {
+        if (!append_ungranted(directory, line)) ++too_small;
+        struct stat status {};
+        const std::string old = directory + "/ungranted.ndjson.1";
+        if (::stat(old.c_str(), &status) == 0 &&
+            static_cast<std::size_t>(status.st_size) <= kUngrantedLimitBytes) {
+          ++too_small;
+        }
+      }
+    });
+  }
+  for (std::thread& shim : shims) shim.join();
+  EXPECT_EQ(too_small, 0);
 }
 
 TEST(UngrantedLog, ALinkIsNotFollowed) {
