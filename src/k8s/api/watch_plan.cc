@@ -33,10 +33,6 @@ void WatchPlan::ended(std::chrono::milliseconds lifetime, double chance) {
   failures_ = 0;
 }
 
-void WatchPlan::gone(double chance) {
-  lost(chance);
-}
-
 void WatchPlan::lost(double chance) {
   forget();
   failed(std::nullopt, chance);

@@ -50,10 +50,9 @@ class WatchPlan {
   /// again.
   void ended(std::chrono::milliseconds lifetime, double chance);
 
-  /// 410: list anew, the first time nearly at once.
-  void gone(double chance);
-
-  /// What came cannot be understood from here on: list anew, after a wait.
+  /// Where we were is of no use any more, as the server has forgotten it (410)
+  /// or what came cannot be understood: list anew, the first time nearly at
+  /// once.
   void lost(double chance);
 
   /// Anything else. Every fourth time in a row it lists anew: a server that

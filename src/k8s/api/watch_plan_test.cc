@@ -26,7 +26,7 @@ TEST(WatchPlan, ListsThenWatchesFromThere) {
 TEST(WatchPlan, AForgottenVersionIsListedAnewAndConsistently) {
   WatchPlan plan;
   plan.listed("10", 0);
-  plan.gone(1);
+  plan.lost(1);
   EXPECT_EQ(plan.next(), Step::kPause);
   EXPECT_EQ(plan.delay(), seconds(2));
   plan.paused();
@@ -43,16 +43,6 @@ TEST(WatchPlan, AFailedWatchGoesOnWhereItWas) {
   plan.paused();
   EXPECT_EQ(plan.next(), Step::kWatch);
   EXPECT_EQ(plan.version(), "11");
-}
-
-TEST(WatchPlan, WhatIsNotUnderstoodIsListedAnew) {
-  WatchPlan plan;
-  plan.listed("10", 0);
-  plan.lost(1);
-  EXPECT_EQ(plan.next(), Step::kPause);
-  plan.paused();
-  EXPECT_EQ(plan.next(), Step::kList);
-  EXPECT_EQ(plan.version(), "");
 }
 
 // A server whose etcd was restored does not know our version as one of the
@@ -130,7 +120,7 @@ TEST(WatchPlan, NeverSpins) {
           plan.ended(milliseconds(1), 0);
           break;
         case 2:
-          plan.gone(0);
+          plan.lost(0);
           RC_ASSERT(plan.next() == Step::kPause);
           break;
         default:

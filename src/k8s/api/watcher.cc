@@ -5,6 +5,7 @@
 namespace gpunode::kube {
 namespace {
 
+constexpr int kBadRequest = 400;
 constexpr int kGone = 410;
 
 // As client-go: watches end at different times on different nodes.
@@ -168,10 +169,9 @@ void Watcher::watch(const ResourceType& type, const Selection& selection,
 
 void Watcher::refused(const Answer& answer, const std::string& attempted,
                       WatchHandler& handler) {
-  if (answer.status == kGone) {
-    plan_.gone(chance_());
-  } else if (answer.status == 400) {
-    plan_.lost(chance_());  // The version, as all else is as it ever was.
+  // Of a bad request the version is what is bad: all else is as it ever was.
+  if (answer.status == kGone || answer.status == kBadRequest) {
+    plan_.lost(chance_());
   } else {
     plan_.failed(answer.retry_after, chance_());
   }
