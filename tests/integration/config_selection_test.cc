@@ -1,5 +1,6 @@
 // The configuration by the node's label: the real agent, an API server's double
 // and a directory as the kubelet mounts a ConfigMap.
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -108,6 +109,30 @@ class ConfigSelection : public AgentTest {
       return made >= count;
     });
   }
+  /// As kubectl does it: who owns what else is on the Node stays as it is.
+  void relabel(const std::string& value) const {
+    kube::FixedCredentials credentials(api_.port());
+    kube::Client somebody(credentials, nullptr);
+    const auto changed = somebody.merge_patch(
+        kube::nodes(), {"", "gpu-1"},
+        fmt::format(R"({{"metadata":{{"labels":{{)"
+                    R"("nvidia.com/device-plugin.config":"{}"}}}}}})",
+                    value));
+    EXPECT_TRUE(changed) << changed.error().message();
+  }
+  /// Labels of so many replicas and word of this config, or soon.
+  bool stands(const std::string& config, const std::string& replicas) const {
+    return eventually([&] {
+      const auto meta = kube::read_object_meta(api_.object(kPath));
+      if (!meta || meta->labels.count("nvidia.com/gpu.replicas") == 0 ||
+          meta->annotations.count(kStatus) == 0) {
+        return false;
+      }
+      return meta->labels.at("nvidia.com/gpu.replicas") == replicas &&
+             meta->annotations.at(kStatus).find("\"" + config + "\"") !=
+                 std::string::npos;
+    });
+  }
   void start_with(const std::string& value) {
     label(value);
     start_kubelet();
@@ -142,34 +167,26 @@ TEST_F(ConfigSelection, TheLabelChoosesAndItsChangeSwitches) {
 TEST_F(ConfigSelection, LabelsAndWhatCameOfTheChoiceStandTogether) {
   environment["GPUNODE_LABELS"] = "node";
   start_with("four");
-  const auto stands = [this](const std::string& config,
-                             const std::string& replicas) {
-    return eventually([&] {
-      const auto meta = kube::read_object_meta(api_.object(kPath));
-      if (!meta || meta->labels.count("nvidia.com/gpu.replicas") == 0 ||
-          meta->annotations.count(kStatus) == 0) {
-        return false;
-      }
-      return meta->labels.at("nvidia.com/gpu.replicas") == replicas &&
-             meta->annotations.at(kStatus).find("\"" + config + "\"") !=
-                 std::string::npos;
-    });
-  };
   EXPECT_TRUE(stands("four", "4"));
-  kube::FixedCredentials credentials(api_.port());
-  kube::Client somebody(credentials, nullptr);
   for (const auto& [config, replicas] :
        {std::pair("whole", "1"), std::pair("four", "4"),
         std::pair("whole", "1")}) {
-    const auto changed = somebody.merge_patch(
-        kube::nodes(), {"", "gpu-1"},
-        fmt::format(R"({{"metadata":{{"labels":{{)"
-                    R"("nvidia.com/device-plugin.config":"{}"}}}}}})",
-                    config));
-    ASSERT_TRUE(changed) << changed.error().message();
+    relabel(config);
     EXPECT_TRUE(stands(config, replicas)) << api_.object(kPath);
   }
   EXPECT_EQ(metric("gpunode_labels_left_alone"), 0);
+}
+
+TEST_F(ConfigSelection, LabelsOfAnotherChoiceDoNotWaitForTheDriver) {
+  environment["GPUNODE_LABELS"] = "node";
+  start_with("four");
+  EXPECT_TRUE(stands("four", "4"));
+  FakeNvmlControl::Fault hang;
+  hang.function = "nvmlDeviceGetCount_v2";
+  hang.delay = std::chrono::hours(1);
+  ASSERT_TRUE(driver().add(hang));
+  relabel("whole");
+  EXPECT_TRUE(stands("whole", "1")) << api_.object(kPath);
 }
 
 TEST_F(ConfigSelection, WhatTheChangeIsNotAboutIsNotTouched) {

@@ -307,9 +307,15 @@ void Agent::on(const DriverUp& up) {
   rebuild();
   mark_missing(up);
   publish();
+  label();
+}
+
+void Agent::label() {
   // Labels speak of sharing: not before it is decided.
   const bool is_decided = !selection_ || selection_->in_force();
-  if (labeller_ && is_decided) labeller_->label(*inventory_, settings_);
+  if (labeller_ && inventory_ && is_decided) {
+    labeller_->label(*inventory_, settings_);
+  }
 }
 
 void Agent::mark_missing(const DriverUp& up) {

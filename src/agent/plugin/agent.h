@@ -91,6 +91,8 @@ class Agent {
   const std::string* suspicion(const device::DeviceId& id) const;
   /// From resources, health and gates to what the kubelet sees.
   void publish();
+  /// From inventory and settings to labels, once both are known.
+  void label();
   void add_empty_offers(std::vector<Offer>& offers) const;
   /// Why nothing of a resource may be handed out, if so.
   std::optional<std::string> blocked(const resource::Resource& resource) const;

@@ -64,8 +64,9 @@ void Agent::reload() {
     file = *std::move(read);
   }
   if (const auto tried = try_configuration(file); !tried) {
-    refuse_reload(tried.error());
+    return refuse_reload(tried.error());
   }
+  label();
 }
 
 void Agent::refuse_reload(const Error& why) {
@@ -99,6 +100,9 @@ void Agent::follow_selection() {
   }
   selection_->applied(*std::move(candidate));
   publish();
+  // By the GPUs that are known: the driver, asked again by now, may be in a
+  // wait.
+  label();
 }
 
 void Agent::adopt(config::Loaded loaded,
