@@ -1,4 +1,4 @@
-// How the tables of options are written down. Internal to the room.
+// How the options are written down. Internal to the room.
 #pragma once
 
 #include <array>
@@ -11,53 +11,56 @@
 
 namespace gpunode::config {
 
-/// A few words held in the row itself.
-class Words {
+/// Up to N of T, held in the row itself.
+template <typename T, std::size_t N>
+class Few {
  public:
-  constexpr Words(std::initializer_list<std::string_view> words) {
-    for (const std::string_view word : words) words_[count_++] = word;
+  constexpr Few(std::initializer_list<T> these) {
+    for (const T& one : these) held_[count_++] = one;
   }
-  constexpr std::span<const std::string_view> span() const {
-    return {words_.data(), count_};
-  }
+  constexpr std::span<const T> span() const { return {held_.data(), count_}; }
 
  private:
-  std::array<std::string_view, 4> words_{};
+  std::array<T, N> held_{};
   std::size_t count_ = 0;
 };
 
-/// An OptionSpec with what it points to.
+using Words = Few<std::string_view, 4>;
+
+/// A set of programs.
+using Programs = unsigned;
+
+constexpr Programs set_of(Program program) {
+  return 1U << static_cast<unsigned>(program);
+}
+
+inline constexpr Programs kPlugin = set_of(Program::kDevicePlugin);
+inline constexpr Programs kDiscovery = set_of(Program::kFeatureDiscovery);
+inline constexpr Programs kManager = set_of(Program::kConfigManager);
+inline constexpr Programs kEvery = kPlugin | kDiscovery | kManager;
+
+/// Whether NVIDIA's program of that name has the option too.
+enum class Origin { kNvidia, kOurs };
+
+/// What an option is in some of the programs.
+struct Use {
+  Programs programs = 0;
+  OptionGroup group{};
+  Words environment{};
+  std::string_view help;
+  Origin origin = Origin::kNvidia;
+};
+
+/// What an option is in every program that has it. Where one program takes
+/// other names or values, or has no field in a file, it has a row of its own.
 struct Row {
   Option option;
   Words names;
-  Words environment;
   OptionType type;
   std::string_view fallback;
   std::string_view field;
   Words values;
-  OptionGroup group;
-  std::string_view help;
-  bool ours = false;
+  Few<Use, 3> uses;
 };
-
-/// The table that points into `rows`, which are static.
-template <std::size_t N>
-constexpr std::array<OptionSpec, N> make_table(const std::array<Row, N>& rows) {
-  std::array<OptionSpec, N> table{};
-  for (std::size_t i = 0; i < N; ++i) {
-    const Row& row = rows[i];
-    table[i] = {row.option,        row.names.span(), row.environment.span(),
-                row.type,          row.fallback,     row.field,
-                row.values.span(), row.group,        row.help,
-                row.ours};
-  }
-  return table;
-}
-
-/// discovery_options.cc
-std::span<const OptionSpec> discovery_option_table();
-
-/// manager_options.cc
-std::span<const OptionSpec> manager_option_table();
 
 }  // namespace gpunode::config

@@ -1,466 +1,117 @@
-// Every option of the device plugin (options.h). To add one: a line in Option,
-// a row here at the same place, its use in load.cc.
+// Every option of the programs (options.h). To add one: a line in Option, a row
+// in the header of its subject, its place in the order of the programs that
+// have it, its use in load.cc.
 #include "agent/config/options.h"
 
 #include <algorithm>
 #include <array>
 
-#include "agent/config/config_choice.h"
+#include "agent/config/configuration_options.h"
+#include "agent/config/device_options.h"
+#include "agent/config/labelling_options.h"
 #include "agent/config/option_row.h"
+#include "agent/config/service_options.h"
 
 namespace gpunode::config {
 namespace {
 
-using enum OptionGroup;
-using enum OptionType;
+constexpr std::array<std::span<const Row>, 4> kSubjects = {
+    rows::kDeviceOptions, rows::kConfigurationOptions, rows::kLabellingOptions,
+    rows::kServiceOptions};
 
-constexpr std::size_t kRowCount = 44;
+// NVIDIA's in the order in which its program declares them; then ours. The
+// device plugin's is that of Option.
+constexpr std::array kDiscoveryOrder = {
+    Option::kMigStrategy,       Option::kFailOnInitError,
+    Option::kOneshot,           Option::kNoTimestamp,
+    Option::kSleepInterval,     Option::kOutputFile,
+    Option::kMachineTypeFile,   Option::kConfigFile,
+    Option::kUseNodeFeatureApi, Option::kDeviceDiscoveryStrategy,
+    Option::kDriverRootCtrPath, Option::kKubeconfig,
+    Option::kKubeApiQps,        Option::kKubeApiBurst,
+    Option::kNamespace,         Option::kNodeName,
+    Option::kPodName,           Option::kStrict,
+    Option::kLogLevel,          Option::kNvmlLibrary,
+    Option::kHostRoot,
+};
+constexpr std::array kManagerOrder = {
+    Option::kOneshot,       Option::kKubeconfig,         Option::kNodeName,
+    Option::kNodeLabel,     Option::kConfigFileSrcdir,   Option::kConfigFileDst,
+    Option::kDefaultConfig, Option::kFallbackStrategies, Option::kSendSignal,
+    Option::kSignal,        Option::kProcessToSignal,    Option::kLogLevel,
+};
 
-constexpr std::array<Row, kRowCount> kRows = {{
-    {Option::kMigStrategy,
-     {"mig-strategy"},
-     {"MIG_STRATEGY"},
-     kText,
-     "none",
-     "flags.migStrategy",
-     {"none", "single", "mixed"},
-     kDevices,
-     "How MIG devices are offered: not at all, as nvidia.com/gpu, or one "
-     "resource a profile"},
-    {Option::kFailOnInitError,
-     {"fail-on-init-error"},
-     {"FAIL_ON_INIT_ERROR"},
-     kBool,
-     "true",
-     "flags.failOnInitError",
-     {},
-     kService,
-     "Accepted, without effect: a driver that cannot be initialised is waited "
-     "for, with no devices offered; the peer exits if true"},
-    {Option::kDriverRoot,
-     {"driver-root", "nvidia-driver-root"},
-     {"NVIDIA_DRIVER_ROOT"},
-     kText,
-     "/",
-     "flags.nvidiaDriverRoot",
-     {},
-     kPaths,
-     "Root of the driver installation on the host, / or /run/nvidia/driver"},
-    {Option::kDevRoot,
-     {"dev-root", "nvidia-dev-root"},
-     {"NVIDIA_DEV_ROOT"},
-     kText,
-     "",
-     "flags.nvidiaDevRoot",
-     {},
-     kPaths,
-     "Prefix of the device nodes on the host; empty: the driver root"},
-    {Option::kPassDeviceSpecs,
-     {"pass-device-specs"},
-     {"PASS_DEVICE_SPECS"},
-     kBool,
-     "false",
-     "flags.plugin.passDeviceSpecs",
-     {},
-     kContainers,
-     "Also hand the device nodes to the kubelet, for clusters with a static "
-     "CPU manager"},
-    {Option::kDeviceListStrategy,
-     {"device-list-strategy"},
-     {"DEVICE_LIST_STRATEGY"},
-     kTextList,
-     "envvar",
-     "flags.plugin.deviceListStrategy",
-     {"envvar", "volume-mounts", "cdi-annotations", "cdi-cri"},
-     kContainers,
-     "How a container learns its devices; several may be given"},
-    {Option::kDeviceIdStrategy,
-     {"device-id-strategy"},
-     {"DEVICE_ID_STRATEGY"},
-     kText,
-     "uuid",
-     "flags.plugin.deviceIDStrategy",
-     {"uuid", "index"},
-     kContainers,
-     "What names a device to the container runtime"},
-    {Option::kGdrcopyEnabled,
-     {"gdrcopy-enabled"},
-     {"GDRCOPY_ENABLED"},
-     kBool,
-     "false",
-     "flags.gdrcopyEnabled",
-     {},
-     kContainers,
-     "Start containers with NVIDIA_GDRCOPY=enabled"},
-    {Option::kGdsEnabled,
-     {"gds-enabled"},
-     {"GDS_ENABLED"},
-     kBool,
-     "false",
-     "flags.gdsEnabled",
-     {},
-     kContainers,
-     "Start containers with NVIDIA_GDS=enabled"},
-    {Option::kMofedEnabled,
-     {"mofed-enabled"},
-     {"MOFED_ENABLED"},
-     kBool,
-     "false",
-     "flags.mofedEnabled",
-     {},
-     kContainers,
-     "Start containers with NVIDIA_MOFED=enabled"},
-    {Option::kKubeletSocket,
-     {"kubelet-socket"},
-     {"KUBELET_SOCKET"},
-     kText,
-     "/var/lib/kubelet/device-plugins/kubelet.sock",
-     "",
-     {},
-     kService,
-     "Registration socket of the kubelet; empty: do not register"},
-    {Option::kConfigFile,
-     {"config-file"},
-     {"CONFIG_FILE"},
-     kText,
-     "",
-     "",
-     {},
-     kConfiguration,
-     "Configuration file, version v1, YAML or JSON"},
-    {Option::kCdiAnnotationPrefix,
-     {"cdi-annotation-prefix"},
-     {"CDI_ANNOTATION_PREFIX"},
-     kText,
-     "cdi.k8s.io/",
-     "flags.plugin.cdiAnnotationPrefix",
-     {},
-     kContainers,
-     "Prefix of the annotation keys of cdi-annotations"},
-    {Option::kNvidiaCdiHookPath,
-     {"nvidia-cdi-hook-path", "nvidia-ctk-path"},
-     {"NVIDIA_CDI_HOOK_PATH", "NVIDIA_CTK_PATH"},
-     kText,
-     "/usr/bin/nvidia-ctk",
-     "flags.plugin.nvidiaCTKPath",
-     {},
-     kPaths,
-     "Hook program that generated CDI specifications name"},
-    {Option::kDriverRootCtrPath,
-     {"driver-root-ctr-path", "container-driver-root"},
-     {"DRIVER_ROOT_CTR_PATH", "CONTAINER_DRIVER_ROOT"},
-     kText,
-     "/driver-root",
-     "flags.plugin.containerDriverRoot",
-     {},
-     kPaths,
-     "Where the driver root is mounted in this container"},
-    {Option::kMpsRoot,
-     {"mps-root"},
-     {"MPS_ROOT"},
-     kText,
-     "",
-     "flags.mpsRoot",
-     {},
-     kPaths,
-     "Directory of MPS files on the host; needed for sharing.mps"},
-    {Option::kDeviceDiscoveryStrategy,
-     {"device-discovery-strategy"},
-     {"DEVICE_DISCOVERY_STRATEGY"},
-     kText,
-     "auto",
-     "flags.deviceDiscoveryStrategy",
-     {"auto", "nvml", "tegra"},
-     kDevices,
-     "How devices are found"},
-    {Option::kImexChannelIds,
-     {"imex-channel-ids"},
-     {"IMEX_CHANNEL_IDS"},
-     kIntList,
-     "",
-     "imex.channelIDs",
-     {},
-     kContainers,
-     "IMEX channels given to every container: nothing, or 0"},
-    {Option::kImexRequired,
-     {"imex-required"},
-     {"IMEX_REQUIRED"},
-     kBool,
-     "false",
-     "imex.required",
-     {},
-     kContainers,
-     "Fail when a requested IMEX channel does not exist"},
-    {Option::kCdiFeatureFlags,
-     {"cdi-feature-flags"},
-     {"CDI_FEATURE_FLAGS"},
-     kTextList,
-     "",
-     "",
-     {},
-     kContainers,
-     "Features of generated CDI specifications"},
-    {Option::kCdiDisableHooks,
-     {"cdi-disable-hooks"},
-     {"CDI_DISABLE_HOOKS"},
-     kTextList,
-     "",
-     "",
-     {},
-     kContainers,
-     "Hooks left out of generated CDI specifications; all: every one"},
-    {Option::kSharedDevicesAllocationPolicy,
-     {"shared-devices-allocation-policy"},
-     {"SHARED_DEVICES_ALLOCATION_POLICY"},
-     kText,
-     "distributed",
-     "flags.plugin.sharedDevicesAllocationPolicy",
-     {"distributed", "packed"},
-     kDevices,
-     "Whether replicas are preferred from many GPUs or from few"},
-    {Option::kStrict,
-     {"strict"},
-     {"GPUNODE_STRICT"},
-     kBool,
-     "false",
-     "",
-     {},
-     kConfiguration,
-     "Refuse a configuration that would only give warnings",
-     true},
-    {Option::kEnableCustomSharing,
-     {"enable-custom-sharing"},
-     {"GPUNODE_ENABLE_CUSTOM_SHARING"},
-     kBool,
-     "false",
-     "",
-     {},
-     kConfiguration,
-     "Honour 'rename' and 'devices' of sharing entries, which NVIDIA's plugin "
-     "parses and ignores",
-     true},
-    {Option::kListenAddress,
-     {"listen-address"},
-     {"GPUNODE_LISTEN_ADDRESS"},
-     kText,
-     "",
-     "",
-     {},
-     kService,
-     "Address that serves /healthz, /readyz and /metrics, as 127.0.0.1:9400; "
-     "empty: none",
-     true},
-    {Option::kLogLevel,
-     {"log-level"},
-     {"GPUNODE_LOG_LEVEL"},
-     kText,
-     "info",
-     "",
-     {"debug", "info", "warning", "error"},
-     kService,
-     "Least important event that is logged",
-     true},
-    {Option::kHealthQuietPeriod,
-     {"health-quiet-period"},
-     {"GPUNODE_HEALTH_QUIET_PERIOD"},
-     kText,
-     "1m",
-     "",
-     {},
-     kDevices,
-     "How long an unhealthy device must answer without a new XID until it is "
-     "offered again, as 90s, 5m or 1h; never: not until a restart, as NVIDIA's",
-     true},
-    {Option::kNvmlLibrary,
-     {"nvml-library"},
-     {"GPUNODE_NVML_LIBRARY"},
-     kText,
-     "",
-     "",
-     {},
-     kPaths,
-     "File to load as libnvidia-ml.so.1; empty: look under the driver root, "
-     "then by name",
-     true},
-    {Option::kHostRoot,
-     {"host-root"},
-     {"GPUNODE_HOST_ROOT"},
-     kText,
-     "/",
-     "",
-     {},
-     kPaths,
-     "Prefix under which /proc, /sys and /dev of the host are read",
-     true},
-    {Option::kRequireAllocation,
-     {"require-allocation"},
-     {"GPUNODE_REQUIRE_ALLOCATION"},
-     kBool,
-     "false",
-     "",
-     {},
-     kContainers,
-     "Have gpunode-runtime give containers of this node only what was granted "
-     "to them, whatever their images ask for",
-     true},
-    {Option::kLabels,
-     {"labels"},
-     {"GPUNODE_LABELS"},
-     kText,
-     "off",
-     "",
-     {"off", "file", "node"},
-     kLabels,
-     "Where this agent puts the labels of GPU feature discovery: nowhere, in "
-     "--output-file, or on the Node itself",
-     true},
-    {Option::kOverwriteLabels,
-     {"overwrite-labels"},
-     {"GPUNODE_OVERWRITE_LABELS"},
-     kBool,
-     "false",
-     "",
-     {},
-     kLabels,
-     "With --labels=node: also write labels that somebody else has set, which "
-     "are left alone otherwise",
-     true},
-    {Option::kTakeOver,
-     {"take-over"},
-     {"GPUNODE_TAKE_OVER"},
-     kBool,
-     "false",
-     "",
-     {},
-     kService,
-     "Serve in the place of another device plugin that runs on the node, "
-     "instead of waiting for it to go",
-     true},
-    {Option::kConfigCheck,
-     {"config-check"},
-     {},
-     kBool,
-     "false",
-     "",
-     {},
-     kConfiguration,
-     "Validate the configuration, print it as it takes effect, and exit",
-     true},
-    {Option::kConfigFileSrcdir,
-     {"config-file-srcdir"},
-     {"CONFIG_FILE_SRCDIR"},
-     kText,
-     "",
-     "",
-     {},
-     kSelection,
-     "Directory of configuration files, a mounted ConfigMap, of which a label "
-     "of the node chooses one; empty: none is chosen so",
-     true},
-    {Option::kNodeLabel,
-     {"node-label"},
-     {"NODE_LABEL"},
-     kText,
-     kConfigLabel,
-     "",
-     {},
-     kSelection,
-     "Label of the node whose value names the file",
-     true},
-    {Option::kDefaultConfig,
-     {"default-config"},
-     {"DEFAULT_CONFIG"},
-     kText,
-     "",
-     "",
-     {},
-     kSelection,
-     "File of a node without the label",
-     true},
-    {Option::kFallbackStrategies,
-     {"fallback-strategies"},
-     {"FALLBACK_STRATEGIES"},
-     kTextList,
-     "",
-     "",
-     {"named", "single", "empty"},
-     kSelection,
-     "Tried in this order without the label and a default: the file named "
-     "default, the only file, or no file",
-     true},
-    {Option::kConfigStateFile,
-     {"config-state-file"},
-     {"GPUNODE_CONFIG_STATE_FILE"},
-     kText,
-     "/run/gpunode/device-plugin.config",
-     "",
-     {},
-     kSelection,
-     "Keeps the last value of the label, to start by while the API server is "
-     "away; empty: none",
-     true},
-    {Option::kNoTimestamp,
-     {"no-timestamp"},
-     {"GFD_NO_TIMESTAMP"},
-     kBool,
-     "false",
-     "",
-     {},
-     kLabels,
-     "Leave out nvidia.com/gfd.timestamp, the time of the start",
-     true},
-    {Option::kOutputFile,
-     {"output-file"},
-     {"GFD_OUTPUT_FILE"},
-     kText,
-     "/etc/kubernetes/node-feature-discovery/features.d/gfd",
-     "",
-     {},
-     kLabels,
-     "With --labels=file: the feature file of Node Feature Discovery",
-     true},
-    {Option::kMachineTypeFile,
-     {"machine-type-file"},
-     {"GFD_MACHINE_TYPE_FILE"},
-     kText,
-     "/sys/class/dmi/id/product_name",
-     "",
-     {},
-     kLabels,
-     "File that holds the machine's type, for nvidia.com/gpu.machine",
-     true},
-    {Option::kKubeconfig,
-     {"kubeconfig"},
-     {"KUBECONFIG"},
-     kText,
-     "",
-     "",
-     {},
-     kService,
-     "How the API server is reached, where it is needed; empty: by this Pod's "
-     "service account",
-     true},
-    {Option::kNodeName,
-     {"node-name"},
-     {"NODE_NAME"},
-     kText,
-     "",
-     "",
-     {},
-     kService,
-     "The node's name in the cluster, where the API server is needed",
-     true},
-}};
-
-constexpr auto kTable = make_table(kRows);
-
-constexpr bool in_order() {
-  for (std::size_t i = 1; i < kTable.size(); ++i) {
-    if (kTable[i].option <= kTable[i - 1].option) return false;
-  }
-  return true;
+constexpr OptionSpec spec_of(const Row& row, const Use& use) {
+  return {row.option,
+          row.names.span(),
+          use.environment.span(),
+          row.type,
+          row.fallback,
+          row.field,
+          row.values.span(),
+          use.group,
+          use.help,
+          use.origin == Origin::kOurs};
 }
-static_assert(in_order(), "rows must stand in the order of Option");
+
+constexpr std::size_t count_options(Programs program) {
+  std::size_t count = 0;
+  for (const auto& subject : kSubjects) {
+    for (const Row& row : subject) {
+      for (const Use& use : row.uses.span()) {
+        if ((use.programs & program) != 0) ++count;
+      }
+    }
+  }
+  return count;
+}
+
+/// As the rows happen to stand.
+template <Programs kProgram>
+constexpr auto unordered_table() {
+  std::array<OptionSpec, count_options(kProgram)> table{};
+  std::size_t at = 0;
+  for (const auto& subject : kSubjects) {
+    for (const Row& row : subject) {
+      for (const Use& use : row.uses.span()) {
+        if ((use.programs & kProgram) != 0) table[at++] = spec_of(row, use);
+      }
+    }
+  }
+  return table;
+}
+
+constexpr auto plugin_table() {
+  auto table = unordered_table<kPlugin>();
+  std::ranges::sort(table, {}, &OptionSpec::option);
+  return table;
+}
+
+template <Programs kProgram, std::size_t N>
+constexpr auto ordered_table(const std::array<Option, N>& order) {
+  static_assert(count_options(kProgram) == N, "a row without its place");
+  const auto rows = unordered_table<kProgram>();
+  std::array<OptionSpec, N> table{};
+  for (std::size_t i = 0; i < N; ++i) {
+    table[i] = *std::ranges::find(rows, order[i], &OptionSpec::option);
+  }
+  return table;
+}
+
+constexpr auto kPluginTable = plugin_table();
+constexpr auto kDiscoveryTable = ordered_table<kDiscovery>(kDiscoveryOrder);
+constexpr auto kManagerTable = ordered_table<kManager>(kManagerOrder);
+
+/// By value: sorted here.
+template <std::size_t N>
+constexpr bool has_one_row_each(std::array<OptionSpec, N> table) {
+  std::ranges::sort(table, {}, &OptionSpec::option);
+  return std::ranges::adjacent_find(table, {}, &OptionSpec::option) ==
+         table.end();
+}
+static_assert(has_one_row_each(kPluginTable), "an option has two rows");
+static_assert(has_one_row_each(kDiscoveryTable), "an option has two places");
+static_assert(has_one_row_each(kManagerTable), "an option has two places");
 
 }  // namespace
 
@@ -474,13 +125,13 @@ Program program_called(std::string_view name) {
 std::span<const OptionSpec> option_table(Program program) {
   switch (program) {
     case Program::kFeatureDiscovery:
-      return discovery_option_table();
+      return kDiscoveryTable;
     case Program::kConfigManager:
-      return manager_option_table();
+      return kManagerTable;
     case Program::kDevicePlugin:
       break;
   }
-  return kTable;
+  return kPluginTable;
 }
 
 const OptionSpec& spec_of(Option option, Program program) {
@@ -499,19 +150,19 @@ const OptionSpec* find_option(std::string_view name, Program program) {
 
 std::string_view heading_of(OptionGroup group) {
   switch (group) {
-    case kConfiguration:
+    case OptionGroup::kConfiguration:
       return "Configuration";
-    case kSelection:
+    case OptionGroup::kSelection:
       return "Choice by node label";
-    case kDevices:
+    case OptionGroup::kDevices:
       return "Devices";
-    case kLabels:
+    case OptionGroup::kLabels:
       return "Labels";
-    case kContainers:
+    case OptionGroup::kContainers:
       return "Containers";
-    case kPaths:
+    case OptionGroup::kPaths:
       return "Paths";
-    case kService:
+    case OptionGroup::kService:
       return "Service";
   }
   return "";
