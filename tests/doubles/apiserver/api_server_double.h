@@ -6,17 +6,19 @@
 // on the real server, so that the two cannot drift apart.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/core/mutex.h"
 #include "base/core/unique_fd.h"
-#include "base/text/tree.h"
+#include "tests/doubles/apiserver/faults.h"
+#include "tests/doubles/apiserver/object_store.h"
+#include "tests/doubles/apiserver/request.h"
+#include "tests/doubles/apiserver/watch_feed.h"
 
 namespace gpunode::kube {
 
@@ -46,7 +48,7 @@ class ApiServerDouble {
   /// Watches and lists of versions until now get 410.
   void forget_history();
 
-  enum class End { kInOrder, kReset, kGone };
+  using End = apiserver::WatchEnd;
   /// Ends the watches that run.
   void end_watches(End how);
 
@@ -67,39 +69,14 @@ class ApiServerDouble {
   void wait_for_requests(std::size_t count);
 
  private:
-  struct Request;
-  struct Reply;
-  struct Change {
-    std::uint64_t version = 0;
-    std::string type;
-    std::string path;
-    std::string json;
-  };
-  struct Command {
-    bool is_end = false;
-    End how = End::kInOrder;
-    std::string bytes;
-  };
-  struct Stored {
-    text::Node tree;
-    std::map<text::KeyPath, std::string> owners;  // Of leaves; one each.
-  };
-
   void accept_clients();
   void serve(int socket);
-  bool answer(int socket, const Request& request);
-  Reply handle(const Request& request) REQUIRES(mutex_);
-  Reply read(const Request& request) REQUIRES(mutex_);
-  Reply create(const Request& request) REQUIRES(mutex_);
-  Reply patch(const Request& request) REQUIRES(mutex_);
-  Reply apply(const Request& request, const text::Node& wanted)
+  bool answer(int socket, const apiserver::Request& request);
+  /// Nothing: a watch, which goes on.
+  std::optional<apiserver::Reply> route(const apiserver::Request& request)
       REQUIRES(mutex_);
-  Reply erase(const Request& request) REQUIRES(mutex_);
-  static std::string shown(const Stored& stored);
-  std::string store(const std::string& path, text::Node tree) REQUIRES(mutex_);
-  void watch(int socket, const Request& request);
-  bool send_news(int socket, const Request& request, std::size_t& change,
-                 std::size_t& command);
+  apiserver::Reply read(const apiserver::Request& request) REQUIRES(mutex_);
+  void watch(int socket, const apiserver::Request& request);
 
   UniqueFd listener_;
   std::uint16_t port_ = 0;
@@ -107,19 +84,11 @@ class ApiServerDouble {
   std::condition_variable_any news_;
   bool is_closing_ GUARDED_BY(mutex_) = false;
   bool is_silent_ GUARDED_BY(mutex_) = false;
-  std::uint64_t version_ GUARDED_BY(mutex_) = 100;
-  std::uint64_t oldest_ GUARDED_BY(mutex_) = 0;
-  std::string token_ GUARDED_BY(mutex_);
-  int fault_status_ GUARDED_BY(mutex_) = 0;
-  unsigned fault_times_ GUARDED_BY(mutex_) = 0;
-  std::string fault_reason_ GUARDED_BY(mutex_);
-  std::string fault_headers_ GUARDED_BY(mutex_);
-  std::map<std::string, Stored> objects_ GUARDED_BY(mutex_);
-  std::vector<Change> changes_ GUARDED_BY(mutex_);
-  std::vector<Command> commands_ GUARDED_BY(mutex_);
+  apiserver::ObjectStore objects_ GUARDED_BY(mutex_);
+  apiserver::WatchFeed feed_ GUARDED_BY(mutex_);
+  apiserver::Faults faults_ GUARDED_BY(mutex_);
   std::vector<std::string> requests_ GUARDED_BY(mutex_);
   std::string last_request_ GUARDED_BY(mutex_);
-  unsigned watches_ GUARDED_BY(mutex_) = 0;
   std::vector<int> sockets_ GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;  // Of the accepting thread's making.
   std::thread accepting_;

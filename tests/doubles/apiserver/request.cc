@@ -1,0 +1,86 @@
+#include "tests/doubles/apiserver/request.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/text/json_edit.h"
+
+namespace gpunode::kube::apiserver {
+
+std::string Request::parameter(const std::string& name) const {
+  const std::string all = "&" + query;
+  const std::size_t at = all.find("&" + name + "=");
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + name.size() + 2;
+  return all.substr(begin, all.find('&', begin) - begin);
+}
+
+bool Request::selects(const std::string& object) const {
+  if (!object.starts_with(path + "/") ||
+      object.find('/', path.size() + 1) != std::string::npos) {
+    return false;
+  }
+  const std::string selector = parameter("fieldSelector");
+  return selector.empty() ||
+         selector == "metadata.name%3D" + object.substr(path.size() + 1);
+}
+
+bool Request::is_collection() const {
+  constexpr std::array<std::string_view, 3> kCollections = {
+      "/nodes", "/configmaps", "/events"};
+  return std::any_of(
+      kCollections.begin(), kCollections.end(),
+      [this](std::string_view one) { return path.ends_with(one); });
+}
+
+std::string Request::line() const {
+  return method + " " + path + (query.empty() ? "" : "?" + query);
+}
+
+std::optional<Request> take_request(std::string& bytes) {
+  const std::size_t head_end = bytes.find("\r\n\r\n");
+  if (head_end == std::string::npos) return std::nullopt;
+  const std::size_t at = bytes.find("Content-Length: ");
+  const std::size_t length =
+      at < head_end ? std::strtoul(bytes.c_str() + at + 16, nullptr, 10) : 0;
+  const std::size_t whole = head_end + 4 + length;
+  if (bytes.size() < whole) return std::nullopt;
+  Request request;
+  request.head = bytes.substr(0, head_end + 2);
+  request.body = bytes.substr(head_end + 4, length);
+  bytes.erase(0, whole);
+  const std::size_t space = request.head.find(' ');
+  const std::size_t end = request.head.find(' ', space + 1);
+  request.method = request.head.substr(0, space);
+  const std::string target = request.head.substr(space + 1, end - space - 1);
+  request.path = target.substr(0, target.find('?'));
+  if (request.path.size() < target.size()) {
+    request.query = target.substr(request.path.size() + 1);
+  }
+  return request;
+}
+
+Reply Reply::failure(int code, const std::string& reason,
+                     const std::string& message) {
+  return {code, status_json(code, reason, message), ""};
+}
+
+std::string Reply::on_the_wire() const {
+  return fmt::format(
+      "HTTP/1.1 {} x\r\nContent-Type: application/json\r\n"
+      "Content-Length: {}\r\n{}\r\n{}",
+      status, body.size(), headers, body);
+}
+
+std::string status_json(int code, const std::string& reason,
+                        const std::string& message) {
+  return fmt::format(
+      R"({{"kind":"Status","apiVersion":"v1","status":"Failure","message":{},"reason":{},"code":{}}})",
+      text::json_string(message), text::json_string(reason), code);
+}
+
+}  // namespace gpunode::kube::apiserver
