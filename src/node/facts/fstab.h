@@ -1,6 +1,7 @@
 // /etc/fstab, line by line.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -20,7 +20,8 @@ struct OsRelease {
 
   /// `family` is the id or among what it is like.
   bool is_like(std::string_view family) const;
-  /// The number before the first dot of version_id; 0 if there is none.
+  /// The number before the first dot of version_id; 0 if there is none or it is
+  /// a date, as of rolling distributions.
   int major_version() const;
   friend bool operator==(const OsRelease&, const OsRelease&) = default;
 };
