@@ -1,4 +1,5 @@
 // The agent's configuration: read again, chosen by the node's label, adopted.
+#include <chrono>
 #include <utility>
 
 #include "agent/plugin/agent.h"
@@ -7,6 +8,10 @@
 
 namespace gpunode::plugin {
 namespace {
+
+/// What came of a choice waits this long for the labels by that choice: the
+/// driver may take a moment more to start.
+constexpr std::chrono::milliseconds kGather(500);
 
 void report_warnings(const config::Loaded& loaded, const std::string& file) {
   for (const config::Warning& warning : loaded.warnings) {
@@ -32,6 +37,9 @@ Result<void> Agent::open_writer() {
   writing.node = settings_.node_name;
   writing.is_overwriting = settings_.labelling.overwrites;
   writing.client.user_agent = kUserAgent;
+  // There will be labels, or a word of a choice.
+  writing.is_reading_ahead = true;
+  if (has_labels) writing.gather = kGather;
   TRY(writer_,
       ClusterWriter::start(std::move(writing), *std::move(credentials)));
   return {};

@@ -12,6 +12,8 @@ namespace {
 
 /// Somebody else may write between our read and our apply, but not for ever.
 constexpr unsigned kRounds = 3;
+/// For so long what was read ahead of a wish is as good as read for it.
+constexpr std::chrono::seconds kFresh(10);
 
 kube::ObjectReference about_node(const std::string& name) {
   return {"v1", "Node", "", name, name};
@@ -50,7 +52,9 @@ ClusterWriter::ClusterWriter(Settings settings,
                              http::Cancellation cancellation)
     : settings_(std::move(settings)),
       credentials_(std::move(credentials)),
-      cancellation_(std::move(cancellation)) {
+      cancellation_(std::move(cancellation)),
+      clock_(settings_.clock != nullptr ? *settings_.clock
+                                        : SystemWaitingClock::instance()) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -69,6 +73,7 @@ void ClusterWriter::set_node_labels(kube::MetaTexts labels) {
   if (wish_.labels == labels) return;
   wish_.labels = std::move(labels);
   is_pending_ = true;
+  gather_until_.reset();
   status_.is_current = false;
   wake_.notify_all();
 }
@@ -79,7 +84,7 @@ void ClusterWriter::set_node_annotation(const std::string& key,
   const auto before = wish_.annotations.find(key);
   if (before != wish_.annotations.end() && before->second == value) return;
   wish_.annotations[key] = std::move(value);
-  is_pending_ = true;
+  if (!std::exchange(is_pending_, true)) gather();
   status_.is_current = false;
   wake_.notify_all();
 }
@@ -92,7 +97,12 @@ void ClusterWriter::record(kube::EventText text) {
     ++status_.events_lost;
   }
   events_.push_back(std::move(text));
+  if (!is_pending_) gather();
   wake_.notify_all();
+}
+
+void ClusterWriter::gather() {
+  if (!gather_until_) gather_until_ = clock_.now() + settings_.gather;
 }
 
 void ClusterWriter::look_again() {
@@ -110,13 +120,15 @@ ClusterStatus ClusterWriter::status() const {
 ClusterWriter::Due ClusterWriter::next(TimePoint now, TimePoint& until) const {
   until = TimePoint::max();
   if (!wish_.is_empty()) {
-    TimePoint at = is_pending_ ? TimePoint() : look_at_.value_or(until);
+    TimePoint at = is_pending_ ? gather_until_.value_or(TimePoint())
+                               : look_at_.value_or(until);
     at = std::max(at, node_at_.value_or(at));
     if (at <= now) return Due::kNode;
     until = std::min(until, at);
   }
   if (!events_.empty()) {
-    const TimePoint at = event_at_.value_or(TimePoint());
+    const TimePoint at = std::max(event_at_.value_or(TimePoint()),
+                                  gather_until_.value_or(TimePoint()));
     if (at <= now) return Due::kEvent;
     until = std::min(until, at);
   }
@@ -129,11 +141,7 @@ ClusterWriter::Due ClusterWriter::wait() {
     TimePoint until;
     const Due due = next(clock_.now(), until);
     if (due != Due::kStop) return due;
-    if (until == TimePoint::max()) {
-      wake_.wait(mutex_);
-    } else {
-      wake_.wait_until(mutex_, until);
-    }
+    clock_.wait_until(wake_, mutex_, until);
   }
   return Due::kStop;
 }
@@ -143,6 +151,7 @@ void ClusterWriter::run() {
   kube::EventRecorder recorder(client, {"gpunode.io/agent", settings_.node},
                                clock_,
                                [] { return std::chrono::system_clock::now(); });
+  if (settings_.is_reading_ahead) read_ahead(client);
   while (true) {
     switch (wait()) {
       case Due::kNode:
@@ -162,6 +171,16 @@ Result<void> ClusterWriter::look(kube::Client& client) {
       client.get(kube::nodes(), {"", settings_.node}, kube::Detail::kMetadata));
   TRY(seen_, kube::read_node_meta(json, settings_.manager));
   return {};
+}
+
+// What fails here fails again, and is told, once there is a wish.
+void ClusterWriter::read_ahead(kube::Client& client) {
+  if (!look(client)) {
+    seen_.reset();
+    return;
+  }
+  const MutexLock lock(mutex_);
+  if (!look_at_) look_at_ = clock_.now() + kFresh;
 }
 
 /// What was left alone, in words.
@@ -208,6 +227,7 @@ void ClusterWriter::keep_node(kube::Client& client) {
     if (look_at_ && *look_at_ <= clock_.now()) seen_.reset();
     look_at_.reset();
     is_pending_ = false;
+    gather_until_.reset();
   }
   auto left_alone = fulfil(client, wish);
   if (is_called_off()) return;
@@ -262,6 +282,7 @@ void ClusterWriter::record_event(kube::EventRecorder& recorder) {
     const MutexLock lock(mutex_);
     text = std::move(events_.front());
     events_.pop_front();
+    gather_until_.reset();
   }
   auto done = recorder.record(text);
   if (is_called_off()) return;

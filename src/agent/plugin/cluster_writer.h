@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include "base/core/clock.h"
 #include "base/core/mutex.h"
 #include "base/core/result.h"
+#include "base/core/waiting_clock.h"
 #include "base/http/cancellation.h"
 #include "k8s/api/backoff.h"
 #include "k8s/api/client.h"
@@ -42,6 +42,9 @@ struct ClusterStatus {
 /// Node is left alone (node_meta.h). A wish that is fulfilled costs one read of
 /// the Node's metadata each `look_again`, and no write. While the API server is
 /// away or refuses, the wish stands and is tried again.
+///
+/// Labels are acted on, annotations and Events are only read: so the former go
+/// at once and take along what waits, and the latter wait `gather` for them.
 class ClusterWriter {
  public:
   struct Settings {
@@ -55,13 +58,19 @@ class ClusterWriter {
     kube::BackoffRules denied{std::chrono::minutes(1),
                               std::chrono::minutes(10)};
     kube::ClientOptions client;
+    /// Connects, and reads the Node, before there is a wish: for who knows that
+    /// one will come, which is then a single call away.
+    bool is_reading_ahead = false;
+    std::chrono::milliseconds gather{0};
+    const WaitingClock* clock = nullptr;  ///< Outlives it; null: the system's.
   };
 
   /// Events that wait; the oldest make room.
   static constexpr std::size_t kMaxEvents = 64;
 
   /// Fails when the process is out of descriptors, and for a name that no Node
-  /// can have. Nothing is asked of the server before the first wish.
+  /// can have. But to read ahead, nothing is asked of the server before the
+  /// first wish.
   static Result<std::unique_ptr<ClusterWriter>> start(
       Settings settings, std::unique_ptr<kube::Credentials> credentials);
 
@@ -95,6 +104,9 @@ class ClusterWriter {
   Due wait();
   Due next(TimePoint now, TimePoint& until) const REQUIRES(mutex_);
   void run();
+  void read_ahead(kube::Client& client);
+  /// What was asked for may wait for more to go with it.
+  void gather() REQUIRES(mutex_);
   void keep_node(kube::Client& client);
   Result<std::vector<std::string>> fulfil(kube::Client& client,
                                           const kube::NodeWish& wish);
@@ -107,7 +119,7 @@ class ClusterWriter {
   const Settings settings_;
   const std::unique_ptr<kube::Credentials> credentials_;
   const http::Cancellation cancellation_;
-  const SystemClock clock_;
+  const WaitingClock& clock_;
 
   mutable Mutex mutex_;
   std::condition_variable_any wake_;
@@ -116,6 +128,7 @@ class ClusterWriter {
   kube::NodeWish wish_ GUARDED_BY(mutex_);
   std::deque<kube::EventText> events_ GUARDED_BY(mutex_);
   ClusterStatus status_ GUARDED_BY(mutex_);
+  std::optional<TimePoint> gather_until_ GUARDED_BY(mutex_);
   std::optional<TimePoint> node_at_ GUARDED_BY(mutex_);  ///< Not before.
   std::optional<TimePoint> look_at_ GUARDED_BY(mutex_);
   std::optional<TimePoint> event_at_ GUARDED_BY(mutex_);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/core/driven_clock.h"
 #include "base/text/json_edit.h"
 #include "k8s/api/fixed_credentials.h"
 #include "k8s/api/object_meta.h"
@@ -31,9 +32,11 @@ class ClusterWriterTest : public testing::Test {
       "name":"gpu-1","uid":"u-1","labels":{"team":"a"}}})");
   }
 
+  ~ClusterWriterTest() override { clock_.end(); }
+
   void start(bool is_overwriting = false) {
     writer_.reset();
-    ClusterWriter::Settings settings;
+    ClusterWriter::Settings settings = settings_;
     settings.node = "gpu-1";
     settings.is_overwriting = is_overwriting;
     settings.backoff = settings.denied = {milliseconds(1), milliseconds(2)};
@@ -67,6 +70,8 @@ class ClusterWriterTest : public testing::Test {
   }
 
   kube::ApiServerDouble server_;
+  DrivenClock clock_;
+  ClusterWriter::Settings settings_;
   std::unique_ptr<ClusterWriter> writer_;
 };
 
@@ -108,6 +113,72 @@ TEST_F(ClusterWriterTest, AnUnchangedWishIsNotWritten) {
   EXPECT_EQ(count("PATCH"), 1U);
   EXPECT_EQ(count("GET"), 2U);
   EXPECT_EQ(writer_->status().writes, 0U);
+}
+
+TEST_F(ClusterWriterTest, WhatIsReadAheadIsNotReadAgain) {
+  settings_.is_reading_ahead = true;
+  start();
+  server_.wait_for_requests(1);
+  EXPECT_THAT(server_.requests(), ElementsAre("GET /api/v1/nodes/gpu-1"));
+  writer_->set_node_labels({{"x/a", "1"}});
+  ASSERT_TRUE(is_current());
+  EXPECT_EQ(count("GET"), 1U);
+  EXPECT_EQ(count("PATCH"), 1U);
+}
+
+TEST_F(ClusterWriterTest, WhatWasReadLongAheadIsReadAgain) {
+  settings_.is_reading_ahead = true;
+  settings_.clock = &clock_;
+  start();
+  clock_.wait_for_waiters(1);
+  clock_.advance_to(clock_.now() + std::chrono::minutes(1));
+  writer_->set_node_labels({{"x/a", "1"}});
+  ASSERT_TRUE(is_current());
+  EXPECT_EQ(count("GET"), 2U);
+}
+
+TEST_F(ClusterWriterTest, WhatCannotBeReadAheadIsNoProblemYet) {
+  server_.refuse(403, "Forbidden", 1);
+  settings_.is_reading_ahead = true;
+  settings_.clock = &clock_;
+  start();
+  clock_.wait_for_waiters(1);
+  EXPECT_EQ(writer_->status().failures, 0U);
+  writer_->set_node_labels({{"x/a", "1"}});
+  ASSERT_TRUE(is_current());
+}
+
+TEST_F(ClusterWriterTest, LabelsTakeAlongWhatWaitsForThem) {
+  settings_.gather = milliseconds(500);
+  settings_.clock = &clock_;
+  start();
+  writer_->record({{}, false, "ConfigApplied", "ApplyConfig", "n"});
+  writer_->set_node_annotation("x/note", "n");
+  clock_.wait_for_waiters(1);
+  EXPECT_TRUE(server_.requests().empty());
+  writer_->set_node_labels({{"x/a", "1"}});
+  ASSERT_TRUE(eventually([this] { return writer_->status().events == 1; }));
+  EXPECT_THAT(node().annotations, ElementsAre(Pair("x/note", "n")));
+  EXPECT_THAT(
+      server_.requests(),
+      ElementsAre(StartsWith("GET"), StartsWith("PATCH"), StartsWith("POST")));
+}
+
+TEST_F(ClusterWriterTest, WhatWaitsForNothingGoesByItself) {
+  settings_.gather = milliseconds(500);
+  settings_.clock = &clock_;
+  start();
+  for (const char* text : {"n", "m"}) {
+    writer_->set_node_annotation("x/note", text);
+    writer_->record({{}, false, "R", "A", text});
+    // It may still have to notice; then it waits for just that long.
+    const TimePoint until = clock_.now() + milliseconds(500);
+    ASSERT_TRUE(eventually([&] { return clock_.next() == until; }));
+    clock_.advance_to(until);
+    ASSERT_TRUE(is_current());
+    EXPECT_THAT(node().annotations, ElementsAre(Pair("x/note", text)));
+  }
+  EXPECT_TRUE(eventually([this] { return writer_->status().events == 2; }));
 }
 
 TEST_F(ClusterWriterTest, UntilLabelsAreKnownThoseOfBeforeStay) {

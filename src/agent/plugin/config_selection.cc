@@ -46,8 +46,7 @@ std::string selection_annotation(const SelectionStatus& status) {
 
 Result<std::unique_ptr<ConfigSelection>> ConfigSelection::start(
     config::SelectionSettings settings, const Clock& clock,
-    ClusterWriter& writer) {
-  NodeLabelWatch::Settings watched;
+    ClusterWriter& writer, NodeLabelWatch::Settings watched) {
   watched.node = settings.node_name;
   watched.label = settings.node_label;
   watched.client.user_agent = kUserAgent;

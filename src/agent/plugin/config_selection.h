@@ -47,10 +47,11 @@ class ConfigSelection {
   using Candidate = ConfigInForce::Candidate;
 
   /// Fails for what only the operator can mend: a directory or a kubeconfig
-  /// that is not there, outside a Pod without one. `writer` outlives it.
+  /// that is not there, outside a Pod without one. `writer` outlives it. Of
+  /// `watched` the names need not be filled in.
   static Result<std::unique_ptr<ConfigSelection>> start(
       config::SelectionSettings settings, const Clock& clock,
-      ClusterWriter& writer);
+      ClusterWriter& writer, NodeLabelWatch::Settings watched = {});
 
   int directory_fd() const { return in_force_.directory_fd(); }
   int news_fd() { return label_->news().fd(); }

@@ -112,13 +112,17 @@ NodeLabelWatch::~NodeLabelWatch() {
 }
 
 void NodeLabelWatch::run() {
-  kube::Client client(*credentials_, &cancellation_, settings_.client);
-  kube::Watcher watcher(
-      client, clock_, settings_.client.chance,
-      [this](std::chrono::milliseconds time) {
-        return http::pause(time, &cancellation_);
-      },
-      settings_.backoff);
+  kube::ClientOptions options = settings_.client;
+  if (!options.pause) {
+    options.pause = [this](std::chrono::milliseconds time) {
+      return http::pause(time, &cancellation_);
+    };
+  }
+  const SystemClock system;
+  kube::Client client(*credentials_, &cancellation_, options);
+  kube::Watcher watcher(client,
+                        settings_.clock != nullptr ? *settings_.clock : system,
+                        options.chance, options.pause, settings_.backoff);
   kube::Selection selection;
   selection.field_selector = "metadata.name=" + settings_.node;
   selection.detail = kube::Detail::kMetadata;

@@ -40,7 +40,8 @@ class NodeLabelWatch {
     std::string node;
     std::string label;
     kube::BackoffRules backoff;
-    kube::ClientOptions client;
+    kube::ClientOptions client;    ///< Its `pause` is that of the watch too.
+    const Clock* clock = nullptr;  ///< Outlives it; null: the system's.
   };
 
   /// Fails when the process is out of descriptors, and for a name that no Node
@@ -64,7 +65,6 @@ class NodeLabelWatch {
   const Settings settings_;
   const std::unique_ptr<kube::Credentials> credentials_;
   const http::Cancellation cancellation_;
-  const SystemClock clock_;
   Mailbox<LabelNews> news_;
   std::thread thread_;  // Last: it uses all of the above.
 };
