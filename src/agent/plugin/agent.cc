@@ -4,14 +4,9 @@
 #include <sys/signalfd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <utility>
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include "agent/plugin/cdi_specs.h"
 #include "agent/plugin/driver_remedy.h"
 #include "agent/plugin/known_gpus.h"
 #include "agent/plugin/plugin_directory.h"
@@ -25,30 +20,17 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// How often unhealthy Devices are asked whether they are back.
-constexpr seconds kProbeInterval{5};
 /// The loop turns at least this often.
 constexpr int kLongestWaitMs = 5'000;
 /// What a driver's call may take when the agent is asked to end; an idle event
 /// wait takes half a second.
 constexpr milliseconds kStopPatience{700};
-/// How often control nodes are looked for: nvidia-uvm appears after the driver.
-constexpr seconds kNodesInterval{10};
 /// From the first registration until the kubelet has opened its stream and
 /// start-up is over.
 constexpr seconds kQuietAfterStart{2};
 
 std::string base_name(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
-}
-
-resource::RecoveryRule recovery_rule(const config::Settings& settings) {
-  resource::RecoveryRule rule;
-  rule.never_recovers = !settings.health_quiet_period.has_value();
-  if (settings.health_quiet_period) {
-    rule.quiet_period = *settings.health_quiet_period;
-  }
-  return rule;
 }
 
 }  // namespace
@@ -58,7 +40,7 @@ Agent::Agent(Inputs inputs)
       settings_(inputs_.loaded.settings),
       plugin_directory_(plugin_directory_of(settings_.kubelet_socket)),
       runner_(std::make_unique<host::SystemCommandRunner>()),
-      health_(recovery_rule(settings_)) {}
+      health_(inputs_.health_policy, settings_) {}
 
 Agent::~Agent() = default;
 
@@ -76,7 +58,8 @@ Result<void> Agent::open() {
   labeller_ = NodeLabeller::make(settings_.labelling, writer_.get());
   // The driver opens on its own thread while gRPC starts here.
   start_observer();
-  TRY(context_, make_context(settings_));
+  TRY(auto context, look_at_host(settings_));
+  context_.adopt(std::move(context));
   TRY(server_,
       kubelet::DevicePluginServer::start(kubelet::AcceptOn::kCallersLoop));
   publisher_.emplace(
@@ -127,22 +110,9 @@ void Agent::start_observer() {
   }
 }
 
-Result<std::shared_ptr<const AnswerContext>> Agent::make_context(
+Result<std::shared_ptr<const AnswerContext>> Agent::look_at_host(
     const config::Settings& settings) {
-  TRY(AnswerContext context,
-      gather_context(settings, platform_, inventory_.get(), driver_look_));
-  return std::make_shared<const AnswerContext>(std::move(context));
-}
-
-void Agent::adopt_context(std::shared_ptr<const AnswerContext> context) {
-  const std::string before = context_ ? context_->cdi_problem : std::string();
-  context_ = std::move(context);
-  if (context_->cdi_problem == before) return;
-  if (context_->cdi_problem.empty()) {
-    log::info("cdi", "the CDI specs are written");
-  } else {
-    log::error("cdi", "{}", context_->cdi_problem);
-  }
+  return context_.look(settings, platform_, inventory_.get());
 }
 
 bool Agent::run() {
@@ -197,7 +167,7 @@ bool Agent::run() {
 int Agent::poll_timeout_ms() const {
   TimePoint next = publisher_->next_tick();
   for (const std::optional<TimePoint>& at :
-       {probe_at_, mps_.next(), nodes_check_at_, quiet_at_}) {
+       {health_.next(), mps_.next(), context_.next(), quiet_at_}) {
     if (at) next = std::min(next, *at);
   }
   if (selection_ && selection_->next_look()) {
@@ -265,11 +235,15 @@ void Agent::run_timers() {
     open_status();
     publisher_->kubelet_started(now);
   }
-  if (probe_at_ && now >= *probe_at_) probe_unhealthy(now);
+  std::vector<device::DeviceId> unhealthy = health_.due(now, !driver_problem_);
+  if (!unhealthy.empty()) observer_->probe(std::move(unhealthy));
   for (std::string& resource : mps_.due(now)) {
     observer_->check_mps(std::move(resource));
   }
-  check_device_nodes(now);
+  if (context_.look_again(settings_, platform_, inventory_.get(), now)) {
+    if (inventory_) rebuild();
+    publish();
+  }
   report_stuck_driver(now);
   publisher_->tick(now);
   if (!has_settled_ && publisher_->has_offers() && publisher_->is_settled()) {
@@ -295,8 +269,9 @@ void Agent::on(const DriverUp& up) {
       inventory_ ? keep_lost_gpus(*up.inventory, *inventory_) : *up.inventory);
   // Its device nodes come with a driver. A channel that is still missing was
   // complained of at the start.
-  if (auto context = make_context(settings_))
-    adopt_context(*std::move(context));
+  if (auto context = look_at_host(settings_)) {
+    context_.adopt(*std::move(context));
+  }
   log::info("driver", "driver {}: {} GPUs, {} lost", inventory_->driver_version,
             up.inventory->gpus.size(), up.inventory->lost.size());
   if (inventory_->gpus.empty()) {
@@ -305,7 +280,7 @@ void Agent::on(const DriverUp& up) {
                  "every 30 seconds and on SIGHUP");
   }
   rebuild();
-  mark_missing(up);
+  health_.on_driver(up, *inventory_, catalogue_.resources(), clock_.now());
   publish();
   label();
 }
@@ -316,36 +291,6 @@ void Agent::label() {
   if (labeller_ && inventory_ && is_decided) {
     labeller_->label(*inventory_, settings_);
   }
-}
-
-void Agent::mark_missing(const DriverUp& up) {
-  const auto fail_gpu = [this](const device::DeviceId& gpu,
-                               const std::string& reason) {
-    for (const auto& resource : resources_) {
-      for (const resource::Device& device : resource->devices()) {
-        if (device.gpu_id != gpu) continue;
-        if (health_.on_probe(device.id, false, reason, clock_.now())) {
-          log::error("health", "{} is unhealthy: {}", device.id.value, reason);
-        }
-      }
-    }
-  };
-  suspects_.clear();
-  for (const device::LostGpu& lost : inventory_->lost) {
-    if (!lost.id) continue;
-    suspects_.emplace(*lost.id, lost.reason);
-    fail_gpu(*lost.id, lost.reason);
-  }
-  for (const nvml::Unwatched& unwatched : up.unwatched) {
-    if (unwatched.is_failure) {
-      suspects_.emplace(unwatched.gpu, unwatched.reason);
-      fail_gpu(unwatched.gpu, unwatched.reason);
-    } else {
-      log::warning("health", "{} reports no health events: {}",
-                   unwatched.gpu.value, unwatched.reason);
-    }
-  }
-  schedule_probe();
 }
 
 void Agent::on(const DriverDown& down) {
@@ -367,68 +312,20 @@ void Agent::on(const DriverDown& down) {
 }
 
 void Agent::on(const device::XidEvent& event) {
-  ++xids_;
-  const std::vector<device::DeviceId> changed =
-      health_.on_xid(event, inputs_.health_policy, clock_.now());
-  const std::string where = event.gpu ? event.gpu->value : "an unknown GPU";
-  if (!inputs_.health_policy.is_critical(event.xid)) {
-    log::info("health", "{} on {}: an application's error, ignored",
-              device::describe_xid(event.xid), where);
-    return;
-  }
-  for (const device::DeviceId& id : changed) {
-    log::error("health", "{} is unhealthy: {}", id.value,
-               device::describe_xid(event.xid));
-  }
-  if (changed.empty()) return;
-  schedule_probe();
-  publish();
-}
-
-const std::string* Agent::suspicion(const device::DeviceId& id) const {
-  for (const auto& resource : resources_) {
-    const std::optional<std::size_t> at = resource->find_device(id.value);
-    if (!at) continue;
-    const auto found = suspects_.find(resource->devices()[*at].gpu_id);
-    return found == suspects_.end() ? nullptr : &found->second;
-  }
-  return nullptr;
+  if (health_.on_xid(event, clock_.now())) publish();
 }
 
 void Agent::on(const Probed& probed) {
-  if (!probed.failure && suspicion(probed.id) != nullptr) {
-    // It answers, but the driver could not describe or watch it when last
-    // asked: ask again before it is given to anybody.
-    observer_->rescan();
-    return;
+  switch (health_.on_probe(probed, catalogue_.resources(), clock_.now())) {
+    case HealthWatch::Verdict::kSame:
+      break;
+    case HealthWatch::Verdict::kChanged:
+      publish();
+      break;
+    case HealthWatch::Verdict::kDoubtful:
+      observer_->rescan();
+      break;
   }
-  const bool changed = health_.on_probe(
-      probed.id, !probed.failure, probed.failure.value_or(""), clock_.now());
-  if (!changed) return;
-  if (probed.failure) {
-    log::error("health", "{} is unhealthy: {}", probed.id.value,
-               *probed.failure);
-  } else {
-    log::info("health", "{} is healthy again", probed.id.value);
-  }
-  publish();
-}
-
-void Agent::schedule_probe() {
-  const std::optional<TimePoint> recovery = health_.next_recovery();
-  if (!recovery) {
-    probe_at_.reset();
-    return;
-  }
-  const TimePoint now = clock_.now();
-  probe_at_ = std::clamp(*recovery, now, now + kProbeInterval);
-}
-
-void Agent::probe_unhealthy(TimePoint now) {
-  std::vector<device::DeviceId> ids = health_.unhealthy();
-  if (!ids.empty() && !driver_problem_) observer_->probe(std::move(ids));
-  probe_at_ = health_.unhealthy().empty() ? std::nullopt
-                                          : std::optional(now + kProbeInterval);
 }
 
 void Agent::report_stuck_driver(TimePoint now) {
@@ -445,26 +342,6 @@ void Agent::report_stuck_driver(TimePoint now) {
   }
 }
 
-void Agent::check_device_nodes(TimePoint now) {
-  if (!settings_.pass_device_specs && !uses_cdi(settings_)) return;
-  if (nodes_check_at_ && now < *nodes_check_at_) return;
-  nodes_check_at_ = now + kNodesInterval;
-  Result<std::shared_ptr<const AnswerContext>> context =
-      make_context(settings_);
-  if (!context || ((*context)->host_devices == context_->host_devices &&
-                   (*context)->cdi_problem == context_->cdi_problem)) {
-    return;
-  }
-  if ((*context)->host_devices.control_nodes !=
-      context_->host_devices.control_nodes) {
-    log::info("driver", "device nodes to pass have changed: {}",
-              fmt::join((*context)->host_devices.control_nodes, " "));
-  }
-  adopt_context(*std::move(context));
-  if (inventory_) rebuild();
-  publish();
-}
-
 void Agent::on(const MpsChecked& checked) {
   if (mps_.on_answer(checked.resource_name, checked.failure)) publish();
 }
@@ -472,46 +349,20 @@ void Agent::on(const MpsChecked& checked) {
 void Agent::rebuild() {
   resource::ResourceSet built =
       resource::build_resources(*inventory_, settings_);
-  for (const resource::Problem& problem : built.problems) {
-    const bool is_known = std::any_of(
-        problems_.begin(), problems_.end(), [&](const resource::Problem& one) {
-          return one.resource == problem.resource &&
-                 one.message == problem.message;
-        });
-    if (is_known) continue;  // Said when it arose.
-    log::error("resource", "{}{}{}", problem.resource,
-               problem.resource.empty() ? "" : ": ", problem.message);
-  }
-  problems_ = std::move(built.problems);
   for (resource::Resource& resource : built.resources) {
     resource = on_platform(platform_, std::move(resource));
   }
   health_.track(built.resources);
-  resources_.clear();
-  handlers_.clear();
-  for (resource::Resource& resource : built.resources) {
-    resources_.push_back(
-        std::make_shared<const resource::Resource>(std::move(resource)));
-    handlers_.push_back(std::make_shared<const ResourceHandler>(
-        resources_.back(), inventory_->topology, context_));
-  }
-  follow_mps_daemons();
-}
-
-void Agent::follow_mps_daemons() {
-  std::vector<std::string> shared;
-  for (const auto& resource : resources_) {
-    if (resource->sharing().strategy == config::SharingStrategy::kMps) {
-      shared.push_back(resource->name().value());
-    }
-  }
-  mps_.follow(std::move(shared), clock_.now());
+  catalogue_.replace(std::move(built), inventory_->topology,
+                     context_.current());
+  mps_.follow(catalogue_.shared_by_mps(), clock_.now());
 }
 
 std::optional<std::string> Agent::blocked(
     const resource::Resource& resource) const {
   if (driver_problem_) return driver_problem_->message();
-  if (!context_->cdi_problem.empty()) return context_->cdi_problem;
+  const std::string& cdi_problem = context_.current()->cdi_problem;
+  if (!cdi_problem.empty()) return cdi_problem;
   if (resource.sharing().strategy == config::SharingStrategy::kMps) {
     return mps_.problem(resource.name().value());
   }
@@ -521,39 +372,13 @@ std::optional<std::string> Agent::blocked(
 void Agent::publish() {
   // What a node offers is for its owner to say, not for a moment's default.
   if (selection_ && !selection_->in_force()) return;
-  std::vector<Offer> offers;
-  for (std::size_t i = 0; i < resources_.size(); ++i) {
-    const resource::Resource& resource = *resources_[i];
-    Offer offer{resource.name().value(),
-                endpoint_of(resource.name().value()),
-                handlers_[i],
-                {}};
-    // A resource that is blocked keeps its socket and lists nothing: the node
-    // says zero, and running Pods keep what they have.
-    if (!blocked(resource)) {
-      offer.devices =
-          list_devices(resource, [this](const resource::Device& device) {
-            return health_.health(device.id).is_healthy;
-          });
-    }
-    offers.push_back(std::move(offer));
-  }
-  if (offers.empty()) add_empty_offers(offers);
+  std::vector<Offer> offers = catalogue_.offers(
+      [this](const resource::Resource& resource) { return blocked(resource); },
+      [this](const resource::Device& device) {
+        return health_.book().health(device.id).is_healthy;
+      });
+  if (offers.empty()) offers = empty_offers(settings_, context_.current());
   publisher_->apply(std::move(offers), clock_.now());
-}
-
-void Agent::add_empty_offers(std::vector<Offer>& offers) const {
-  for (const std::string& name : expected_resource_names(settings_)) {
-    Result<resource::ResourceName> parsed = resource::ResourceName::parse(name);
-    if (!parsed) continue;
-    auto nothing = std::make_shared<const resource::Resource>(
-        *std::move(parsed), std::vector<resource::Device>{});
-    offers.push_back({name,
-                      endpoint_of(name),
-                      std::make_shared<const ResourceHandler>(
-                          std::move(nothing), device::Topology(), context_),
-                      {}});
-  }
 }
 
 AgentView Agent::view() const {
@@ -563,10 +388,10 @@ AgentView Agent::view() const {
   if (inventory_) view.driver_version = inventory_->driver_version;
   if (driver_problem_) view.driver_problem = driver_problem_->message();
   view.has_seen_driver = inventory_ != nullptr;
-  for (const auto& resource : resources_) {
+  for (const auto& resource : catalogue_.resources()) {
     for (const resource::Device& device : resource->devices()) {
-      view.devices.emplace_back(device.id, health_.health(device.id));
-      if (const auto since = health_.unhealthy_since(device.id)) {
+      view.devices.emplace_back(device.id, health_.book().health(device.id));
+      if (const auto since = health_.book().unhealthy_since(device.id)) {
         view.unhealthy_for.emplace(device.id, clock_.now() - *since);
       }
     }
@@ -575,10 +400,10 @@ AgentView Agent::view() const {
     }
   }
   view.inventory = inventory_;
-  view.offered = resources_;
+  view.offered = catalogue_.resources();
   view.config_file = inputs_.command_line.text(config::Option::kConfigFile);
   view.mig_strategy = settings_.mig_strategy;
-  view.problems = problems_;
+  view.problems = catalogue_.problems();
   if (labeller_) view.labels = labeller_->status();
   if (!directory_watch_->is_armed()) {
     view.directory_problem = plugin_directory_ + " is gone";
@@ -588,7 +413,7 @@ AgentView Agent::view() const {
   view.reload_failures = reload_failures_;
   if (selection_) view.selection = selection_->status();
   view.config_warnings = inputs_.loaded.warnings.size();
-  view.xids = xids_;
+  view.xids = health_.xids();
   view.driver_losses = driver_losses_;
   view.observer_stuck = observer_->stuck_for(clock_.now());
   return view;

@@ -1,7 +1,6 @@
 // The agent: one loop that keeps what the kubelet sees true.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,17 +11,17 @@
 #include "agent/config/selection_settings.h"
 #include "agent/plugin/agent_pages.h"
 #include "agent/plugin/agent_view.h"
+#include "agent/plugin/catalogue.h"
 #include "agent/plugin/config_selection.h"
+#include "agent/plugin/context_watch.h"
+#include "agent/plugin/health_watch.h"
 #include "agent/plugin/mps_watch.h"
 #include "agent/plugin/node_labeller.h"
 #include "agent/plugin/observer.h"
-#include "agent/plugin/offer.h"
 #include "agent/plugin/platform.h"
 #include "agent/plugin/publisher.h"
 #include "agent/plugin/status_socket.h"
-#include "agent/resource/health_book.h"
 #include "agent/resource/health_policy.h"
-#include "agent/resource/resource_set.h"
 #include "base/core/clock.h"
 #include "base/core/result.h"
 #include "base/host/directory_watch.h"
@@ -86,37 +85,27 @@ class Agent {
 
   /// From inventory and settings to resources; then publish().
   void rebuild();
-  void mark_missing(const DriverUp& up);
-  /// Of a Device whose GPU the driver cannot describe or watch.
-  const std::string* suspicion(const device::DeviceId& id) const;
   /// From resources, health and gates to what the kubelet sees.
   void publish();
   /// From inventory and settings to labels, once both are known.
   void label();
-  void add_empty_offers(std::vector<Offer>& offers) const;
   /// Why nothing of a resource may be handed out, if so.
   std::optional<std::string> blocked(const resource::Resource& resource) const;
 
   void handle_signals();
   void handle_directory_events();
   void run_timers();
-  void check_device_nodes(TimePoint now);
   void report_stuck_driver(TimePoint now);
-  void schedule_probe();
-  void probe_unhealthy(TimePoint now);
-  void follow_mps_daemons();
   int poll_timeout_ms() const;
   void start_observer();
   void open_status();
-  Result<std::shared_ptr<const AnswerContext>> make_context(
+  Result<std::shared_ptr<const AnswerContext>> look_at_host(
       const config::Settings& settings);
-  void adopt_context(std::shared_ptr<const AnswerContext> context);
 
   SystemClock clock_;
   Inputs inputs_;
   config::Settings settings_;
-  std::shared_ptr<const AnswerContext> context_;
-  DriverLook driver_look_;
+  ContextWatch context_;
   std::string plugin_directory_;
   Platform platform_ = Platform::kNvml;
 
@@ -134,14 +123,9 @@ class Agent {
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;
-  std::vector<std::shared_ptr<const resource::Resource>> resources_;
-  std::vector<std::shared_ptr<const ResourceHandler>> handlers_;
-  resource::Problems problems_;
-  resource::HealthBook health_;
-  std::map<device::DeviceId, std::string> suspects_;  // GPU → why.
+  Catalogue catalogue_;
+  HealthWatch health_;
   MpsWatch mps_;
-  std::optional<TimePoint> probe_at_;
-  std::optional<TimePoint> nodes_check_at_;
   std::optional<TimePoint> quiet_at_;
 
   bool has_settled_ = false;
@@ -150,7 +134,6 @@ class Agent {
   std::string reload_problem_;
   std::uint64_t reloads_ = 0;
   std::uint64_t reload_failures_ = 0;
-  std::uint64_t xids_ = 0;
   std::uint64_t driver_losses_ = 0;
 };
 

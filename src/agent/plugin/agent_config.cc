@@ -89,7 +89,7 @@ Result<void> Agent::try_configuration(
   TRY(config::Loaded loaded, config::load(inputs_.command_line, file, [this] {
         return platform_ != Platform::kTegra;
       }));
-  TRY(auto context, make_context(loaded.settings));
+  TRY(auto context, look_at_host(loaded.settings));
   reload_problem_.clear();
   report_warnings(loaded, file ? file->name : "");
   adopt(std::move(loaded), std::move(context));
@@ -123,13 +123,12 @@ void Agent::adopt(config::Loaded loaded,
       next.driver_root_ctr_path != settings_.driver_root_ctr_path ||
       next.discovery_strategy != settings_.discovery_strategy;
   settings_ = next;
-  adopt_context(std::move(context));
+  context_.adopt(std::move(context));
   log::info("config", "Running with config:\n{}", dump_json(settings_));
   if (driver_moved) {
     // Another driver, perhaps another platform: nothing of the old one holds.
     inventory_.reset();
-    resources_.clear();
-    handlers_.clear();
+    catalogue_.clear();
     start_observer();
   } else {
     observer_->rescan();
