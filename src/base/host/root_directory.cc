@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -110,6 +111,12 @@ int write_new_file(const Place& place, std::string_view bytes,
       ::fchown(file.get(), form.owner->user, form.owner->group) != 0) {
     return errno;
   }
+  for (const FileAttribute& attribute : form.attributes) {
+    if (::fsetxattr(file.get(), attribute.name.c_str(), attribute.value.data(),
+                    attribute.value.size(), 0) != 0) {
+      return errno;
+    }
+  }
   if (::fchmod(file.get(), form.mode) != 0) return errno;
   if (form.durability == Durability::kDurable && ::fsync(file.get()) != 0) {
     return errno;
@@ -130,6 +137,39 @@ int sync_directory(const UniqueFd& path_fd) {
   return directory && ::fsync(directory.get()) == 0 ? 0 : errno;
 }
 
+/// Names of extended attributes are short and few; values are at most 64 KiB.
+constexpr std::size_t kAttributeLimitBytes = std::size_t{64} << 10U;
+
+std::optional<std::string> attribute_value(int fd, const char* name) {
+  std::string value(kAttributeLimitBytes, '\0');
+  const ssize_t size = ::fgetxattr(fd, name, value.data(), value.size());
+  if (size < 0) return std::nullopt;
+  value.resize(static_cast<std::size_t>(size));
+  return value;
+}
+
+/// Returns errno or 0. A file system without attributes has none.
+int read_attributes(int fd, std::vector<FileAttribute>& attributes) {
+  std::string names(kAttributeLimitBytes, '\0');
+  const ssize_t size = ::flistxattr(fd, names.data(), names.size());
+  if (size < 0) return errno == ENOTSUP || errno == ENOSYS ? 0 : errno;
+  names.resize(static_cast<std::size_t>(size));
+  for (std::size_t at = 0; at < names.size();) {
+    const char* name = names.c_str() + at;
+    auto value = attribute_value(fd, name);
+    if (!value) return errno;
+    attributes.push_back({name, *std::move(value)});
+    at += attributes.back().name.size() + 1;
+  }
+  return 0;
+}
+
+bool has_attributes(int fd, const std::vector<FileAttribute>& wanted) {
+  return std::ranges::all_of(wanted, [&](const FileAttribute& attribute) {
+    return attribute_value(fd, attribute.name.c_str()) == attribute.value;
+  });
+}
+
 bool is_file_with(const Place& place, std::string_view bytes,
                   const FileForm& form) {
   const auto file = open_file_at(place.directory.get(), place.name);
@@ -142,6 +182,7 @@ bool is_file_with(const Place& place, std::string_view bytes,
     return false;
   }
   if (static_cast<std::size_t>(status.st_size) != bytes.size()) return false;
+  if (!has_attributes(file->get(), form.attributes)) return false;
   const auto content = read_all(file->get(), bytes.size(), place.name);
   return content && *content == bytes;
 }
@@ -329,6 +370,19 @@ Result<std::string> RootDirectory::resolve(const std::string& path) const {
                                               ": moved while it was looked at");
   }
   return inside->substr(prefix.size());
+}
+
+Result<FileForm> RootDirectory::form_of(const std::string& path) const {
+  TRY(const UniqueFd file, open_file(path));
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return failed("stat", path, errno);
+  FileForm form{.mode = status.st_mode & 07777U,
+                .owner = FileOwner{status.st_uid, status.st_gid}};
+  if (const int error = read_attributes(file.get(), form.attributes);
+      error != 0) {
+    return failed("read the attributes of", path, error);
+  }
+  return form;
 }
 
 Result<Change> RootDirectory::replace_file(const std::string& path,

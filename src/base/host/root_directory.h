@@ -30,6 +30,14 @@ struct FileOwner {
   gid_t group = 0;
 };
 
+/// An extended attribute: "security.selinux", "user.owner".
+struct FileAttribute {
+  std::string name;
+  std::string value;  ///< Any bytes.
+
+  friend bool operator==(const FileAttribute&, const FileAttribute&) = default;
+};
+
 /// How a file is to be, apart from its bytes.
 struct FileForm {
   mode_t mode = 0644;  ///< Whatever the umask.
@@ -39,6 +47,9 @@ struct FileForm {
   /// Other processes may write the same file at the same time: each gets a
   /// temporary file of its own, and a killed one leaves it behind.
   bool has_rivals = false;
+  /// Set on a new file, before anybody can see it; what is there besides (by
+  /// inheritance, say) stays. A file that has all of them is as it should be.
+  std::vector<FileAttribute> attributes = {};
 };
 
 /// Paths are given with or without a leading slash and mean the same; "." and
@@ -87,6 +98,11 @@ class RootDirectory {
   /// Where `path` leads with every link followed: a path inside the root that
   /// has none. kNotFound if nothing is there. Needs /proc.
   Result<std::string> resolve(const std::string& path) const;
+
+  /// Mode, owner and every extended attribute of the regular file `path`, for
+  /// making another like it. Links are followed. Attributes that the file
+  /// system does not have are none.
+  Result<FileForm> form_of(const std::string& path) const;
 
   /// Makes `path` a regular file with exactly these bytes and of this form, by
   /// a temporary file beside it and a rename; parents are made. A link at

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -325,6 +326,37 @@ TEST_F(ARoot, IsNotLeftThroughDirectoriesThatAreSwapped) {
     }
   }
   expect_outside_as_it_was();
+}
+
+TEST(RootDirectoryForm, AFileMadeLikeAnotherHasItsModeOwnerAndAttributes) {
+  const HostTree tree{{"etc/fstab", "old\n"}};
+  const std::string path = tree.path("etc/fstab");
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  if (::setxattr(path.c_str(), "user.note", "a\0b", 3, 0) != 0) {
+    GTEST_SKIP() << "no extended attributes here";
+  }
+  const auto root = RootDirectory::open(tree.path());
+  ASSERT_TRUE(root);
+  auto form = root->form_of("/etc/fstab");
+  ASSERT_TRUE(form) << form.error().message();
+  EXPECT_EQ(form->mode, 0640U);
+  EXPECT_EQ(form->owner->user, ::geteuid());
+
+  ASSERT_TRUE(root->replace_file("/etc/fstab", "new\n", *form));
+  EXPECT_EQ(content(path), "new\n");
+  const auto after = root->form_of("/etc/fstab");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->mode, 0640U);
+  EXPECT_EQ(after->attributes, form->attributes);
+  EXPECT_THAT(after->attributes, testing::Contains(FileAttribute{
+                                     "user.note", std::string("a\0b", 3)}));
+}
+
+TEST(RootDirectoryForm, OfWhatIsNoFileIsAnError) {
+  const HostTree tree;
+  const auto root = RootDirectory::open(tree.path());
+  ASSERT_TRUE(root);
+  EXPECT_EQ(root->form_of("/etc/fstab").error().code(), ErrorCode::kNotFound);
 }
 
 }  // namespace

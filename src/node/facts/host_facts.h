@@ -1,0 +1,114 @@
+// What is observed of a host, as values: all that a plan may follow from.
+//
+// Passive data without I/O (observe.h fills it). Two hosts with equal facts get
+// equal plans; a bundle (bundle.h) carries them elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/host/host_root.h"
+#include "node/facts/fstab.h"
+#include "node/facts/os_release.h"
+
+namespace gpunode::facts {
+
+/// A wanted file. Absent: neither content nor error.
+struct FileFacts {
+  std::optional<std::string> content;
+  std::string error;        ///< Why it could not be read; empty otherwise.
+  std::uint32_t mode = 0;   ///< Permission bits.
+  std::string link_target;  ///< If the path itself is a link.
+
+  bool exists() const { return content.has_value() || !error.empty(); }
+  friend bool operator==(const FileFacts&, const FileFacts&) = default;
+};
+
+/// A wanted directory tree.
+struct TreeFacts {
+  bool exists = false;
+  bool is_directory = false;
+  bool is_mount_point = false;
+  std::uint64_t entries = 0;  ///< Of the directory itself, at most 4096.
+  friend bool operator==(const TreeFacts&, const TreeFacts&) = default;
+};
+
+/// `systemctl show` of a wanted unit.
+struct UnitFacts {
+  std::string load_state;    ///< "loaded", "not-found", "masked".
+  std::string active_state;  ///< "active", "inactive", "failed", …
+  std::string
+      unit_file_state;  ///< "enabled", "disabled", "static", "" if none.
+  friend bool operator==(const UnitFacts&, const UnitFacts&) = default;
+};
+
+struct PackageFacts {
+  std::string
+      version;  ///< As the manager prints it: "1.7.24~ds1-6", epoch too.
+  friend bool operator==(const PackageFacts&, const PackageFacts&) = default;
+};
+
+struct KernelFacts {
+  std::string release;  ///< uname -r.
+  std::string machine;  ///< uname -m.
+  std::string boot_id;  ///< Differs after every boot; 36 characters.
+  std::string command_line;
+  friend bool operator==(const KernelFacts&, const KernelFacts&) = default;
+};
+
+struct MachineFacts {
+  std::string vendor;   ///< DMI sys_vendor.
+  std::string product;  ///< DMI product_name: "g5.4xlarge".
+  std::uint64_t memory_bytes = 0;
+  int processors = 0;
+  bool efi = false;
+  bool container = false;    ///< Inside one; its kernel is not ours to set.
+  bool image_based = false;  ///< ostree, transactional-update, NixOS, COS, …
+  bool systemd = false;      ///< PID 1 is systemd.
+  bool selinux_enforcing = false;
+  friend bool operator==(const MachineFacts&, const MachineFacts&) = default;
+};
+
+/// A GPU or NVSwitch as PCI shows it, driver or none.
+struct PciGpu {
+  std::string address;          ///< "0000:00:1e.0".
+  std::uint16_t device_id = 0;  ///< Vendor is always 10de.
+  std::string product;  ///< "NVIDIA A10G"; from the id, else "10de:2237".
+  std::string driver;   ///< "nvidia", "nouveau", "vfio-pci", "" for none.
+  bool is_switch = false;
+  friend bool operator==(const PciGpu&, const PciGpu&) = default;
+};
+
+/// A line of /proc/swaps.
+struct SwapFacts {
+  std::string path;
+  std::string kind;  ///< "partition" or "file".
+  std::uint64_t size_bytes = 0;
+  friend bool operator==(const SwapFacts&, const SwapFacts&) = default;
+};
+
+struct HostFacts {
+  OsRelease os;
+  KernelFacts kernel;
+  MachineFacts machine;
+  std::vector<PciGpu> gpus;
+  std::vector<SwapFacts> swaps;
+  std::vector<FstabLine> fstab;
+
+  /// Keyed by what was wanted; what was not wanted is not there.
+  std::map<std::string, FileFacts> files;
+  std::map<std::string, TreeFacts> trees;
+  std::map<std::string, UnitFacts> units;
+  std::map<std::string, PackageFacts> packages;  ///< Installed ones alone.
+  std::map<std::string, std::string> sysctls;    ///< Those the kernel has.
+  /// Wanted modules that are loaded or built in.
+  std::map<std::string, bool> modules;
+
+  /// What could not be observed and is no reason to stop: said in plans.
+  std::vector<std::string> gaps;
+};
+
+}  // namespace gpunode::facts
