@@ -46,7 +46,7 @@ inline constexpr std::array kConfigurationOptions = {
         "false",
         "",
         {},
-        {Use{kPlugin,
+        {Use{kPlugin | kDiscovery,
              kConfiguration,
              {"GPUNODE_ENABLE_CUSTOM_SHARING"},
              "Honour 'rename' and 'devices' of sharing entries, which NVIDIA's "

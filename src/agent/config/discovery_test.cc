@@ -145,6 +145,27 @@ TEST(Discovery, SaysWhatItCannotYet) {
               HasSubstr("DEVICE_DISCOVERY_STRATEGY: this version labels"));
 }
 
+// One file is for the device plugin and for this: what the plugin offers by it,
+// the labels must tell.
+TEST(Discovery, RenamesAsTheDevicePluginIfToldTo) {
+  const std::string file =
+      "version: v1\nsharing: {timeSlicing: {resources: [{name: "
+      "nvidia.com/gpu, rename: nvidia.com/slice, devices: [0], replicas: 3}]}}";
+  const auto plain = read({}, {}, file);
+  ASSERT_TRUE(plain) << plain.error().message();
+  EXPECT_THAT(plain->warnings, SizeIs(2));
+  EXPECT_EQ(plain->settings.node.time_slicing->resources[0].rename,
+            "nvidia.com/gpu");
+  const Environment environment{{"GPUNODE_ENABLE_CUSTOM_SHARING", "true"}};
+  for (const auto& custom : {read({"--enable-custom-sharing"}, {}, file),
+                             read({}, environment, file)}) {
+    ASSERT_TRUE(custom) << custom.error().message();
+    EXPECT_THAT(custom->warnings, SizeIs(0));
+    EXPECT_EQ(custom->settings.node.time_slicing->resources[0].rename,
+              "nvidia.com/slice");
+  }
+}
+
 TEST(Discovery, HasAHelpOfItsOwn) {
   const std::string help = help_text("/usr/bin/gpu-feature-discovery");
   EXPECT_THAT(help, StartsWith("Usage: gpu-feature-discovery [options]\n"));

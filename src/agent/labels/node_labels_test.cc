@@ -388,6 +388,52 @@ TEST(NodeLabels, MixedIsAResourceAProfile) {
   EXPECT_EQ(value(labels, "mig-2g.10gb.family"), "(absent)");
 }
 
+/// An entry that --enable-custom-sharing honours, and what it makes of the
+/// labels of nvidia.com/gpu. As the peer's labeller reads rename and replicas;
+/// it looks at `devices` nowhere.
+struct CustomSharing {
+  const char* rename;
+  config::DeviceSelection devices;
+  std::uint64_t replicas;
+  const char* product;
+  const char* replicas_label;
+};
+
+class NodeLabelsCustomSharing : public testing::TestWithParam<CustomSharing> {};
+
+TEST_P(NodeLabelsCustomSharing, KeysAreTheNameOfBefore) {
+  for (const bool is_mps : {false, true}) {
+    Settings settings;
+    settings.custom_sharing = true;
+    config::Replication replication =
+        replicas(GetParam().replicas, "nvidia.com/gpu", GetParam().rename);
+    replication.resources[0].devices = GetParam().devices;
+    (is_mps ? settings.mps : settings.time_slicing) = replication;
+    const LabelSet labels = labels_of(node({4, t4()}), settings);
+    EXPECT_EQ(value(labels, "gpu.product"), GetParam().product);
+    EXPECT_EQ(value(labels, "gpu.replicas"), GetParam().replicas_label);
+    EXPECT_EQ(value(labels, "gpu.count"), "4");
+    EXPECT_EQ(value(labels, "gpu.sharing-strategy"),
+              is_mps ? "mps" : "time-slicing");
+    EXPECT_EQ(value(labels, "mps.capable"), is_mps ? "true" : "false");
+    for (const auto& [key, unused] : labels) {
+      EXPECT_THAT(key, testing::Not(testing::HasSubstr("slice")));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, NodeLabelsCustomSharing,
+    testing::Values(CustomSharing{"nvidia.com/slice", config::AllDevices{}, 3,
+                                  "NVIDIA-T4", "3"},
+                    CustomSharing{"nvidia.com/gpu", config::DeviceCount{2}, 3,
+                                  "NVIDIA-T4-SHARED", "3"},
+                    CustomSharing{"nvidia.com/slice", config::DeviceCount{1}, 8,
+                                  "NVIDIA-T4", "8"},
+                    CustomSharing{"nvidia.com/slice",
+                                  config::DeviceRefs{{"0", "GPU-3"}}, 2,
+                                  "NVIDIA-T4", "2"}));
+
 TEST(NodeLabels, MpsWithMigIsNotCapableAndSaysWhy) {
   Settings settings;
   settings.mps = replicas(4, "nvidia.com/gpu", "nvidia.com/gpu");
