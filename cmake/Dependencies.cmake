@@ -58,7 +58,7 @@ endif()
 
 # Libraries that are headers alone: missing ones are told here, in one line,
 # and not by a compiler in the middle of the build.
-foreach(header ares.h boost/beast/http/basic_parser.hpp openssl/ssl.h fmt/format.h nlohmann/json.hpp rapidjson/document.h toml++/toml.h CLI/CLI.hpp
+foreach(header ares.h blkid/blkid.h boost/beast/http/basic_parser.hpp openssl/ssl.h fmt/format.h nlohmann/json.hpp rapidjson/document.h toml++/toml.h CLI/CLI.hpp
         rapidcheck.h)
   string(MAKE_C_IDENTIFIER "GPUNODE_${header}" found)
   find_path(${found} ${header})

@@ -43,6 +43,7 @@ struct DeviceNumber {
     return std::to_string(major) + ":" + std::to_string(minor);
   }
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 means the 0 in `<`.
   auto operator<=>(const DeviceNumber&) const = default;
 };
 

@@ -1,0 +1,72 @@
+#include "base/host/disk_claim.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace gpunode::host {
+namespace {
+
+Error in_use(const std::string& path) {
+  return Error(ErrorCode::kUnavailable,
+               "claim " + path +
+                   ": the kernel or another program has it in use (mounted, "
+                   "swap, RAID, LVM or LUKS member, or being worked on)");
+}
+
+/// Opens the device that `plain` stands for once more, whatever its name means
+/// by now.
+Result<UniqueFd> open_exclusively(const UniqueFd& plain, int flags,
+                                  const std::string& path) {
+  const std::string self = "/proc/self/fd/" + std::to_string(plain.get());
+  UniqueFd fd(::open(self.c_str(), flags | O_EXCL | O_CLOEXEC));
+  if (fd) return fd;
+  if (errno == EBUSY) return in_use(path);
+  return Error::from_errno("claim " + path, errno);
+}
+
+}  // namespace
+
+Result<DiskClaim> DiskClaim::take(const HostRoot& host, const std::string& path,
+                                  std::optional<DeviceNumber> expected,
+                                  Access access) {
+  const int flags = access == Access::kRead ? O_RDONLY : O_RDWR;
+  const std::string shown = host.outside(path);
+  // O_NONBLOCK: neither a FIFO nor a drive without a medium may hold us.
+  TRY(UniqueFd plain, host.open(path, flags | O_NONBLOCK | O_NOCTTY));
+  struct stat status {};
+  if (::fstat(plain.get(), &status) != 0) {
+    return Error::from_errno("claim " + shown, errno);
+  }
+  if (!S_ISBLK(status.st_mode) && !S_ISREG(status.st_mode)) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "claim " + shown + ": neither a block device nor a file");
+  }
+  if (expected && DeviceNumber::of(status.st_rdev) != *expected) {
+    return Error(ErrorCode::kUnavailable,
+                 "claim " + shown + ": is device " +
+                     DeviceNumber::of(status.st_rdev).text() + " now and was " +
+                     expected->text() + ": devices have been renumbered");
+  }
+  if (::flock(plain.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return in_use(shown);
+    return Error::from_errno("lock " + shown, errno);
+  }
+  TRY(UniqueFd exclusive, open_exclusively(plain, flags, shown));
+  return DiskClaim(shown, flags, std::move(plain), std::move(exclusive));
+}
+
+Result<void> DiskClaim::lend(const std::function<Result<void>()>& work) {
+  exclusive_.reset();
+  auto done = work();
+  auto again = open_exclusively(plain_, flags_, path_);
+  if (again) exclusive_ = *std::move(again);
+  if (!done) return std::move(done).error();
+  if (!again) return std::move(again).error();
+  return {};
+}
+
+}  // namespace gpunode::host
