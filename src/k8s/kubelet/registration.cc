@@ -4,14 +4,11 @@
 #include <optional>
 #include <utility>
 
-#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
-#include <grpcpp/create_channel_posix.h>
 #include <grpcpp/generic/generic_stub.h>
 
-#include "k8s/kubelet/event_engine.h"
-#include "k8s/kubelet/listening_socket.h"
+#include "k8s/kubelet/client_channel.h"
 #include "k8s/kubelet/wire.h"
 
 namespace gpunode::kubelet {
@@ -44,18 +41,6 @@ Result<void> outcome(const Registration& registration,
   }
 }
 
-std::shared_ptr<grpc::Channel> open_channel(UniqueFd connection) {
-  grpc::ChannelArguments arguments;
-  // What Go's clients send on a unix socket.
-  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
-  arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
-  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // One small call.
-  // A connection made here needs no resolver, no balancer and no back-off:
-  // the first call is sent at once, and there is no second attempt.
-  return grpc::CreateCustomInsecureChannelFromFd(
-      "localhost", connection.release(), arguments);
-}
-
 // Waits until every call has ended, those that take too long by force.
 void await(grpc::CompletionQueue& queue,
            const std::vector<std::unique_ptr<Register>>& calls,
@@ -82,13 +67,11 @@ std::vector<Result<void>> register_plugins(
     const std::vector<Registration>& registrations,
     std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::system_clock::now() + timeout;
-  auto connection = connect_unix(kubelet_socket, timeout);
-  if (!connection) {
-    return {registrations.size(), Result<void>(connection.error())};
+  const auto channel = connect_channel(kubelet_socket, timeout);
+  if (!channel) {
+    return {registrations.size(), Result<void>(channel.error())};
   }
-  use_one_thread_engine();
-  const auto channel = open_channel(*std::move(connection));
-  grpc::GenericStub stub(channel);
+  grpc::GenericStub stub(*channel);
   grpc::CompletionQueue queue;
   std::vector<std::unique_ptr<Register>> calls;
   for (const Registration& registration : registrations) {

@@ -1,10 +1,12 @@
 #include "tests/doubles/kubelet/kubelet_double.h"
 
 #include <algorithm>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -92,6 +94,7 @@ Result<std::unique_ptr<KubeletDouble>> KubeletDouble::start(
 }
 
 KubeletDouble::~KubeletDouble() {
+  pod_resources_.reset();
   stop_serving();
 }
 
@@ -347,6 +350,71 @@ void KubeletDouble::release(const std::string& pod) {
       i = i->second == pod ? holders.erase(i) : std::next(i);
     }
   }
+}
+
+std::string KubeletDouble::uid_of(const std::string& pod) {
+  return fmt::format("{:08x}-0000-4000-8000-000000000000",
+                     std::hash<std::string>()(pod) & 0xffffffffU);
+}
+
+std::vector<kubelet::Holding> KubeletDouble::holdings() const {
+  const MutexLock lock(mutex_);
+  std::vector<kubelet::Holding> all;
+  for (const auto& [resource, holders] : taken_) {
+    std::map<std::string, std::vector<std::string>> of_pod;
+    for (const auto& [id, pod] : holders) of_pod[pod].push_back(id);
+    for (auto& [pod, ids] : of_pod) {
+      const std::size_t slash = pod.find('/');
+      const bool has_space = slash != std::string::npos;
+      all.push_back({has_space ? pod.substr(0, slash) : "default",
+                     has_space ? pod.substr(slash + 1) : pod, "main", resource,
+                     std::move(ids)});
+    }
+  }
+  return all;
+}
+
+Result<void> KubeletDouble::serve_pod_resources(PodResourcesForm form) {
+  std::error_code ignored;
+  fs::create_directories(pod_resources_socket().parent_path(), ignored);
+  TRY(pod_resources_, PodResourcesDouble::start(pod_resources_socket(), form,
+                                                [this] { return holdings(); }));
+  return {};
+}
+
+Result<void> KubeletDouble::write_checkpoint() const {
+  std::vector<std::string> entries;
+  for (const kubelet::Holding& one : holdings()) {
+    const std::string pod = one.pod_namespace == "default"
+                                ? one.pod
+                                : one.pod_namespace + "/" + one.pod;
+    entries.push_back(fmt::format(
+        R"({{"PodUID":"{}","ContainerName":"{}","ResourceName":"{}",)"
+        R"("DeviceIDs":{{"-1":["{}"]}},"AllocResp":""}})",
+        uid_of(pod), one.container, one.resource, fmt::join(one.ids, "\",\"")));
+  }
+  std::vector<std::string> registered;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [resource, plugin] : plugins_) {
+      std::vector<std::string> ids;
+      if (plugin.list) {
+        for (const kubelet::Device& device : plugin.list->devices) {
+          if (device.is_healthy) ids.push_back(device.id);
+        }
+      }
+      registered.push_back(
+          fmt::format(R"("{}":["{}"])", resource, fmt::join(ids, "\",\"")));
+    }
+  }
+  std::ofstream file(directory_ / "kubelet_internal_checkpoint");
+  file << fmt::format(
+      R"({{"Data":{{"PodDeviceEntries":[{}],"RegisteredDevices":{{{}}}}},)"
+      R"("Checksum":1}})",
+      fmt::join(entries, ","), fmt::join(registered, ","));
+  file.close();
+  if (!file) return Error(ErrorCode::kInternal, "write the checkpoint");
+  return {};
 }
 
 std::size_t KubeletDouble::allocatable(const std::string& resource) const {

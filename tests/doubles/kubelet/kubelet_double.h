@@ -20,7 +20,9 @@
 
 #include "base/core/mutex.h"
 #include "base/core/result.h"
+#include "k8s/kubelet/pod_resources.h"
 #include "tests/doubles/kubelet/plugin_client.h"
+#include "tests/doubles/kubelet/pod_resources_double.h"
 
 namespace gpunode::doubles {
 
@@ -94,13 +96,32 @@ class KubeletDouble {
 
   /// Admits a Pod with one container that asks for `count` devices: capacity,
   /// the plugin's preference if it has one, Allocate. Ids stay taken until
-  /// release().
+  /// release(). `pod` is "namespace/name", or a name in "default"; its
+  /// container is "main", its UID uid_of().
   Admission admit(const std::string& pod, const std::string& resource,
                   std::size_t count) EXCLUDES(mutex_);
   void release(const std::string& pod) EXCLUDES(mutex_);
   /// Healthy devices, and those of them that no Pod holds.
   std::size_t allocatable(const std::string& resource) const EXCLUDES(mutex_);
   std::size_t available(const std::string& resource) const EXCLUDES(mutex_);
+
+  static std::string uid_of(const std::string& pod);
+
+  /// What the Pods hold, as the PodResources API has it.
+  std::vector<kubelet::Holding> holdings() const EXCLUDES(mutex_);
+  /// Serves that API on pod_resources_socket(), in a directory beside
+  /// kubelet.sock, so that a test has one directory.
+  Result<void> serve_pod_resources(
+      PodResourcesForm form = PodResourcesForm::kV1);
+  std::filesystem::path pod_resources_socket() const {
+    return directory_ / "pod-resources" / "kubelet.sock";
+  }
+  /// Null: not served.
+  PodResourcesDouble* pod_resources() { return pod_resources_.get(); }
+  void stop_pod_resources() { pod_resources_.reset(); }
+  /// Writes kubelet_internal_checkpoint as the device manager does (v2, from
+  /// 1.20 on), without the plugin's answers.
+  Result<void> write_checkpoint() const EXCLUDES(mutex_);
 
   /// Restarts: connections end, every socket in the directory is removed,
   /// kubelet.sock is made anew. Pods keep their ids.
@@ -158,6 +179,7 @@ class KubeletDouble {
   bool is_hanging_ GUARDED_BY(mutex_) = false;
   bool is_stopping_ GUARDED_BY(mutex_) = false;
   Observer observer_ GUARDED_BY(mutex_);
+  std::unique_ptr<PodResourcesDouble> pod_resources_;
 };
 
 }  // namespace gpunode::doubles
