@@ -55,6 +55,7 @@ Connection::Connection(UniqueFd socket, TimePoint now)
 
 bool Connection::step(TimePoint now, const Answer& answer) {
   if (is_closing_) return discard();
+  if (is_waiting_) return false;
   if (out_.empty()) {
     if (!may_hold_request_) {
       const Outcome outcome = receive(now);
@@ -63,8 +64,8 @@ bool Connection::step(TimePoint now, const Answer& answer) {
     may_hold_request_ = false;
     const ParsedRequest parsed = parse_request(in_);
     if (parsed.state == State::kIncomplete) return true;
-    respond(parsed, answer);
     deadline_ = now + kPatience;
+    if (!respond(parsed, answer)) return true;
   }
   return transmit(now);
 }
@@ -81,10 +82,13 @@ Connection::Outcome Connection::receive(TimePoint now) {
   return Outcome::kGo;
 }
 
-void Connection::respond(const ParsedRequest& parsed, const Answer& answer) {
+bool Connection::respond(const ParsedRequest& parsed, const Answer& answer) {
   const bool is_request = parsed.state == State::kComplete;
-  const Response response =
+  const std::optional<Response> answered =
       is_request ? answer(parsed.request) : refusal(parsed.status);
+  is_waiting_ = !answered;
+  if (!answered) return false;
+  const Response& response = *answered;
   keep_alive_ = is_request && parsed.request.keep_alive;
   out_ = "HTTP/1.1 " + std::to_string(response.status) + " ";
   out_ += reason(response.status);
@@ -98,6 +102,7 @@ void Connection::respond(const ParsedRequest& parsed, const Answer& answer) {
   if (parsed.request.method != "HEAD") out_ += response.body;
   sent_ = 0;
   in_.erase(0, parsed.size_bytes);
+  return true;
 }
 
 bool Connection::transmit(TimePoint now) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/core/clock.h"
@@ -17,7 +18,8 @@ struct Response {
   std::string body;
 };
 
-using Answer = std::function<Response(const Request&)>;
+/// Nothing: not yet; see Connection::resume().
+using Answer = std::function<std::optional<Response>(const Request&)>;
 
 /// Holds at most kMaxHeadBytes of what the client sent and one answer; while
 /// an answer is on its way nothing is read, so that a client that only sends
@@ -34,6 +36,16 @@ class Connection {
   /// bytes to read.
   bool wants_write() const { return !out_.empty() || may_hold_request_; }
 
+  /// Whether an answer is owed that is not there yet. Nothing of the socket's
+  /// is waited for meanwhile; step() is then called for a client that has gone.
+  bool is_waiting() const { return is_waiting_; }
+
+  /// The answer may be there: the next step() asks for it again.
+  void resume() {
+    is_waiting_ = false;
+    may_hold_request_ = true;
+  }
+
   /// When the client has been waited for long enough.
   TimePoint deadline() const { return deadline_; }
 
@@ -43,7 +55,8 @@ class Connection {
   enum class Outcome { kWait, kGo, kOver };
 
   Outcome receive(TimePoint now);
-  void respond(const ParsedRequest& parsed, const Answer& answer);
+  /// False: not yet.
+  bool respond(const ParsedRequest& parsed, const Answer& answer);
   bool transmit(TimePoint now);
   bool discard();
 
@@ -54,6 +67,7 @@ class Connection {
   std::size_t sent_ = 0;
   bool keep_alive_ = true;
   bool may_hold_request_ = false;  // Bytes of the next request are in in_.
+  bool is_waiting_ = false;        // The request in in_ has no answer yet.
   bool is_closing_ = false;        // All is sent; the client's end is awaited.
 };
 

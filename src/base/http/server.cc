@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 #include "base/http/listener.h"
 
@@ -24,6 +25,12 @@ bool control(int epoll, int operation, int fd, std::uint32_t events) {
   event.events = events;
   event.data.fd = fd;
   return ::epoll_ctl(epoll, operation, fd, &event) == 0;
+}
+
+// A hang-up is told whatever is asked for.
+std::uint32_t wishes_of(const Connection& connection) {
+  if (connection.is_waiting()) return 0;
+  return connection.wants_write() ? EPOLLOUT : EPOLLIN;
 }
 
 }  // namespace
@@ -52,8 +59,23 @@ Result<Server> Server::on(UniqueFd listener, const Clock& clock) {
   return server;
 }
 
-void Server::serve(const std::string& path, std::function<Response()> page) {
+void Server::serve(const std::string& path,
+                   std::function<std::optional<Response>()> page) {
   pages_[path] = std::move(page);
+}
+
+void Server::resume() {
+  std::vector<int> waiting;
+  for (auto& [fd, connection] : connections_) {
+    if (connection.is_waiting()) waiting.push_back(fd);
+  }
+  for (const int fd : waiting) {
+    connections_.at(fd).resume();
+    // As resume() leaves it, so that step_connection() sees what changes.
+    control(epoll_.get(), EPOLL_CTL_MOD, fd, wishes_of(connections_.at(fd)));
+    step_connection(fd);
+  }
+  arm_timer();
 }
 
 void Server::step() {
@@ -84,15 +106,14 @@ void Server::step_connection(int fd) {
   const auto found = connections_.find(fd);
   if (found == connections_.end()) return;
   Connection& connection = found->second;
-  const bool wanted_write = connection.wants_write();
+  const std::uint32_t wished = wishes_of(connection);
   const bool goes_on = connection.step(
       clock_->now(),
       [this](const Request& request) { return answer(request); });
   if (!goes_on) {
     connections_.erase(found);
-  } else if (connection.wants_write() != wanted_write) {
-    control(epoll_.get(), EPOLL_CTL_MOD, fd,
-            connection.wants_write() ? EPOLLOUT : EPOLLIN);
+  } else if (wishes_of(connection) != wished) {
+    control(epoll_.get(), EPOLL_CTL_MOD, fd, wishes_of(connection));
   }
 }
 
@@ -161,7 +182,7 @@ void Server::arm_timer() {
   ::timerfd_settime(timer_.get(), 0, &when, nullptr);
 }
 
-Response Server::answer(const Request& request) const {
+std::optional<Response> Server::answer(const Request& request) const {
   const auto page = pages_.find(request.path);
   Response response;
   if (page == pages_.end()) {

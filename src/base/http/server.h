@@ -32,8 +32,13 @@ class Server {
   static Result<Server> on(UniqueFd listener, const Clock& clock);
 
   /// Serves `page` at `path`, exactly; the query is ignored. Pages are made
-  /// during step() and must not block.
-  void serve(const std::string& path, std::function<Response()> page);
+  /// during step() and must not block: one that has to be waited for answers
+  /// nothing, and is asked again after resume().
+  void serve(const std::string& path,
+             std::function<std::optional<Response>()> page);
+
+  /// Clients whose page was not there yet are answered, if it is now.
+  void resume();
 
   /// Readable when step() has work, timeouts included.
   int fd() const { return epoll_.get(); }
@@ -54,14 +59,14 @@ class Server {
   void drop_the_most_expired();
   void drop_expired();
   void arm_timer();
-  Response answer(const Request& request) const;
+  std::optional<Response> answer(const Request& request) const;
 
   UniqueFd epoll_;
   UniqueFd listener_;
   UniqueFd timer_;
   std::string address_;
   const Clock* clock_;
-  std::map<std::string, std::function<Response()>> pages_;
+  std::map<std::string, std::function<std::optional<Response>()>> pages_;
   std::map<int, Connection> connections_;  // By descriptor.
   std::optional<TimePoint> accept_again_;  // Set while out of descriptors.
 };

@@ -143,6 +143,63 @@ TEST_F(ServerTest, ServesAPage) {
             "ok\n");
 }
 
+TEST_F(ServerTest, APageThatIsNotThereYetComesWhenItIs) {
+  std::optional<Response> page;
+  int asked = 0;
+  server_.serve("/slow", [&] {
+    ++asked;
+    return page;
+  });
+  Client first = connect();
+  Client second = connect();
+  first.send("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  second.send("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  settle();
+  EXPECT_EQ(asked, 2);
+  // Others are served meanwhile, and a look too early does no harm.
+  EXPECT_THAT(talk(kGetAndClose), EndsWith("ok\n"));
+  server_.resume();
+  EXPECT_EQ(asked, 4);
+  page = Response{200, "text/plain", "at last\n"};
+  server_.resume();
+  ASSERT_TRUE(turn_until_over(first));
+  ASSERT_TRUE(turn_until_over(second));
+  EXPECT_THAT(first.received(), EndsWith("\r\n\r\nat last\n"));
+  EXPECT_THAT(second.received(), EndsWith("\r\n\r\nat last\n"));
+  EXPECT_EQ(asked, 6);
+}
+
+TEST_F(ServerTest, AClientThatWaitsTooLongIsLetGo) {
+  server_.serve("/never", [] { return std::optional<Response>(); });
+  Client client = connect();
+  client.send("GET /never HTTP/1.1\r\nHost: x\r\n\r\n");
+  settle();
+  clock_.advance(seconds(11));
+  server_.step();
+  client.receive();
+  EXPECT_TRUE(client.is_over());
+  server_.resume();  // Nobody is left to be answered.
+}
+
+TEST_F(ServerTest, AClientThatGoesWhileItWaitsIsForgotten) {
+  int asked = 0;
+  server_.serve("/slow", [&] {
+    ++asked;
+    return std::optional<Response>();
+  });
+  {
+    Client client = connect();
+    client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\nmore");
+    settle();
+    EXPECT_EQ(asked, 1);
+    // Bytes of the client's do not turn the loop while it waits.
+    client.send("GET / HTTP/1.1");
+    pollfd entry{server_.fd(), POLLIN, 0};
+    EXPECT_EQ(::poll(&entry, 1, 0), 0);
+  }
+  EXPECT_THAT(talk(kGetAndClose), EndsWith("ok\n"));
+}
+
 TEST_F(ServerTest, GivesTheStatusOfThePage) {
   const std::string text = talk("GET /readyz HTTP/1.0\r\n\r\n");
   EXPECT_THAT(text, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
