@@ -36,7 +36,8 @@ std::string case_label(const OptionSpec& spec) {
 bool wants_path(const OptionSpec& spec) {
   return spec.group == OptionGroup::kPaths ||
          spec.option == Option::kConfigFile ||
-         spec.option == Option::kKubeletSocket;
+         spec.option == Option::kKubeletSocket ||
+         spec.option == Option::kPodResourcesSocket;
 }
 
 // A function name has no dashes in a POSIX shell.

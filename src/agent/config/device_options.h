@@ -248,6 +248,18 @@ inline constexpr std::array kDeviceOptions = {
              "File to load as libnvidia-ml.so.1; empty: look under the driver "
              "root, then by name",
              kOurs}}},
+    Row{Option::kPodResourcesSocket,
+        {"pod-resources-socket"},
+        kText,
+        "/var/lib/kubelet/pod-resources/kubelet.sock",
+        "",
+        {},
+        {Use{kPlugin,
+             kPaths,
+             {"GPUNODE_POD_RESOURCES_SOCKET"},
+             "Where the kubelet is asked which Pods hold devices, when "
+             "gpunode status wants to know; empty: it is not asked",
+             kOurs}}},
     Row{Option::kHostRoot,
         {"host-root"},
         kText,

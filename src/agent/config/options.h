@@ -46,6 +46,7 @@ enum class Option : std::size_t {
   kHealthQuietPeriod,
   kNvmlLibrary,
   kHostRoot,
+  kPodResourcesSocket,
   kRequireAllocation,
   kLabels,
   kOverwriteLabels,

@@ -121,6 +121,9 @@ struct Settings {
       std::chrono::minutes(1);
   std::string nvml_library;     ///< File to load; empty: look for it.
   std::string host_root = "/";  ///< Prefix of /proc, /sys and /dev.
+  /// The kubelet's PodResources API; empty: it is not asked.
+  std::string pod_resources_socket =
+      "/var/lib/kubelet/pod-resources/kubelet.sock";
   /// The node's runtime is to honour nothing but grants (docs/adr/0011).
   bool require_allocation = false;
   Labelling labelling;

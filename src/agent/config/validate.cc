@@ -172,6 +172,7 @@ void copy_plain_options(const Chosen& chosen, Settings& settings) {
   settings.cdi_disable_hooks =
       chosen.get<std::vector<std::string>>(Option::kCdiDisableHooks);
   settings.kubelet_socket = text(Option::kKubeletSocket);
+  settings.pod_resources_socket = text(Option::kPodResourcesSocket);
   settings.listen_address = text(Option::kListenAddress);
   settings.nvml_library = text(Option::kNvmlLibrary);
   settings.host_root = text(Option::kHostRoot);

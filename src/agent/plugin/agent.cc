@@ -73,19 +73,6 @@ Result<void> Agent::open() {
   return {};
 }
 
-void Agent::open_status() {
-  // For people only: without it the node works as well.
-  Result<StatusSocket> made =
-      StatusSocket::open(plugin_directory_, clock_, [this] { return view(); });
-  if (made) {
-    status_.emplace(*std::move(made));
-  } else {
-    status_.reset();
-    log::warning("status", "gpunode status will not work: {}",
-                 made.error().message());
-  }
-}
-
 void Agent::start_observer() {
   const host::HostRoot driver_root(settings_.driver_root_ctr_path);
   const host::HostRoot host_root(settings_.host_root);
@@ -124,13 +111,15 @@ bool Agent::run() {
     kPages,
     kConfigs,
     kLabel,
-    kStatus
+    kStatus,
+    kHolders
   };
   std::vector<pollfd> fds = {{inputs_.signal_fd, POLLIN, 0},
                              {observer_->observations().fd(), POLLIN, 0},
                              {directory_watch_->fd(), POLLIN, 0},
                              {server_->poll_fd(), POLLIN, 0},
                              {pages_ ? pages_->fd() : -1, POLLIN, 0},
+                             {-1, POLLIN, 0},
                              {-1, POLLIN, 0},
                              {-1, POLLIN, 0},
                              {-1, POLLIN, 0}};
@@ -141,6 +130,7 @@ bool Agent::run() {
   while (!stopping_) {
     fds[kObservations].fd = observer_->observations().fd();
     fds[kStatus].fd = status_ ? status_->fd() : -1;
+    fds[kHolders].fd = status_ ? status_->news_fd() : -1;
     ::poll(fds.data(), fds.size(), poll_timeout_ms());
     if (fds[kSignals].revents != 0) handle_signals();
     if (stopping_) break;
@@ -149,7 +139,9 @@ bool Agent::run() {
     follow_selection();
     if (fds[kDirectory].revents != 0) handle_directory_events();
     // Before the timers, which may open another one.
-    if (fds[kStatus].revents != 0) status_->step();
+    if (fds[kStatus].revents != 0 || fds[kHolders].revents != 0) {
+      status_->step();
+    }
     run_timers();
     if (fds[kPages].revents != 0) pages_->step();
   }
@@ -379,44 +371,6 @@ void Agent::publish() {
       });
   if (offers.empty()) offers = empty_offers(settings_, context_.current());
   publisher_->apply(std::move(offers), clock_.now());
-}
-
-AgentView Agent::view() const {
-  AgentView view;
-  view.resources = publisher_->status();
-  view.calls = server_->stats();
-  if (inventory_) view.driver_version = inventory_->driver_version;
-  if (driver_problem_) view.driver_problem = driver_problem_->message();
-  view.has_seen_driver = inventory_ != nullptr;
-  for (const auto& resource : catalogue_.resources()) {
-    for (const resource::Device& device : resource->devices()) {
-      view.devices.emplace_back(device.id, health_.book().health(device.id));
-      if (const auto since = health_.book().unhealthy_since(device.id)) {
-        view.unhealthy_for.emplace(device.id, clock_.now() - *since);
-      }
-    }
-    if (std::optional<std::string> why = blocked(*resource)) {
-      view.blocked.emplace(resource->name().value(), *std::move(why));
-    }
-  }
-  view.inventory = inventory_;
-  view.offered = catalogue_.resources();
-  view.config_file = inputs_.command_line.text(config::Option::kConfigFile);
-  view.mig_strategy = settings_.mig_strategy;
-  view.problems = catalogue_.problems();
-  if (labeller_) view.labels = labeller_->status();
-  if (!directory_watch_->is_armed()) {
-    view.directory_problem = plugin_directory_ + " is gone";
-  }
-  view.reload_problem = reload_problem_;
-  view.reloads = reloads_;
-  view.reload_failures = reload_failures_;
-  if (selection_) view.selection = selection_->status();
-  view.config_warnings = inputs_.loaded.warnings.size();
-  view.xids = health_.xids();
-  view.driver_losses = driver_losses_;
-  view.observer_stuck = observer_->stuck_for(clock_.now());
-  return view;
 }
 
 }  // namespace gpunode::plugin

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "agent/resource/replica_id.h"
 #include "base/text/json_splice.h"
 #include "base/text/node.h"
 
@@ -155,49 +157,151 @@ std::string_view word(config::SharingStrategy strategy) {
   return "none";
 }
 
+/// How many of a resource's ids are in Pods' hands, by Device.
+using Held = std::vector<std::uint64_t>;
+
+/// Ids that are no longer offered, as after another configuration, count
+/// nowhere.
+Held held_of(const resource::Resource& offered, const Holders& holders) {
+  Held held(offered.devices().size(), 0);
+  for (const Holder& holder : holders.items) {
+    if (holder.resource != offered.name().value()) continue;
+    for (const std::string& id : holder.ids) {
+      if (const auto replica = offered.find(id)) ++held[replica->device];
+    }
+  }
+  return held;
+}
+
+using Members = std::vector<std::pair<std::string_view, std::string>>;
+
+/// Nothing where nobody could tell.
+void add_counts(Members& members, const Holders& holders, std::uint64_t held,
+                std::uint64_t free) {
+  if (holders.source == Holders::Source::kNone) return;
+  members.emplace_back("held", number(held));
+  members.emplace_back("free", number(free));
+}
+
 /// What the kubelet has of a resource, whose ids come from `offered`; null
 /// while there is nothing behind its name.
 std::string resource_of(const AgentView& view, const Publisher::Status& status,
-                        const resource::Resource* offered) {
+                        const resource::Resource* offered,
+                        const Holders& holders) {
+  const auto blocked = view.blocked.find(status.resource_name);
+  // The kubelet counts what is listed; a blocked resource lists nothing.
+  const bool is_blocked = blocked != view.blocked.end();
   std::vector<std::string> devices;
   std::uint64_t allocatable = 0;
+  std::uint64_t all_held = 0;
+  std::uint64_t all_free = 0;
   if (offered != nullptr) {
-    for (const resource::Device& device : offered->devices()) {
-      const std::uint32_t replicas = std::max(device.replicas, 1U);
-      if (is_healthy(view, device.id)) allocatable += replicas;
-      devices.push_back(json_object({{"uuid", json_string(device.id.value)},
-                                     {"gpu", number(device.gpu.value)},
-                                     {"replicas", number(device.replicas)}}));
+    const Held held = held_of(*offered, holders);
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      const resource::Device& device = offered->devices()[i];
+      const std::uint64_t usable = is_healthy(view, device.id) && !is_blocked
+                                       ? std::max(device.replicas, 1U)
+                                       : 0;
+      const std::uint64_t free = usable > held[i] ? usable - held[i] : 0;
+      allocatable += usable;
+      all_held += held[i];
+      all_free += free;
+      Members members = {{"uuid", json_string(device.id.value)},
+                         {"gpu", number(device.gpu.value)},
+                         {"replicas", number(device.replicas)}};
+      add_counts(members, holders, held[i], free);
+      devices.push_back(json_object(members));
     }
   }
-  const auto blocked = view.blocked.find(status.resource_name);
-  const bool is_blocked = blocked != view.blocked.end();
   const auto sharing = offered != nullptr ? offered->sharing().strategy
                                           : config::SharingStrategy::kNone;
-  const std::uint64_t count = offered != nullptr ? offered->replica_count() : 0;
-  return json_object(
-      {{"name", json_string(status.resource_name)},
-       {"registered", boolean(status.is_registered)},
-       {"problem", json_string(is_blocked ? blocked->second : status.problem)},
-       {"sharing", json_string(word(sharing))},
-       // The kubelet counts what is listed; a blocked resource lists nothing.
-       {"capacity", number(is_blocked ? 0 : count)},
-       {"allocatable", number(is_blocked ? 0 : allocatable)},
-       {"devices", json_array(devices)}});
+  const std::uint64_t count =
+      offered != nullptr && !is_blocked ? offered->replica_count() : 0;
+  Members members = {
+      {"name", json_string(status.resource_name)},
+      {"registered", boolean(status.is_registered)},
+      {"problem", json_string(is_blocked ? blocked->second : status.problem)},
+      {"sharing", json_string(word(sharing))},
+      {"capacity", number(count)},
+      {"allocatable", number(allocatable)}};
+  add_counts(members, holders, all_held, all_free);
+  members.emplace_back("devices", json_array(devices));
+  return json_object(members);
 }
 
-std::string resources(const AgentView& view) {
+std::string resources(const AgentView& view, const Holders& holders) {
   std::vector<std::string> items;
   for (const Publisher::Status& status : view.resources) {
     const auto offered = std::find_if(
         view.offered.begin(), view.offered.end(), [&](const auto& one) {
           return one->name().value() == status.resource_name;
         });
-    items.push_back(
-        resource_of(view, status,
-                    offered == view.offered.end() ? nullptr : offered->get()));
+    items.push_back(resource_of(
+        view, status, offered == view.offered.end() ? nullptr : offered->get(),
+        holders));
   }
   return json_array(items);
+}
+
+/// The kubelet tells of every plugin's devices. Ours are those of a resource
+/// that is offered, and those of a GPU that is here: a Pod keeps what it was
+/// given under the name that another configuration had for it.
+class Ours {
+ public:
+  explicit Ours(const AgentView& view) {
+    for (const auto& one : view.resources) names_.insert(one.resource_name);
+    if (view.inventory == nullptr) return;
+    for (const device::Gpu& gpu : view.inventory->gpus) {
+      devices_.insert(gpu.id.value);
+      for (const device::MigDevice& mig : gpu.mig_devices) {
+        devices_.insert(mig.id.value);
+      }
+    }
+  }
+
+  bool has(const Holder& holder) const {
+    if (names_.contains(holder.resource)) return true;
+    return std::any_of(
+        holder.ids.begin(), holder.ids.end(), [this](const std::string& id) {
+          const auto replica = resource::ReplicaId::parse(id);
+          return replica && devices_.contains(std::string(replica->device));
+        });
+  }
+
+ private:
+  std::set<std::string> names_;
+  std::set<std::string> devices_;
+};
+
+std::string_view word(Holders::Source source) {
+  switch (source) {
+    case Holders::Source::kPodResources:
+      return "podResources";
+    case Holders::Source::kCheckpoint:
+      return "checkpoint";
+    case Holders::Source::kNone:
+      break;
+  }
+  return "none";
+}
+
+std::string holder_list(const AgentView& view, const Holders& holders) {
+  const Ours ours(view);
+  std::vector<std::string> items;
+  for (const Holder& one : holders.items) {
+    if (!ours.has(one)) continue;
+    std::vector<std::string> ids;
+    for (const std::string& id : one.ids) ids.push_back(json_string(id));
+    items.push_back(json_object({{"namespace", json_string(one.pod_namespace)},
+                                 {"pod", json_string(one.pod)},
+                                 {"uid", json_string(one.pod_uid)},
+                                 {"container", json_string(one.container)},
+                                 {"resource", json_string(one.resource)},
+                                 {"ids", json_array(ids)}}));
+  }
+  return json_object({{"source", json_string(word(holders.source))},
+                      {"problem", json_string(holders.problem)},
+                      {"items", json_array(items)}});
 }
 
 std::string left_out(const AgentView& view) {
@@ -219,7 +323,7 @@ std::string not_ready(const AgentView& view) {
 
 }  // namespace
 
-std::string status_document(const AgentView& view) {
+std::string status_document(const AgentView& view, const Holders& holders) {
   return json_object({{"version", "1"},
                       {"driver", driver(view)},
                       {"config", configuration(view)},
@@ -227,7 +331,8 @@ std::string status_document(const AgentView& view) {
                       {"gpus", gpus(view)},
                       {"lost", lost(view)},
                       {"unhealthy", unhealthy(view)},
-                      {"resources", resources(view)},
+                      {"resources", resources(view, holders)},
+                      {"holders", holder_list(view, holders)},
                       {"leftOut", left_out(view)},
                       {"notReady", not_ready(view)}});
 }

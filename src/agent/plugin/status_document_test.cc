@@ -12,6 +12,7 @@ namespace {
 
 using std::chrono::seconds;
 using testing::HasSubstr;
+using testing::Not;
 
 resource::Device shared(const std::string& uuid, unsigned gpu) {
   resource::Device device;
@@ -20,6 +21,11 @@ resource::Device shared(const std::string& uuid, unsigned gpu) {
   device.gpu = device::Index{gpu};
   device.replicas = 20;
   return device;
+}
+
+std::string status_document(const AgentView& view) {
+  return plugin::status_document(
+      view, {Holders::Source::kNone, "nobody was asked", {}});
 }
 
 AgentView two_shared_gpus() {
@@ -103,6 +109,67 @@ TEST(StatusDocument, WithoutADriverNamesTheReason) {
   EXPECT_THAT(document, HasSubstr("\"answers\":false"));
   EXPECT_THAT(document, HasSubstr("\"gpus\":[]"));
   EXPECT_THAT(document, HasSubstr("driver: ERROR_LIBRARY_NOT_FOUND"));
+}
+
+Holders some_holders() {
+  return {
+      Holders::Source::kPodResources,
+      "",
+      {{"a", "train", "", "main", "nvidia.com/gpu", {"GPU-0::0", "GPU-1::7"}},
+       {"b", "infer", "", "main", "nvidia.com/gpu", {"GPU-1::8"}},
+       {"b", "nic", "", "main", "rdma/hca", {"mlx5_0"}}}};
+}
+
+TEST(StatusDocument, SaysWhoHoldsWhatAndWhatIsLeft) {
+  const std::string document =
+      status_document(two_shared_gpus(), some_holders());
+  EXPECT_THAT(document, HasSubstr("\"capacity\":40,\"allocatable\":40,"
+                                  "\"held\":3,\"free\":37"));
+  EXPECT_THAT(document, HasSubstr("\"gpu\":1,\"replicas\":20,\"held\":2,"
+                                  "\"free\":18"));
+  EXPECT_THAT(document,
+              HasSubstr("\"holders\":{\"source\":\"podResources\","
+                        "\"problem\":\"\",\"items\":[{\"namespace\":\"a\","
+                        "\"pod\":\"train\",\"uid\":\"\","
+                        "\"container\":\"main\","
+                        "\"resource\":\"nvidia.com/gpu\","
+                        "\"ids\":[\"GPU-0::0\",\"GPU-1::7\"]}"));
+  EXPECT_THAT(document, Not(HasSubstr("rdma")));
+}
+
+TEST(StatusDocument, NothingOfAnUnhealthyDeviceIsFree) {
+  AgentView view = two_shared_gpus();
+  view.devices[1].second = {false, "XID 79"};
+  EXPECT_THAT(status_document(view, some_holders()),
+              HasSubstr("\"capacity\":40,\"allocatable\":20,"
+                        "\"held\":3,\"free\":19"));
+}
+
+TEST(StatusDocument, NothingOfABlockedResourceIsFree) {
+  AgentView view = two_shared_gpus();
+  view.blocked["nvidia.com/gpu"] = "no MPS daemon";
+  EXPECT_THAT(status_document(view, some_holders()),
+              HasSubstr("\"held\":3,\"free\":0"));
+}
+
+TEST(StatusDocument, WhatNobodyCouldTellIsNotCounted) {
+  const std::string document = status_document(two_shared_gpus());
+  EXPECT_THAT(document, Not(HasSubstr("\"free\"")));
+  EXPECT_THAT(document, HasSubstr("\"holders\":{\"source\":\"none\","
+                                  "\"problem\":\"nobody was asked\","
+                                  "\"items\":[]}"));
+}
+
+TEST(StatusDocument, APodKeepsWhatAnotherConfigurationGaveIt) {
+  const Holders holders{
+      Holders::Source::kCheckpoint,
+      "why",
+      {{"", "", "u-1", "c", "nvidia.com/gpu.old", {"GPU-0::0"}},
+       {"", "", "u-2", "c", "nvidia.com/gpu", {"GPU-0::99"}}}};
+  const std::string document = status_document(two_shared_gpus(), holders);
+  EXPECT_THAT(document, HasSubstr("\"uid\":\"u-1\""));
+  EXPECT_THAT(document, HasSubstr("\"GPU-0::99\""));
+  EXPECT_THAT(document, HasSubstr("\"held\":0,\"free\":40"));
 }
 
 }  // namespace

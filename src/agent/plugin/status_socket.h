@@ -2,10 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "agent/plugin/agent_view.h"
+#include "agent/plugin/pod_holders.h"
 #include "base/core/clock.h"
 #include "base/core/result.h"
 #include "base/http/server.h"
@@ -17,24 +20,38 @@ namespace gpunode::plugin {
 /// gpunode/agent.sock in the plugin directory, which every agent sees at the
 /// place where the host has it; both are root's alone. In a directory of its
 /// own, for the kubelet removes every file beside its socket when it starts,
-/// and leaves directories. One thread; a client that dawdles holds up nobody.
+/// and leaves directories. One thread; a client that dawdles holds up nobody,
+/// and neither does a kubelet that is asked who holds devices.
 class StatusSocket {
  public:
   /// `look` is asked from step(). A socket that is there is replaced: of two
   /// agents, which are a rollout, the newer one answers.
   static Result<StatusSocket> open(const std::string& plugin_directory,
                                    const Clock& clock,
-                                   std::function<AgentView()> look);
+                                   std::function<AgentView()> look,
+                                   HolderSources sources);
 
-  /// Readable when step() has work.
+  /// Either is readable when step() has work.
   int fd() const { return server_.fd(); }
-  void step() { server_.step(); }
+  int news_fd() const { return asked_->query.fd(); }
+  void step();
 
  private:
-  StatusSocket(kubelet::ListeningSocket file, http::Server server)
-      : file_(std::move(file)), server_(std::move(server)) {}
+  /// What the page and step() share; it stays where it is when this is moved.
+  struct Asked {
+    explicit Asked(HolderSources sources) : query(std::move(sources)) {}
+    HolderQuery query;
+    std::optional<Holders> answer;  // While clients are given it.
+  };
+
+  StatusSocket(kubelet::ListeningSocket file, http::Server server,
+               std::unique_ptr<Asked> asked)
+      : file_(std::move(file)),
+        asked_(std::move(asked)),
+        server_(std::move(server)) {}
 
   kubelet::ListeningSocket file_;  // Its descriptor is the server's, too.
+  std::unique_ptr<Asked> asked_;
   http::Server server_;
 };
 

@@ -1,0 +1,65 @@
+// The part of Agent that says how it is.
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "agent/plugin/agent.h"
+#include "base/core/log.h"
+#include "container/oci/device_record.h"
+
+namespace gpunode::plugin {
+
+void Agent::open_status() {
+  // For people only: without it the node works as well.
+  Result<StatusSocket> made =
+      StatusSocket::open(plugin_directory_, clock_, [this] { return view(); },
+                         {settings_.pod_resources_socket,
+                          plugin_directory_ + "/" + oci::kDeviceRecordFile});
+  if (made) {
+    status_.emplace(*std::move(made));
+  } else {
+    status_.reset();
+    log::warning("status", "gpunode status will not work: {}",
+                 made.error().message());
+  }
+}
+
+AgentView Agent::view() const {
+  AgentView view;
+  view.resources = publisher_->status();
+  view.calls = server_->stats();
+  if (inventory_) view.driver_version = inventory_->driver_version;
+  if (driver_problem_) view.driver_problem = driver_problem_->message();
+  view.has_seen_driver = inventory_ != nullptr;
+  for (const auto& resource : catalogue_.resources()) {
+    for (const resource::Device& device : resource->devices()) {
+      view.devices.emplace_back(device.id, health_.book().health(device.id));
+      if (const auto since = health_.book().unhealthy_since(device.id)) {
+        view.unhealthy_for.emplace(device.id, clock_.now() - *since);
+      }
+    }
+    if (std::optional<std::string> why = blocked(*resource)) {
+      view.blocked.emplace(resource->name().value(), *std::move(why));
+    }
+  }
+  view.inventory = inventory_;
+  view.offered = catalogue_.resources();
+  view.config_file = inputs_.command_line.text(config::Option::kConfigFile);
+  view.mig_strategy = settings_.mig_strategy;
+  view.problems = catalogue_.problems();
+  if (labeller_) view.labels = labeller_->status();
+  if (!directory_watch_->is_armed()) {
+    view.directory_problem = plugin_directory_ + " is gone";
+  }
+  view.reload_problem = reload_problem_;
+  view.reloads = reloads_;
+  view.reload_failures = reload_failures_;
+  if (selection_) view.selection = selection_->status();
+  view.config_warnings = inputs_.loaded.warnings.size();
+  view.xids = health_.xids();
+  view.driver_losses = driver_losses_;
+  view.observer_stuck = observer_->stuck_for(clock_.now());
+  return view;
+}
+
+}  // namespace gpunode::plugin
