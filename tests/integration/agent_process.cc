@@ -148,6 +148,7 @@ void AgentTest::start_agent(const std::vector<std::string>& more) {
   argv.insert(
       argv.end(),
       {GPUNODE_AGENT, "--kubelet-socket=" + plugins_.file("kubelet.sock"),
+       "--pod-resources-socket=" + plugins_.file("pod-resources/kubelet.sock"),
        std::string("--nvml-library=") + FAKE_NVML_LIBRARY,
        "--host-root=" + file("host"), "--listen-address=127.0.0.1:0"});
   if (std::filesystem::exists(file("config.yaml"))) {

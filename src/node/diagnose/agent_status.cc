@@ -61,6 +61,8 @@ Result<void> read(JsonReader& reader, AgentStatus::Gpu& gpu);
 Result<void> read(JsonReader& reader, AgentStatus::Unhealthy& one);
 Result<void> read(JsonReader& reader, AgentStatus::Resource& one);
 Result<void> read(JsonReader& reader, AgentStatus::LeftOut& one);
+Result<void> read(JsonReader& reader, AgentStatus::Device& one);
+Result<void> read(JsonReader& reader, AgentStatus::Holder& one);
 
 template <class Item>
 Result<void> read(JsonReader& reader, std::vector<Item>& into) {
@@ -103,6 +105,29 @@ Result<void> read(JsonReader& reader, AgentStatus::Unhealthy& one) {
   });
 }
 
+Result<void> read(JsonReader& reader, AgentStatus::Device& one) {
+  return members(reader, [&](const std::string& key) -> Known {
+    if (key == "uuid") return read(reader, one.uuid);
+    if (key == "gpu") return read(reader, one.gpu);
+    if (key == "replicas") return read(reader, one.replicas);
+    if (key == "held") return read(reader, one.held);
+    if (key == "free") return read(reader, one.free);
+    return std::nullopt;
+  });
+}
+
+Result<void> read(JsonReader& reader, AgentStatus::Holder& one) {
+  return members(reader, [&](const std::string& key) -> Known {
+    if (key == "namespace") return read(reader, one.pod_namespace);
+    if (key == "pod") return read(reader, one.pod);
+    if (key == "uid") return read(reader, one.uid);
+    if (key == "container") return read(reader, one.container);
+    if (key == "resource") return read(reader, one.resource);
+    if (key == "ids") return read(reader, one.ids);
+    return std::nullopt;
+  });
+}
+
 Result<void> read(JsonReader& reader, AgentStatus::Resource& one) {
   return members(reader, [&](const std::string& key) -> Known {
     if (key == "name") return read(reader, one.name);
@@ -110,6 +135,9 @@ Result<void> read(JsonReader& reader, AgentStatus::Resource& one) {
     if (key == "sharing") return read(reader, one.sharing);
     if (key == "capacity") return read(reader, one.capacity);
     if (key == "allocatable") return read(reader, one.allocatable);
+    if (key == "held") return read(reader, one.held);
+    if (key == "free") return read(reader, one.free.emplace());
+    if (key == "devices") return read(reader, one.devices);
     return std::nullopt;
   });
 }
@@ -149,6 +177,15 @@ Result<void> read_labels(JsonReader& reader, AgentStatus& status) {
   });
 }
 
+Result<void> read_holders(JsonReader& reader, AgentStatus& status) {
+  return members(reader, [&](const std::string& key) -> Known {
+    if (key == "source") return read(reader, status.holder_source);
+    if (key == "problem") return read(reader, status.holder_problem);
+    if (key == "items") return read(reader, status.holders);
+    return std::nullopt;
+  });
+}
+
 }  // namespace
 
 Result<AgentStatus> parse_agent_status(std::string_view document) {
@@ -163,6 +200,7 @@ Result<AgentStatus> parse_agent_status(std::string_view document) {
     if (key == "gpus") return read(reader, status.gpus);
     if (key == "unhealthy") return read(reader, status.unhealthy);
     if (key == "resources") return read(reader, status.resources);
+    if (key == "holders") return read_holders(reader, status);
     if (key == "leftOut") return read(reader, status.left_out);
     if (key == "notReady") return read(reader, status.not_ready);
     return std::nullopt;

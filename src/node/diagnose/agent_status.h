@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,12 +31,32 @@ struct AgentStatus {
     std::string reason;
     std::uint64_t seconds = 0;  ///< For how long.
   };
+  /// A GPU or MIG device behind a resource.
+  struct Device {
+    std::string uuid;
+    std::uint64_t gpu = 0;       ///< Index of the physical GPU.
+    std::uint64_t replicas = 0;  ///< 0: not shared.
+    std::uint64_t held = 0;      ///< Ids in Pods' hands.
+    std::uint64_t free = 0;      ///< Healthy ids in nobody's.
+  };
   struct Resource {
     std::string name;
     bool is_registered = false;
     std::string sharing;
-    std::uint64_t capacity = 0;     ///< Ids listed.
-    std::uint64_t allocatable = 0;  ///< Of those the healthy ones.
+    std::uint64_t capacity = 0;         ///< Ids listed.
+    std::uint64_t allocatable = 0;      ///< Of those the healthy ones.
+    std::uint64_t held = 0;             ///< Of those the ones that Pods have.
+    std::optional<std::uint64_t> free;  ///< Nothing: nobody could tell.
+    std::vector<Device> devices;
+  };
+  /// What one container holds of one resource.
+  struct Holder {
+    std::string pod_namespace;  ///< Empty, as the name, if only the UID is
+    std::string pod;            ///< known.
+    std::string uid;
+    std::string container;
+    std::string resource;
+    std::vector<std::string> ids;
   };
   struct LeftOut {
     std::string resource;
@@ -54,6 +75,9 @@ struct AgentStatus {
   std::vector<Gpu> gpus;
   std::vector<Unhealthy> unhealthy;
   std::vector<Resource> resources;
+  std::string holder_source;   ///< "podResources", "checkpoint" or "none".
+  std::string holder_problem;  ///< Why it is not podResources.
+  std::vector<Holder> holders;
   std::vector<LeftOut> left_out;
   std::vector<std::string> not_ready;
 };
@@ -62,9 +86,11 @@ struct AgentStatus {
 /// Members it does not know are passed over.
 Result<AgentStatus> parse_agent_status(std::string_view document);
 
-/// The body of GET /status from the agent's unix socket at `path`.
-/// kNotFound or kUnavailable: nobody answers there. Waits five seconds at
-/// most, and takes 64 MiB at most.
+/// The body of GET /status from the agent's unix socket at `path`. Waits five
+/// seconds at most, and takes 64 MiB at most.
+///
+/// kNotFound: there is no such socket; kUnavailable: nobody answers on it, at
+/// once or in time; kPermissionDenied: it is not ours to ask.
 Result<std::string> ask_agent(const std::string& path);
 
 }  // namespace gpunode::diagnose

@@ -3,17 +3,28 @@
 
 #include <string>
 
+#include "base/console/page.h"
 #include "node/diagnose/agent_status.h"
 #include "node/diagnose/finding.h"
+#include "node/diagnose/host_look.h"
 
 namespace gpunode::diagnose {
+
+/// How much is shown of what there may be thousands of.
+enum class Detail {
+  kSummary,  ///< A few Pods of each GPU; replicas as ranges.
+  kAll,      ///< Every Pod, and every id in full.
+};
 
 /// What somebody should mend, and how.
 Findings check_status(const AgentStatus& status);
 
-/// Short lines, each of its own: GPUs, resources, configuration, findings.
-/// What does not print is a question mark. Ids and replicas are counted, not
-/// listed.
-std::string describe(const AgentStatus& status, const Findings& findings);
+/// Driver, GPUs and who holds them, resources, configuration, findings.
+console::Page describe(const AgentStatus& status, const Findings& findings,
+                       Detail detail);
+
+/// The same of a node whose agent did not answer.
+console::Page describe(const HostLook& look, const Findings& findings,
+                       Detail detail);
 
 }  // namespace gpunode::diagnose

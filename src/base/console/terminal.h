@@ -1,0 +1,30 @@
+// Who reads what a program prints: a person at a terminal, or a pipe.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gpunode::console {
+
+/// How text is to be laid out. The default is what a pipe or a file gets: plain
+/// lines of any length, for grep and for logs.
+struct Terminal {
+  std::size_t width = 0;     ///< Columns; 0: lines are not folded.
+  bool has_colours = false;  ///< ECMA-48 colours may be written.
+
+  bool operator==(const Terminal&) const = default;
+};
+
+/// Looks up a variable of the environment.
+using Environment = std::function<std::optional<std::string>(std::string_view)>;
+
+/// What `fd` leads to. Of a terminal the width is COLUMNS if that is a number,
+/// else the terminal's own word. Colours only there, and not with NO_COLOR (any
+/// text, https://no-color.org), with TERM=dumb or when `wants_colours` is
+/// false.
+Terminal look_at(int fd, const Environment& environment, bool wants_colours);
+
+}  // namespace gpunode::console
