@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kUsage =
     "usage: kubelet-double run --dir DIR\n"
     "Listens on DIR/kubelet.sock for device plugins, whose sockets it expects "
-    "in DIR.\n"
+    "in DIR. Who holds what is told on DIR/pod-resources/kubelet.sock.\n"
     "commands on standard input:\n"
     "  allocate RESOURCE COUNT    admit a Pod that asks for COUNT devices\n"
     "  ids RESOURCE ID...         Allocate these very ids\n"
@@ -182,6 +182,10 @@ int run(const std::string& directory) {
     return 1;
   }
   (*node)->set_observer(printing_observer());
+  if (const auto served = (*node)->serve_pod_resources(); !served) {
+    std::cerr << "kubelet-double: " << served.error().message() << '\n';
+    return 1;
+  }
   print("listening " + (*node)->socket().string());
   Console console(**node);
   for (std::string line; std::getline(std::cin, line);) {
