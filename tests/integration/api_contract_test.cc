@@ -19,6 +19,7 @@
 #include "k8s/api/event.h"
 #include "k8s/api/fixed_credentials.h"
 #include "k8s/api/kubeconfig_credentials.h"
+#include "k8s/api/label_loan.h"
 #include "k8s/api/node_meta.h"
 #include "k8s/api/watcher.h"
 #include "tests/doubles/apiserver/api_server_double.h"
@@ -253,6 +254,60 @@ TEST_F(ApiContract, ANodesLabelsHaveOwners) {
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().code(), ErrorCode::kAlreadyExists);
   EXPECT_EQ(client_->get(nodes(), kNode).error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(ApiContract, ASwitchIsLentAndGivenBack) {
+  const auto seen = [&] {
+    const auto json = client_->get(nodes(), kNode, Detail::kMetadata);
+    EXPECT_TRUE(json) << json.error().message();
+    auto node = read_node_meta(*json, "gpunode-agent");
+    EXPECT_TRUE(node) << node.error().message();
+    return *std::move(node);
+  };
+  ASSERT_TRUE(client_->create(
+      nodes(), "",
+      R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"contract",)"
+      R"("uid":"u-1","labels":{"a":"true"}}})"));
+  LabelLoan loan{{"a"}, "false", "gpunode.io/taken-over", "paused-for-"};
+  const NodeMeta before = seen();
+  ASSERT_FALSE(before.resource_version.empty());
+  const LoanPlan taking = plan_loan(before, loan);
+  ASSERT_TRUE(taking.patch);
+  // What comes in between is not overwritten unseen.
+  ASSERT_TRUE(client_->merge_patch(nodes(), kNode,
+                                   R"({"metadata":{"labels":{"a":"maybe"}}})"));
+  const auto conflict = client_->merge_patch(nodes(), kNode, *taking.patch);
+  ASSERT_FALSE(conflict);
+  EXPECT_EQ(conflict.error().code(), ErrorCode::kAlreadyExists);
+  const auto taken =
+      client_->merge_patch(nodes(), kNode, *plan_loan(seen(), loan).patch);
+  ASSERT_TRUE(taken) << taken.error().message();
+  EXPECT_EQ(seen().labels.at("a").value, "false");
+  EXPECT_FALSE(plan_loan(seen(), loan).patch);
+  // An apply by the agent's own name does not take it away.
+  NodeWish wish;
+  wish.labels = MetaTexts{{"nvidia.com/gpu.count", "4"}};
+  ASSERT_TRUE(client_->apply(nodes(), kNode,
+                             *plan_apply(seen(), wish, false).body,
+                             "gpunode-agent", false, Detail::kMetadata));
+  EXPECT_EQ(seen().labels.at("a").value, "false");
+  EXPECT_TRUE(seen().annotations.contains(loan.annotation));
+
+  loan.is_giving_back = true;
+  ASSERT_TRUE(
+      client_->merge_patch(nodes(), kNode, *plan_loan(seen(), loan).patch));
+  EXPECT_EQ(seen().labels.at("a").value, "maybe");
+  EXPECT_EQ(seen().labels.at("nvidia.com/gpu.count").value, "4");
+  EXPECT_FALSE(seen().annotations.contains(loan.annotation));
+  EXPECT_FALSE(plan_loan(seen(), loan).patch);
+  // One for a Node that is gone makes none.
+  const NodeMeta last = seen();
+  ASSERT_TRUE(client_->remove(nodes(), kNode));
+  loan.is_giving_back = false;
+  EXPECT_EQ(client_->merge_patch(nodes(), kNode, *plan_loan(last, loan).patch)
+                .error()
+                .code(),
+            ErrorCode::kNotFound);
 }
 
 TEST_F(ApiContract, EventsAreCounted) {

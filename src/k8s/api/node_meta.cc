@@ -154,6 +154,8 @@ Result<NodeMeta> read_node_meta(std::string_view json,
     return Error(ErrorCode::kCorrupt,
                  "the API server's answer: a Node without name or uid");
   }
+  node.resource_version =
+      text::string_at(root, {"metadata", "resourceVersion"});
   node.labels = read_texts(root, "labels");
   node.annotations = read_texts(root, "annotations");
   const Node* const owners = text::find_at(root, {"metadata", "managedFields"});

@@ -29,6 +29,7 @@ struct NodeMeta {
 
   std::string name;
   std::string uid;
+  std::string resource_version;  ///< Of the whole Node; empty: not told.
   Fields labels;
   Fields annotations;
 };

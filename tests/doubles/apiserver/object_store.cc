@@ -101,8 +101,22 @@ Reply ObjectStore::patch(const Request& request) {
   const auto found = objects_.find(request.path);
   if (found == objects_.end()) return not_found(request.path);
   Node tree = found->second.tree;
+  // Named in a patch, these two are preconditions.
+  for (const char* key : {"uid", "resourceVersion"}) {
+    const std::string named = text::string_at(wanted, {"metadata", key});
+    if (!named.empty() && named != text::string_at(tree, {"metadata", key})) {
+      return Reply::failure(409, "Conflict",
+                            fmt::format("{} is not {}", key, named));
+    }
+  }
   merge(tree, wanted);
-  return {200, store(request.path, std::move(tree)), ""};
+  // What was applied and is something else now is nobody's.
+  for (const text::TreeChange& one :
+       text::tree_changes(found->second.tree, tree)) {
+    found->second.owners.erase(one.path);
+  }
+  store(request.path, std::move(tree));
+  return {200, shown(objects_[request.path]), ""};
 }
 
 Reply ObjectStore::apply(const Request& request, const Node& wanted) {
