@@ -89,6 +89,15 @@ void ClusterWriter::set_node_annotation(const std::string& key,
   wake_.notify_all();
 }
 
+void ClusterWriter::set_loan(kube::LabelLoan loan) {
+  const MutexLock lock(mutex_);
+  if (loan_ == loan) return;
+  loan_ = std::move(loan);
+  is_pending_ = true;
+  status_.is_current = false;
+  wake_.notify_all();
+}
+
 void ClusterWriter::record(kube::EventText text) {
   text.about = about_node(settings_.node);
   const MutexLock lock(mutex_);
@@ -116,10 +125,15 @@ ClusterStatus ClusterWriter::status() const {
   return status_;
 }
 
+std::shared_ptr<const kube::NodeMeta> ClusterWriter::node() const {
+  const MutexLock lock(mutex_);
+  return node_;
+}
+
 /// What there is to do now; if nothing, `until` when.
 ClusterWriter::Due ClusterWriter::next(TimePoint now, TimePoint& until) const {
   until = TimePoint::max();
-  if (!wish_.is_empty()) {
+  if (!wish_.is_empty() || loan_) {
     TimePoint at = is_pending_ ? gather_until_.value_or(TimePoint())
                                : look_at_.value_or(until);
     at = std::max(at, node_at_.value_or(at));
@@ -169,7 +183,14 @@ void ClusterWriter::run() {
 Result<void> ClusterWriter::look(kube::Client& client) {
   TRY(const std::string json,
       client.get(kube::nodes(), {"", settings_.node}, kube::Detail::kMetadata));
-  TRY(seen_, kube::read_node_meta(json, settings_.manager));
+  return saw(json);
+}
+
+Result<void> ClusterWriter::saw(const std::string& json) {
+  TRY(kube::NodeMeta node, kube::read_node_meta(json, settings_.manager));
+  seen_ = std::make_shared<const kube::NodeMeta>(std::move(node));
+  const MutexLock lock(mutex_);
+  node_ = seen_;
   return {};
 }
 
@@ -197,7 +218,7 @@ Result<std::vector<std::string>> ClusterWriter::fulfil(
                                kube::Detail::kMetadata);
     seen_.reset();
     if (answer) {
-      TRY(seen_, kube::read_node_meta(*answer, settings_.manager));
+      TRY_VOID(saw(*answer));
       const MutexLock lock(mutex_);
       ++status_.writes;
       return std::move(plan.left_alone);
@@ -210,6 +231,50 @@ Result<std::vector<std::string>> ClusterWriter::fulfil(
   return *std::move(conflict);
 }
 
+Result<void> ClusterWriter::lend(kube::Client& client,
+                                 const kube::LabelLoan& loan) {
+  std::optional<Error> conflict;
+  for (unsigned round = 0; round < kRounds; ++round) {
+    if (!seen_) TRY_VOID(look(client));
+    kube::LoanPlan plan = kube::plan_loan(*seen_, loan);
+    if (plan.waiting != loan_plan_.waiting) {
+      for (const std::string& one : plan.waiting) {
+        log::warning("cluster", "node {}: {}", settings_.node, one);
+      }
+    }
+    loan_plan_ = std::move(plan);
+    if (!loan_plan_.patch) return {};
+    const auto answer = client.merge_patch(kube::nodes(), {"", settings_.node},
+                                           *loan_plan_.patch);
+    seen_.reset();
+    if (answer) {
+      lent(loan, loan_plan_.changes);
+      return saw(*answer);
+    }
+    if (answer.error().code() != ErrorCode::kAlreadyExists) {
+      return answer.error();
+    }
+    conflict = answer.error();
+  }
+  return *std::move(conflict);
+}
+
+void ClusterWriter::lent(const kube::LabelLoan& loan,
+                         const std::vector<std::string>& changes) {
+  {
+    const MutexLock lock(mutex_);
+    ++status_.writes;
+  }
+  for (const std::string& change : changes) {
+    log::info("cluster", "node {}: {}", settings_.node, change);
+    record({{},
+            false,
+            loan.is_giving_back ? "GaveBack" : "TookOver",
+            loan.is_giving_back ? "GiveBack" : "TakeOver",
+            change});
+  }
+}
+
 TimePoint ClusterWriter::after(const Error& error, unsigned attempt) const {
   const bool is_denied = error.code() == ErrorCode::kPermissionDenied;
   const kube::BackoffRules& rules =
@@ -220,9 +285,11 @@ TimePoint ClusterWriter::after(const Error& error, unsigned attempt) const {
 
 void ClusterWriter::keep_node(kube::Client& client) {
   kube::NodeWish wish;
+  std::optional<kube::LabelLoan> loan;
   {
     const MutexLock lock(mutex_);
     wish = wish_;
+    loan = loan_;
     // A look that is asked for from now on is another.
     if (look_at_ && *look_at_ <= clock_.now()) seen_.reset();
     look_at_.reset();
@@ -230,6 +297,11 @@ void ClusterWriter::keep_node(kube::Client& client) {
     gather_until_.reset();
   }
   auto left_alone = fulfil(client, wish);
+  if (left_alone && loan) {
+    if (auto done = lend(client, *loan); !done) {
+      left_alone = std::move(done).error();
+    }
+  }
   if (is_called_off()) return;
   if (!left_alone) {
     const Error& error = left_alone.error();
@@ -253,10 +325,13 @@ void ClusterWriter::keep_node(kube::Client& client) {
   node_failures_ = 0;
   told(*left_alone);
   // Spread, so that a fleet does not look in step.
-  const auto rest = settings_.look_again / 2 +
-                    std::chrono::duration_cast<std::chrono::milliseconds>(
-                        settings_.look_again * settings_.client.chance());
+  const auto wait =
+      loan_plan_.is_busy ? settings_.look_soon : settings_.look_again;
+  const auto rest =
+      wait / 2 + std::chrono::duration_cast<std::chrono::milliseconds>(
+                     wait * settings_.client.chance());
   const MutexLock lock(mutex_);
+  status_.waiting = loan_plan_.waiting;
   status_.problem.clear();
   status_.left_alone = *std::move(left_alone);
   status_.last_success = std::chrono::system_clock::now();

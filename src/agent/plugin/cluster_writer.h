@@ -19,6 +19,7 @@
 #include "k8s/api/client.h"
 #include "k8s/api/credentials.h"
 #include "k8s/api/event.h"
+#include "k8s/api/label_loan.h"
 #include "k8s/api/node_meta.h"
 #include "k8s/api/time_text.h"
 
@@ -31,6 +32,7 @@ struct ClusterStatus {
   std::optional<kube::WallTime> last_success;  ///< Of a read or a write.
   std::string problem;                         ///< In words; empty: none.
   std::vector<std::string> left_alone;         ///< Somebody else's, in words.
+  std::vector<std::string> waiting;            ///< Of a loan, in words.
   std::uint64_t writes = 0;    ///< Of the Node, that were taken.
   std::uint64_t failures = 0;  ///< Calls that were not.
   std::uint64_t events = 0;    ///< That were written or counted.
@@ -53,6 +55,8 @@ class ClusterWriter {
     std::string manager = "gpunode-agent";  ///< Of the fields.
     /// A Node that was made anew, or changed by others, is mended within this.
     std::chrono::milliseconds look_again = std::chrono::minutes(10);
+    /// The same while a label of a loan is another's work in progress.
+    std::chrono::milliseconds look_soon = std::chrono::seconds(30);
     kube::BackoffRules backoff;
     /// After a refusal, which takes a person to mend.
     kube::BackoffRules denied{std::chrono::minutes(1),
@@ -87,12 +91,17 @@ class ClusterWriter {
   /// Nothing: it goes.
   void set_node_annotation(const std::string& key,
                            std::optional<std::string> value);
+  /// Labels of others to turn or to give back; the last call counts. What
+  /// becomes of it is logged and recorded as an Event.
+  void set_loan(kube::LabelLoan loan);
   /// About the Node; `text.about` need not be filled in.
   void record(kube::EventText text);
   /// The Node may have changed: it is read again.
   void look_again();
 
   ClusterStatus status() const;
+  /// The Node's metadata as the server told it last; null: not yet.
+  std::shared_ptr<const kube::NodeMeta> node() const;
 
  private:
   ClusterWriter(Settings settings,
@@ -110,7 +119,11 @@ class ClusterWriter {
   void keep_node(kube::Client& client);
   Result<std::vector<std::string>> fulfil(kube::Client& client,
                                           const kube::NodeWish& wish);
+  Result<void> lend(kube::Client& client, const kube::LabelLoan& loan);
+  void lent(const kube::LabelLoan& loan,
+            const std::vector<std::string>& changes);
   Result<void> look(kube::Client& client);
+  Result<void> saw(const std::string& json);
   void record_event(kube::EventRecorder& recorder);
   TimePoint after(const Error& error, unsigned attempt) const;
   void told(const std::vector<std::string>& left_alone);
@@ -126,6 +139,8 @@ class ClusterWriter {
   bool is_stopping_ GUARDED_BY(mutex_) = false;
   bool is_pending_ GUARDED_BY(mutex_) = false;  ///< The wish is not fulfilled.
   kube::NodeWish wish_ GUARDED_BY(mutex_);
+  std::optional<kube::LabelLoan> loan_ GUARDED_BY(mutex_);
+  std::shared_ptr<const kube::NodeMeta> node_ GUARDED_BY(mutex_);
   std::deque<kube::EventText> events_ GUARDED_BY(mutex_);
   ClusterStatus status_ GUARDED_BY(mutex_);
   std::optional<TimePoint> gather_until_ GUARDED_BY(mutex_);
@@ -134,7 +149,8 @@ class ClusterWriter {
   std::optional<TimePoint> event_at_ GUARDED_BY(mutex_);
 
   // The thread's own.
-  std::optional<kube::NodeMeta> seen_;
+  std::shared_ptr<const kube::NodeMeta> seen_;
+  kube::LoanPlan loan_plan_;  ///< The last one.
   unsigned node_failures_ = 0;
   unsigned event_failures_ = 0;
   std::string told_problem_;

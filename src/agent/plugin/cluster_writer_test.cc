@@ -40,6 +40,7 @@ class ClusterWriterTest : public testing::Test {
     settings.node = "gpu-1";
     settings.is_overwriting = is_overwriting;
     settings.backoff = settings.denied = {milliseconds(1), milliseconds(2)};
+    settings.look_soon = milliseconds(1);
     settings.client.tries = 1;
     auto made = ClusterWriter::start(
         std::move(settings),
@@ -284,6 +285,72 @@ TEST_F(ClusterWriterTest, ASilentServerHoldsNobodyUp) {
   EXPECT_FALSE(writer_->status().is_current);
   writer_.reset();
   server_.be_silent(false);
+}
+
+kube::LabelLoan loan(bool is_giving_back = false) {
+  return {{"x/deploy"}, "false", "x/taken", "paused-for-", is_giving_back};
+}
+
+void put_node(kube::ApiServerDouble& server, const std::string& deploy) {
+  server.put(kPath, R"({"apiVersion":"v1","kind":"Node","metadata":{
+      "name":"gpu-1","uid":"u-1","labels":{"x/deploy":")" +
+                        deploy + R"("}}})");
+}
+
+TEST_F(ClusterWriterTest, LendsALabelBesideItsOwnAndGivesItBack) {
+  put_node(server_, "true");
+  start();
+  writer_->set_node_labels({{"x/a", "1"}});
+  writer_->set_loan(loan());
+  ASSERT_TRUE(is_current());
+  EXPECT_THAT(node().labels, UnorderedElementsAre(Pair("x/a", "1"),
+                                                  Pair("x/deploy", "false")));
+  EXPECT_THAT(node().annotations,
+              ElementsAre(Pair("x/taken", R"({"x/deploy":"true"})")));
+  EXPECT_EQ(writer_->node()->labels.at("x/deploy").value, "false");
+  ASSERT_TRUE(eventually([this] { return writer_->status().events == 1; }));
+  EXPECT_THAT(
+      server_.last_request(),
+      AllOf(HasSubstr(R"("reason":"TookOver")"),
+            HasSubstr(R"(label x/deploy is \"false\" now, was \"true\")")));
+  // Labels that are written anew leave it where it is; the next run as well.
+  writer_->set_node_labels({{"x/a", "2"}});
+  ASSERT_TRUE(is_current());
+  start();
+  writer_->set_loan(loan());
+  ASSERT_TRUE(is_current());
+  EXPECT_EQ(writer_->status().writes, 0U);
+  EXPECT_THAT(node().labels, Contains(Pair("x/deploy", "false")));
+  writer_->set_loan(loan(true));
+  ASSERT_TRUE(is_current());
+  EXPECT_THAT(node().labels,
+              UnorderedElementsAre(Pair("x/a", "2"), Pair("x/deploy", "true")));
+  EXPECT_TRUE(node().annotations.empty());
+}
+
+TEST_F(ClusterWriterTest, ALoanWaitsForWorkInProgressAndLooksSoon) {
+  put_node(server_, "paused-for-driver-upgrade");
+  start();
+  writer_->set_loan(loan());
+  ASSERT_TRUE(is_current());
+  EXPECT_THAT(writer_->status().waiting,
+              ElementsAre(HasSubstr("paused-for-driver-upgrade")));
+  put_node(server_, "true");
+  EXPECT_TRUE(
+      eventually([this] { return node().labels.at("x/deploy") == "false"; }));
+}
+
+TEST_F(ClusterWriterTest, ALoanThatMeetsAConflictLooksAgain) {
+  put_node(server_, "true");
+  start();
+  writer_->set_node_labels({{"x/a", "1"}});
+  ASSERT_TRUE(is_current());
+  server_.refuse(409, "Conflict", 1);
+  writer_->set_loan(loan());
+  ASSERT_TRUE(is_current());
+  EXPECT_EQ(node().labels.at("x/deploy"), "false");
+  EXPECT_EQ(count("GET"), 2U);
+  EXPECT_EQ(writer_->status().failures, 0U);
 }
 
 TEST_F(ClusterWriterTest, RecordsEventsAboutTheNode) {

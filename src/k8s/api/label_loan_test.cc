@@ -1,6 +1,8 @@
 #include "k8s/api/label_loan.h"
 
 #include <map>
+#include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,7 +49,7 @@ struct Case {
 
 TEST(LabelLoan, Takes) {
   const std::string both = R"({"a":"false","b":"false"})";
-  const Case cases[] = {
+  const std::vector<Case> cases = {
       {"no switch, nothing is made", {{"x", "true"}}, "", ""},
       {"both on",
        {{"a", "true"}, {"b", "true"}},
@@ -101,7 +103,7 @@ TEST(LabelLoan, Takes) {
 }
 
 TEST(LabelLoan, GivesBack) {
-  const Case cases[] = {
+  const std::vector<Case> cases = {
       {"nothing was taken", {{"a", "false"}}, "", ""},
       {"as it was",
        {{"a", "false"}, {"b", "false"}},

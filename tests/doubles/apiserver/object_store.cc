@@ -116,7 +116,7 @@ Reply ObjectStore::patch(const Request& request) {
     found->second.owners.erase(one.path);
   }
   store(request.path, std::move(tree));
-  return {200, shown(objects_[request.path]), ""};
+  return get(request.path);
 }
 
 Reply ObjectStore::apply(const Request& request, const Node& wanted) {
