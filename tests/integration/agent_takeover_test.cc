@@ -4,6 +4,8 @@
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,16 +13,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "k8s/api/object_meta.h"
 #include "k8s/kubelet/registration.h"
 #include "k8s/kubelet/server.h"
+#include "tests/doubles/apiserver/api_server_double.h"
 #include "tests/doubles/kubelet/recording_handler.h"
 #include "tests/integration/agent_process.h"
 
 namespace gpunode::integration {
 namespace {
 
+using doubles::eventually;
 using testing::AllOf;
+using testing::Contains;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::Pair;
 
 /// NVIDIA's device plugin, as far as the node can tell: its socket's name, its
 /// ids, and a process that is not an agent of ours.
@@ -168,6 +177,149 @@ TEST_F(AgentTakeOver, OfTwoAgentsBothSaySoAndTheNewerServes) {
   newer->signal(SIGKILL);
   EXPECT_EQ(newer->wait(), -SIGKILL);
   EXPECT_TRUE(registered(kGpu, 3));
+}
+
+/// A node of the GPU Operator, as its labels show it.
+class OperatorTakeOver : public AgentTakeOver {
+ protected:
+  static constexpr const char* kPath = "/api/v1/nodes/gpu-1";
+  static constexpr const char* kPlugin = "nvidia.com/gpu.deploy.device-plugin";
+  static constexpr const char* kDiscovery =
+      "nvidia.com/gpu.deploy.gpu-feature-discovery";
+  static constexpr const char* kMemory = "gpunode.io/taken-over";
+
+  void SetUp() override {
+    put_node("true");
+    std::ofstream(file("kubeconfig"))
+        << R"({"current-context":"c","contexts":[{"name":"c","context":)"
+           R"({"cluster":"k","user":"u"}}],"users":[{"name":"u","user":{}}],)"
+           R"("clusters":[{"name":"k","cluster":{"server":"http://127.0.0.1:)"
+        << api_.port() << "\"}}]}";
+  }
+
+  void put_node(const std::string& plugin) {
+    api_.put(kPath, R"({"apiVersion":"v1","kind":"Node","metadata":{"name":)"
+                    R"("gpu-1","uid":"u-1","labels":{)"
+                    R"("nvidia.com/gpu.present":"true",)"
+                    R"("nvidia.com/gpu.deploy.driver":"true",)"
+                    R"("nvidia.com/gpu.deploy.gpu-feature-discovery":"true",)"
+                    R"("nvidia.com/gpu.deploy.device-plugin":")" +
+                        plugin + R"("}}})");
+  }
+
+  std::vector<std::string> with_node(std::vector<std::string> more) const {
+    more.insert(more.end(),
+                {"--node-name=gpu-1", "--kubeconfig=" + file("kubeconfig")});
+    return more;
+  }
+  kube::ObjectMeta node() const {
+    auto meta = kube::read_object_meta(api_.object(kPath));
+    EXPECT_TRUE(meta) << meta.error().message();
+    return *std::move(meta);
+  }
+  bool becomes(const std::string& key, const std::string& value) const {
+    return eventually([&] { return node().labels[key] == value; });
+  }
+
+  kube::ApiServerDouble api_;
+};
+
+TEST_F(OperatorTakeOver, ThereAndBackUnderARunningPod) {
+  learn_ids();
+  start_stranger();
+  ASSERT_TRUE(lists(kGpu, ids_.size(), ids_.size()));
+  const auto pod = kubelet().admit("training", kGpu, 1);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+
+  start_agent(with_node({"--take-over"}));
+  ASSERT_TRUE(registered(kGpu, 3));
+  ASSERT_TRUE(lists(kGpu, ids_.size(), ids_.size()));
+  EXPECT_TRUE(becomes(kPlugin, "false"));
+  EXPECT_EQ(node().annotations[kMemory],
+            R"({"nvidia.com/gpu.deploy.device-plugin":"true"})");
+  // Not what this agent does not replace: it puts no labels anywhere.
+  EXPECT_EQ(node().labels[kDiscovery], "true");
+  EXPECT_EQ(node().labels["nvidia.com/gpu.deploy.driver"], "true");
+  stranger_.reset();  // What the operator does about the label.
+  EXPECT_EQ(kubelet().available(kGpu), ids_.size() - 1);
+  agent().signal(SIGTERM);
+  ASSERT_EQ(agent().wait(), 0);
+  EXPECT_EQ(node().labels[kPlugin], "false");  // An upgrade is no way back.
+
+  start_agent(with_node({"--give-back"}));
+  ASSERT_TRUE(registered(kGpu, 4));
+  ASSERT_TRUE(lists(kGpu, ids_.size(), ids_.size()));
+  EXPECT_TRUE(becomes(kPlugin, "true"));
+  EXPECT_THAT(node().annotations, IsEmpty());
+  // It serves until the operator's plugin is there, and then makes way.
+  const auto meanwhile = kubelet().admit("meanwhile", kGpu, 1);
+  ASSERT_TRUE(meanwhile.is_admitted) << meanwhile.message;
+  start_stranger();
+  ASSERT_TRUE(registered(kGpu, 5));
+  EXPECT_TRUE(says("another device plugin ("));
+  ASSERT_TRUE(lists(kGpu, ids_.size(), ids_.size()));
+  EXPECT_EQ(kubelet().available(kGpu), ids_.size() - 2);
+  EXPECT_NE(meanwhile.ids, pod.ids);
+}
+
+TEST_F(OperatorTakeOver, FeatureDiscoveryIsTakenOverByAnAgentThatLabels) {
+  start_kubelet();
+  start_agent(with_node({"--take-over", "--labels=node"}));
+  EXPECT_TRUE(becomes(kPlugin, "false"));
+  EXPECT_TRUE(becomes(kDiscovery, "false"));
+  EXPECT_TRUE(becomes("nvidia.com/gpu.count", "1"));
+  agent().signal(SIGTERM);
+  ASSERT_EQ(agent().wait(), 0);
+  // Whatever the agent that gives back does itself.
+  start_agent(with_node({"--give-back"}));
+  EXPECT_TRUE(becomes(kPlugin, "true"));
+  EXPECT_TRUE(becomes(kDiscovery, "true"));
+  EXPECT_THAT(node().labels, Contains(Pair("nvidia.com/gpu.count", "1")));
+}
+
+TEST_F(OperatorTakeOver, ADriverUpgradeIsNotCutShort) {
+  put_node("paused-for-driver-upgrade");
+  start_kubelet();
+  start_agent(with_node({"--take-over"}));
+  ASSERT_TRUE(registered(kGpu));
+  EXPECT_TRUE(says("is \"paused-for-driver-upgrade\": whoever wrote that"));
+  EXPECT_EQ(node().labels[kPlugin], "paused-for-driver-upgrade");
+}
+
+TEST_F(OperatorTakeOver, WithoutTheOptionOrTheNodesNameNothingIsWritten) {
+  start_kubelet();
+  start_agent({"--take-over", "--kubeconfig=" + file("kubeconfig")});
+  ASSERT_TRUE(registered(kGpu, 1));
+  agent().signal(SIGTERM);
+  ASSERT_EQ(agent().wait(), 0);
+  start_agent(with_node({}));
+  ASSERT_TRUE(registered(kGpu, 2));
+  EXPECT_THAT(api_.requests(), IsEmpty());
+}
+
+TEST_F(OperatorTakeOver, WithoutTheRightItTakesTheSocketAndSaysWhatIsMissing) {
+  api_.refuse(403, "Forbidden", 1'000'000);
+  start_kubelet();
+  start_agent(with_node({"--take-over"}));
+  ASSERT_TRUE(registered(kGpu));
+  EXPECT_TRUE(says("verbs: [get, patch]"));
+  EXPECT_EQ(page("/readyz").substr(0, 15), "HTTP/1.1 200 OK");
+}
+
+TEST_F(OperatorTakeOver, SaysWhatIsMissing) {
+  start_kubelet();
+  start_agent({"--take-over", "--node-name=gpu-1"});
+  EXPECT_TRUE(says("labels on node gpu-1 stay as they are"));
+  EXPECT_TRUE(registered(kGpu));
+  start_agent({"--give-back"});
+  EXPECT_EQ(agent().wait(), 1);
+  EXPECT_TRUE(says("--give-back: required flag node-name not set"));
+  start_agent({"--give-back", "--node-name=gpu-1"});
+  EXPECT_EQ(agent().wait(), 1);
+  EXPECT_TRUE(says("elsewhere give --kubeconfig"));
+  start_agent(with_node({"--give-back", "--take-over"}));
+  EXPECT_EQ(agent().wait(), 1);
+  EXPECT_TRUE(says("--give-back: not together with --take-over"));
 }
 
 }  // namespace

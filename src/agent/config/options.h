@@ -51,6 +51,7 @@ enum class Option : std::size_t {
   kLabels,
   kOverwriteLabels,
   kTakeOver,
+  kGiveBack,
   kConfigCheck,
   // Of choosing a configuration by the node's label: NVIDIA's config-manager,
   // which has kKubeconfig and kNodeName too; the last is ours.

@@ -69,11 +69,25 @@ inline constexpr std::array kServiceOptions = {
         "false",
         "",
         {},
+        {Use{
+            kPlugin,
+            kService,
+            {"GPUNODE_TAKE_OVER"},
+            "Serve in the place of another device plugin that runs on the "
+            "node, instead of waiting for it to go; with --node-name also take "
+            "the node out of the GPU Operator's",
+            kOurs}}},
+    Row{Option::kGiveBack,
+        {"give-back"},
+        kBool,
+        "false",
+        "",
+        {},
         {Use{kPlugin,
              kService,
-             {"GPUNODE_TAKE_OVER"},
-             "Serve in the place of another device plugin that runs on the "
-             "node, instead of waiting for it to go",
+             {"GPUNODE_GIVE_BACK"},
+             "Put the GPU Operator's labels back as --take-over found them on "
+             "the node, and serve until its device plugin is there",
              kOurs}}},
     Row{Option::kKubeconfig,
         {"kubeconfig"},

@@ -131,6 +131,8 @@ struct Settings {
   std::string node_name;   ///< In the cluster; empty: not known.
   /// Another device plugin is not waited for. Read once, at the start.
   bool take_over = false;
+  /// What a take-over changed on the Node is put back. Not with `take_over`.
+  bool give_back = false;
   log::Level log_level = log::Level::kInfo;
 
   bool includes(DeviceListStrategy strategy) const {

@@ -150,6 +150,22 @@ Result<void> read_labelling(const Chosen& chosen, Settings& settings) {
   return {};
 }
 
+Result<void> check_succession(const Chosen& chosen, const Settings& settings) {
+  if (!settings.give_back) return {};
+  if (settings.take_over) {
+    return chosen.refuse(Option::kGiveBack,
+                         "--give-back: not together with --take-over",
+                         "leave --take-over out to go back");
+  }
+  if (settings.node_name.empty()) {
+    return chosen.refuse(Option::kNodeName,
+                         "--give-back: required flag node-name not set",
+                         "give --node-name, or NODE_NAME from the Pod's "
+                         "spec.nodeName");
+  }
+  return {};
+}
+
 void copy_plain_options(const Chosen& chosen, Settings& settings) {
   const auto text = [&](Option option) {
     return chosen.get<std::string>(option);
@@ -178,6 +194,7 @@ void copy_plain_options(const Chosen& chosen, Settings& settings) {
   settings.host_root = text(Option::kHostRoot);
   settings.require_allocation = enabled(Option::kRequireAllocation);
   settings.take_over = enabled(Option::kTakeOver);
+  settings.give_back = enabled(Option::kGiveBack);
 }
 
 Result<void> read_checked_options(const Chosen& chosen,
@@ -199,6 +216,7 @@ Result<void> read_checked_options(const Chosen& chosen,
   TRY_VOID(read_imex(chosen, settings));
   TRY_VOID(read_quiet_period(chosen, settings));
   TRY_VOID(read_labelling(chosen, settings));
+  TRY_VOID(check_succession(chosen, settings));
   return read_word(chosen, Option::kLogLevel, kLevels,
                    "invalid --log-level option: ", settings.log_level);
 }

@@ -4,6 +4,7 @@
 
 #include "agent/plugin/agent.h"
 #include "agent/plugin/cluster_credentials.h"
+#include "agent/plugin/gpu_operator.h"
 #include "base/core/log.h"
 
 namespace gpunode::plugin {
@@ -25,13 +26,23 @@ void report_warnings(const config::Loaded& loaded, const std::string& file) {
 Result<void> Agent::open_writer() {
   const bool has_labels =
       settings_.labelling.target == config::LabelTarget::kNode;
-  if (!has_labels && !inputs_.selection) return {};
+  const bool takes_over = settings_.take_over && !settings_.node_name.empty();
+  const bool has_loan = takes_over || settings_.give_back;
+  if (!has_labels && !inputs_.selection && !has_loan) return {};
   auto credentials =
       cluster_credentials(settings_.kubeconfig, process_environment());
   if (!credentials) {
-    return std::move(credentials)
-        .error()
-        .with_context(has_labels ? "--labels=node" : "--config-file-srcdir");
+    const char* const wanted_by = has_labels            ? "--labels=node"
+                                  : inputs_.selection   ? "--config-file-srcdir"
+                                  : settings_.give_back ? "--give-back"
+                                                        : "--take-over";
+    Error why = std::move(credentials).error().with_context(wanted_by);
+    if (has_labels || inputs_.selection || settings_.give_back) return why;
+    // The socket can be taken without the API server.
+    log::warning("cluster",
+                 "{}; the GPU Operator's labels on node {} stay as they are",
+                 why.message(), settings_.node_name);
+    return {};
   }
   ClusterWriter::Settings writing;
   writing.node = settings_.node_name;
@@ -42,6 +53,7 @@ Result<void> Agent::open_writer() {
   if (has_labels) writing.gather = kGather;
   TRY(writer_,
       ClusterWriter::start(std::move(writing), *std::move(credentials)));
+  if (has_loan) writer_->set_loan(operator_loan(settings_));
   return {};
 }
 

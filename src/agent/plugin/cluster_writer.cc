@@ -94,6 +94,7 @@ void ClusterWriter::set_loan(kube::LabelLoan loan) {
   if (loan_ == loan) return;
   loan_ = std::move(loan);
   is_pending_ = true;
+  gather_until_.reset();
   status_.is_current = false;
   wake_.notify_all();
 }
