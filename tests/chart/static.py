@@ -37,7 +37,9 @@ def render(helm, name):
     text = HELMS_OWN.sub("", text)
     text = re.sub(r"^# Source: .*\n", "", text, flags=re.MULTILINE)
     return (f"# {what} From the chart by tests/chart/static.py: edit that, not this.\n"
-            f"# kubectl apply -f deploy/static/{name}\n{text}")
+            f"# kubectl apply -f deploy/static/{name}\n"
+            "# On nodes with another device plugin the agent waits and says so: docs/take-over.md\n"
+            f"{text}")
 
 
 def main():

@@ -164,6 +164,26 @@ class Rights(ChartTest):
             self.assertNotIn("env CONFIG_FILE", environment)
 
 
+    def test_taking_over_brings_the_right_to_the_operators_labels_and_no_more(self):
+        for helm in self.each_helm():
+            for value, variable in ((True, "GPUNODE_TAKE_OVER"), ("give-back", "GPUNODE_GIVE_BACK")):
+                text = helm.template(CHART, {"takeOver": value})
+                found = documents(text)
+                self.assertTrue(daemon_set(found)["spec"]["template"]["spec"]["automountServiceAccountToken"])
+                rules = {(rule["apiGroups"][0], rule["resources"][0]): rule["verbs"]
+                         for rule in of_kind(found, "ClusterRole")[0]["rules"]}
+                self.assertEqual(rules, {("", "nodes"): ["get", "patch"],
+                                         ("events.k8s.io", "events"): ["create", "patch"]})
+                have = variables(text)
+                self.assertEqual(have[variable], "true")
+                self.assertIn("NODE_NAME", have)
+                self.assertEqual(len(have.keys() & {"GPUNODE_TAKE_OVER", "GPUNODE_GIVE_BACK"}), 1)
+            for value in (False, None):
+                text = helm.template(CHART, {"takeOver": value})
+                self.assertEqual(of_kind(documents(text), "ClusterRole"), [])
+                self.assertNotIn("GPUNODE_TAKE_OVER", variables(text))
+
+
 class Values(ChartTest):
     def test_nvidias_image_is_never_run(self):
         ours = "gpunode.example/gpunode-agent:" + version()
@@ -224,7 +244,7 @@ class Values(ChartTest):
         sets = list(value_sets().values()) + [{
             "logLevel": "info", "strict": False, "requireAllocation": False,
             "enableCustomSharing": True, "sharedDevicesAllocationPolicy": "packed",
-            "healthQuietPeriod": "never"}]
+            "healthQuietPeriod": "never"}, {"takeOver": True}, {"takeOver": "give-back"}]
         for helm in self.each_helm():
             for values in sets:
                 text = helm.template(CHART, values)
@@ -298,7 +318,9 @@ class Labels(ChartTest):
             self.assertEqual(table["env NODE_NAME"], {"fieldRef": {"fieldPath": "spec.nodeName"}})
             self.assertNotIn("mount " + FEATURES, table)
             self.assertEqual(of_kind(found, "ClusterRole")[0]["rules"], [
-                {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}])
+                {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
+                {"apiGroups": ["events.k8s.io"], "resources": ["events"],
+                 "verbs": ["create", "patch"]}])
             pod = daemon_set(found)["spec"]["template"]["spec"]
             self.assertTrue(pod["automountServiceAccountToken"])
 
@@ -407,6 +429,7 @@ class Refusals(ChartTest):
                                  ({"gfd": {"enabled": "yes"}}, "enabled"),
                                  ({"mps": {"root": "mps"}}, "root"),
                                  ({"healthQuietPeriod": "5"}, "healthQuietPeriod"),
+                                 ({"takeOver": "yes"}, "takeOver"),
                                  ({"extraEnv": [{"value": "x"}]}, "name")):
                 with self.subTest(values=values):
                     self.refused(helm, values, word, "schema")
@@ -451,6 +474,8 @@ class Words(ChartTest):
                               (value_sets()["mig-by-node"], "device-plugin.config"),
                               ({"failOnInitError": True}, "failOnInitError has no effect"),
                               ({"requireAllocation": True}, "exempt-namespaces"),
+                              ({"takeOver": True}, "set takeOver=give-back"),
+                              ({"takeOver": "give-back"}, "gpunode.io/taken-over"),
                               ({"devicePlugin": {"enabled": False}}, "no agent runs")):
             with self.subTest(values=values):
                 self.assertIn(words, self.notes_helm().notes(CHART, values))

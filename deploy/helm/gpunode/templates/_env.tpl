@@ -25,6 +25,8 @@ configuration. */}}
   (list "GPUNODE_LOG_LEVEL" $v.logLevel)
   (list "GPUNODE_STRICT" $v.strict)
   (list "GPUNODE_LABELS" (include "gpunode.labelsTarget" . | default nil))
+  (list "GPUNODE_TAKE_OVER" (ternary true nil (eq (include "gpunode.succession" .) "take-over")))
+  (list "GPUNODE_GIVE_BACK" (ternary true nil (eq (include "gpunode.succession" .) "give-back")))
   (list "GFD_NO_TIMESTAMP" (ternary (ternary $v.gfd.noTimestamp $v.noTimestamp (kindIs "bool" $v.gfd.noTimestamp)) nil (ne (include "gpunode.labelsTarget" .) "")))
 }}
 {{- range $text }}

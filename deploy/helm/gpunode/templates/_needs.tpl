@@ -25,8 +25,16 @@ node without the plugin, and for what they alone may do. */}}
 {{- if and .Values.gfd.enabled (not (include "gpunode.labelsTarget" .)) }}true{{ end }}
 {{- end }}
 
+{{/* "take-over", "give-back" or nothing. */}}
+{{- define "gpunode.succession" -}}
+{{- if .Values.devicePlugin.enabled }}
+{{- if eq (toString .Values.takeOver) "true" }}take-over{{ end }}
+{{- if eq (toString .Values.takeOver) "give-back" }}give-back{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "gpunode.asksApi" -}}
-{{- if or (include "gpunode.choosesByLabel" .) (eq (include "gpunode.labelsTarget" .) "node") }}true{{ end }}
+{{- if or (include "gpunode.choosesByLabel" .) (eq (include "gpunode.labelsTarget" .) "node") (include "gpunode.succession" .) }}true{{ end }}
 {{- end }}
 
 {{/* MIG devices are shown to nobody without SYS_ADMIN. What an external map has cannot be seen. */}}
