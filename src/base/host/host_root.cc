@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <climits>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/host/root_walk.h"
@@ -47,6 +48,27 @@ Result<std::string> link_text(int fd, const char* name,
                              errno == ENOENT ? EINVAL : errno);
   }
   return std::string(text.data(), static_cast<std::size_t>(size));
+}
+
+/// Calls `visit` with every name but "." and ".." until it answers false.
+template <class Visit>
+Result<void> for_each_entry(const HostRoot& host, const std::string& path,
+                            Visit visit) {
+  TRY(UniqueFd fd, host.open(path, O_RDONLY | O_DIRECTORY));
+  const auto close = [](DIR* dir) { ::closedir(dir); };
+  const std::unique_ptr<DIR, decltype(close)> dir(::fdopendir(fd.get()), close);
+  if (!dir) return Error::from_errno("list " + host.outside(path), errno);
+  static_cast<void>(fd.release());  // closedir closes it.
+  for (;;) {
+    errno = 0;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own.
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != ".." && !visit(entry->d_name)) return {};
+  }
+  if (errno != 0) return Error::from_errno("list " + host.outside(path), errno);
+  return {};
 }
 
 }  // namespace
@@ -143,23 +165,23 @@ Result<std::string> HostRoot::resolve(const std::string& path) const {
 
 Result<std::vector<std::string>> HostRoot::list_directory(
     const std::string& path) const {
-  TRY(UniqueFd fd, open(path, O_RDONLY | O_DIRECTORY));
-  const auto close = [](DIR* dir) { ::closedir(dir); };
-  const std::unique_ptr<DIR, decltype(close)> dir(::fdopendir(fd.get()), close);
-  if (!dir) return Error::from_errno("list " + outside(path), errno);
-  static_cast<void>(fd.release());  // closedir closes it.
   std::vector<std::string> names;
-  for (;;) {
-    errno = 0;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own.
-    const dirent* entry = ::readdir(dir.get());
-    if (entry == nullptr) break;
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(std::move(name));
-  }
-  if (errno != 0) return Error::from_errno("list " + outside(path), errno);
+  const auto keep = [&](const char* name) {
+    names.emplace_back(name);
+    return true;
+  };
+  TRY_VOID(for_each_entry(*this, path, keep));
   std::sort(names.begin(), names.end());
   return names;
+}
+
+Result<std::size_t> HostRoot::count_entries(const std::string& path,
+                                            std::size_t limit) const {
+  std::size_t count = 0;
+  if (limit == 0) return count;
+  TRY_VOID(for_each_entry(*this, path,
+                          [&](const char*) { return ++count < limit; }));
+  return count;
 }
 
 }  // namespace gpunode::host

@@ -80,6 +80,11 @@ class HostRoot {
   Result<std::vector<std::string>> list_directory(
       const std::string& path) const;
 
+  /// How many entries a directory has, without "." and ".."; counting ends at
+  /// `limit`.
+  Result<std::size_t> count_entries(const std::string& path,
+                                    std::size_t limit) const;
+
  private:
   std::string prefix_;  // Without a trailing slash, but for "/" itself.
 };

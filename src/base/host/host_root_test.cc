@@ -135,5 +135,15 @@ TEST(HostRoot, ListsDirectoriesInOrder) {
             ErrorCode::kInvalidArgument);
 }
 
+TEST(HostRoot, CountsEntriesUpToALimit) {
+  const HostTree host{{"d/b", ""}, {"d/a", ""}, {"d/.hidden", ""}};
+  EXPECT_EQ(*host.root().count_entries("d", 100), 3U);
+  EXPECT_EQ(*host.root().count_entries("d", 3), 3U);
+  EXPECT_EQ(*host.root().count_entries("d", 2), 2U);
+  EXPECT_EQ(*host.root().count_entries("d", 0), 0U);
+  EXPECT_EQ(host.root().count_entries("none", 9).error().code(),
+            ErrorCode::kNotFound);
+}
+
 }  // namespace
 }  // namespace gpunode::host

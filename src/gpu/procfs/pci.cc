@@ -65,11 +65,11 @@ std::optional<PciGpu> read_gpu(const host::HostRoot& host,
   if (read_hex(host, bus_id, "vendor") != kNvidia) return std::nullopt;
   const auto pci_class = read_hex(host, bus_id, "class");
   if (!pci_class) return std::nullopt;
-  const std::uint32_t kind = *pci_class >> 8U;
-  if (kind != kVga && kind != k3d) return std::nullopt;
   PciGpu gpu;
   gpu.bus_id = bus_id;
   gpu.pci_class = *pci_class;
+  const std::uint32_t kind = *pci_class >> 8U;
+  if (kind != kVga && kind != k3d && !gpu.is_switch()) return std::nullopt;
   gpu.device =
       static_cast<std::uint16_t>(read_hex(host, bus_id, "device").value_or(0));
   gpu.numa_node = numa_node_of(host, bus_id);
@@ -79,13 +79,19 @@ std::optional<PciGpu> read_gpu(const host::HostRoot& host,
 
 }  // namespace
 
-std::vector<PciGpu> list_pci_gpus(const host::HostRoot& host) {
+std::vector<PciGpu> list_pci_gpus_and_switches(const host::HostRoot& host) {
   std::vector<PciGpu> gpus;
   const auto names = host.list_directory(std::string(kDevices));
   if (!names) return gpus;
   for (const std::string& bus_id : *names) {
     if (auto gpu = read_gpu(host, bus_id)) gpus.push_back(*std::move(gpu));
   }
+  return gpus;
+}
+
+std::vector<PciGpu> list_pci_gpus(const host::HostRoot& host) {
+  std::vector<PciGpu> gpus = list_pci_gpus_and_switches(host);
+  std::erase_if(gpus, [](const PciGpu& gpu) { return gpu.is_switch(); });
   return gpus;
 }
 

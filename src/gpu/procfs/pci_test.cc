@@ -40,6 +40,22 @@ TEST(PciGpus, AreNvidiasDisplayAnd3dFunctionsInBusOrder) {
   EXPECT_EQ(gpus[1].device, 0x2237);
 }
 
+TEST(PciGpus, AreListedWithNvSwitchesOnRequest) {
+  const host::HostTree host;
+  add(host, {.bus_id = "0000:3b:00.0"});
+  add(host, {.bus_id = "0000:3b:00.1", .pci_class = "0x040300"});
+  add(host,
+      {.bus_id = "0000:c1:00.0", .pci_class = "0x068000", .device = "0x22a3"});
+  add(host,
+      {.bus_id = "0000:c2:00.0", .vendor = "0x8086", .pci_class = "0x068000"});
+  const std::vector<PciGpu> found = list_pci_gpus_and_switches(host.root());
+  ASSERT_THAT(found, SizeIs(2));
+  EXPECT_FALSE(found[0].is_switch());
+  EXPECT_EQ(found[1].bus_id, "0000:c1:00.0");
+  EXPECT_EQ(found[1].device, 0x22a3);
+  EXPECT_TRUE(found[1].is_switch());
+}
+
 TEST(PciGpus, TellTheirKernelDriver) {
   const host::HostTree host;
   add(host, {.bus_id = "0000:3b:00.0"});

@@ -22,8 +22,16 @@ bool is_octal(char c) {
   return c >= '0' && c <= '7';
 }
 
-/// "\040" is a blank. A byte of 0 cannot be in a path and stays as written.
-std::string unescaped(std::string_view field) {
+/// As getmntent(3), which systemd reads fstab with: what is no number is 0.
+int number_of(std::string_view field) {
+  int number = 0;
+  std::from_chars(field.data(), field.data() + field.size(), number);
+  return number;
+}
+
+}  // namespace
+
+std::string unescape_octal(std::string_view field) {
   std::string text;
   for (std::size_t i = 0; i < field.size(); ++i) {
     if (field[i] == '\\' && i + 3 < field.size() && field[i + 1] <= '3' &&
@@ -42,15 +50,6 @@ std::string unescaped(std::string_view field) {
   return text;
 }
 
-/// As getmntent(3), which systemd reads fstab with: what is no number is 0.
-int number_of(std::string_view field) {
-  int number = 0;
-  std::from_chars(field.data(), field.data() + field.size(), number);
-  return number;
-}
-
-}  // namespace
-
 std::vector<FstabLine> parse_fstab(std::string_view text) {
   std::vector<FstabLine> lines;
   for (std::size_t number = 1; !text.empty(); ++number) {
@@ -63,10 +62,10 @@ std::vector<FstabLine> parse_fstab(std::string_view text) {
     for (std::string_view& field : fields) field = take_field(rest);
     if (fields[2].empty() || fields[0].starts_with('#')) continue;
     FstabLine line;
-    line.source = unescaped(fields[0]);
-    line.target = unescaped(fields[1]);
-    line.type = unescaped(fields[2]);
-    line.options = fields[3].empty() ? "defaults" : unescaped(fields[3]);
+    line.source = unescape_octal(fields[0]);
+    line.target = unescape_octal(fields[1]);
+    line.type = unescape_octal(fields[2]);
+    line.options = fields[3].empty() ? "defaults" : unescape_octal(fields[3]);
     line.pass = number_of(fields[5]);
     line.line = number;
     lines.push_back(std::move(line));

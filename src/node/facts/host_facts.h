@@ -18,8 +18,9 @@ namespace gpunode::facts {
 
 /// A wanted file. Absent: neither content nor error.
 struct FileFacts {
-  std::optional<std::string> content;
-  std::string error;        ///< Why it could not be read; empty otherwise.
+  std::optional<std::string> content;  ///< Any bytes.
+  /// Why it could not be read, "permission denied"; empty otherwise.
+  std::string error;
   std::uint32_t mode = 0;   ///< Permission bits.
   std::string link_target;  ///< If the path itself is a link.
 
@@ -36,18 +37,21 @@ struct TreeFacts {
   friend bool operator==(const TreeFacts&, const TreeFacts&) = default;
 };
 
-/// `systemctl show` of a wanted unit.
+/// A wanted unit, as `systemctl show` has it; of a host that does not run here
+/// (another root), as its unit files have it.
 struct UnitFacts {
-  std::string load_state;    ///< "loaded", "not-found", "masked".
-  std::string active_state;  ///< "active", "inactive", "failed", …
+  std::string load_state;  ///< "loaded", "not-found", "masked".
+  /// "active", "inactive", "failed", …; "" where systemd does not run.
+  std::string active_state;
   std::string
       unit_file_state;  ///< "enabled", "disabled", "static", "" if none.
   friend bool operator==(const UnitFacts&, const UnitFacts&) = default;
 };
 
 struct PackageFacts {
-  std::string
-      version;  ///< As the manager prints it: "1.7.24~ds1-6", epoch too.
+  /// As the manager prints it, epoch too: "1.7.24~ds1-6". Of several installed
+  /// (kernels) the one that came last.
+  std::string version;
   friend bool operator==(const PackageFacts&, const PackageFacts&) = default;
 };
 
@@ -62,12 +66,20 @@ struct KernelFacts {
 struct MachineFacts {
   std::string vendor;   ///< DMI sys_vendor.
   std::string product;  ///< DMI product_name: "g5.4xlarge".
+  std::string cloud;    ///< "aws", "azure", "gcp", "oci"; "" for none known.
   std::uint64_t memory_bytes = 0;
   int processors = 0;
   bool efi = false;
-  bool container = false;    ///< Inside one; its kernel is not ours to set.
-  bool image_based = false;  ///< ostree, transactional-update, NixOS, COS, …
-  bool systemd = false;      ///< PID 1 is systemd.
+  bool container = false;  ///< Inside one; its kernel is not ours to set.
+  /// "docker", "podman", "lxc", …, or "container"; "" outside of one.
+  std::string container_kind;
+  /// What is installed comes as an image, and packages can't be added to it.
+  bool image_based = false;
+  /// "ostree", "transactional-update", or an id as "nixos"; "" if not so.
+  std::string image_kind;
+  bool wsl = false;      ///< Windows Subsystem for Linux.
+  bool tegra = false;    ///< Jetson: NVIDIA's other driver stack.
+  bool systemd = false;  ///< PID 1 is systemd.
   bool selinux_enforcing = false;
   friend bool operator==(const MachineFacts&, const MachineFacts&) = default;
 };
@@ -76,9 +88,10 @@ struct MachineFacts {
 struct PciGpu {
   std::string address;          ///< "0000:00:1e.0".
   std::uint16_t device_id = 0;  ///< Vendor is always 10de.
-  std::string product;  ///< "NVIDIA A10G"; from the id, else "10de:2237".
-  std::string driver;   ///< "nvidia", "nouveau", "vfio-pci", "" for none.
+  std::string product;          ///< "NVIDIA A10G"; from the id, else it.
+  std::string driver;  ///< "nvidia", "nouveau", "vfio-pci", "" for none.
   bool is_switch = false;
+  bool is_vgpu = false;  ///< A hypervisor's vGPU: needs the GRID driver.
   friend bool operator==(const PciGpu&, const PciGpu&) = default;
 };
 
@@ -104,11 +117,14 @@ struct HostFacts {
   std::map<std::string, UnitFacts> units;
   std::map<std::string, PackageFacts> packages;  ///< Installed ones alone.
   std::map<std::string, std::string> sysctls;    ///< Those the kernel has.
-  /// Wanted modules that are loaded or built in.
+  /// Wanted modules that the kernel has now, with underscores: true for those
+  /// loaded, false for those built in.
   std::map<std::string, bool> modules;
 
   /// What could not be observed and is no reason to stop: said in plans.
   std::vector<std::string> gaps;
+
+  friend bool operator==(const HostFacts&, const HostFacts&) = default;
 };
 
 }  // namespace gpunode::facts

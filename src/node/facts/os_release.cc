@@ -97,10 +97,9 @@ void keep(OsRelease& os, std::string_view key, std::string value) {
   }
 }
 
-Error wrong_line(std::size_t number, std::string_view why) {
-  return Error(
-      ErrorCode::kCorrupt,
-      "os-release: line " + std::to_string(number) + ": " + std::string(why));
+Error wrong_line(std::size_t number, const std::string& why) {
+  return {ErrorCode::kCorrupt,
+          "os-release: line " + std::to_string(number) + ": " + why};
 }
 
 }  // namespace

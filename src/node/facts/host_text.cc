@@ -1,0 +1,43 @@
+#include "node/facts/host_text.h"
+
+#include <algorithm>
+
+namespace gpunode::facts {
+namespace {
+
+constexpr std::string_view kBlanks = " \t\r\n\f\v";
+constexpr std::size_t kValueLimitBytes = std::size_t{64} << 10U;
+
+}  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+std::string_view take_until(std::string_view& text, char separator) {
+  const std::size_t end = std::min(text.find(separator), text.size());
+  const std::string_view part = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return part;
+}
+
+std::string_view take_line(std::string_view& text) {
+  return take_until(text, '\n');
+}
+
+std::string read_value(const host::HostRoot& host, const std::string& path) {
+  const auto text = host.read_file(path, kValueLimitBytes);
+  return text ? std::string(trimmed(*text)) : std::string();
+}
+
+std::string cause_of(const host::HostRoot& host, const std::string& path,
+                     const Error& error) {
+  const std::string named = host.outside(path) + ": ";
+  const std::size_t at = error.message().find(named);
+  if (at == std::string::npos) return error.message();
+  return error.message().substr(at + named.size());
+}
+
+}  // namespace gpunode::facts

@@ -1,0 +1,111 @@
+#include "node/facts/observe.h"
+
+#include <utility>
+
+#include "gpu/device/product_name.h"
+#include "gpu/procfs/pci.h"
+#include "gpu/procfs/vgpu.h"
+#include "node/facts/host_text.h"
+#include "node/facts/kernel_settings.h"
+#include "node/facts/machine.h"
+#include "node/facts/packages.h"
+#include "node/facts/swaps.h"
+#include "node/facts/units.h"
+#include "node/facts/wanted_files.h"
+
+namespace gpunode::facts {
+namespace {
+
+constexpr std::size_t kTableLimitBytes = std::size_t{1} << 20U;
+
+/// os-release(5): the second file is for systems whose /etc is empty.
+Result<OsRelease> read_os(const host::HostRoot& host) {
+  const std::string path = "/etc/os-release";
+  auto text = host.read_file(path, kTableLimitBytes);
+  if (!text && text.error().code() == ErrorCode::kNotFound) {
+    text = host.read_file("/usr/lib/os-release", kTableLimitBytes);
+  }
+  if (!text) {
+    return std::move(text).error().with_context("learn the distribution");
+  }
+  auto os = parse_os_release(*text);
+  if (!os) return std::move(os).error().with_context(host.outside(path));
+  return os;
+}
+
+/// Only root sees the capability that tells a vGPU.
+bool is_vgpu(const host::HostRoot& host, const std::string& address,
+             std::vector<std::string>& gaps) {
+  const auto config =
+      host.read_file("/sys/bus/pci/devices/" + address + "/config");
+  if (!config) return false;
+  const auto vgpus = procfs::parse_vgpu(address, *config);
+  if (vgpus) return !vgpus->empty();
+  if (vgpus.error().code() == ErrorCode::kPermissionDenied) {
+    gaps.push_back("whether the GPU at " + address +
+                   " is a vGPU is not known: " + vgpus.error().message());
+    return false;
+  }
+  // Signed as one, and what follows cannot be read.
+  return true;
+}
+
+void read_gpus(const host::HostRoot& host, HostFacts& facts) {
+  for (procfs::PciGpu& found : procfs::list_pci_gpus_and_switches(host)) {
+    PciGpu gpu;
+    gpu.address = std::move(found.bus_id);
+    gpu.device_id = found.device;
+    gpu.is_switch = found.is_switch();
+    gpu.product = gpu.is_switch ? "NVIDIA NVSwitch"
+                                : device::product_name_of(found.device);
+    gpu.driver = std::move(found.driver);
+    gpu.is_vgpu = !gpu.is_switch && is_vgpu(host, gpu.address, facts.gaps);
+    facts.gpus.push_back(std::move(gpu));
+  }
+}
+
+void read_swaps(const host::HostRoot& host, HostFacts& facts) {
+  const auto table = host.read_file("/proc/swaps", kTableLimitBytes);
+  if (!table) {
+    // A kernel without swap has no such file.
+    if (table.error().code() != ErrorCode::kNotFound) {
+      facts.gaps.push_back("read /proc/swaps: " +
+                           cause_of(host, "/proc/swaps", table.error()));
+    }
+    return;
+  }
+  facts.swaps = parse_swaps(*table);
+}
+
+void read_fstab(const host::HostRoot& host, HostFacts& facts) {
+  const std::string path = "/etc/fstab";
+  const auto text = host.read_file(path, kTableLimitBytes);
+  if (text) {
+    facts.fstab = parse_fstab(*text);
+  } else if (text.error().code() != ErrorCode::kNotFound) {
+    facts.gaps.push_back("read " + path + ": " +
+                         cause_of(host, path, text.error()));
+  }
+}
+
+}  // namespace
+
+Result<HostFacts> observe(const host::HostRoot& host,
+                          host::CommandRunner& runner, const Wanted& wanted) {
+  HostFacts facts;
+  TRY(facts.os, read_os(host));
+  TRY(facts.kernel, read_kernel(host, facts.gaps));
+  facts.machine = read_machine(host, facts.os, facts.kernel, facts.gaps);
+  read_gpus(host, facts);
+  read_swaps(host, facts);
+  read_fstab(host, facts);
+  read_wanted_files(host, wanted, facts);
+  read_wanted_trees(host, wanted, facts);
+  read_wanted_sysctls(host, wanted, facts);
+  read_wanted_modules(host, wanted, facts);
+  read_wanted_units(host, runner, wanted, facts);
+  read_wanted_packages(host, runner, wanted, facts);
+  return facts;
+}
+
+}  // namespace gpunode::facts

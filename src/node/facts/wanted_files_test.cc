@@ -1,0 +1,163 @@
+#include "node/facts/wanted_files.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/host/host_tree.h"
+
+namespace gpunode::facts {
+namespace {
+
+using host::HostTree;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+FileFacts file_of(const HostTree& host, const std::string& path,
+                  std::vector<std::string>* gaps = nullptr) {
+  HostFacts facts;
+  read_wanted_files(host.root(), {.files = {path}}, facts);
+  if (gaps != nullptr) *gaps = facts.gaps;
+  return facts.files.at(path);
+}
+
+TEST(WantedFiles, HaveContentModeAndLink) {
+  const HostTree host{{"etc/real.toml", "a = 1\n"}};
+  ASSERT_EQ(::chmod(host.path("etc/real.toml").c_str(), 0640), 0);
+  host.link("etc/named.toml", "/etc/real.toml");
+  std::vector<std::string> gaps;
+  const FileFacts file = file_of(host, "/etc/named.toml", &gaps);
+  EXPECT_TRUE(file.exists());
+  EXPECT_EQ(file.content, "a = 1\n");
+  EXPECT_EQ(file.mode, 0640U);
+  EXPECT_EQ(file.link_target, "/etc/real.toml");
+  EXPECT_THAT(gaps, IsEmpty());
+  EXPECT_EQ(file_of(host, "/etc/real.toml").link_target, "");
+}
+
+TEST(WantedFiles, ThatAreAbsentAreNoGap) {
+  const HostTree host;
+  host.link("etc/dangling", "nowhere");
+  std::vector<std::string> gaps;
+  EXPECT_FALSE(file_of(host, "/etc/none", &gaps).exists());
+  EXPECT_THAT(gaps, IsEmpty());
+  const FileFacts dangling = file_of(host, "/etc/dangling", &gaps);
+  EXPECT_FALSE(dangling.exists());
+  EXPECT_EQ(dangling.link_target, "nowhere");
+  EXPECT_THAT(gaps, IsEmpty());
+}
+
+TEST(WantedFiles, AreReadToAMebibyteAndNoFurther) {
+  const HostTree host{{"fits", std::string(kFileLimitBytes, 'x')},
+                      {"huge", std::string(kFileLimitBytes + 1, 'x')}};
+  EXPECT_EQ(file_of(host, "/fits").content->size(), kFileLimitBytes);
+  std::vector<std::string> gaps;
+  const FileFacts file = file_of(host, "/huge", &gaps);
+  EXPECT_TRUE(file.exists());
+  EXPECT_EQ(file.content, std::nullopt);
+  EXPECT_EQ(file.error, "larger than 1048576 bytes");
+  EXPECT_THAT(gaps, ElementsAre("read /huge: larger than 1048576 bytes"));
+}
+
+TEST(WantedFiles, ThatAreNoTextKeepTheirBytesAndAreAGap) {
+  const HostTree host{{"etc/fstab", std::string("a\0b\xff", 4)}};
+  std::vector<std::string> gaps;
+  EXPECT_EQ(file_of(host, "/etc/fstab", &gaps).content,
+            std::string("a\0b\xff", 4));
+  EXPECT_THAT(gaps, ElementsAre("/etc/fstab is no text: it has a byte 0"));
+}
+
+TEST(WantedFiles, ThatAreFifosOrDirectoriesHoldNobodyUp) {
+  const HostTree host;
+  host.directory("etc/directory");
+  ASSERT_EQ(::mkfifo(host.path("etc/fifo").c_str(), 0600), 0);
+  std::vector<std::string> gaps;
+  EXPECT_EQ(file_of(host, "/etc/fifo", &gaps).error, "not a regular file");
+  EXPECT_THAT(gaps, ElementsAre("read /etc/fifo: not a regular file"));
+  EXPECT_EQ(file_of(host, "/etc/directory").error, "not a regular file");
+}
+
+TEST(WantedFiles, ThatLeadInCirclesAreAGap) {
+  const HostTree host;
+  host.directory("etc");
+  host.link("etc/a", "b");
+  host.link("etc/b", "a");
+  std::vector<std::string> gaps;
+  const FileFacts file = file_of(host, "/etc/a", &gaps);
+  EXPECT_EQ(file.error, "too many levels of symbolic links");
+  EXPECT_EQ(file.link_target, "b");
+  EXPECT_THAT(gaps, testing::SizeIs(1));
+}
+
+TEST(WantedFiles, ThatMayNotBeReadAreAGap) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read all";
+  const HostTree host{{"etc/secret", "x"}};
+  ASSERT_EQ(::chmod(host.path("etc/secret").c_str(), 0), 0);
+  EXPECT_EQ(file_of(host, "/etc/secret").error, "permission denied");
+}
+
+TEST(WantedFiles, LeadNoReaderOutOfTheHost) {
+  const HostTree outer{{"secret", "x"}};
+  outer.directory("host/etc");
+  outer.link("host/etc/out", "../../secret");
+  HostFacts facts;
+  read_wanted_files(host::HostRoot(outer.path("host")), {.files = {"/etc/out"}},
+                    facts);
+  EXPECT_FALSE(facts.files.at("/etc/out").exists());
+}
+
+TreeFacts tree_of(const HostTree& host, const std::string& path) {
+  HostFacts facts;
+  read_wanted_trees(host.root(), {.trees = {path}}, facts);
+  EXPECT_THAT(facts.gaps, IsEmpty());
+  return facts.trees.at(path);
+}
+
+TEST(WantedTrees, AreDirectoriesWithSoManyEntries) {
+  const HostTree host{
+      {"proc/1/mountinfo",
+       "22 1 259:1 / / rw - xfs /dev/root rw\n"
+       "30 22 259:3 / /var/lib/my\\040pods rw - xfs /dev/nvme1n1 rw\n"},
+      {"var/lib/containerd/a", ""},
+      {"var/lib/containerd/.b/c", ""},
+      {"var/lib/file", ""}};
+  host.directory("var/lib/my pods");
+  EXPECT_EQ(tree_of(host, "/var/lib/containerd"),
+            (TreeFacts{.exists = true,
+                       .is_directory = true,
+                       .is_mount_point = false,
+                       .entries = 2}));
+  EXPECT_EQ(tree_of(host, "/var/lib/my pods"),
+            (TreeFacts{.exists = true,
+                       .is_directory = true,
+                       .is_mount_point = true,
+                       .entries = 0}));
+  EXPECT_EQ(tree_of(host, "/var/lib/file"), (TreeFacts{.exists = true,
+                                                       .is_directory = false,
+                                                       .is_mount_point = false,
+                                                       .entries = 0}));
+  EXPECT_EQ(tree_of(host, "/var/lib/none"), TreeFacts());
+}
+
+TEST(WantedTrees, AreNotCountedFurtherThanMatters) {
+  const HostTree host{{"proc/1/mountinfo", "22 1 0:1 / / rw - x x rw\n"}};
+  for (std::uint64_t i = 0; i < kEntryLimit + 10; ++i) {
+    host.file("many/" + std::to_string(i), "");
+  }
+  EXPECT_EQ(tree_of(host, "/many").entries, kEntryLimit);
+}
+
+TEST(WantedTrees, OfAHostWithoutMountsAreAGap) {
+  const HostTree host;
+  HostFacts facts;
+  read_wanted_trees(host.root(), {.trees = {"/x"}}, facts);
+  EXPECT_THAT(facts.gaps, ElementsAre("/proc/1/mountinfo does not tell what is "
+                                      "mounted"));
+}
+
+}  // namespace
+}  // namespace gpunode::facts
