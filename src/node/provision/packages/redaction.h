@@ -1,0 +1,13 @@
+// Secrets out of text that is shown or kept.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gpunode::packages {
+
+/// Without user names and passwords in URLs, and without tokens in queries and
+/// headers. Rather too much than too little: what looks like a secret is one.
+std::string redacted(std::string_view text);
+
+}  // namespace gpunode::packages

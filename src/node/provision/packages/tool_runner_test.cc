@@ -1,0 +1,211 @@
+// The exact commands, and what is done when they fail.
+#include "node/provision/packages/tool_runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/host/fake_command_runner.h"
+#include "base/host/host_tree.h"
+#include "node/provision/packages/apt.h"
+#include "node/provision/packages/apt_output.h"
+#include "node/provision/packages/dnf.h"
+#include "node/provision/packages/lock_holder.h"
+#include "node/provision/packages/rpm_output.h"
+
+namespace gpunode::packages {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+class ToolRunnerTest : public ::testing::Test {
+ protected:
+  ToolRunner tool(Tool kind, Settings settings = {}) {
+    Waiting waiting;
+    waiting.pause = [this](milliseconds time) { pauses_.push_back(time); };
+    waiting.notice = [this](const std::string& line) { said_.push_back(line); };
+    return {kind, runner_, std::move(settings), waiting, host_.root()};
+  }
+
+  host::HostTree host_;
+  host::FakeCommandRunner runner_;
+  std::vector<milliseconds> pauses_;
+  std::vector<std::string> said_;
+};
+
+TEST_F(ToolRunnerTest, NobodyIsAskedAndSecretsStayInTheEnvironment) {
+  Settings settings;
+  settings.proxy.http = "http://u:secret@proxy:3128";
+  settings.environment = {"LC_ALL=C.UTF-8", "X=1"};
+  runner_.script("/bin/true", host::Completed{});
+  ToolRunner apt = tool(Tool::kApt, settings);
+  ASSERT_TRUE(apt.ask({"/bin/true"}));
+  const auto& env = runner_.commands()[0].env;
+  for (const char* variable :
+       {"DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l", "X=1",
+        "LC_ALL=C.UTF-8", "http_proxy=http://u:secret@proxy:3128"}) {
+    EXPECT_THAT(env, Contains(variable));
+  }
+  EXPECT_THAT(env, Not(Contains("LC_ALL=C")));
+  EXPECT_THAT(env, Not(Contains(HasSubstr("https_proxy"))));
+}
+
+TEST_F(ToolRunnerTest, MirrorsAreAskedAgainWithLongerAndLongerPauses) {
+  const host::Completed bad{
+      100, "", "E: Failed to fetch http://u:pw@h/x.deb  503  Busy [IP: 1]\n"};
+  runner_.script("/usr/bin/apt-get update", bad);
+  ToolRunner apt = tool(Tool::kApt);
+  const auto result = apt.act("refresh", {"/usr/bin/apt-get", "update"});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(result.error().message(), HasSubstr("http://***@h/x.deb"));
+  EXPECT_THAT(result.error().message(), HasSubstr("4 attempts"));
+  EXPECT_THAT(pauses_, ElementsAre(seconds(3), seconds(6), seconds(12)));
+  EXPECT_THAT(said_, Each(Not(HasSubstr("pw"))));
+  EXPECT_THAT(runner_.commands(), SizeIs(4));
+}
+
+TEST_F(ToolRunnerTest, AnIndexBehindItsMirrorIsFetchedAnew) {
+  runner_.script("/usr/bin/apt-get install",
+                 host::Completed{100, "", "x  404  Not Found\n"});
+  runner_.script("/usr/bin/apt-get install", host::Completed{});
+  int refreshes = 0;
+  ToolRunner apt = tool(Tool::kApt);
+  ASSERT_TRUE(apt.act("install", {"/usr/bin/apt-get", "install"}, "", {},
+                      [&refreshes] { ++refreshes; }));
+  EXPECT_EQ(refreshes, 1);
+}
+
+TEST_F(ToolRunnerTest, NeitherKeysNorDependenciesAreAskedAgain) {
+  for (const char* words :
+       {"NO_PUBKEY 1", "EXPKEYSIG 1",
+        "a : Depends: b but it is not "
+        "installable",
+        "No space left on device", "dpkg was interrupted"}) {
+    host::FakeCommandRunner runner;
+    runner.script("/usr/bin/apt-get update", host::Completed{100, "", words});
+    ToolRunner apt(
+        Tool::kApt, runner, {},
+        {[this](milliseconds time) { pauses_.push_back(time); }, {}});
+    EXPECT_FALSE(apt.act("refresh", {"/usr/bin/apt-get", "update"})) << words;
+    EXPECT_THAT(runner.commands(), SizeIs(1)) << words;
+  }
+  EXPECT_THAT(pauses_, IsEmpty());
+}
+
+TEST_F(ToolRunnerTest, ALockIsWaitedForButNotForEver) {
+  using std::string_literals::operator""s;
+  host_.file("proc/77/cmdline",
+             "/usr/bin/apt-get\0-o\0Acquire::http::Proxy=http://u:pw@p\0"s);
+  runner_.script("/usr/bin/apt-get update",
+                 host::Completed{100, "",
+                                 "E: Could not get lock /x. It is held "
+                                 "by process 77 (apt-get)\n"});
+  Settings settings;
+  settings.lock_wait = seconds(5);
+  ToolRunner apt = tool(Tool::kApt, settings);
+  const auto result = apt.act("refresh", {"/usr/bin/apt-get", "update"});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message(),
+            "refresh: another program holds the package manager's lock (held "
+            "by /usr/bin/apt-get -o Acquire::http::Proxy=http://***@p (pid "
+            "77), waited 5 s); next: let it finish (or stop it, if it hangs), "
+            "then run this again");
+  EXPECT_THAT(pauses_, ElementsAre(seconds(2), seconds(2), seconds(1)));
+}
+
+TEST_F(ToolRunnerTest, LocksByPidFileCountWhileTheirProcessLives) {
+  host_.file("proc/77/cmdline", "dnf");
+  host_.file("var/cache/dnf/metadata_lock.pid", "77");
+  host_.file("var/cache/dnf/download_lock.pid", "78");
+  host_.file("run/zypp.pid", "77\n");
+  host_.link("var/run", "/run");
+  const auto dnf = lock_holders(host_.root(), Tool::kDnf);
+  ASSERT_THAT(dnf, SizeIs(1)) << "78 is gone";
+  EXPECT_EQ(describe(dnf[0]), "dnf (pid 77)");
+  EXPECT_THAT(lock_holders(host_.root(), Tool::kZypper), SizeIs(1));
+  EXPECT_THAT(lock_holders(host_.root(), Tool::kApt), IsEmpty());
+}
+
+TEST_F(ToolRunnerTest, AptsCommandsToTheLastArgument) {
+  const std::string query = "/usr/bin/dpkg-query --show --showformat '" +
+                            std::string(kDpkgFormat) + "'";
+  const std::string options =
+      "-q --no-install-recommends -o APT::Get::AutomaticRemove=false -o "
+      "Acquire::Retries=0 -o DPkg::Lock::Timeout=0 -o "
+      "Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold ";
+  const host::Completed inst{0, "Inst a (1 S [all])\nInst b (2 S [all])\n", ""};
+  runner_.script("/usr/bin/apt-get -s " + options + "install a=1", inst);
+  runner_.script("/usr/bin/apt-get -s " + options + "install a=1 b=2", inst);
+  runner_.script("/usr/bin/apt-cache show a=1 b=2", host::Completed{});
+  runner_.script(query, host::Completed{1, "", "no packages found\n"});
+  runner_.script(query, host::Completed{1, "", "no packages found\n"});
+  runner_.script(query,
+                 host::Completed{0,
+                                 "a\tall\t1\tinstall\tok\tinstalled\t1\n"
+                                 "b\tall\t2\tinstall\tok\tinstalled\t1\n",
+                                 ""});
+  runner_.script(
+      "/usr/bin/apt-get -y " + options + "--no-remove install a=1 b=2",
+      host::Completed{});
+  runner_.script("/usr/bin/apt-mark auto b", host::Completed{});
+  Apt apt(tool(Tool::kApt));
+  const auto plan = apt.simulate({{{"a", "1"}}, {}});
+  ASSERT_TRUE(plan) << plan.error().message();
+  const Applied applied = apt.apply(*plan);
+  EXPECT_TRUE(applied.outcome) << applied.outcome.error().message();
+  EXPECT_THAT(runner_.commands(), SizeIs(8));
+}
+
+TEST_F(ToolRunnerTest, DnfsCommandsToTheLastArgument) {
+  const std::string rpm =
+      "/usr/bin/rpm -qa --queryformat '" + std::string(kRpmFormat) + "'";
+  const std::string options =
+      "/usr/bin/dnf --color=never --setopt=exit_on_lock=True "
+      "--setopt=install_weak_deps=False "
+      "--setopt=clean_requirements_on_remove=False "
+      "--setopt=installonly_limit=0 ";
+  const host::Completed table{
+      0,
+      " Package Architecture Version Repository Size\nInstalling:\n"
+      " a x86_64 3:1-1 cuda 1 k\nInstalling dependencies:\n"
+      " b x86_64 2-1 cuda 1 k\nTransaction Summary\n",
+      "Error: Operation aborted.\n"};
+  runner_.script(rpm, host::Completed{});
+  runner_.script(rpm, host::Completed{});
+  runner_.script(rpm, host::Completed{0,
+                                      "a\t3:1-1\tx86_64\t1\n"
+                                      "b\t2-1\tx86_64\t1\n",
+                                      ""});
+  runner_.script(options + "--assumeno --best shell", table,
+                 "install a-3:1-1\nrun\n");
+  runner_.script(options + "--assumeno --best shell", table,
+                 "install a-3:1-1\ninstall b-2-1\nrun\n");
+  runner_.script(options + "-y install a-3:1-1 b-2-1", host::Completed{});
+  runner_.script(options + "-y -q mark remove b", host::Completed{});
+  Dnf dnf(tool(Tool::kDnf));
+  const auto plan = dnf.simulate({{{"a", "3:1-1"}}, {}});
+  ASSERT_TRUE(plan) << plan.error().message();
+  const Applied applied = dnf.apply(*plan);
+  EXPECT_TRUE(applied.outcome) << applied.outcome.error().message();
+  EXPECT_THAT(runner_.commands(), SizeIs(7));
+}
+
+TEST_F(ToolRunnerTest, Dnf5IsRefusedInWords) {
+  host_.link("usr/bin/dnf", "dnf5");
+  Dnf dnf(tool(Tool::kDnf));
+  const auto refreshed = dnf.refresh();
+  ASSERT_FALSE(refreshed);
+  EXPECT_EQ(refreshed.error().code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(runner_.commands(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace gpunode::packages
