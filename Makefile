@@ -26,7 +26,7 @@ demo: ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time
 	@$(BUILD)/demo/gpunode-demo
 
 test: ## everything: units, doubles, sanitizers, a real Kubernetes node and machine (35 minutes)
-	@tools/setup build test cluster vm chart
+	@tools/setup build test cluster vm chart packages
 	@tools/run_tests
 
 lint: ## clang-format, layers, and clang-tidy on what changed
