@@ -179,6 +179,43 @@ TEST_F(AgentTakeOver, OfTwoAgentsBothSaySoAndTheNewerServes) {
   EXPECT_TRUE(registered(kGpu, 3));
 }
 
+TEST_F(AgentTakeOver, OneThatOffersTheSameGpusByAnotherNameIsWaitedFor) {
+  start_kubelet();
+  auto other = kubelet::DevicePluginServer::start();
+  ASSERT_TRUE(other);
+  ASSERT_TRUE((*other)->add(
+      "nvidia.com/gpu.shared", plugins().file("nvidia-gpu.shared.sock"),
+      std::make_shared<doubles::RecordingHandler>(), devices()));
+  for (const char* flag : {"--take-over=false", "--take-over"}) {
+    start_agent({flag});
+    EXPECT_TRUE(says("each GPU would be given out twice"));
+    EXPECT_THAT(page("/readyz"), HasSubstr("nvidia-gpu.shared.sock"));
+  }
+  EXPECT_EQ(kubelet().attempts(), 0U);
+  other->reset();
+  EXPECT_TRUE(registered(kGpu, 1));
+}
+
+TEST_F(AgentTakeOver, HamiIsNamedByItsIdsAndItsPodsAreWarnedOf) {
+  learn_ids();
+  const std::string id = ids_.front().substr(0, ids_.front().find(':')) + "-0";
+  std::ofstream(plugins().file("kubelet_internal_checkpoint"))
+      << R"({"Data":{"PodDeviceEntries":[{"PodUID":"p","ContainerName":"c",)"
+         R"("ResourceName":"nvidia.com/gpu","DeviceIDs":{"-1":[")"
+      << id
+      << R"("]},"AllocResp":""}],"RegisteredDevices":{"nvidia.com/gpu":[")"
+      << id << R"("]}},"Checksum":1})";
+  start_stranger();
+  start_agent();
+  EXPECT_TRUE(says("HAMi's device plugin ("));
+  EXPECT_THAT(page("/readyz"), HasSubstr("kubectl label node NAME gpu-"));
+  start_agent({"--take-over"});
+  EXPECT_TRUE(
+      says("1 ids of nvidia.com/gpu that the kubelet has given to Pods "
+           "are not this agent's, " +
+           id));
+}
+
 /// A node of the GPU Operator, as its labels show it.
 class OperatorTakeOver : public AgentTakeOver {
  protected:
@@ -256,10 +293,33 @@ TEST_F(OperatorTakeOver, ThereAndBackUnderARunningPod) {
   ASSERT_TRUE(meanwhile.is_admitted) << meanwhile.message;
   start_stranger();
   ASSERT_TRUE(registered(kGpu, 5));
-  EXPECT_TRUE(says("another device plugin ("));
+  EXPECT_TRUE(says("the GPU Operator's device plugin ("));
   ASSERT_TRUE(lists(kGpu, ids_.size(), ids_.size()));
   EXPECT_EQ(kubelet().available(kGpu), ids_.size() - 2);
   EXPECT_NE(meanwhile.ids, pod.ids);
+}
+
+TEST_F(OperatorTakeOver, IsNamedInTheRefusalAndByAnEvent) {
+  learn_ids();
+  start_stranger();
+  start_agent(with_node({"--labels=node"}));
+  EXPECT_TRUE(says("the GPU Operator's device plugin ("));
+  EXPECT_TRUE(says("runs its device plugin here, which takes this agent's"));
+  EXPECT_THAT(
+      page("/readyz"),
+      AllOf(HasSubstr("503"), HasSubstr("kubectl label node gpu-1 " +
+                                        std::string(kPlugin) + "=false")));
+  const auto has_event = [&](const std::string& reason) {
+    return eventually([&] {
+      return api_.last_request().find("\"reason\":\"" + reason) !=
+             std::string::npos;
+    });
+  };
+  EXPECT_TRUE(has_event("AnotherDevicePlugin"));
+  EXPECT_EQ(node().labels[kPlugin], "true");
+  stranger_.reset();
+  EXPECT_TRUE(registered(kGpu, 3));
+  EXPECT_TRUE(has_event("OffersGpus"));
 }
 
 TEST_F(OperatorTakeOver, FeatureDiscoveryIsTakenOverByAnAgentThatLabels) {

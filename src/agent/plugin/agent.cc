@@ -65,7 +65,8 @@ Result<void> Agent::open() {
   publisher_.emplace(
       *server_, Publisher::Paths{settings_.kubelet_socket, plugin_directory_},
       settings_.take_over ? Publisher::Stranger::kTakeOver
-                          : Publisher::Stranger::kRespect);
+                          : Publisher::Stranger::kRespect,
+      [this] { return node_signs(); });
   open_status();
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
@@ -238,6 +239,7 @@ void Agent::run_timers() {
   }
   report_stuck_driver(now);
   publisher_->tick(now);
+  tell_of_neighbours();
   if (!has_settled_ && publisher_->has_offers() && publisher_->is_settled()) {
     has_settled_ = true;
     quiet_at_ = now + kQuietAfterStart;

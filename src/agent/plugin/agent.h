@@ -99,6 +99,10 @@ class Agent {
   int poll_timeout_ms() const;
   void start_observer();
   void open_status();
+  NodeSigns node_signs() const;
+  /// An Event when another device plugin comes or goes, and words of what the
+  /// Node's metadata lets one expect of them.
+  void tell_of_neighbours();
   Result<std::shared_ptr<const AnswerContext>> look_at_host(
       const config::Settings& settings);
 
@@ -128,6 +132,8 @@ class Agent {
   MpsWatch mps_;
   std::optional<TimePoint> quiet_at_;
 
+  std::string told_neighbour_;
+  std::shared_ptr<const kube::NodeMeta> told_node_;
   bool has_settled_ = false;
   bool is_driver_stuck_ = false;
   bool stopping_ = false;

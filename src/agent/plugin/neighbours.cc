@@ -6,11 +6,15 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/host/host_root.h"
+#include "container/oci/device_record.h"
 #include "k8s/kubelet/listening_socket.h"
 
 namespace gpunode::plugin {
@@ -84,21 +88,61 @@ std::string name_of(const Neighbour& neighbour) {
   return fmt::format("{}, process {}", neighbour.program, neighbour.pid);
 }
 
+Neighbours::Recorded Neighbours::recorded(const std::string& resource) const {
+  Recorded recorded;
+  const auto text =
+      host::HostRoot().read_file(directory_ + "/" + oci::kDeviceRecordFile);
+  if (!text) return recorded;
+  const auto record = oci::read_device_record(*text, oci::kDeviceRecordFile);
+  if (!record) return recorded;
+  for (const auto& one : record->resources) {
+    if (one.name == resource) recorded.registered = one.ids;
+  }
+  for (const auto& one : record->holdings) {
+    if (one.resource != resource) continue;
+    recorded.held.insert(recorded.held.end(), one.ids.begin(), one.ids.end());
+  }
+  return recorded;
+}
+
+std::optional<std::string> Neighbours::beside(
+    const std::function<bool(const std::string& name)>& is_ours) {
+  std::error_code none;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(directory_, none)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with("nvidia-") || !name.ends_with(".sock") ||
+        is_ours(name)) {
+      continue;
+    }
+    std::string path = directory_ + "/" + name;
+    if (kubelet::connect_unix(path, kAnswer) && !another_agent_runs()) {
+      return path;
+    }
+  }
+  return std::nullopt;
+}
+
 std::string refusal_because_of(const Neighbour& neighbour,
-                               const std::string& path) {
+                               const std::string& path, Rival rival,
+                               const NodeSigns& signs) {
   if (neighbour.is_gpunode) {
     return fmt::format(
         "another gpunode-agent ({}) has taken its place on {}; a node needs "
         "one: remove either",
         name_of(neighbour), path);
   }
+  return fmt::format("{} ({}) serves the kubelet on {}; {}", name_of(rival),
+                     name_of(neighbour), path, remedy_for(rival, signs));
+}
+
+std::string refusal_beside(const Neighbour& neighbour, const std::string& path,
+                           Rival rival, const NodeSigns& signs) {
   return fmt::format(
-      "another device plugin ({}) serves the kubelet on {}; remove it from "
-      "this node (NVIDIA's device plugin or HAMi: uninstall it, or exclude the "
-      "node in its DaemonSet; the GPU Operator: kubectl label node NAME "
-      "nvidia.com/gpu.deploy.device-plugin=false --overwrite), or start this "
-      "agent with --take-over",
-      name_of(neighbour), path);
+      "{} ({}) serves the kubelet on {}, by another resource name: each GPU "
+      "would be given out twice; {}. --take-over cannot take that place, only "
+      "the GPU Operator's labels",
+      name_of(rival), name_of(neighbour), path, remedy_for(rival, signs));
 }
 
 }  // namespace gpunode::plugin

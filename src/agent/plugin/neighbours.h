@@ -3,9 +3,12 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "agent/plugin/rival.h"
 #include "base/core/unique_fd.h"
 
 namespace gpunode::plugin {
@@ -31,6 +34,20 @@ class Neighbours {
   /// hangs up; takes at most 50 ms.
   std::optional<Neighbour> on_socket(const std::string& path);
 
+  /// What the kubelet's own record in the directory has of `resource`. It is
+  /// the kubelet's, and late: for words, not for decisions.
+  struct Recorded {
+    std::vector<std::string> registered;  ///< Ids that were listed as healthy.
+    std::vector<std::string> held;  ///< Ids of containers, ended ones perhaps.
+  };
+  Recorded recorded(const std::string& resource) const;
+
+  /// The path of a socket in the directory that is named as NVIDIA's plugin
+  /// and what was made from it name theirs, is not `is_ours`, and answers.
+  /// While another agent of ours runs there is none: it may be that one's.
+  std::optional<std::string> beside(
+      const std::function<bool(const std::string& name)>& is_ours);
+
  private:
   void open_directory();
   bool another_agent_runs();
@@ -41,7 +58,13 @@ class Neighbours {
 
 /// Why we do not listen on `path`, and what the operator may do.
 std::string refusal_because_of(const Neighbour& neighbour,
-                               const std::string& path);
+                               const std::string& path,
+                               Rival rival = Rival::kUnknown,
+                               const NodeSigns& signs = {});
+
+/// Why nothing is offered while somebody listens on `path`, which is not ours.
+std::string refusal_beside(const Neighbour& neighbour, const std::string& path,
+                           Rival rival, const NodeSigns& signs);
 
 /// "nvidia-device-p, process 12", or that it cannot be seen.
 std::string name_of(const Neighbour& neighbour);

@@ -65,6 +65,50 @@ TEST_F(NeighboursTest, ADirectoryMadeAnewIsMarkedAgain) {
   EXPECT_TRUE(other.on_socket(path_)->is_gpunode);
 }
 
+TEST_F(NeighboursTest, ALiveSocketBesideOursIsFound) {
+  const auto is_ours = [](const std::string& name) {
+    return name == "nvidia-gpu.sock";
+  };
+  const auto own = kubelet::ListeningSocket::bind(path_);
+  ASSERT_TRUE(own);
+  std::ofstream(directory_.file("nvidia-left-over.sock")) << "dead";
+  const auto kubelet =
+      kubelet::ListeningSocket::bind(directory_.file("kubelet.sock"));
+  ASSERT_TRUE(kubelet);
+  EXPECT_EQ(neighbours_.beside(is_ours), std::nullopt);
+  const std::string path = directory_.file("nvidia-gpu.shared.sock");
+  const auto other = kubelet::ListeningSocket::bind(path);
+  ASSERT_TRUE(other);
+  EXPECT_EQ(neighbours_.beside(is_ours), path);
+  const Neighbours agent(directory_.path());  // It may be that one's.
+  EXPECT_EQ(neighbours_.beside(is_ours), std::nullopt);
+}
+
+TEST_F(NeighboursTest, TheKubeletsRecordTellsIds) {
+  EXPECT_TRUE(neighbours_.recorded("nvidia.com/gpu").held.empty());
+  std::ofstream(directory_.file("kubelet_internal_checkpoint"))
+      << R"({"Data":{"PodDeviceEntries":[{"PodUID":"p","ContainerName":"c",)"
+         R"("ResourceName":"nvidia.com/gpu","DeviceIDs":{"-1":["GPU-1-0"]},)"
+         R"("AllocResp":""}],"RegisteredDevices":{"nvidia.com/gpu":)"
+         R"(["GPU-1-0","GPU-1-1"]}},"Checksum":1})";
+  const auto recorded = neighbours_.recorded("nvidia.com/gpu");
+  EXPECT_THAT(recorded.held, testing::ElementsAre("GPU-1-0"));
+  EXPECT_THAT(recorded.registered, testing::ElementsAre("GPU-1-0", "GPU-1-1"));
+  EXPECT_TRUE(neighbours_.recorded("x/y").registered.empty());
+}
+
+TEST(RefusalBecauseOf, SaysWhoseItIs) {
+  const Neighbour neighbour{12, "nvidia-device-p", false};
+  EXPECT_THAT(refusal_because_of(neighbour, "/d/x.sock", Rival::kHami,
+                                 {"gpu-1", true, ""}),
+              AllOf(HasSubstr("HAMi's device plugin (nvidia-device-p, process "
+                              "12) serves the kubelet on /d/x.sock"),
+                    HasSubstr("kubectl label node gpu-1 gpu-")));
+  EXPECT_THAT(
+      refusal_beside(neighbour, "/d/y.sock", Rival::kNvidiaPlugin, {}),
+      AllOf(HasSubstr("NVIDIA's device plugin"), HasSubstr("given out twice")));
+}
+
 TEST(RefusalBecauseOf, SaysWhoAndWhatNext) {
   EXPECT_THAT(refusal_because_of({12, "nvidia-device-p", false}, "/d/x.sock"),
               AllOf(HasSubstr("(nvidia-device-p, process 12)"),

@@ -30,10 +30,11 @@ constexpr seconds kBetweenTakes{5};
 }  // namespace
 
 Publisher::Publisher(kubelet::DevicePluginServer& server, Paths paths,
-                     Stranger stranger)
+                     Stranger stranger, std::function<NodeSigns()> signs)
     : server_(server),
       paths_(std::move(paths)),
       stranger_(stranger),
+      signs_(std::move(signs)),
       neighbours_(paths_.plugin_directory) {}
 
 std::string Publisher::socket_of(const Entry& entry) const {
@@ -80,10 +81,52 @@ void Publisher::update(Entry& entry, Offer offer) {
   }
 }
 
+Rival Publisher::rival_of(const Neighbour& neighbour,
+                          const Entry& entry) const {
+  return identify(neighbour.program,
+                  neighbours_.recorded(entry.offer.resource_name).registered,
+                  signs_());
+}
+
+/// By another resource name, so on another socket.
+bool Publisher::gives_way_beside(Entry& entry) {
+  const auto is_ours = [this](const std::string& name) {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& one) {
+      return one.second.offer.endpoint == name;
+    });
+  };
+  const std::optional<std::string> path = neighbours_.beside(is_ours);
+  if (!path) return false;
+  const std::optional<Neighbour> neighbour = neighbours_.on_socket(*path);
+  if (!neighbour) return false;
+  note_neighbour(
+      entry.status,
+      refusal_beside(*neighbour, *path, rival_of(*neighbour, entry), signs_()));
+  return true;
+}
+
+/// Ids are all that the kubelet knows of a device.
+void Publisher::warn_of_foreign_ids(const Entry& entry) const {
+  std::vector<std::string> foreign =
+      neighbours_.recorded(entry.offer.resource_name).held;
+  std::erase_if(foreign, [&](const std::string& id) {
+    return std::any_of(
+        entry.offer.devices.begin(), entry.offer.devices.end(),
+        [&](const kubelet::Device& device) { return device.id == id; });
+  });
+  if (foreign.empty()) return;
+  log::warning("kubelet",
+               "{} ids of {} that the kubelet has given to Pods are not this "
+               "agent's, {} for one: if those Pods run, others get the same "
+               "GPUs. Share as the other plugin does, or end those Pods "
+               "(HAMi's always)",
+               foreign.size(), entry.offer.resource_name, foreign.front());
+}
+
 bool Publisher::gives_way(Entry& entry) {
   const std::string path = socket_of(entry);
   const std::optional<Neighbour> neighbour = neighbours_.on_socket(path);
-  if (!neighbour) return false;
+  if (!neighbour) return gives_way_beside(entry);
   // Two agents of ours on a node are a rollout, in which the newer one wins.
   if (neighbour->is_gpunode) {
     log::warning("kubelet",
@@ -95,9 +138,12 @@ bool Publisher::gives_way(Entry& entry) {
   if (stranger_ == Stranger::kTakeOver) {
     log::warning("kubelet", "taking {} over from another device plugin ({})",
                  entry.offer.resource_name, name_of(*neighbour));
+    warn_of_foreign_ids(entry);
     return false;
   }
-  note_problem(entry.status, refusal_because_of(*neighbour, path));
+  note_neighbour(entry.status,
+                 refusal_because_of(*neighbour, path,
+                                    rival_of(*neighbour, entry), signs_()));
   return true;
 }
 
@@ -114,6 +160,7 @@ void Publisher::serve(Entry& entry) {
   log::info("kubelet", "Starting to serve '{}' on {}",
             entry.offer.resource_name, path);
   entry.status.is_served = true;
+  entry.status.has_neighbour = false;
   entry.status.problem.clear();
 }
 
@@ -143,7 +190,8 @@ Result<bool> Publisher::retake_socket(Entry& entry, Error taken,
                         !neighbour->is_gpunode && now >= entry.may_take_at;
   if (!may_take) {
     return Error(ErrorCode::kAlreadyExists,
-                 refusal_because_of(*neighbour, path));
+                 refusal_because_of(*neighbour, path,
+                                    rival_of(*neighbour, entry), signs_()));
   }
   entry.may_take_at = now + kBetweenTakes;
   log::warning("kubelet", "taking {} back from another device plugin ({})",
@@ -158,6 +206,8 @@ void Publisher::restore_socket(Entry& entry, TimePoint now) {
     restored = retake_socket(entry, restored.error(), now);
   }
   entry.has_socket = restored.has_value();
+  entry.status.has_neighbour =
+      !restored && restored.error().code() == ErrorCode::kAlreadyExists;
   if (!restored) {
     // Someone put something else there, or the directory is full or gone. A
     // kubelet that is connected stays so.
@@ -236,6 +286,11 @@ void Publisher::note_problem(Status& status, std::string problem) {
   if (status.problem == problem) return;  // Said once, not at each retry.
   log::error("kubelet", "{}: {}; trying again", status.resource_name, problem);
   status.problem = std::move(problem);
+}
+
+void Publisher::note_neighbour(Status& status, std::string problem) {
+  note_problem(status, std::move(problem));
+  status.has_neighbour = true;
 }
 
 std::vector<Publisher::Status> Publisher::status() const {

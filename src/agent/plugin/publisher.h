@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -39,12 +40,15 @@ class Publisher {
     bool is_served = false;
     bool is_registered = false;
     std::string problem;  ///< Of serving or registering; empty: none.
+    /// The problem is another device plugin.
+    bool has_neighbour = false;
     std::uint64_t registrations = 0;
   };
 
-  /// `server` outlives this.
-  Publisher(kubelet::DevicePluginServer& server, Paths paths,
-            Stranger stranger);
+  /// `server` outlives this. `signs`: what is known of the Node, for words
+  /// about other device plugins.
+  Publisher(kubelet::DevicePluginServer& server, Paths paths, Stranger stranger,
+            std::function<NodeSigns()> signs);
 
   /// Serves these resources and no others, and registers the new ones.
   void apply(std::vector<Offer> offers, TimePoint now);
@@ -80,16 +84,21 @@ class Publisher {
   void serve(Entry& entry);
   /// Whether another plugin keeps `entry` from being served; says so.
   bool gives_way(Entry& entry);
+  bool gives_way_beside(Entry& entry);
+  Rival rival_of(const Neighbour& neighbour, const Entry& entry) const;
+  void warn_of_foreign_ids(const Entry& entry) const;
   void update(Entry& entry, Offer offer);
   void restore_sockets(TimePoint now);
   void restore_socket(Entry& entry, TimePoint now);
   Result<bool> retake_socket(Entry& entry, Error taken, TimePoint now);
   void register_pending();
   void note_problem(Status& status, std::string problem);
+  void note_neighbour(Status& status, std::string problem);
 
   kubelet::DevicePluginServer& server_;
   const Paths paths_;
   const Stranger stranger_;
+  const std::function<NodeSigns()> signs_;
   Neighbours neighbours_;
   std::map<std::string, Entry> entries_;  // By resource name.
   TimePoint retry_at_ = TimePoint::max();
