@@ -10,6 +10,7 @@ import threading
 
 import checks
 import gpu_node
+from checks_takeover import expect_undisturbed
 from gpu_node import A10G
 from process import Failed, run
 from story import container_ids, expect, holder, phase, pod
@@ -194,6 +195,45 @@ def upgrade_and_rollback(story):
         same_container(story, survivor)
         story.no_device_twice()
         story.clean_default()
+
+
+@check("helm upgrade to another agent and rollback: a GPU Pod's container and its share stay")
+def another_agent_and_back(story):
+    with Release(story) as release:
+        release.add_repository()
+        release.upgrade()
+        first = release.running_pod()
+        story.wait_gpus(A10G.shares)
+        story.cluster.apply(holder("survivor"))
+        before = story.wait_pods(["survivor"], "Running")
+        pids, held = story.alive_pids(before), story.no_device_twice()
+        # The same program by another name: to Kubernetes it is another version.
+        image = first["spec"]["containers"][0]["image"]
+        run(story.cluster.ctr("images", "tag", image, image.rpartition(":")[0] + ":next"))
+
+        release.upgrade("--set", "image.tag=next", "--set",
+                        f"image.repository={image.rpartition(':')[0]}")
+        second = release.running_pod(other_than=first["metadata"]["uid"])
+        expect(second["spec"]["containers"][0]["image"].endswith(":next"), "it is the same agent")
+        after_change(story, before, pids, held)
+
+        release.helm("rollback", RELEASE, "--namespace", NAMESPACE)
+        third = release.running_pod(other_than=second["metadata"]["uid"])
+        expect(third["spec"]["containers"][0]["image"] == image, "it is not the agent of before")
+        after_change(story, before, pids, held)
+        story.clean_default()
+
+
+def after_change(story, before, pids, held):
+    """The Pods of before are as they were, all shares are there, and theirs are not given again."""
+    story.wait_gpus(A10G.shares)
+    expect(expect_undisturbed(story, before) == pids, "another process runs")
+    expect(story.no_device_twice() == held, "its share changed")
+    story.cluster.apply(holder("later"))
+    story.wait_pods(["later"], "Running")
+    expect(len(story.no_device_twice()) == len(held) + 1, "shares are lost")
+    story.api.delete("/api/v1/namespaces/default/pods/later", {"gracePeriodSeconds": 0})
+    story.wait(lambda: "later" not in story.api.pods(), "the later Pod is gone")
 
 
 # What NVIDIA's chart leaves in a cluster, as far as helm sees it: a DaemonSet of that name and with

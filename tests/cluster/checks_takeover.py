@@ -112,6 +112,14 @@ class Succession:
         self.story.wait(lambda: words in self.node.agent.log_since_start(),
                         f"the agent says: {words}")
 
+    def wait_event(self, reason, words):
+        """Of the Node, as kubectl describe node shows it."""
+        def found():
+            listed = self.story.api.get("/apis/events.k8s.io/v1/namespaces/default/events")["items"]
+            return any(one["reason"] == reason and words in one.get("note", "")
+                       and one["regarding"]["name"] == NODE for one in listed)
+        self.story.wait(found, f"an Event {reason} says: {words}")
+
     def registered(self):
         self.says(f"Registered device plugin for '{RESOURCE}' with Kubelet")
 
@@ -169,9 +177,11 @@ def refuses(story):
         succession.start_agent("--labels=node")
         agent = story.node.agent.pid
         succession.says("device plugin (nvidia-device-p, process ")
+        succession.wait_event("AnotherDevicePlugin", "(nvidia-device-p, process ")
         before = succession.hold("theirs")
         succession.stop_other()
         succession.registered()
+        succession.wait_event("OffersGpus", "is gone")
         story.wait_gpus(SHARES)
         expect(story.node.agent.alive() and story.node.agent.pid == agent, "it was restarted")
         expect_undisturbed(story, before)
@@ -204,14 +214,15 @@ def there_and_back(story):
 
         everyone = before | ours
         held = succession.held(*everyone)
+        # One agent after another is a moment without; what follows is not.
+        succession.start_agent("--give-back")
+        succession.wait_label("true")
+        expect(MEMORY not in story.api.node(NODE)["metadata"]["annotations"], "it is remembered")
+        succession.registered()  # It serves on, until the other one is there.
+        story.wait_gpus(SHARES)
         with Watched(story) as watched:
-            succession.start_agent("--give-back")
-            succession.wait_label("true")
-            expect(MEMORY not in story.api.node(NODE)["metadata"]["annotations"], "it is remembered")
-            succession.registered()  # It serves on, until the other one is there.
             succession.start_other()
-            succession.says("another device plugin" if story.node.build.other is None
-                            else "device plugin (")
+            succession.says("device plugin (nvidia-device-p, process ")
             expect(succession.held(*everyone) == held, "shares changed hands")
             succession.expect_waiting("one-too-many")
             watched.expect_always(SHARES)

@@ -21,6 +21,7 @@ TOKENS = {  # user -> (token, group); the tokens are worth nothing outside these
     "admin": ("admin-token", "system:masters"),
     "system:kube-scheduler": ("scheduler-token", ""),
     f"system:node:{NODE}": ("node-token", "system:nodes"),
+    "gpunode-agent": ("agent-token", ""),
 }
 
 # Debian packages of these programs, for tools/setup.
@@ -203,6 +204,10 @@ class Cluster:
                    120, self.processes)
         self.api = KubeApi("127.0.0.1", API_PORT, self.certificate, TOKENS["admin"][0])
         wait_until(self.api.ready, "the API server is ready", 180, self.processes)
+
+    def another_api(self):
+        """For another thread."""
+        return KubeApi("127.0.0.1", API_PORT, self.certificate, TOKENS["admin"][0])
 
     def start_controllers(self):
         self.spawn("kube-scheduler", self.bin / "kube-scheduler",

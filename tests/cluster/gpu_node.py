@@ -1,6 +1,7 @@
 """The node's GPUs, simulated, and the agent that offers them: NVML double, /dev/nvidia* nodes and
 gpunode-agent with the seed's configuration."""
 
+import json
 import pathlib
 import signal
 
@@ -45,7 +46,7 @@ T4 = Profile("t4-x4", 4)
 class Build:
     """Where a build directory has the programs."""
 
-    def __init__(self, directory, agent=None):
+    def __init__(self, directory, agent=None, other=None):
         self.directory = pathlib.Path(directory).resolve()
         self.agent = pathlib.Path(agent or self.directory / "apps/agent/gpunode-agent")
         self.vectoradd = self.directory / "apps/vectoradd/gpunode-vectoradd"
@@ -56,9 +57,11 @@ class Build:
         self.gpunode = self.directory / "apps/gpunode/gpunode"
         self.runtime = self.directory / "apps/runtime/gpunode-runtime"
         self.image = self.directory / "image/gpunode-agent.tar"
+        self.other_plugin = self.directory / "tests/cluster/gpunode-cluster-other-plugin"
+        self.other = pathlib.Path(other) if other else None  # NVIDIA's own, in its place.
 
     def check(self):
-        missing = [str(path) for path in vars(self).values() if not path.exists()]
+        missing = [str(path) for path in vars(self).values() if path and not path.exists()]
         if missing:
             raise Failed(f"not built: {', '.join(missing)}; next: ninja -C {self.directory}")
 
@@ -86,13 +89,40 @@ class GpuNode:
         self.install_driver(profile)
         self.start_agent()
 
+    def agent_argv(self, *flags):
+        return [str(self.build.agent), "--config-file", str(self.config),
+                "--driver-root-ctr-path", str(self.driver_root()), *flags]
+
     def start_agent(self):
-        argv = [str(self.build.agent), "--config-file", str(self.config),
-                "--driver-root-ctr-path", str(self.driver_root())]
+        argv = self.agent_argv()
         name = f"{self.build.agent.name}-{self.profile.name}"
         self.agent = self.cluster.processes.start(
             name, argv, self.cluster.logs / f"{name}.log",
             env={"PATH": "/usr/bin:/bin", "GPUNODE_FAKE_NVML_CONTROL": str(self.control)})
+
+    def restart_agent(self, *flags):
+        """Once more, with these flags besides its usual ones."""
+        self.agent.stop()
+        self.agent.argv = self.agent_argv(*flags)
+        self.agent.start()
+
+    def start_other_plugin(self, replicas):
+        """Another device plugin, with the ids that the agent has for so many replicas of each GPU."""
+        # Called so, it is NVIDIA's plugin to whoever looks at the process.
+        program = self.cluster.state / "nvidia-device-plugin"
+        program.unlink(missing_ok=True)
+        program.symlink_to(self.build.other or self.build.other_plugin)
+        environment = {"PATH": "/usr/bin:/bin", "GPUNODE_FAKE_NVML_CONTROL": str(self.control)}
+        if self.build.other:
+            argv = ["--config-file", str(self.config), "--driver-root-ctr-path",
+                    str(self.driver_root())]
+            environment["LD_LIBRARY_PATH"] = str(self.build.nvml.parent)
+        else:
+            gpus = json.loads(self.profile.file.read_text())["gpus"]
+            argv = [f"{gpu['uuid']}::{n}" for gpu in gpus for n in range(replicas)]
+        return self.cluster.processes.start(
+            "other-plugin", [str(program), *argv], self.cluster.logs / "other-plugin.log",
+            env=environment)
 
     def configure(self, old="", new=""):
         """The seed's configuration with `old` replaced, as an edit does it; then SIGHUP."""
@@ -109,8 +139,7 @@ class GpuNode:
         self.fake_nvml("reset")
         self.config.write_bytes(SEED_CONFIG.read_bytes())
         if self.agent is not None:
-            self.agent.stop()
-            self.agent.start()
+            self.restart_agent()
 
     # The simulated driver.
 

@@ -17,6 +17,7 @@ import time
 
 import build_kubernetes
 import checks_helm
+import checks_takeover
 import machine
 import sandbox
 from checks import CHECKS
@@ -33,6 +34,8 @@ def parse(argv):
     parser = argparse.ArgumentParser(description="gpunode on a real Kubernetes node")
     parser.add_argument("--build-dir", default="build/dev", help="where the programs were built")
     parser.add_argument("--agent", help="another device plugin to run instead of gpunode-agent")
+    parser.add_argument("--other-plugin", metavar="PATH",
+                        help="the program that is taken over from, NVIDIA's for instance")
     parser.add_argument("--only", action="append", default=[], metavar="WORDS",
                         help="run the checks whose names have these words")
     parser.add_argument("--keep", action="store_true",
@@ -62,7 +65,7 @@ def outside(arguments, argv):
     """Prepares, enters the namespaces and cleans up behind them."""
     if os.geteuid() != 0:
         raise Failed("needs root: it makes namespaces, mounts and cgroups")
-    Build(arguments.build_dir, arguments.agent).check()
+    Build(arguments.build_dir, arguments.agent, arguments.other_plugin).check()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the cleaning up happens.
     kubernetes = build_kubernetes.ensure()
     without_helm = checks_helm.why_not()
@@ -97,7 +100,7 @@ def inside(arguments):
     begin = time.monotonic()
     take_precedence()
     machine.set_up(pathlib.Path(state))
-    build = Build(arguments.build_dir, arguments.agent)
+    build = Build(arguments.build_dir, arguments.agent, arguments.other_plugin)
     cluster = Cluster(kubernetes, state, cgroup)
     try:
         # containerd is up first: the images go in while the control plane starts.
@@ -107,7 +110,7 @@ def inside(arguments):
             " controller-manager, containerd and kubelet: the node is Ready")
         story = Story(cluster, GpuNode(cluster, build))
         more = [] if arguments.without_helm else checks_helm.CHECKS
-        count, failed = story.run(CHECKS + more, arguments.only)
+        count, failed = story.run(CHECKS + checks_takeover.CHECKS + more, arguments.only)
     except Failed as error:
         say(f"FAILED {time.monotonic() - begin:6.1f} s  {error}")
         if error.log:
@@ -128,7 +131,7 @@ def inside(arguments):
 def main(argv):
     arguments = parse(argv)
     if arguments.list:
-        for name, profile, _ in CHECKS + checks_helm.CHECKS:
+        for name, profile, _ in CHECKS + checks_takeover.CHECKS + checks_helm.CHECKS:
             say(f"{name}  [{profile.name}]")
         return 0
     try:
