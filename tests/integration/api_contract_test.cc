@@ -310,6 +310,91 @@ TEST_F(ApiContract, ASwitchIsLentAndGivenBack) {
             ErrorCode::kNotFound);
 }
 
+/// Five ConfigMaps where nobody else has any, and a client of small pages.
+class PagesContract : public ApiContract {
+ protected:
+  static constexpr const char* kSpace = "kube-node-lease";
+
+  void SetUp() override {
+    ApiContract::SetUp();
+    ClientOptions options;
+    options.page_size = 2;
+    paged_.emplace(*credentials_, nullptr, options);
+    selection_.space = kSpace;
+    clear();
+    for (const char* name : {"a", "b", "c", "d", "e"}) make(name);
+  }
+
+  void TearDown() override { clear(); }
+
+  void clear() {
+    for (const char* name : {"a", "aa", "b", "c", "d", "e"}) {
+      (void)client_->remove(config_maps(), {kSpace, name});
+    }
+  }
+
+  void make(const std::string& name) {
+    const auto made = client_->create(
+        config_maps(), kSpace,
+        R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":")" + name +
+            R"("}})");
+    ASSERT_TRUE(made) << made.error().message();
+  }
+
+  ObjectList page(const std::string& continuation,
+                  const std::string& version = "") {
+    auto list = paged_->list(config_maps(), selection_, version, continuation);
+    EXPECT_TRUE(list) << list.error().message();
+    return list ? *std::move(list) : ObjectList();
+  }
+
+  static std::string names(const ObjectList& list) {
+    std::string all;
+    for (const std::string& object : list.objects) {
+      const auto meta = read_object_meta(object);
+      all += (meta ? meta->name : meta.error().message()) + " ";
+    }
+    return all;
+  }
+
+  Selection selection_;
+  std::optional<Client> paged_;
+};
+
+TEST_F(PagesContract, AllAreOfTheMomentOfTheFirst) {
+  const ObjectList first = page("");
+  EXPECT_EQ(names(first), "a b ");
+  ASSERT_NE(first.continuation, "");
+  make("aa");
+  ASSERT_TRUE(client_->remove(config_maps(), {kSpace, "c"}));
+  const ObjectList second = page(first.continuation);
+  EXPECT_EQ(names(second), "c d ");
+  const ObjectList third = page(second.continuation);
+  EXPECT_EQ(names(third), "e ");
+  EXPECT_EQ(third.continuation, "");
+  EXPECT_EQ(second.resource_version, first.resource_version);
+  EXPECT_EQ(third.resource_version, first.resource_version);
+  // A page may be asked for again, and the next list is of now.
+  EXPECT_EQ(names(page(first.continuation)), "c d ");
+  const ObjectList anew = page("");
+  EXPECT_EQ(names(anew), "a aa ");
+  EXPECT_EQ(names(page(anew.continuation)), "b d ");
+}
+
+TEST_F(PagesContract, AnExactFitHasNoEmptyPageBehindIt) {
+  ASSERT_TRUE(client_->remove(config_maps(), {kSpace, "e"}));
+  const ObjectList first = page("");
+  const ObjectList second = page(first.continuation);
+  EXPECT_EQ(names(second), "c d ");
+  EXPECT_EQ(second.continuation, "");
+}
+
+TEST_F(PagesContract, AContinuationOfNobodysIsRefused) {
+  const auto list = paged_->list(config_maps(), selection_, "", "made-up");
+  ASSERT_FALSE(list);
+  EXPECT_EQ(list.error().code(), ErrorCode::kInvalidArgument);
+}
+
 TEST_F(ApiContract, EventsAreCounted) {
   FakeClock clock;
   EventRecorder recorder(*client_, {"gpunode.io/test", "contract"}, clock,

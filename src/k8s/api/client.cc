@@ -200,7 +200,7 @@ Result<ObjectList> Client::list(const ResourceType& type,
   call.method = "GET";
   TRY(call.target, collection_path(type, selection.space));
   std::string query = selection_query(selection);
-  add_query(query, "limit", "500");
+  add_query(query, "limit", std::to_string(options_.page_size));
   add_query(query, "continue", continuation);
   if (continuation.empty()) {
     add_query(query, "resourceVersion", resource_version);

@@ -54,6 +54,8 @@ struct ClientOptions {
   unsigned tries = 3;
   BackoffRules backoff;
   http::ClientLimits limits;
+  /// The most objects of one page of a list.
+  unsigned page_size = 500;
   Chance chance = system_chance();
   /// Waits and says true, or false when called off. Default: by cancellation.
   std::function<bool(std::chrono::milliseconds)> pause;
@@ -69,10 +71,12 @@ class Client {
   Result<std::string> get(const ResourceType& type, const ObjectKey& key,
                           Detail detail = Detail::kWhole);
 
-  /// One page, of at most 500; `continuation` is the page before's. Without
-  /// one, `resource_version` "0" means what the server has at hand: all of it
-  /// in one page (apiserver's cacher passes over the limit then), so for a
-  /// selection that is small, as of one name.
+  /// One page, of at most `page_size`; `continuation` is the page before's.
+  /// All pages are of the moment of the first. kUnavailable (410) if the server
+  /// does not know that any more: begin anew. Without a continuation,
+  /// `resource_version` "0" means what the server has at hand: all of it in one
+  /// page (apiserver's cacher passes over the limit then), so for a selection
+  /// that is small, as of one name.
   Result<ObjectList> list(const ResourceType& type, const Selection& selection,
                           const std::string& resource_version = "",
                           const std::string& continuation = "");

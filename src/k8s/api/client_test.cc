@@ -135,6 +135,21 @@ TEST_F(ClientTest, ListsWhatIsSelected) {
             "resourceVersion=0");
 }
 
+TEST_F(ClientTest, APageOfAForgottenMomentIsUnavailable) {
+  server_.put("/api/v1/nodes/gpu-2",
+              R"({"kind":"Node","metadata":{"name":"gpu-2"}})");
+  ClientOptions options;
+  options.page_size = 1;
+  Client client(credentials_, nullptr, options);
+  const auto first = client.list(nodes(), {});
+  ASSERT_TRUE(first) << first.error().message();
+  server_.forget_history();
+  const auto second = client.list(nodes(), {}, "", first->continuation);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(second.error().message(), HasSubstr("410 Expired"));
+}
+
 TEST_F(ClientTest, AListThatIsNoneIsTold) {
   Client client = make();
   const auto list = client.list({"", "v1", "nodes/gpu-1", false}, {});

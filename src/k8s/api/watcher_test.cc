@@ -193,5 +193,40 @@ TEST_F(WatcherTest, ARefusalIsToldUntilItEnds) {
   EXPECT_EQ(told_.next(), "changed 2");
 }
 
+TEST(WatcherPages, ManyObjectsAreToldAtOnce) {
+  ApiServerDouble server;
+  for (const char* name : {"1", "2", "3", "4", "5"}) {
+    server.put(std::string("/api/v1/nodes/gpu-") + name, labelled(name));
+  }
+  FixedCredentials credentials(server.port());
+  auto cancellation = http::Cancellation::make();
+  ASSERT_TRUE(cancellation);
+  ClientOptions options;
+  options.page_size = 2;
+  Client client(credentials, &*cancellation, options);
+  Told told;
+  SystemClock clock;
+  std::thread thread([&] {
+    Watcher watcher(
+        client, clock, [] { return 0.0; }, [](milliseconds) { return true; });
+    watcher.run(nodes(), {}, told);
+  });
+  EXPECT_EQ(told.next(), "replaced 1 2 3 4 5");
+  // That was of what the server has at hand, which knows no pages; the next
+  // list is of the newest.
+  server.wait_for_watches(1);
+  const std::size_t before = server.requests().size();
+  server.forget_history();
+  server.end_watches(ApiServerDouble::End::kGone);
+  EXPECT_THAT(told.next(), StartsWith("troubled "));
+  EXPECT_EQ(told.next(), "replaced 1 2 3 4 5");
+  server.wait_for_watches(2);
+  EXPECT_EQ(server.requests().size(), before + 4);  // Three pages, a watch.
+  server.remove("/api/v1/nodes/gpu-4");
+  EXPECT_EQ(told.next(), "removed 4");
+  cancellation->cancel();
+  thread.join();
+}
+
 }  // namespace
 }  // namespace gpunode::kube

@@ -1,9 +1,9 @@
 // A small API server for tests: objects, changes and faults on demand.
 //
 // Plain HTTP on a real socket. It knows Nodes, ConfigMaps and Events, merge
-// patch, server-side apply with owners of fields, and watches; it checks no
-// schema. tests/integration/api_contract_test.cc runs the same claims on it and
-// on the real server, so that the two cannot drift apart.
+// patch, server-side apply with owners of fields, lists in pages, and watches;
+// it checks no schema. tests/integration/api_contract_test.cc runs the same
+// claims on it and on the real server, so that the two cannot drift apart.
 #pragma once
 
 #include <condition_variable>

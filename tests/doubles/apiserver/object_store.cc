@@ -1,6 +1,7 @@
 #include "tests/doubles/apiserver/object_store.h"
 
 #include <cstdlib>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -40,6 +41,33 @@ std::string_view list_type(std::string_view path) {
   return R"("kind":"List","apiVersion":"v1")";
 }
 
+/// Where a page of a list begins, and the moment that the list is of.
+struct Page {
+  std::uint64_t version = 0;
+  std::size_t start = 0;
+};
+
+std::string token_of(const Page& page) {
+  return fmt::format("{}.{}", page.version, page.start);
+}
+
+/// Above 0.
+std::optional<std::size_t> number_of(const std::string& text) {
+  char* end = nullptr;
+  const std::size_t number = std::strtoull(text.c_str(), &end, 10);
+  if (number == 0 || *end != '\0') return std::nullopt;
+  return number;
+}
+
+std::optional<Page> page_of(const std::string& token) {
+  const std::size_t dot = token.find('.');
+  const auto version = number_of(token.substr(0, dot));
+  const auto start =
+      number_of(dot == std::string::npos ? "" : token.substr(dot + 1));
+  if (!version || !start) return std::nullopt;
+  return Page{*version, *start};
+}
+
 Reply not_found(const std::string& path) {
   return Reply::failure(404, "NotFound", path + " not found");
 }
@@ -52,16 +80,58 @@ Reply ObjectStore::get(const std::string& path) const {
   return {200, text::to_json(with_managed_fields(found->second)), ""};
 }
 
-Reply ObjectStore::list(const Request& request) const {
-  std::string items;
-  for (const auto& [path, object] : objects_) {
-    if (!request.selects(path)) continue;
-    items += (items.empty() ? "" : ",") + text::to_json(object.tree);
+std::map<std::string, std::string> ObjectStore::selected_at(
+    std::uint64_t version, const Request& request) const {
+  std::map<std::string, std::string> selected;
+  for (const Change& change : changes_) {
+    if (change.version > version) break;
+    if (!request.selects(change.path)) continue;
+    if (change.type == "DELETED") {
+      selected.erase(change.path);
+    } else {
+      selected[change.path] = change.json;
+    }
   }
+  return selected;
+}
+
+Reply ObjectStore::list(const Request& request) const {
+  Page page{version_, 0};
+  if (const std::string token = request.parameter("continue"); !token.empty()) {
+    const auto continued = page_of(token);
+    if (!continued) {
+      return Reply::failure(400, "BadRequest",
+                            "continue key is not valid: " + token);
+    }
+    page = *continued;
+    if (page.version < oldest_) {
+      return Reply::failure(410, "Expired",
+                            "The provided continue parameter is too old");
+    }
+  }
+  const auto selected = selected_at(page.version, request);
+  // The cacher, which answers for version 0, passes over the limit.
+  std::size_t limit = selected.size();
+  if (request.parameter("resourceVersion") != "0") {
+    limit = number_of(request.parameter("limit")).value_or(limit);
+  }
+  std::string items;
+  std::size_t position = 0;
+  for (const auto& [path, json] : selected) {
+    if (position >= page.start && position < page.start + limit) {
+      items += (items.empty() ? "" : ",") + json;
+    }
+    ++position;
+  }
+  page.start += limit;
+  const std::string more =
+      page.start < selected.size()
+          ? fmt::format(R"(,"continue":"{}")", token_of(page))
+          : "";
   return {200,
           fmt::format(
-              R"({{{},"metadata":{{"resourceVersion":"{}"}},"items":[{}]}})",
-              list_type(request.path), version_, items),
+              R"({{{},"metadata":{{"resourceVersion":"{}"{}}},"items":[{}]}})",
+              list_type(request.path), page.version, more, items),
           ""};
 }
 

@@ -25,6 +25,7 @@ class ObjectStore {
  public:
   // What clients ask for.
   Reply get(const std::string& path) const;
+  /// In pages by `limit` and `continue`, all of the moment of the first.
   Reply list(const Request& request) const;
   Reply create(const Request& request);
   /// A merge patch or, by its content type, an apply.
@@ -45,6 +46,9 @@ class ObjectStore {
 
  private:
   Reply apply(const Request& request, const text::Node& wanted);
+  /// JSON by path of what `request` selects, as it was at `version`.
+  std::map<std::string, std::string> selected_at(std::uint64_t version,
+                                                 const Request& request) const;
   std::string store(const std::string& path, text::Node tree);
 
   std::uint64_t version_ = 100;
