@@ -1,4 +1,7 @@
 // The agent labels its node by itself: one process, one look at the driver.
+#include <sys/stat.h>
+
+#include <csignal>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -124,6 +127,36 @@ TEST_F(AgentLabels, WritesTheFeatureFileAndRemovesItAtTheEnd) {
   agent().signal(SIGTERM);
   EXPECT_EQ(agent().wait(), 0);
   EXPECT_FALSE(std::filesystem::exists(file("gfd")));
+}
+
+TEST_F(AgentLabels, AMachineTypeFileThatIsAPipeIsNotWaitedFor) {
+  ASSERT_EQ(::mkfifo(file("pipe").c_str(), 0600), 0);
+  start_labelling({"--machine-type-file=" + file("pipe")});
+  EXPECT_TRUE(has_label("gpu.machine", "unknown"));
+  EXPECT_TRUE(lists(kGpu, 1, 1));
+  EXPECT_TRUE(says("Error getting machine type from " + file("pipe")));
+}
+
+// Of both the wish is the same, and so is the field manager: the second finds
+// nothing to write, and neither takes the labels of the other away.
+TEST_F(AgentLabels, ASecondAgentOnTheNodeWritesNothing) {
+  start_labelling();
+  ASSERT_TRUE(has_label("gpu.count", "1"));
+  const std::string before = server_.object(kPath);
+  // In a plugin directory of its own, where no kubelet is: it labels only.
+  Process second(
+      {GPUNODE_AGENT, "--kubelet-socket=" + file("kubelet.sock"),
+       std::string("--nvml-library=") + FAKE_NVML_LIBRARY,
+       "--host-root=" + file("host"), "--labels=node", "--node-name=gpu-1",
+       "--no-timestamp", "--kubeconfig=" + file("kubeconfig")},
+      environment, file("second.log"));
+  ASSERT_TRUE(eventually([&] {
+    return second.log().find("written by somebody else") != std::string::npos;
+  }));
+  second.signal(SIGTERM);
+  EXPECT_EQ(second.wait(), 0);
+  EXPECT_EQ(server_.object(kPath), before);
+  EXPECT_EQ(server_.requests().size(), 3U);
 }
 
 TEST_F(AgentLabels, WithoutTheOptionThereAreNone) {

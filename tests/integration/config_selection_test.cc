@@ -258,6 +258,20 @@ TEST_F(ConfigSelection, ALabelWithoutAFileWaitsForIt) {
   EXPECT_TRUE(lists(kGpu, 6, 6));
 }
 
+TEST_F(ConfigSelection, OfTenThousandFilesTheOneIsChosen) {
+  std::map<std::string, std::string> keys;
+  for (int i = 0; i < 10'000; ++i) {
+    keys.emplace(fmt::format("c{:04}", i), i == 4711 ? shared(kGpu, 7) : "{");
+  }
+  mount(keys);
+  start_with("c4711");
+  EXPECT_TRUE(lists(kGpu, 7, 7));
+  label("c10000");
+  EXPECT_TRUE(says("specified config \"c10000\" does not exist"));
+  EXPECT_TRUE(says("others"));
+  EXPECT_EQ(metric("gpunode_listed_devices"), 7);
+}
+
 TEST_F(ConfigSelection, NothingIsOfferedBeforeTheLabelIsKnown) {
   api_.be_silent(true);
   start_with("four");

@@ -1,6 +1,7 @@
 #include "agent/labels/machine_facts.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -15,6 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 constexpr const char* kFile = "/sys/class/dmi/id/product_name";
 
@@ -37,14 +39,55 @@ TEST(MachineFacts, WithoutAFileHaveNoType) {
 TEST(MachineFacts, TakeNoTypeFromWhatIsNoFileOfOne) {
   const host::HostTree host;
   host.file("large", std::string(5000, 'x'));
+  host.file("endless", "");
+  ASSERT_EQ(::truncate(host.path("endless").c_str(), 1LL << 40), 0);
   ASSERT_EQ(::mkfifo(host.path("pipe").c_str(), 0600), 0);
   host.link("outside", "/../../../../etc/hostname");
-  for (const char* name : {"/large", "/pipe", "/outside", "/"}) {
+  host.link("one", "/two");
+  host.link("two", "/one");
+  for (const char* name :
+       {"/large", "/endless", "/pipe", "/outside", "/one", "/"}) {
     const MachineFacts facts = read_machine(host.root(), name);
     EXPECT_EQ(facts.machine.type, std::nullopt) << name;
     EXPECT_EQ(facts.remarks.size(), 1U) << name;
   }
 }
+
+/// What a machine-type file says, and what nvidia.com/gpu.machine does.
+struct HostileType {
+  std::string text;
+  std::string label;
+};
+
+class MachineTypeLabel : public testing::TestWithParam<HostileType> {};
+
+TEST_P(MachineTypeLabel, IsAValidValueInALineOfItsOwn) {
+  const host::HostTree host{{kFile, GetParam().text}};
+  device::Inventory inventory;
+  inventory.gpus.emplace_back();
+  config::Settings settings;
+  settings.host_root = host.path("");
+  const LabelSet labels =
+      label_this_node(inventory, settings, kFile, std::nullopt).labels;
+  EXPECT_EQ(labels.at("nvidia.com/gpu.machine"), GetParam().label);
+  EXPECT_TRUE(is_valid_value(GetParam().label));
+  EXPECT_EQ(labels.count("nvidia.com/evil"), 0U);
+  EXPECT_THAT(to_feature_file(labels), Not(HasSubstr("\nnvidia.com/evil")));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Hostile, MachineTypeLabel,
+    testing::Values(HostileType{"PowerEdge\nnvidia.com/evil=1\n",
+                                "PowerEdgenvidia.comevil1"},
+                    HostileType{std::string("\0\x7f"
+                                            "ELF\xff\x01..\0a",
+                                            11),
+                                "ELF..a"},
+                    HostileType{"../../etc/passwd", "etcpasswd"},
+                    HostileType{"\r\n\t \v", ""},
+                    HostileType{"$(reboot) `id`", "reboot-id"},
+                    HostileType{"\xc3\xbc-Server_", "Server"},
+                    HostileType{std::string(4096, 'x'), std::string(63, 'x')}));
 
 TEST(MachineFacts, LeaveVgpusOpenWhereConfigSpaceIsClosed) {
   const std::string at = "sys/bus/pci/devices/0000:00:04.0/";
