@@ -27,7 +27,7 @@ struct Options {
   std::string plugin_directory = "/var/lib/kubelet/device-plugins";
   bool as_json = false;
   bool wants_all = false;
-  bool wants_colours = true;
+  bool is_plain = false;
   unsigned watch_seconds = 0;
 };
 
@@ -43,7 +43,7 @@ class StatusVerb {
       : options_(options),
         host_(options.root),
         terminal_(console::look_at(STDOUT_FILENO, session.environment,
-                                   options.wants_colours)) {}
+                                   !options.is_plain)) {}
 
   Result<Look> look() const {
     const Result<std::string> document =
@@ -131,7 +131,7 @@ void add_status(CLI::App& gpunode, Session& session) {
                  "One JSON object with everything (docs/formats/status.md)");
   verb->add_flag("--all", options->wants_all,
                  "Every Pod and every device id, however many");
-  verb->add_flag("!--no-color", options->wants_colours,
+  verb->add_flag("--no-color", options->is_plain,
                  "No colours on a terminal; NO_COLOR says the same");
   verb->add_option("--watch", options->watch_seconds,
                    "Show it again every so many seconds, until Ctrl-C")
