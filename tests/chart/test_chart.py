@@ -102,7 +102,8 @@ class Rights(ChartTest):
                 "readOnlyRootFilesystem": True, "seccompProfile": {"type": "RuntimeDefault"},
                 "seLinuxOptions": {"type": "container_device_plugin_t"}})
             self.assertEqual([fact for fact in table if fact.startswith("mount ")],
-                             ["mount /var/lib/kubelet/device-plugins"])
+                             ["mount /var/lib/kubelet/device-plugins",
+                              "mount /var/lib/kubelet/pod-resources"])
             self.assertNotIn("Pod hostPID", table)
             self.assertNotIn("Pod hostNetwork", table)
 

@@ -31,6 +31,10 @@
   volumeMounts:
     - name: device-plugins
       mountPath: /var/lib/kubelet/device-plugins
+    # Asked which Pods hold what when somebody calls gpunode status on the node.
+    - name: pod-resources
+      mountPath: /var/lib/kubelet/pod-resources
+      readOnly: true
     {{- if $configMap }}
     - name: available-configs
       mountPath: /available-configs
