@@ -8,7 +8,7 @@ import time
 
 import gpu_node
 from gpu_node import A10G, SEED_IMAGE, T4
-from story import (container_ids, exit_code, expect, holder, many, phase, pod, said,
+from story import (RESOURCE, container_ids, exit_code, expect, holder, many, phase, pod, said,
                    why_never_ran)
 
 SEED_POD = (gpu_node.HERE / "seed/gpu-pod.yaml").read_text()
@@ -80,6 +80,36 @@ def twenty_one(story):
     story.seed_output("holder-21st")
     log = story.cluster.logs_of(names[7]).splitlines()
     expect("/dev/nvidia0 allowed" in log and log[-1] == "released", f"{names[7]} printed {log}")
+
+
+@check("gpunode status names the Pods that hold shares, with an agent and without")
+def status_names_holders(story):
+    names = ["holder-a", "holder-b"]
+    story.cluster.apply(many([holder(n) for n in names]))
+    uids = {n: p["metadata"]["uid"] for n, p in story.wait_pods(names, "Running").items()
+            if n in names}
+    books = {n: sorted(story.cluster.assigned_devices()[uid]) for n, uid in uids.items()}
+
+    def held(told):
+        return {one["pod"]: sorted(one["ids"]) for one in told["holders"]["items"]
+                if one["pod"] in names and (one["namespace"], one["container"],
+                                            one["resource"]) == ("default", "main", RESOURCE)}
+    told = story.node.status()
+    expect(told["code"] == 0 and not told["findings"], f"status says {told}")
+    expect(told["holders"]["source"] == "podResources", f"status has holders by {told['holders']}")
+    expect(held(told) == books, f"status has {held(told)}, the kubelet's books {books}")
+    gpu = told["resources"][0]
+    expect(gpu["held"] == 2 and gpu["free"] == A10G.shares - 2, f"status counts {gpu}")
+
+    story.node.agent.stop()
+    told = story.node.status()
+    expect(told["code"] == 5 and not told["agent"]["answers"] and told["kubeletListens"],
+           f"without an agent status says {told}")
+    expect(told["holders"]["source"] == "checkpoint" and held(told) == books,
+           f"without an agent status has {told['holders']}")
+    story.node.agent.start()
+    story.wait_gpus(A10G.shares)
+    return f"{gpu['free']} of {gpu['capacity']} free"
 
 
 @check("a dead driver takes the capacity to 0 and it comes back by itself")

@@ -124,6 +124,11 @@ class GpuNode:
             "other-plugin", [str(program), *argv], self.cluster.logs / "other-plugin.log",
             env=environment)
 
+    def status(self):
+        """What `gpunode status --json` says, with its exit code as "code"."""
+        ended = run([str(self.build.gpunode), "status", "--json"], timeout=20, check=False)
+        return json.loads(ended.stdout) | {"code": ended.returncode}
+
     def configure(self, old="", new=""):
         """The seed's configuration with `old` replaced, as an edit does it; then SIGHUP."""
         text = SEED_CONFIG.read_text()
