@@ -299,6 +299,19 @@ TEST_F(OperatorTakeOver, ThereAndBackUnderARunningPod) {
   EXPECT_NE(meanwhile.ids, pod.ids);
 }
 
+TEST_F(OperatorTakeOver, LabelsThatComeLaterAreTakenWhenThePluginShowsUp) {
+  learn_ids();
+  api_.put(kPath, R"({"apiVersion":"v1","kind":"Node","metadata":{"name":)"
+                  R"("gpu-1","uid":"u-1","labels":{}}})");
+  start_agent(with_node({"--take-over"}));
+  ASSERT_TRUE(registered(kGpu, 2));
+  ASSERT_TRUE(eventually([&] { return !api_.requests().empty(); }));
+  put_node("true");
+  start_stranger();
+  EXPECT_TRUE(becomes(kPlugin, "false"));
+  EXPECT_TRUE(registered(kGpu, 4));
+}
+
 TEST_F(OperatorTakeOver, IsNamedInTheRefusalAndByAnEvent) {
   learn_ids();
   start_stranger();

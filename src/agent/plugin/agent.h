@@ -133,6 +133,7 @@ class Agent {
   std::optional<TimePoint> quiet_at_;
 
   std::string told_neighbour_;
+  std::uint64_t told_takes_ = 0;
   std::shared_ptr<const kube::NodeMeta> told_node_;
   bool has_settled_ = false;
   bool is_driver_stuck_ = false;

@@ -21,7 +21,9 @@ void Agent::tell_of_neighbours() {
     return one.has_neighbour;
   });
   const std::string words = found == all.end() ? "" : found->problem;
-  if (words != told_neighbour_) {
+  // Whose it is may be on the Node, which is being read.
+  const bool is_read = writer_->node() || !writer_->status().problem.empty();
+  if (words != told_neighbour_ && is_read) {
     const bool is_warning = !words.empty();
     writer_->record({{},
                      is_warning,
@@ -30,9 +32,12 @@ void Agent::tell_of_neighbours() {
                      is_warning ? words
                                 : "the other device plugin is gone; this "
                                   "agent offers the node's GPUs"});
-    // It may be the GPU Operator's: are its labels as they should be?
-    if (told_neighbour_.empty()) writer_->look_again();
     told_neighbour_ = words;
+  }
+  if (publisher_->takes() != told_takes_) {
+    // It may be the GPU Operator's: are its labels as they should be?
+    told_takes_ = publisher_->takes();
+    writer_->look_again();
   }
   std::shared_ptr<const kube::NodeMeta> node = writer_->node();
   if (node == told_node_) return;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/core/log.h"
 
@@ -32,6 +33,13 @@ std::string node_rule(const std::string& node) {
       R"({{apiGroups: [""], resources: [nodes], resourceNames: [{}], )"
       R"(verbs: [get, patch]}})",
       node);
+}
+
+/// Whether somebody is in the cluster who makes the loan's labels.
+bool may_yet_come(kube::Client& client, const kube::LabelLoan& loan) {
+  if (loan.is_giving_back || !loan.maker) return false;
+  const Result<bool> known = client.has_resource(*loan.maker);
+  return known && *known;  // Who may not ask is not told.
 }
 
 constexpr std::string_view kEventRule =
@@ -238,6 +246,14 @@ Result<void> ClusterWriter::lend(kube::Client& client,
   for (unsigned round = 0; round < kRounds; ++round) {
     if (!seen_) TRY_VOID(look(client));
     kube::LoanPlan plan = kube::plan_loan(*seen_, loan);
+    if (!plan.has_switches && may_yet_come(client, loan)) {
+      plan.waiting.push_back(
+          fmt::format("none of the labels {} is there, but the API server "
+                      "knows {}.{}: they "
+                      "are set to {:?} when its owner makes them",
+                      fmt::join(loan.labels, ", "), loan.maker->resource,
+                      loan.maker->group, loan.value));
+    }
     if (plan.waiting != loan_plan_.waiting) {
       for (const std::string& one : plan.waiting) {
         log::warning("cluster", "node {}: {}", settings_.node, one);

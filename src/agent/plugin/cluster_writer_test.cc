@@ -340,6 +340,22 @@ TEST_F(ClusterWriterTest, ALoanWaitsForWorkInProgressAndLooksSoon) {
       eventually([this] { return node().labels.at("x/deploy") == "false"; }));
 }
 
+TEST_F(ClusterWriterTest, ALoanWithoutLabelsTellsWhetherTheyMayCome) {
+  start();
+  kube::LabelLoan unknown = loan();
+  unknown.maker = kube::ResourceType{"nvidia.com", "v1", "clusterpolicies"};
+  writer_->set_loan(unknown);
+  ASSERT_TRUE(is_current());
+  EXPECT_TRUE(writer_->status().waiting.empty());
+  kube::LabelLoan known = loan();
+  known.maker = kube::ResourceType{"events.k8s.io", "v1", "events"};
+  writer_->set_loan(known);
+  ASSERT_TRUE(is_current());
+  EXPECT_THAT(writer_->status().waiting,
+              ElementsAre(HasSubstr("knows events.events.k8s.io")));
+  EXPECT_EQ(writer_->status().writes, 0U);
+}
+
 TEST_F(ClusterWriterTest, ALoanThatMeetsAConflictLooksAgain) {
   put_node(server_, "true");
   start();

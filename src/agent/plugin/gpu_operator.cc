@@ -11,6 +11,7 @@ kube::LabelLoan operator_loan(const config::Settings& settings) {
   loan.value = "false";
   loan.annotation = kTakenOverAnnotation;
   loan.busy_prefix = "paused-for-";
+  loan.maker = kube::ResourceType{"nvidia.com", "v1", "clusterpolicies", false};
   loan.is_giving_back = settings.give_back;
   return loan;
 }

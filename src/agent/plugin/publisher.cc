@@ -138,6 +138,7 @@ bool Publisher::gives_way(Entry& entry) {
   if (stranger_ == Stranger::kTakeOver) {
     log::warning("kubelet", "taking {} over from another device plugin ({})",
                  entry.offer.resource_name, name_of(*neighbour));
+    ++takes_;
     warn_of_foreign_ids(entry);
     return false;
   }
@@ -194,6 +195,7 @@ Result<bool> Publisher::retake_socket(Entry& entry, Error taken,
                                     rival_of(*neighbour, entry), signs_()));
   }
   entry.may_take_at = now + kBetweenTakes;
+  ++takes_;
   log::warning("kubelet", "taking {} back from another device plugin ({})",
                entry.offer.resource_name, name_of(*neighbour));
   return server_.restore_socket(entry.status.resource_name,

@@ -68,6 +68,8 @@ class Publisher {
   TimePoint next_tick() const { return std::min(retry_at_, restore_at_); }
 
   std::vector<Status> status() const;
+  /// How often another device plugin's place was taken.
+  std::uint64_t takes() const { return takes_; }
   /// True if every offer is served and registered.
   bool is_settled() const;
   bool has_offers() const { return !entries_.empty(); }
@@ -101,6 +103,7 @@ class Publisher {
   const std::function<NodeSigns()> signs_;
   Neighbours neighbours_;
   std::map<std::string, Entry> entries_;  // By resource name.
+  std::uint64_t takes_ = 0;
   TimePoint retry_at_ = TimePoint::max();
   Duration retry_delay_{};
   TimePoint restore_at_ = TimePoint::max();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "k8s/api/node_meta.h"
+#include "k8s/api/resource_path.h"
 
 namespace gpunode::kube {
 
@@ -27,6 +28,9 @@ struct LabelLoan {
   std::string busy_prefix;
   /// True: what is remembered is put back and `labels` is not looked at.
   bool is_giving_back = false;
+  /// A type of the API that comes with whoever makes the switches, so that a
+  /// Node without them may yet get them; nothing: not to be told.
+  std::optional<ResourceType> maker = std::nullopt;
 
   friend bool operator==(const LabelLoan&, const LabelLoan&) = default;
 };

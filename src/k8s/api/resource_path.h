@@ -17,6 +17,8 @@ struct ResourceType {
   std::string version;   ///< "v1", "v1alpha1".
   std::string resource;  ///< Plural, lower case: "nodes".
   bool is_namespaced = true;
+
+  friend bool operator==(const ResourceType&, const ResourceType&) = default;
 };
 
 ResourceType nodes();
