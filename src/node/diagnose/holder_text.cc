@@ -32,6 +32,22 @@ std::string_view device_of(std::string_view id) {
   return id.substr(0, id.find("::"));
 }
 
+/// What a holder has of one Device. An id that is not numbered counts.
+std::string line_of(const AgentStatus::Holder& holder,
+                    const std::vector<std::string_view>& ids, bool is_shared) {
+  std::set<std::uint64_t> numbers;
+  for (const std::string_view id : ids) {
+    if (const auto number = replica_of(id)) numbers.insert(*number);
+  }
+  std::string text =
+      fmt::format("{}, container {}: ", pod_of(holder), holder.container);
+  if (!is_shared && numbers.empty()) return text + holder.resource;
+  text += fmt::format("{} {} of {}", ids.size(),
+                      ids.size() == 1 ? "share" : "shares", holder.resource);
+  if (!numbers.empty()) text += fmt::format(" ({})", ranges(numbers));
+  return text;
+}
+
 }  // namespace
 
 std::string ranges(const std::set<std::uint64_t>& numbers) {
@@ -63,6 +79,12 @@ HolderIndex::HolderIndex(const AgentStatus& status) {
       shares.back().ids.push_back(id);
     }
   }
+  for (auto& [uuid, shares] : shares_) {
+    std::stable_sort(shares.begin(), shares.end(),
+                     [](const Share& a, const Share& b) {
+                       return a.ids.size() > b.ids.size();
+                     });
+  }
 }
 
 void HolderIndex::describe(const std::string& uuid, bool is_shared,
@@ -75,22 +97,7 @@ void HolderIndex::describe(const std::string& uuid, bool is_shared,
                                 : kShown - 1;
   for (std::size_t i = 0; i < shown; ++i) {
     const Share& share = shares[i];
-    std::set<std::uint64_t> numbers;
-    for (const std::string_view id : share.ids) {
-      if (const auto number = replica_of(id)) numbers.insert(*number);
-    }
-    std::string text = fmt::format("{}, container {}", pod_of(*share.holder),
-                                   share.holder->container);
-    if (is_shared || !numbers.empty()) {
-      text += fmt::format(": {} {} of {}", share.ids.size(),
-                          share.ids.size() == 1 ? "share" : "shares",
-                          share.holder->resource);
-      // An id that is not numbered is named whole, below.
-      if (!numbers.empty()) text += fmt::format(" ({})", ranges(numbers));
-    } else {
-      text += fmt::format(": {}", share.holder->resource);
-    }
-    page.line(kIndent, text);
+    page.line(kIndent, line_of(*share.holder, share.ids, is_shared));
     if (detail != Detail::kAll) continue;
     for (const std::string_view id : share.ids) {
       page.line(kIndent + 2, id, console::Style::kDim);

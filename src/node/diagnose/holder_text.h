@@ -25,7 +25,8 @@ class HolderIndex {
  public:
   explicit HolderIndex(const AgentStatus& status);
 
-  /// Lines for those who hold something of the Device; `is_shared`: with the
+  /// Lines for those who hold something of the Device, who holds most of it
+  /// first; `is_shared`: with the
   /// numbers of its replicas.
   void describe(const std::string& uuid, bool is_shared, Detail detail,
                 console::Page& page) const;

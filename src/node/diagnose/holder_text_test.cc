@@ -42,6 +42,13 @@ TEST(HolderText, NamesPodContainerAndReplicasOfOneDevice) {
   EXPECT_EQ(lines(status, "GPU-2", true), "");
 }
 
+TEST(HolderText, WhoHoldsMostComesFirst) {
+  AgentStatus status;
+  status.holders = {{"a", "small", "", "c", "r", {"GPU-0::1"}},
+                    {"a", "large", "", "c", "r", {"GPU-0::2", "GPU-0::3"}}};
+  EXPECT_EQ(HolderIndex(status).names("GPU-0"), "a/large, a/small");
+}
+
 TEST(HolderText, AWholeGpuHasNoShares) {
   AgentStatus status;
   status.holders = {{"a", "train", "", "main", "nvidia.com/gpu", {"GPU-0"}}};

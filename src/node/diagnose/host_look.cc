@@ -106,7 +106,7 @@ void look_at_sockets(const host::HostRoot& host, const std::string& directory,
   for (const std::string& name : *names) {
     const auto listener =
         name.ends_with(".sock")
-            ? listener_on(host.outside(directory + "/" + name))
+            ? listener_on(host.outside(fmt::format("{}/{}", directory, name)))
             : std::nullopt;
     if (!listener) continue;
     if (name == "kubelet.sock") {

@@ -261,7 +261,8 @@ Page describe(const AgentStatus& status, const Findings& findings,
 Page describe(const HostLook& look, const Findings& findings, Detail detail) {
   const AgentStatus& known = look.known;
   Page page;
-  page.line(0, "No agent answers. What the host's files tell:", Style::kBad);
+  page.line(
+      0, "No answer from an agent. What the host's files tell:", Style::kBad);
   page.line(0, "Driver", Style::kHeading);
   page.line(2, known.driver_version.empty() ? "none is loaded"
                                             : known.driver_version);
