@@ -176,6 +176,10 @@ def upgrade_and_rollback(story):
         story.wait_gpus(A10G.shares)
         story.cluster.apply(holder("survivor"))
         survivor = story.wait_pods(["survivor"], "Running")["survivor"]
+        told = story.node.status()["holders"]
+        expect(told["source"] == "podResources" and
+               [one["pod"] for one in told["items"]] == ["survivor"],
+               f"gpunode status has holders {told}")
 
         thirty = gpu_node.SEED_CONFIG.read_text().replace("replicas: 20", "replicas: 30")
         file = release.state / "thirty.yaml"
