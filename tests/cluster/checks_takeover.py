@@ -147,6 +147,13 @@ class Succession:
         pods, given = self.story.api.pods(), self.story.cluster.assigned_devices()
         return {name: given.get(pods[name]["metadata"]["uid"]) for name in names}
 
+    def expect_all_held(self, *names):
+        """Each of them holds one share, and together all that there are. The scheduler counts Pods;
+        that a share which was given before is not given again, only the ids tell."""
+        held = self.held(*names)
+        ids = sorted(one for own in held.values() for one in own or ())
+        expect(ids == sorted(self.node.ids(SHARES)), f"shares are held so: {held}")
+
     def expect_waiting(self, name):
         """One Pod more than there are shares."""
         self.story.cluster.apply(holder(name))
@@ -206,6 +213,7 @@ def there_and_back(story):
             expect(json.loads(memory) == {PLUGIN_LABEL: "true"}, f"{MEMORY} is {memory}")
             succession.stop_other()  # What the operator does about its label.
             ours = succession.hold("ours-1", "ours-2", "ours-3")
+            succession.expect_all_held("theirs", *ours)
             succession.expect_waiting("one-too-many")
             watched.expect_always(SHARES)
         expect(succession.held("theirs") == held, "its share became another")
@@ -230,6 +238,7 @@ def there_and_back(story):
         story.api.delete("/api/v1/namespaces/default/pods/ours-2", {"gracePeriodSeconds": 0})
         story.wait(lambda: "ours-2" not in story.api.pods(), "ours-2 is gone")
         succession.hold("theirs-again")
+        succession.expect_all_held("theirs", "theirs-again", "ours-1", "ours-3")
         expect(story.gpus_of("theirs-again"), "a new Pod of the other plugin has no GPU")
         del everyone["ours-2"]
         expect_undisturbed(story, everyone)

@@ -106,6 +106,11 @@ class GpuNode:
         self.agent.argv = self.agent_argv(*flags)
         self.agent.start()
 
+    def ids(self, replicas):
+        """The ids of NVIDIA's plugin and of ours for so many replicas of each GPU."""
+        gpus = json.loads(self.profile.file.read_text())["gpus"]
+        return [f"{gpu['uuid']}::{n}" for gpu in gpus for n in range(replicas)]
+
     def start_other_plugin(self, replicas):
         """Another device plugin, with the ids that the agent has for so many replicas of each GPU."""
         # Called so, it is NVIDIA's plugin to whoever looks at the process.
@@ -118,8 +123,7 @@ class GpuNode:
                     str(self.driver_root())]
             environment["LD_LIBRARY_PATH"] = str(self.build.nvml.parent)
         else:
-            gpus = json.loads(self.profile.file.read_text())["gpus"]
-            argv = [f"{gpu['uuid']}::{n}" for gpu in gpus for n in range(replicas)]
+            argv = self.ids(replicas)
         return self.cluster.processes.start(
             "other-plugin", [str(program), *argv], self.cluster.logs / "other-plugin.log",
             env=environment)
