@@ -283,6 +283,32 @@ TEST_F(ConfigSelection, NothingIsOfferedBeforeTheLabelIsKnown) {
                         "nvidia.com/device-plugin.config of node gpu-1"));
 }
 
+TEST_F(ConfigSelection, WithoutAServerForLongItIsANodeWithoutTheLabel) {
+  environment["GPUNODE_CONFIG_LABEL_TIMEOUT"] = "0s";
+  environment["DEFAULT_CONFIG"] = "four";
+  api_.be_silent(true);
+  start_with("whole");
+  ASSERT_TRUE(lists(kGpu, 4, 4));
+  EXPECT_TRUE(says("going on as for a node without it until it is"));
+  EXPECT_EQ(metric("gpunode_config_label_known"), 0);
+  EXPECT_EQ(metric("gpunode_config_info", "chosen_by=\"default\""), 1);
+  api_.be_silent(false);
+  EXPECT_TRUE(lists(kGpu, 1, 1));
+  EXPECT_EQ(metric("gpunode_config_label_known"), 1);
+  EXPECT_EQ(metric("gpunode_registrations_total"), 1);
+}
+
+TEST_F(ConfigSelection, ARefusalIsAsGoodAsSilence) {
+  environment["GPUNODE_CONFIG_LABEL_TIMEOUT"] = "0s";
+  environment["DEFAULT_CONFIG"] = "four";
+  api_.refuse(403, "Forbidden", 1'000'000);
+  start_with("whole");
+  ASSERT_TRUE(lists(kGpu, 4, 4));
+  EXPECT_TRUE(says("lacks the ClusterRole rule"));
+  api_.refuse(0, "", 0);
+  EXPECT_TRUE(lists(kGpu, 1, 1));
+}
+
 TEST_F(ConfigSelection, WithoutTheServerItStartsAsItWas) {
   std::ofstream(file("state")) << "nvidia.com/device-plugin.config=four\n";
   api_.be_silent(true);

@@ -141,6 +141,19 @@ inline constexpr std::array kConfigurationOptions = {
              "Keeps the last value of the label, to start by while the API "
              "server is away; empty: none",
              kOurs}}},
+    Row{Option::kConfigLabelTimeout,
+        {"config-label-timeout"},
+        kDuration,
+        "1m",
+        "",
+        {},
+        {Use{kPlugin,
+             kSelection,
+             {"GPUNODE_CONFIG_LABEL_TIMEOUT"},
+             "How long the label is waited for at the start where no value of "
+             "before is kept; then the node is as one without the label until "
+             "the API server answers; infinite: nothing is offered before",
+             kOurs}}},
     Row{Option::kConfigFileDst,
         {"config-file-dst"},
         kText,

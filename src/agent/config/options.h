@@ -54,12 +54,13 @@ enum class Option : std::size_t {
   kGiveBack,
   kConfigCheck,
   // Of choosing a configuration by the node's label: NVIDIA's config-manager,
-  // which has kKubeconfig and kNodeName too; the last is ours.
+  // which has kKubeconfig and kNodeName too; the last two are ours.
   kConfigFileSrcdir,
   kNodeLabel,
   kDefaultConfig,
   kFallbackStrategies,
   kConfigStateFile,
+  kConfigLabelTimeout,
   // Of feature discovery, in the order of NVIDIA's; the device plugin has those
   // that its own labels need.
   kOneshot,

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text/go_text.h"
+
 namespace gpunode::config {
 namespace {
 
@@ -14,6 +16,19 @@ Result<void> require(const CommandLine& command_line, Option option,
       ErrorCode::kInvalidArgument,
       fmt::format("invalid <{}>: must not be empty string ({})",
                   spec_of(option, command_line.program).names[0], advice));
+}
+
+Result<std::optional<std::chrono::nanoseconds>> label_timeout(
+    const CommandLine& command_line) {
+  using Timeout = std::optional<std::chrono::nanoseconds>;
+  const std::string& text = command_line.text(Option::kConfigLabelTimeout);
+  if (text == "infinite") return Timeout();
+  const auto parsed = text::parse_go_duration(text);
+  if (parsed && parsed->count() >= 0) return Timeout(*parsed);
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("invalid --config-label-timeout option: {} (write "
+                           "a number and a unit, as 30s or 5m, or infinite)",
+                           text));
 }
 
 }  // namespace
@@ -31,6 +46,7 @@ Result<std::optional<SelectionSettings>> selection_settings(
                  "--config-file and --config-file-srcdir are both given: the "
                  "one is a file, the other a directory to choose one from");
   }
+  TRY(const auto timeout, label_timeout(command_line));
   return std::optional(
       SelectionSettings{directory,
                         command_line.text(Option::kNodeName),
@@ -38,7 +54,8 @@ Result<std::optional<SelectionSettings>> selection_settings(
                         {command_line.text(Option::kDefaultConfig),
                          command_line.list(Option::kFallbackStrategies)},
                         command_line.text(Option::kKubeconfig),
-                        command_line.text(Option::kConfigStateFile)});
+                        command_line.text(Option::kConfigStateFile),
+                        timeout});
 }
 
 }  // namespace gpunode::config

@@ -1,6 +1,7 @@
 // How the configuration is chosen by the node's label, if it is.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -17,10 +18,13 @@ struct SelectionSettings {
   ChoiceRules rules;
   std::string kubeconfig;  ///< Empty: the Pod's service account.
   std::string state_file;  ///< Of the last value of the label; empty: none.
+  /// How long an unknown label is waited for; none: as long as it takes.
+  std::optional<std::chrono::nanoseconds> label_timeout;
 };
 
 /// Nothing without --config-file-srcdir. kInvalidArgument in config-manager's
-/// words for what is missing, and for a --config-file beside it.
+/// words for what is missing, for a --config-file beside it and for a time that
+/// is none.
 Result<std::optional<SelectionSettings>> selection_settings(
     const CommandLine& command_line);
 

@@ -43,6 +43,22 @@ TEST(SelectionSettings, AreTheConfigManagersVariables) {
   EXPECT_EQ((*settings)->rules.default_config, "a");
   EXPECT_THAT((*settings)->rules.fallbacks, ElementsAre("named", "single"));
   EXPECT_EQ((*settings)->state_file, "/run/gpunode/device-plugin.config");
+  EXPECT_EQ((*settings)->label_timeout, std::chrono::minutes(1));
+}
+
+TEST(SelectionSettings, TheLabelMayBeWaitedForWithoutAnEnd) {
+  Environment environment = {{"CONFIG_FILE_SRCDIR", "/x"},
+                             {"NODE_NAME", "a"},
+                             {"GPUNODE_CONFIG_LABEL_TIMEOUT", "infinite"}};
+  const auto settings = read(environment);
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_FALSE((*settings)->label_timeout);
+  for (const char* text : {"soon", "-1s", "5", ""}) {
+    EXPECT_THAT(
+        refusal(environment, {std::string("--config-label-timeout=") + text}),
+        testing::HasSubstr("config-label-timeout"))
+        << text;
+  }
 }
 
 TEST(SelectionSettings, WhatIsMissingIsSaidInTheConfigManagersWords) {

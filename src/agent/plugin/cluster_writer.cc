@@ -129,6 +129,13 @@ void ClusterWriter::look_again() {
   wake_.notify_all();
 }
 
+void ClusterWriter::try_now() {
+  const MutexLock lock(mutex_);
+  node_at_.reset();
+  event_at_.reset();
+  wake_.notify_all();
+}
+
 ClusterStatus ClusterWriter::status() const {
   const MutexLock lock(mutex_);
   return status_;

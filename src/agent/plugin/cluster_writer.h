@@ -98,6 +98,8 @@ class ClusterWriter {
   void record(kube::EventText text);
   /// The Node may have changed: it is read again.
   void look_again();
+  /// The server is known to answer: waits after failures are over.
+  void try_now();
 
   ClusterStatus status() const;
   /// The Node's metadata as the server told it last; null: not yet.

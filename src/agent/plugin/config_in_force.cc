@@ -31,16 +31,21 @@ Result<ConfigInForce> ConfigInForce::open(config::SelectionSettings settings,
   if (!watch) {
     return std::move(watch).error().with_context("--config-file-srcdir");
   }
-  return ConfigInForce(std::move(settings), *std::move(watch), now + kPatience);
+  return ConfigInForce(std::move(settings), *std::move(watch), now);
 }
 
 ConfigInForce::ConfigInForce(config::SelectionSettings settings,
-                             host::DirectoryWatch watch,
-                             TimePoint patient_until)
+                             host::DirectoryWatch watch, TimePoint now)
     : settings_(std::move(settings)),
       watch_(std::move(watch)),
-      patient_until_(patient_until),
-      memory_(remembered()) {}
+      patient_until_(TimePoint::max()),
+      memory_(remembered()) {
+  if (memory_) {
+    patient_until_ = now + kPatience;
+  } else if (settings_.label_timeout) {
+    patient_until_ = now + *settings_.label_timeout;
+  }
+}
 
 std::optional<std::string> ConfigInForce::remembered() const {
   if (settings_.state_file.empty()) return std::nullopt;
@@ -68,7 +73,7 @@ Result<void> ConfigInForce::remember() {
 }
 
 void ConfigInForce::label_is(std::string value) {
-  is_by_memory_ = false;
+  is_by_memory_ = is_without_label_ = false;
   if (label_ == value) return;
   label_ = std::move(value);
   is_due_ = true;
@@ -91,7 +96,8 @@ Result<ConfigInForce::Candidate> ConfigInForce::choose() const {
   TRY(const std::vector<std::string> names,
       config::config_names(settings_.directory));
   Candidate candidate;
-  TRY(candidate.choice, config::choose_config(*label_, names, settings_.rules));
+  TRY(candidate.choice,
+      config::choose_config(label_.value_or(""), names, settings_.rules));
   if (!candidate.choice.name.empty()) {
     TRY(candidate.text, config::read_config_file(settings_.directory + "/" +
                                                  candidate.choice.name));
@@ -102,12 +108,14 @@ Result<ConfigInForce::Candidate> ConfigInForce::choose() const {
 Result<std::optional<ConfigInForce::Candidate>> ConfigInForce::next(
     TimePoint now) {
   if (!watch_.is_armed()) look_at_directory();
-  if (!label_ && memory_ && now >= patient_until_) {
+  if (!label_ && now >= patient_until_) {
+    // Without memory `label_` stays unknown, so that nothing is remembered.
+    is_by_memory_ = memory_.has_value();
+    is_without_label_ = !is_by_memory_;
     label_ = memory_;
-    is_by_memory_ = true;
   }
   const std::optional<Candidate> nothing;
-  if (!is_due_ || !label_) return nothing;
+  if (!is_due_ || !(label_ || is_without_label_)) return nothing;
   is_due_ = false;
   const bool is_asked = std::exchange(is_asked_, false);
   Result<Candidate> candidate = choose();
@@ -122,6 +130,9 @@ Result<std::optional<ConfigInForce::Candidate>> ConfigInForce::next(
     if (in_force_ && in_force_->is_same(*candidate)) {
       refusal_.clear();  // Somebody took back what was refused.
       turned_down_.reset();
+      // It may be known only now. What keeps it from being kept is told when
+      // something is applied.
+      static_cast<void>(remember());
       return nothing;
     }
     if (turned_down_ && turned_down_->is_same(*candidate)) return nothing;
@@ -142,8 +153,10 @@ void ConfigInForce::refused(const Error& why) {
 }
 
 std::optional<TimePoint> ConfigInForce::next_look() const {
-  if (!label_ && memory_) return patient_until_;
-  return std::nullopt;
+  if (label_ || is_without_label_ || patient_until_ == TimePoint::max()) {
+    return std::nullopt;
+  }
+  return patient_until_;
 }
 
 }  // namespace gpunode::plugin

@@ -22,8 +22,10 @@ namespace gpunode::plugin {
 /// Until the label is known nothing is chosen. When it has not been told for
 /// kPatience and a run before has left its value in the state file, that one
 /// stands in for it: a node whose API server is away comes back as it was.
-/// Without such a value the label is waited for, however long: to guess would
-/// offer what the node's owner has ruled out.
+/// Without such a value it is waited for, as to guess would offer what the
+/// node's owner may have ruled out, but no longer than `label_timeout`: then
+/// the node is as one without the label, until that is known. NVIDIA's is so
+/// from the first moment.
 ///
 /// A candidate that is refused leaves the one before in force, and comes again
 /// only when it has changed or is asked for.
@@ -66,20 +68,22 @@ class ConfigInForce {
   bool knows_label() const { return label_.has_value(); }
   /// The label is a run's before.
   bool is_by_memory() const { return is_by_memory_; }
+  /// Neither is known: as for a node without the label.
+  bool is_without_label() const { return is_without_label_; }
   /// Why what is chosen now is not in force; empty: it is, or none is.
   const std::string& refusal() const { return refusal_; }
   const config::SelectionSettings& settings() const { return settings_; }
 
  private:
   ConfigInForce(config::SelectionSettings settings, host::DirectoryWatch watch,
-                TimePoint patient_until);
+                TimePoint now);
   Result<Candidate> choose() const;
   std::optional<std::string> remembered() const;
   Result<void> remember();
 
   config::SelectionSettings settings_;
   host::DirectoryWatch watch_;
-  TimePoint patient_until_;
+  TimePoint patient_until_;  ///< For memory; max(): for ever.
   std::optional<std::string> memory_;
   std::optional<std::string> label_;
   std::optional<Candidate> in_force_;
@@ -88,6 +92,7 @@ class ConfigInForce {
   bool is_due_ = true;
   bool is_asked_ = false;
   bool is_by_memory_ = false;
+  bool is_without_label_ = false;
 };
 
 }  // namespace gpunode::plugin

@@ -34,13 +34,14 @@ class ConfigInForceTest : public testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  void open() {
+  void open(std::optional<std::chrono::nanoseconds> timeout = {}) {
     auto opened = ConfigInForce::open({map().string(),
                                        "gpu-1",
                                        "label",
                                        {"", {"named"}},
                                        "",
-                                       state().string()},
+                                       state().string(),
+                                       timeout},
                                       now_);
     ASSERT_TRUE(opened) << opened.error().message();
     config_.emplace(*std::move(opened));
@@ -82,6 +83,47 @@ TEST_F(ConfigInForceTest, NothingIsChosenBeforeTheLabelIsKnown) {
   EXPECT_EQ(last_.text->text, "version: v1 # b\n");
   apply();
   EXPECT_EQ(next(), "-");
+}
+
+TEST_F(ConfigInForceTest, AnUnknownLabelIsWaitedForAndThenDoneWithout) {
+  put("default", "version: v1\n");
+  open(std::chrono::minutes(1));
+  now_ += std::chrono::seconds(59);
+  EXPECT_EQ(next(), "-");
+  ASSERT_TRUE(config_->next_look());
+  now_ = *config_->next_look();
+  EXPECT_EQ(next(), "default");
+  EXPECT_TRUE(config_->is_without_label());
+  EXPECT_FALSE(config_->knows_label());
+  EXPECT_FALSE(config_->next_look());
+  apply();
+  EXPECT_EQ(kept(), "") << "a guess is not a memory";
+  config_->label_is("b");
+  EXPECT_FALSE(config_->is_without_label());
+  EXPECT_EQ(next(), "b");
+  apply();
+  EXPECT_EQ(kept(), "label=b\n");
+}
+
+TEST_F(ConfigInForceTest, ThatThereIsNoLabelIsRememberedOnceItIsKnown) {
+  put("default", "version: v1\n");
+  open(std::chrono::minutes(1));
+  now_ += std::chrono::minutes(1);
+  EXPECT_EQ(next(), "default");
+  apply();
+  config_->label_is("");
+  EXPECT_EQ(next(), "-");
+  EXPECT_EQ(kept(), "label=\n");
+}
+
+TEST_F(ConfigInForceTest, MemoryIsBetterThanNothingAndSooner) {
+  put("default", "version: v1\n");
+  start_with("b");
+  open(std::chrono::seconds(0));
+  EXPECT_EQ(next(), "-");
+  now_ += ConfigInForce::kPatience;
+  EXPECT_EQ(next(), "b");
+  EXPECT_FALSE(config_->is_without_label());
 }
 
 TEST_F(ConfigInForceTest, AnEmptyLabelIsKnownToo) {
@@ -204,8 +246,8 @@ TEST_F(ConfigInForceTest, ADirectoryThatIsMountedAnewIsFound) {
 }
 
 TEST_F(ConfigInForceTest, ADirectoryThatIsNotThereIsForTheOperator) {
-  const auto opened =
-      ConfigInForce::open({"/nonexist", "gpu-1", "label", {}, "", ""}, now_);
+  const auto opened = ConfigInForce::open(
+      {"/nonexist", "gpu-1", "label", {}, "", "", {}}, now_);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message(),
             "--config-file-srcdir: watch /nonexist: no such file or "

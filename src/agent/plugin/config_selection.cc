@@ -73,6 +73,7 @@ void ConfigSelection::take(const LabelSeen& seen) {
   if (!api_problem_.empty()) {
     log::info("config", "the API server answers");
     api_problem_.clear();
+    writer_.try_now();
   }
   log::info("config", "node {}: {}={}", settings.node_name, settings.node_label,
             seen.value.empty() ? "(not set)" : fmt::format("{:?}", seen.value));
@@ -92,12 +93,20 @@ std::optional<ConfigSelection::Candidate> ConfigSelection::next() {
   }
   in_force_.look_at_directory();
   const bool knew_label = in_force_.knows_label();
+  const bool went_without = in_force_.is_without_label();
   const bool was_refused = !in_force_.refusal().empty();
   auto candidate = in_force_.next(clock_.now());
   if (!knew_label && in_force_.is_by_memory()) {
     log::warning("config",
                  "{}; going by the label's value of a run before, from {}",
                  api_problem_, in_force_.settings().state_file);
+  }
+  if (!went_without && in_force_.is_without_label()) {
+    log::warning("config",
+                 "{}; the label {} of node {} is not known, no value of before "
+                 "is kept: going on as for a node without it until it is",
+                 api_problem_, in_force_.settings().node_label,
+                 in_force_.settings().node_name);
   }
   if (candidate) {
     if (was_refused && in_force_.refusal().empty()) {

@@ -83,6 +83,11 @@ void ApiServerDouble::accept_clients() {
       ::close(socket);
       return;
     }
+    if (is_away_) {
+      ++turned_away_;
+      ::close(socket);
+      continue;
+    }
     sockets_.push_back(socket);
     threads_.emplace_back([this, socket] { serve(socket); });
   }
@@ -233,6 +238,20 @@ void ApiServerDouble::send_to_watches(const std::string& bytes) {
   const MutexLock lock(mutex_);
   feed_.send(bytes);
   news_.notify_all();
+}
+
+void ApiServerDouble::be_away(bool is_away) {
+  const MutexLock lock(mutex_);
+  is_away_ = is_away;
+  if (!is_away) return;
+  for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
+  feed_.end(End::kReset);
+  news_.notify_all();
+}
+
+std::size_t ApiServerDouble::turned_away() const {
+  const MutexLock lock(mutex_);
+  return turned_away_;
 }
 
 void ApiServerDouble::be_silent(bool is_silent) {

@@ -58,6 +58,11 @@ class ApiServerDouble {
   /// Requests are taken and not answered.
   void be_silent(bool is_silent);
 
+  /// Connections are ended, and new ones as soon as they are made.
+  void be_away(bool is_away);
+  /// How many connections came meanwhile.
+  std::size_t turned_away() const;
+
   /// "GET /api/v1/nodes?watch=true": all so far, in order.
   std::vector<std::string> requests() const;
   /// The whole head and body of the last one.
@@ -84,6 +89,8 @@ class ApiServerDouble {
   std::condition_variable_any news_;
   bool is_closing_ GUARDED_BY(mutex_) = false;
   bool is_silent_ GUARDED_BY(mutex_) = false;
+  bool is_away_ GUARDED_BY(mutex_) = false;
+  std::size_t turned_away_ GUARDED_BY(mutex_) = 0;
   apiserver::ObjectStore objects_ GUARDED_BY(mutex_);
   apiserver::WatchFeed feed_ GUARDED_BY(mutex_);
   apiserver::Faults faults_ GUARDED_BY(mutex_);
