@@ -61,6 +61,8 @@ class CountingProxy:
                 continue
             with self.lock:
                 self.connections += 1
+            for end in (client, server):  # It counts, and holds nothing back.
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self.pump, args=(source, sink), daemon=True).start()
 

@@ -3,6 +3,7 @@
 NVIDIA's in three, in turn on one simulated node with a real kube-apiserver."""
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -11,7 +12,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -22,12 +22,14 @@ import build_kubernetes
 from api_run import ApiServer
 from api_traffic import AuditLog, CountingProxy
 from kube_api import KubeApi
+from kubelet_double import KubeletDouble
 from process import Failed, Processes, tail, wait_until
 
 PLUGINS = "/var/lib/kubelet/device-plugins"
 CONFIG_LABEL = "nvidia.com/device-plugin.config"
 NAMESPACE = "default"
 SWITCHES = 10  # Changes of the label that are timed.
+STARTS = 9
 
 
 def config(replicas):
@@ -47,39 +49,6 @@ NODE_FEATURES = {
                                "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
 
 
-class Kubelet:
-    """The kubelet double, and when each list of devices came."""
-
-    def __init__(self, program, state):
-        self.lists = []  # (monotonic seconds, healthy devices)
-        self.changed = threading.Condition()
-        self.popen = subprocess.Popen([program, "run", "--dir", PLUGINS], text=True,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      stderr=open(state / "kubelet.log", "wb"))
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        for line in self.popen.stdout:
-            found = re.match(r"list \S+ number=\d+ devices=\d+ healthy=(\d+)", line)
-            if found:
-                with self.changed:
-                    self.lists.append((time.monotonic(), int(found[1])))
-                    self.changed.notify_all()
-
-    def wait_for(self, devices, since, timeout=60):
-        """The seconds from `since` to the first list of so many devices after it."""
-        def first():
-            return next((at for at, count in self.lists if at >= since and count == devices), None)
-        with self.changed:
-            if not self.changed.wait_for(first, timeout):
-                raise Failed(f"no list of {devices} devices in {timeout} s: {self.lists[-3:]}")
-            return first() - since
-
-    def stop(self):
-        self.popen.stdin.close()
-        self.popen.wait(timeout=30)
-
-
 class Side:
     """One of the two: its processes, its Node and what is measured of them."""
 
@@ -91,12 +60,14 @@ class Side:
         self.configs.mkdir()
         for key, replicas in CONFIGS.items():
             (self.configs / key).write_text(config(replicas))
+        # Its threads share Python's lock with whoever watches the clock: times are taken without it.
         self.proxy = CountingProxy(bench.server.port)
-        self.kubeconfig = self.state / "kubeconfig"
-        document = json.loads(pathlib.Path(bench.server.kubeconfig(
-            name, {"token": bench.tokens[name]})).read_text())
+        self.direct = pathlib.Path(bench.server.kubeconfig(name, {"token": bench.tokens[name]}))
+        self.counted = self.state / "kubeconfig"
+        self.kubeconfig = self.counted
+        document = json.loads(self.direct.read_text())
         document["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{self.proxy.port}"
-        self.kubeconfig.write_text(json.dumps(document))
+        self.counted.write_text(json.dumps(document))
         self.processes = Processes()
         self.started = 0
         bench.api.request("POST", "/api/v1/nodes", {
@@ -104,7 +75,7 @@ class Side:
             "metadata": {"name": self.node, "labels": {CONFIG_LABEL: "few"}}})
 
     def environment(self, **more):
-        nvml = self.bench.build / "tests/doubles/nvml"
+        nvml = self.bench.options.driver or self.bench.build / "tests/doubles/nvml"
         return {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(nvml), "HOME": str(self.state),
                 "GPUNODE_FAKE_NVML": str(ROOT / "tests/fixtures/profiles/a10g-x1.json"),
                 "NODE_NAME": self.node, "NAMESPACE": NAMESPACE, "POD_NAMESPACE": NAMESPACE,
@@ -147,13 +118,33 @@ class Side:
     def has_labels(self):
         raise NotImplementedError
 
+    def take_labels_away(self):
+        raise NotImplementedError
+
+    def start_and_stop(self, kubelet):
+        """Milliseconds from the start to the labels in the API."""
+        self.kubeconfig = self.direct
+        self.start()
+        ready = self.labels_ready() * 1000
+        kubelet.wait_for(CONFIGS["few"], self.started)
+        self.processes.stop()
+        self.processes = Processes()
+        self.kubeconfig = self.counted
+        self.take_labels_away()
+        return ready
+
 
 class Theirs(Side):
-    def has_labels(self):
-        # From there Node Feature Discovery's master has yet to bring them to the Node.
-        path = (f"/apis/nfd.k8s-sigs.io/v1alpha1/namespaces/{NAMESPACE}/nodefeatures/"
+    def feature(self):
+        """From there Node Feature Discovery's master has yet to bring the labels to the Node."""
+        return (f"/apis/nfd.k8s-sigs.io/v1alpha1/namespaces/{NAMESPACE}/nodefeatures/"
                 f"nvidia-features-for-{self.node}")
-        return self.bench.api.request("GET", path)[0] == 200
+
+    def has_labels(self):
+        return self.bench.api.request("GET", self.feature())[0] == 200
+
+    def take_labels_away(self):
+        self.bench.api.delete(self.feature())
 
     def start(self):
         peers = self.bench.peers
@@ -175,9 +166,17 @@ class Theirs(Side):
 
 
 class Ours(Side):
+    def labels(self):
+        return self.bench.api.node(self.node)["metadata"].get("labels", {})
+
     def has_labels(self):
-        _, node = self.bench.api.request("GET", f"/api/v1/nodes/{self.node}")
-        return "nvidia.com/gpu.count" in node["metadata"].get("labels", {})
+        return "nvidia.com/gpu.count" in self.labels()
+
+    def take_labels_away(self):
+        gone = {name: None for name in self.labels() if name != CONFIG_LABEL}
+        self.bench.api.request("PATCH", f"/api/v1/nodes/{self.node}",
+                               {"metadata": {"labels": gone}}, "application/merge-patch+json")
+        (self.bench.state / "choice").unlink(missing_ok=True)
 
     def start(self):
         self.started = time.monotonic()
@@ -219,8 +218,9 @@ class Bench:
 
     def measure(self, side, kubelet):
         side.start()
-        result = {"labels": side.labels_ready() * 1000}
+        side.labels_ready()
         kubelet.wait_for(CONFIGS["few"], side.started)
+        result = {}
         switches = []
         for number in range(SWITCHES):
             time.sleep(0.5)  # Both have to be at rest again.
@@ -248,15 +248,27 @@ class Bench:
             sides.append(Theirs("theirs", self))
         if self.options.only:
             sides = [side for side in sides if side.name == self.options.only]
+        starts = {side.name: [] for side in sides}
+        with self.kubelet() as kubelet:
+            for _ in range(STARTS):  # In turn, so that what else the machine does falls on both.
+                for side in sides:
+                    starts[side.name].append(side.start_and_stop(kubelet))
         results = {}
         for side in sides:
-            kubelet = Kubelet(self.build / "tests/doubles/kubelet/kubelet-double", self.state)
-            try:
+            with self.kubelet() as kubelet:
                 results[side.name] = self.measure(side, kubelet)
-            finally:
-                side.processes.stop()
-                kubelet.stop()
+            results[side.name]["starts"] = sorted(starts[side.name])
+            results[side.name]["labels"] = statistics.median(starts[side.name])
         self.report(results)
+
+    @contextlib.contextmanager
+    def kubelet(self):
+        kubelet = KubeletDouble(self.build / "tests/doubles/kubelet/kubelet-double", PLUGINS,
+                                self.state / "kubelet.log")
+        try:
+            yield kubelet
+        finally:
+            kubelet.stop()
 
     def report(self, results):
         ours, theirs = results.get("ours"), results.get("theirs")
@@ -271,7 +283,8 @@ class Bench:
             ratio = f"{ours[key] / theirs[key]:.2f}" if ours and theirs and theirs[key] else ""
             print(f"| {words} | {cells[0]} | {cells[1]} | {ratio} |")
         for name, result in results.items():
-            print(f"\n{name}, in {self.options.hour} s:")
+            print(f"\n{name}, starts, ms: " + " ".join(f"{one:.0f}" for one in result["starts"]))
+            print(f"{name}, in {self.options.hour} s:")
             for request, count in result["what"].most_common():
                 print(f"  {count:5} {request}")
 
@@ -286,6 +299,8 @@ def main():
                         help="seconds of API traffic to count, scaled to an hour")
     parser.add_argument("--rest", type=float, default=20, help="seconds before memory is read")
     parser.add_argument("--only", choices=["ours", "theirs"])
+    parser.add_argument("--driver", type=pathlib.Path,
+                        help="directory of a real libnvidia-ml.so.1; one GPU. Default: simulated")
     options = parser.parse_args()
     if "GPUNODE_BENCH_NAMESPACE" not in os.environ:
         # /var/lib/kubelet is to be the benchmark's own: NVIDIA's plugin knows no other.
