@@ -32,19 +32,22 @@ class ApiServer:
         self.processes = Processes()
         self.port = free_port()
         self.certificate = state / "apiserver.crt"
+        self.account_key = state / "service-accounts.key"
         # The tokens are worth nothing once this run has ended.
         self.admin, self.nobody, self.rotated = (secrets.token_hex() for _ in range(3))
-        self.server = None
+        self.server = self.etcd = None
+        self.etcd_port = free_port()
 
     def start(self):
-        client, peer = free_port(), free_port()
-        self.spawn("etcd", program("etcd"), "--data-dir", self.state / "etcd", "--name", "one",
-                   "--listen-client-urls", f"http://127.0.0.1:{client}",
-                   "--advertise-client-urls", f"http://127.0.0.1:{client}",
-                   "--listen-peer-urls", f"http://127.0.0.1:{peer}",
-                   "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
-                   "--initial-cluster", f"one=http://127.0.0.1:{peer}")
-        key = self.state / "service-accounts.key"
+        client, peer = self.etcd_port, free_port()
+        self.etcd = self.spawn(
+            "etcd", program("etcd"), "--data-dir", self.state / "etcd", "--name", "one",
+            "--listen-client-urls", f"http://127.0.0.1:{client}",
+            "--advertise-client-urls", f"http://127.0.0.1:{client}",
+            "--listen-peer-urls", f"http://127.0.0.1:{peer}",
+            "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
+            "--initial-cluster", f"one=http://127.0.0.1:{peer}")
+        key = self.account_key
         run([program("openssl"), "genrsa", "-out", str(key), "2048"])
         tokens = self.state / "tokens.csv"
         tokens.write_text(f'{self.admin},admin,1,"system:masters"\n{self.nobody},nobody,2,""\n'
