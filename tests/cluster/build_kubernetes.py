@@ -26,7 +26,9 @@ import subprocess
 import sys
 import time
 
-PROGRAMS = ("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kubectl")
+# A cached build that lacks one of them isn't reused.
+PROGRAMS = ("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kube-proxy",
+            "kubectl")
 
 # Raise it when the steps below change what they produce: a build of another recipe isn't reused.
 RECIPE = 3
@@ -337,8 +339,11 @@ def publish(root, work, programs, version, go_version, progress):
     facts = {"source": version, "recipe": RECIPE, "go": go_version, "seconds": seconds}
     (half / "complete.json").write_text(json.dumps(facts, indent=1) + "\n")
     target = root / version
-    shutil.rmtree(target, ignore_errors=True)
+    old = root / f".publish-{os.getpid()}-old"
+    if target.exists():
+        target.rename(old)  # Not removed first: somebody may run its programs.
     half.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
     progress.say(f"built {version} into {target}")
     return target

@@ -11,9 +11,10 @@ import threading
 import checks
 import gpu_node
 from checks_takeover import expect_undisturbed
-from gpu_node import A10G
+from cluster import NODE
+from gpu_node import A10G, T4
 from process import Failed, run
-from story import container_ids, expect, holder, phase, pod
+from story import container_ids, expect, holder, klog_times, phase, pod
 
 sys.path.append(str(gpu_node.HERE.parent / "chart"))
 import helm as helm_parts  # pylint: disable=wrong-import-position
@@ -37,9 +38,9 @@ def why_not():
     return None
 
 
-def check(name):
+def check(name, profile=A10G):
     def register(function):
-        CHECKS.append((name, A10G, function))
+        CHECKS.append((name, profile, function))
         return function
     return register
 
@@ -75,7 +76,7 @@ class Release:
         self.helm("uninstall", RELEASE, "--namespace", NAMESPACE, check=False)
         self.story.wait(lambda: not self.pods(), "the agent's Pod is gone", 120)
         self.story.node.agent.start()
-        self.story.wait_gpus(A10G.shares)
+        self.story.wait_gpus(self.story.node.profile.shares)
 
     def helm(self, *words, check=True):
         return run([str(helm_parts.ensure(MINOR) / "helm"), *map(str, words)], check=check, env={
@@ -97,12 +98,10 @@ class Release:
                          "--values", self.simulation(), *more)
 
     def simulation(self):
-        """In a directory that the Pod has anyway, and that a restarting kubelet leaves alone. A second
-        configuration in the map would make it one of a choice, by an API server that no Pod reaches
-        here: nothing plays kube-proxy."""
+        """In a directory that the Pod has anyway, and that a restarting kubelet leaves alone."""
         profile = gpu_node.PLUGIN_DIRECTORY / "simulation/profile.json"
         profile.parent.mkdir(exist_ok=True)
-        profile.write_text(A10G.file.read_text())
+        profile.write_text(self.story.node.profile.file.read_text())
         path = self.state / "simulation.json"
         path.write_text(json.dumps({
             "extraEnv": [{"name": "GPUNODE_FAKE_NVML", "value": str(profile)}]}))
@@ -238,6 +237,80 @@ def after_change(story, before, pids, held):
     expect(len(story.no_device_twice()) == len(held) + 1, "shares are lost")
     story.api.delete("/api/v1/namespaces/default/pods/later", {"gracePeriodSeconds": 0})
     story.wait(lambda: "later" not in story.api.pods(), "the later Pod is gone")
+
+
+CONFIG_LABEL = "nvidia.com/device-plugin.config"
+CONFIG_STATUS = "gpunode.io/device-plugin.config-status"
+SHARED = "nvidia.com/gpu.shared"
+
+
+def shares(replicas):
+    """Of two of the four GPUs; the other two are whole."""
+    return json.dumps({"version": "v1", "sharing": {"timeSlicing": {"resources": [
+        {"name": "nvidia.com/gpu", "rename": SHARED, "devices": [0, 1], "replicas": replicas}]}}})
+
+
+def relabel(story, value):
+    story.cluster.kubectl("label", "--overwrite", "node", NODE,
+                          f"{CONFIG_LABEL}={value}" if value else f"{CONFIG_LABEL}-")
+
+
+def wait_shares(story, count):
+    story.wait(lambda: story.cluster.gpus(resource=SHARED) == count,
+               lambda: f"{count} of {SHARED}: there are {story.cluster.gpus(resource=SHARED)}")
+
+
+def config_stands(story, config, chosen_by):
+    def told():
+        text = story.api.node(NODE)["metadata"].get("annotations", {}).get(CONFIG_STATUS, "{}")
+        return json.loads(text) == {"config": config, "chosenBy": chosen_by, "outcome": "applied"}
+    story.wait(told, lambda: f"the Node says {config} by {chosen_by}: it has "
+               f"{story.api.node(NODE)['metadata'].get('annotations')}")
+
+
+@check("helm, two configurations: the Node's label turns 20 shares into 4, of a resource that does not"
+       " change the Pod, its device and the registration stay", T4)
+def chosen_by_label(story):
+    with Release(story) as release:
+        release.add_repository()
+        values = release.state / "two.json"
+        values.write_text(json.dumps({"enableCustomSharing": True, "config": {
+            "map": {"default": shares(10), "few": shares(2)}}}))
+        release.upgrade("--values", values)
+        agent = release.running_pod()
+        wait_shares(story, 20)
+        config_stands(story, "default", "default")
+        story.cluster.apply(holder("survivor"))
+        survivor = story.wait_pods(["survivor"], "Running")["survivor"]
+        devices = story.cluster.assigned_devices()
+        registered = klog_times(story.cluster.kubelet.log, "Got registration request")
+
+        relabel(story, "few")
+        wait_shares(story, 4)
+        config_stands(story, "few", "label")
+        events = story.cluster.kubectl("get", "events", "--field-selector",
+                                       f"involvedObject.name={NODE},reason=ConfigApplied")
+        expect('config "few" (by the node\'s label) is in force' in events, f"Events: {events}")
+        same_container(story, survivor)
+        expect(story.cluster.assigned_devices() == devices, "the kubelet's book has changed")
+        expect(story.cluster.gpus() == 2, f"there are {story.cluster.gpus()} whole GPUs")
+        expect(klog_times(story.cluster.kubelet.log, "Got registration request") == registered,
+               "something was registered anew")
+        expect(release.running_pod()["metadata"]["uid"] == agent["metadata"]["uid"],
+               "the agent's Pod is another")
+
+        # A label that names nothing, one that is gone; then no default: the fallback finds its file.
+        relabel(story, "nowhere")
+        story.wait(lambda: "stays in force" in release.log(), "the agent refuses a name")
+        wait_shares(story, 4)
+        relabel(story, "")
+        wait_shares(story, 20)
+        release.upgrade("--values", values, "--set", "config.default=")
+        release.running_pod(other_than=agent["metadata"]["uid"])
+        config_stands(story, "default", "named")
+        wait_shares(story, 20)
+        same_container(story, survivor)
+        story.clean_default()
 
 
 # What NVIDIA's chart leaves in a cluster, as far as helm sees it: a DaemonSet of that name and with

@@ -1,5 +1,5 @@
 """One Kubernetes node with its control plane: etcd, kube-apiserver, scheduler, controller-manager,
-containerd and kubelet, as processes of the run's namespaces (sandbox.py, machine.py)."""
+containerd, kubelet and kube-proxy, as processes of the run's namespaces (sandbox.py, machine.py)."""
 
 import json
 import pathlib
@@ -22,11 +22,12 @@ TOKENS = {  # user -> (token, group); the tokens are worth nothing outside these
     "system:kube-scheduler": ("scheduler-token", ""),
     f"system:node:{NODE}": ("node-token", "system:nodes"),
     "gpunode-agent": ("agent-token", ""),
+    "system:kube-proxy": ("proxy-token", ""),
 }
 
 # Debian packages of these programs, for tools/setup.
 PACKAGES = ("etcd-server", "containerd", "runc", "containernetworking-plugins", "openssl",
-            "iproute2", "util-linux", "mount")
+            "iproute2", "iptables", "util-linux", "mount")
 
 CONTAINERD_CONFIG = """\
 version = 2
@@ -104,6 +105,7 @@ class Cluster:
         self.start_controllers()
         self.start_kubelet()
         self.wait_ready()
+        self.start_proxy()
         wait_until(lambda: self.api.request(
             "GET", "/api/v1/namespaces/default/serviceaccounts/default")[1].get("secrets"),
                    "a service account for Pods", 120, self.processes)
@@ -141,7 +143,7 @@ class Cluster:
         path.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "here",
             "clusters": [{"name": "here", "cluster": {
-                "server": f"https://127.0.0.1:{API_PORT}",
+                "server": f"https://{machine.ADDRESS}:{API_PORT}",
                 "certificate-authority": str(self.certificate)}}],
             "users": [{"name": "me", "user": {"token": token}}],
             "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
@@ -190,7 +192,7 @@ class Cluster:
         key = self.state / "pki/service-accounts.key"
         self.spawn("kube-apiserver", self.bin / "kube-apiserver",
                    "--etcd-servers=http://127.0.0.1:2379", "--insecure-port=0",
-                   f"--secure-port={API_PORT}", "--bind-address=127.0.0.1",
+                   f"--secure-port={API_PORT}", f"--bind-address={machine.ADDRESS}",
                    f"--advertise-address={machine.ADDRESS}", f"--cert-dir={self.state}/pki",
                    "--authorization-mode=Node,RBAC",
                    f"--token-auth-file={self.state}/pki/tokens.csv",
@@ -202,12 +204,12 @@ class Cluster:
         # The server writes its certificate first and then, when that file is whole, its key.
         wait_until(self.certificate.with_suffix(".key").exists, "the API server's certificate",
                    120, self.processes)
-        self.api = KubeApi("127.0.0.1", API_PORT, self.certificate, TOKENS["admin"][0])
+        self.api = KubeApi(machine.ADDRESS, API_PORT, self.certificate, TOKENS["admin"][0])
         wait_until(self.api.ready, "the API server is ready", 180, self.processes)
 
     def another_api(self):
         """For another thread."""
-        return KubeApi("127.0.0.1", API_PORT, self.certificate, TOKENS["admin"][0])
+        return KubeApi(machine.ADDRESS, API_PORT, self.certificate, TOKENS["admin"][0])
 
     def start_controllers(self):
         self.spawn("kube-scheduler", self.bin / "kube-scheduler",
@@ -234,6 +236,16 @@ class Cluster:
             f"--container-runtime-endpoint=unix://{CONTAINERD_SOCKET}",
             # As the seed labels its node.
             "--node-labels=nvidia.com/gpu.product=A10G", "--v=2")
+
+    def start_proxy(self):
+        """So that Pods reach Services: the API server's is what the agent asks for."""
+        self.spawn("kube-proxy", self.bin / "kube-proxy",
+                   f"--kubeconfig={self.kubeconfig('kube-proxy')}", f"--hostname-override={NODE}",
+                   "--proxy-mode=iptables", f"--cluster-cidr={POD_RANGE}",
+                   "--healthz-bind-address=", "--metrics-bind-address=127.0.0.1:10249",
+                   # The machine's, and not for a namespace to set.
+                   "--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0",
+                   "--conntrack-tcp-timeout-close-wait=0")
 
     def wait_ready(self, timeout=180):
         def ready():
