@@ -11,10 +11,10 @@ namespace gpunode::host {
 namespace {
 
 Error in_use(const std::string& path) {
-  return Error(ErrorCode::kUnavailable,
-               "claim " + path +
-                   ": the kernel or another program has it in use (mounted, "
-                   "swap, RAID, LVM or LUKS member, or being worked on)");
+  return {ErrorCode::kUnavailable,
+          "claim " + path +
+              ": the kernel or another program has it in use (mounted, swap, "
+              "RAID, LVM or LUKS member, or being worked on)"};
 }
 
 /// Opens the device that `plain` stands for once more, whatever its name means
@@ -59,14 +59,28 @@ Result<DiskClaim> DiskClaim::take(const HostRoot& host, const std::string& path,
   return DiskClaim(shown, flags, std::move(plain), std::move(exclusive));
 }
 
-Result<void> DiskClaim::lend(const std::function<Result<void>()>& work) {
+Result<void> DiskClaim::check_name() const {
+  struct stat held {};
+  struct stat named {};
+  if (::fstat(plain_.get(), &held) != 0 || ::stat(path_.c_str(), &named) != 0) {
+    return Error::from_errno("check that " + path_ + " is still there", errno);
+  }
+  const bool same =
+      S_ISBLK(held.st_mode)
+          ? S_ISBLK(named.st_mode) && held.st_rdev == named.st_rdev
+          : held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+  if (same) return {};
+  return Error(ErrorCode::kUnavailable,
+               path_ + " is another device now than the one that was claimed");
+}
+
+Result<void> DiskClaim::lend(const std::function<Result<void>(int fd)>& work) {
   exclusive_.reset();
-  auto done = work();
+  auto done = work(plain_.get());
   auto again = open_exclusively(plain_, flags_, path_);
-  if (again) exclusive_ = *std::move(again);
-  if (!done) return std::move(done).error();
-  if (!again) return std::move(again).error();
-  return {};
+  if (!again) return done ? std::move(again).error() : std::move(done).error();
+  exclusive_ = *std::move(again);
+  return done;
 }
 
 }  // namespace gpunode::host

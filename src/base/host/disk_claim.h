@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/core/result.h"
 #include "base/core/unique_fd.h"
@@ -37,13 +38,19 @@ class DiskClaim {
   int fd() const { return exclusive_.get(); }
   const std::string& path() const { return path_; }
 
+  /// kUnavailable if path() is another device by now: a disk was pulled, or
+  /// devices were renumbered. For who hands the path to another program.
+  Result<void> check_name() const;
+
   /// Runs `work` without the O_EXCL part of the claim, because programs like
   /// mkfs.xfs take it themselves, and takes it again after. The lock is kept,
   /// and the device stays the same whatever happens to its name. Between the
   /// two nothing keeps another program out but that program's own care and
   /// mkfs's: what is to be written must be refused by its writer if the disk is
   /// not blank (mkfs.xfs without -f). An Error of `work` comes first.
-  Result<void> lend(const std::function<Result<void>()>& work);
+  ///
+  /// `work` gets a descriptor on the same device, for a last look.
+  Result<void> lend(const std::function<Result<void>(int fd)>& work);
 
  private:
   DiskClaim(std::string path, int flags, UniqueFd plain, UniqueFd exclusive)

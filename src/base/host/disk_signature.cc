@@ -132,8 +132,7 @@ void add_new(DiskSignature signature, std::vector<DiskSignature>& found) {
 }
 
 Error not_probed(const char* what) {
-  return Error(ErrorCode::kUnavailable,
-               std::string("look for signatures: ") + what);
+  return {ErrorCode::kUnavailable, std::string("look for signatures: ") + what};
 }
 
 /// All results of libblkid for a disk of this sector size. A GPT lies at the

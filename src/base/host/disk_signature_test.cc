@@ -125,9 +125,12 @@ TEST(DiskClaim, KeepsASecondOneOut) {
       DiskClaim::take(host.root(), "/disk", {}, DiskClaim::Access::kRead);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), ErrorCode::kUnavailable);
-  EXPECT_TRUE(first->lend([] { return Result<void>(); }));
+  EXPECT_TRUE(first->lend([](int fd) {
+    EXPECT_GE(fd, 0);
+    return Result<void>();
+  }));
   EXPECT_GE(first->fd(), 0);
-  const auto failed = first->lend([]() -> Result<void> {
+  const auto failed = first->lend([](int) -> Result<void> {
     return Error(ErrorCode::kInternal, "mkfs failed");
   });
   ASSERT_FALSE(failed);
@@ -141,6 +144,20 @@ TEST(DiskClaim, RefusesAnotherDeviceUnderTheName) {
                                      DiskClaim::Access::kRead);
   ASSERT_FALSE(claim);
   EXPECT_NE(claim.error().message().find("renumbered"), std::string::npos);
+}
+
+TEST(DiskClaim, NoticesThatItsNameIsAnothersNow) {
+  const HostTree host{{"disk", "x"}};
+  const auto claim =
+      DiskClaim::take(host.root(), "/disk", {}, DiskClaim::Access::kRead);
+  ASSERT_TRUE(claim) << claim.error().message();
+  EXPECT_TRUE(claim->check_name());
+  host.remove("disk");
+  EXPECT_FALSE(claim->check_name());
+  host.file("disk", "y");
+  const auto other = claim->check_name();
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code(), ErrorCode::kUnavailable);
 }
 
 TEST(DiskClaim, TakesDisksAndFilesAlone) {
