@@ -127,7 +127,7 @@ class Setup(unittest.TestCase):
         self.assertIn("usage: tools/setup", self.run_setup("--help").stdout)
         done = self.run_setup("everything")
         self.assertEqual(1, done.returncode)
-        self.assertIn("groups: build test cluster vm chart packages bench package", done.stderr)
+        self.assertIn("groups: build test cluster vm storage chart packages bench package", done.stderr)
 
 
 if __name__ == "__main__":

@@ -124,9 +124,10 @@ class Prover {
     if (size - offset <= kEdgeBytes && offset >= size / 2) where = "at the end";
     FoundData found{offset, std::string(rest.substr(0, 16)), ""};
     const std::string_view kind = data_kind(rest);
-    found.words =
-        fmt::format("{} {}, at {} (byte {}): {}", kind.empty() ? "data" : kind,
-                    where, size_text(offset), offset, shown_bytes(found.bytes));
+    found.words = fmt::format("{} {}", kind.empty() ? "data" : kind, where);
+    if (offset >= kKiB) found.words += ", at " + size_text(offset);
+    found.words +=
+        fmt::format(" (byte {}): {}", offset, shown_bytes(found.bytes));
     proof_.data = std::move(found);
   }
 

@@ -202,6 +202,7 @@ constexpr auto kMarks = std::to_array<Mark>({
     {256 * kGiB + 64, "_BHRfS_M", "btrfs_copy", "copy of a btrfs superblock"},
     {-509, "NTFS    ", "ntfs_backup", "backup boot sector of NTFS"},
     {12 * 512 + 3, "EXFAT   ", "exfat_backup", "backup boot sector of exFAT"},
+    {3, "-FVE-FS-", "bitlocker", "BitLocker-encrypted volume"},
     {257, "ustar", "tar", "tar archive on the raw disk"},
 });
 
@@ -222,6 +223,7 @@ bool is_told(const Mark& mark, const std::vector<DiskSignature>& found) {
       {"ntfs_backup", "ntfs"},
       {"exfat_backup", "exfat"},
       {"ceph_bluestore", "ceph_bluestore"},
+      {"bitlocker", "BitLocker"},
   });
   return std::ranges::any_of(kSame, [&](const Same& same) {
     return same.mark == mark.type &&

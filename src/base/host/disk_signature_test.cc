@@ -168,7 +168,7 @@ TEST(DiskClaim, TakesDisksAndFilesAlone) {
         DiskClaim::take(host.root(), path, {}, DiskClaim::Access::kRead));
   }
   EXPECT_FALSE(
-      DiskClaim::take(HostRoot(), "/dev/null", {}, DiskClaim::Access::kRead));
+      DiskClaim::take(HostRoot(), "/dev/zero", {}, DiskClaim::Access::kRead));
 }
 
 }  // namespace
