@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT / "tests/cluster"), str(ROOT / "bench")]
 
 # pylint: disable=wrong-import-position
 import build_kubernetes
+import node_feature_crd
 from api_run import ApiServer
 from api_traffic import AuditLog, CountingProxy
 from kube_api import KubeApi
@@ -38,15 +39,6 @@ def config(replicas):
 
 
 CONFIGS = {"few": 4, "many": 20}
-
-NODE_FEATURES = {
-    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-    "metadata": {"name": "nodefeatures.nfd.k8s-sigs.io"},
-    "spec": {"group": "nfd.k8s-sigs.io", "scope": "Namespaced",
-             "names": {"kind": "NodeFeature", "plural": "nodefeatures"},
-             "versions": [{"name": "v1alpha1", "served": True, "storage": True,
-                           "schema": {"openAPIV3Schema": {
-                               "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
 
 
 class Side:
@@ -209,10 +201,7 @@ class Bench:
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
                         "name": "cluster-admin"},
             "subjects": [{"kind": "User", "name": user} for user in self.users.values()]})
-        self.api.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-                         NODE_FEATURES)
-        wait_until(lambda: self.api.request(
-            "GET", "/apis/nfd.k8s-sigs.io/v1alpha1/nodefeatures")[0] == 200, "NodeFeature", 60)
+        node_feature_crd.install(self.api)
         self.api.request("POST", "/api/v1/namespaces",
                          {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
 

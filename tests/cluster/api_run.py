@@ -13,6 +13,7 @@ import tempfile
 import threading
 
 import build_kubernetes
+import node_feature_crd
 from cluster import program
 from kube_api import KubeApi
 from process import Failed, Processes, run, tail, wait_until
@@ -69,11 +70,13 @@ class ApiServer:
                                     env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
                                          "HOME": str(self.state)})
 
+    def api(self):
+        return KubeApi("127.0.0.1", self.port, self.certificate, self.admin)
+
     def wait_ready(self):
         wait_until(self.certificate.with_suffix(".key").exists, "the API server's certificate",
                    180, self.processes)
-        api = KubeApi("127.0.0.1", self.port, self.certificate, self.admin)
-        wait_until(api.ready, "the API server is ready", 240, self.processes)
+        wait_until(self.api().ready, "the API server is ready", 240, self.processes)
 
     def restart(self):
         self.server.expected = False
@@ -138,6 +141,7 @@ def main():
         server = ApiServer(kubernetes, pathlib.Path(directory))
         try:
             server.start()
+            node_feature_crd.install(server.api(), server.processes)
             return run_contract(server, test, arguments)
         except Failed as error:
             print(f"api_run: {error}", file=sys.stderr)

@@ -20,6 +20,7 @@
 #include "k8s/api/fixed_credentials.h"
 #include "k8s/api/kubeconfig_credentials.h"
 #include "k8s/api/label_loan.h"
+#include "k8s/api/node_feature_keeper.h"
 #include "k8s/api/node_meta.h"
 #include "k8s/api/watcher.h"
 #include "tests/doubles/apiserver/api_server_double.h"
@@ -419,7 +420,98 @@ TEST_F(ApiContract, EventsAreCounted) {
 TEST_F(ApiContract, TypesAreDiscovered) {
   EXPECT_TRUE(*client_->has_resource(nodes()));
   EXPECT_TRUE(*client_->has_resource(events()));
-  EXPECT_FALSE(*client_->has_resource(node_features()));
+  EXPECT_TRUE(*client_->has_resource(node_features()));
+  EXPECT_FALSE(*client_->has_resource({"", "v1", "gods", true}));
+  EXPECT_FALSE(*client_->has_resource({"no.where", "v1", "nodes", true}));
+}
+
+class NodeFeatureContract : public ApiContract {
+ protected:
+  void SetUp() override {
+    ApiContract::SetUp();
+    (void)client_->remove(node_features(), kFeature);
+    (void)client_->remove(pods(), {"default", "contract"});
+  }
+
+  std::string feature() {
+    const auto json = client_->get(node_features(), kFeature);
+    EXPECT_TRUE(json) << json.error().message();
+    return json ? *json : "";
+  }
+  bool keep(NodeFeatureKeeper& keeper, const std::string& count) {
+    const auto kept = keeper.keep(*client_, {{"nvidia.com/gpu.count", count}});
+    EXPECT_TRUE(kept) << kept.error().message();
+    return kept && *kept;
+  }
+
+  static inline const ObjectKey kFeature{"default",
+                                         "nvidia-features-for-contract"};
+};
+
+TEST_F(NodeFeatureContract, IsMadeChangedAndThenLeftBe) {
+  const auto pod = client_->create(
+      pods(), "default",
+      R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"contract",)"
+      R"("uid":"pu","ownerReferences":[{"apiVersion":"apps/v1",)"
+      R"("kind":"DaemonSet","name":"ds","uid":"du"}]},"spec":{"containers":)"
+      R"([{"name":"c","image":"i"}]}})");
+  ASSERT_TRUE(pod) << pod.error().message();
+  NodeFeatureKeeper keeper({"default", "contract", "contract"});
+  EXPECT_TRUE(keep(keeper, "4"));
+  EXPECT_EQ(keeper.owner_problem(), "");
+  EXPECT_THAT(
+      feature(),
+      AllOf(HasSubstr(R"("labels":{"nvidia.com/gpu.count":"4"})"),
+            HasSubstr(R"("nfd.node.kubernetes.io/node-name":)"),
+            HasSubstr(R"("controller":true)"), HasSubstr(R"("kind":"Pod")")));
+  EXPECT_FALSE(keep(keeper, "4"));
+  // Somebody adds a word of his own; it stays, and is no reason to write.
+  ASSERT_TRUE(client_->merge_patch(node_features(), kFeature,
+                                   R"({"metadata":{"annotations":)"
+                                   R"({"note":"mine"}}})"));
+  EXPECT_FALSE(keep(keeper, "4"));
+  EXPECT_TRUE(keep(keeper, "8"));
+  EXPECT_THAT(feature(), AllOf(HasSubstr(R"("note":"mine")"),
+                               HasSubstr(R"("nvidia.com/gpu.count":"8")")));
+  // One without owners goes on where it is.
+  NodeFeatureKeeper unowned({"default", "contract", ""});
+  EXPECT_TRUE(keep(unowned, "8"));
+  EXPECT_THAT(feature(), Not(HasSubstr("ownerReferences")));
+  ASSERT_TRUE(client_->remove(node_features(), kFeature));
+  EXPECT_TRUE(keep(keeper, "8"));
+  ASSERT_TRUE(client_->remove(pods(), {"default", "contract"}));
+}
+
+TEST_F(NodeFeatureContract, IsReplacedByWhoSawItLast) {
+  NodeFeatureKeeper keeper({"default", "contract", ""});
+  EXPECT_TRUE(keep(keeper, "4"));
+  const NodeFeatureWish wish{"contract", {}, std::nullopt};
+  const auto stale = plan_node_feature(feature(), wish);
+  ASSERT_TRUE(stale && *stale);
+  EXPECT_TRUE(keep(keeper, "8"));
+  const auto refused = client_->replace(node_features(), kFeature, **stale);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kAlreadyExists);
+  const auto blind =
+      client_->replace(node_features(), kFeature, node_feature_json(wish));
+  ASSERT_FALSE(blind);
+  EXPECT_EQ(blind.error().code(), ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(client_->remove(node_features(), kFeature));
+  if (is_real()) {  // The double gives nothing a uid.
+    EXPECT_EQ(
+        client_->replace(node_features(), kFeature, **stale).error().code(),
+        ErrorCode::kAlreadyExists);
+  }
+}
+
+TEST_F(NodeFeatureContract, AnUnknownTypeIsNotFound) {
+  if (double_) double_->have_node_features(false);
+  ResourceType type = node_features();
+  if (is_real()) type.version = "v9";
+  EXPECT_EQ(client_->get(type, kFeature).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(client_->create(type, "default", "{}").error().code(),
+            ErrorCode::kNotFound);
+  EXPECT_FALSE(*client_->has_resource(type));
 }
 
 /// A watch of the Node on a thread, as an agent has it.
@@ -503,6 +595,12 @@ TEST_F(ApiContract, WithoutTheRightItSaysWhich) {
   EXPECT_THAT(got.error().message(),
               HasSubstr("403 Forbidden: nodes \"contract\" is forbidden: User "
                         "\"nobody\" cannot get resource \"nodes\""));
+  NodeFeatureKeeper keeper({"default", "contract", "contract"});
+  const auto kept = keeper.keep(client, {});
+  ASSERT_FALSE(kept);
+  EXPECT_EQ(kept.error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_THAT(keeper.owner_problem(),
+              HasSubstr("cannot get resource \"pods\""));
 }
 
 TEST_F(ApiContract, ATokenThatWasReplacedIsReadAnew) {

@@ -228,6 +228,17 @@ Result<std::string> Client::create(const ResourceType& type,
   return ask(call);
 }
 
+Result<std::string> Client::replace(const ResourceType& type,
+                                    const ObjectKey& key,
+                                    const std::string& json) {
+  Call call;
+  call.method = "PUT";
+  TRY(call.target, object_path(type, key));
+  call.content_type = "application/json";
+  call.body = json;
+  return ask(call);
+}
+
 Result<std::string> Client::merge_patch(const ResourceType& type,
                                         const ObjectKey& key,
                                         const std::string& json) {

@@ -84,6 +84,12 @@ class Client {
   Result<std::string> create(const ResourceType& type, const std::string& space,
                              const std::string& json);
 
+  /// PUT: the object is `json` from then on. With metadata.resourceVersion in
+  /// it (custom resources must have one) kAlreadyExists if it has changed
+  /// since.
+  Result<std::string> replace(const ResourceType& type, const ObjectKey& key,
+                              const std::string& json);
+
   /// RFC 7386: what `json` has is set, its nulls are taken away.
   Result<std::string> merge_patch(const ResourceType& type,
                                   const ObjectKey& key,

@@ -113,6 +113,7 @@ TEST_F(ClientTest, MadeNamesNeverReachTheServer) {
   Client client = make();
   EXPECT_FALSE(client.get(nodes(), {"", "../secrets/x"}));
   EXPECT_FALSE(client.merge_patch(nodes(), {"", "a?b"}, "{}"));
+  EXPECT_FALSE(client.replace(node_features(), {"", "a"}, "{}"));
   EXPECT_FALSE(client.apply(nodes(), {"", "A"}, "{}", "m", false));
   EXPECT_FALSE(client.remove(nodes(), {"", ""}));
   EXPECT_FALSE(client.create(config_maps(), "", "{}"));
@@ -163,8 +164,10 @@ TEST_F(ClientTest, DiscoversWhatTheServerKnows) {
   Client client = make();
   EXPECT_TRUE(*client.has_resource(events()));
   EXPECT_TRUE(*client.has_resource(nodes()));
+  EXPECT_TRUE(*client.has_resource(node_features()));
+  server_.have_node_features(false);
   EXPECT_FALSE(*client.has_resource(node_features()));
-  EXPECT_FALSE(*client.has_resource({"", "v1", "pods", true}));
+  EXPECT_FALSE(*client.has_resource({"", "v1", "gods", true}));
   server_.refuse(403, "Forbidden", 1);
   EXPECT_FALSE(client.has_resource(events()));
 }

@@ -24,6 +24,9 @@ Error refused(std::string_view what, std::string_view text) {
 ResourceType nodes() {
   return {"", "v1", "nodes", false};
 }
+ResourceType pods() {
+  return {"", "v1", "pods", true};
+}
 ResourceType config_maps() {
   return {"", "v1", "configmaps", true};
 }

@@ -22,6 +22,7 @@ struct ResourceType {
 };
 
 ResourceType nodes();
+ResourceType pods();
 ResourceType config_maps();
 ResourceType events();         ///< events.k8s.io/v1.
 ResourceType node_features();  ///< nfd.k8s-sigs.io/v1alpha1.

@@ -37,7 +37,10 @@ bool send_chunk(int socket, const std::string& bytes) {
 /// The names of discovery, by path.
 std::string resources_at(const std::string& path) {
   if (path == "/api/v1") {
-    return R"([{"name":"nodes"},{"name":"nodes/status"},{"name":"configmaps"}])";
+    return R"([{"name":"nodes"},{"name":"nodes/status"},{"name":"pods"},{"name":"configmaps"}])";
+  }
+  if (path == "/apis/nfd.k8s-sigs.io/v1alpha1") {
+    return R"([{"name":"nodefeatures"}])";
   }
   if (path == "/apis/events.k8s.io/v1") return R"([{"name":"events"}])";
   return {};
@@ -121,6 +124,11 @@ bool ApiServerDouble::answer(int socket, const Request& request) {
       while (is_silent_ && !is_closing_) news_.wait(mutex_);
       return false;
     }
+    if (faults_.next_is_reset()) {
+      const linger at_once{1, 0};
+      ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      return false;
+    }
     reply = route(request);
     news_.notify_all();
   }
@@ -132,6 +140,7 @@ bool ApiServerDouble::answer(int socket, const Request& request) {
 std::optional<Reply> ApiServerDouble::route(const Request& request) {
   if (auto fault = faults_.next(request)) return fault;
   if (request.method == "POST") return objects_.create(request);
+  if (request.method == "PUT") return objects_.replace(request);
   if (request.method == "PATCH") return objects_.patch(request);
   if (request.method == "DELETE") return objects_.erase(request.path);
   if (request.method != "GET") {
@@ -216,11 +225,22 @@ void ApiServerDouble::require_token(const std::string& token) {
 }
 
 void ApiServerDouble::refuse(int status, const std::string& reason,
-                             unsigned times, const std::string& headers) {
+                             unsigned times, const std::string& headers,
+                             const std::string& method) {
   Reply refusal = Reply::failure(status, reason, "as the test wants");
   refusal.headers = headers;
   const MutexLock lock(mutex_);
-  faults_.refuse(std::move(refusal), times);
+  faults_.refuse(std::move(refusal), times, method);
+}
+
+void ApiServerDouble::reset_connections(unsigned times) {
+  const MutexLock lock(mutex_);
+  faults_.reset(times);
+}
+
+void ApiServerDouble::have_node_features(bool has) {
+  const MutexLock lock(mutex_);
+  faults_.have_node_features(has);
 }
 
 void ApiServerDouble::forget_history() {

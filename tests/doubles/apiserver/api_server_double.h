@@ -1,9 +1,10 @@
 // A small API server for tests: objects, changes and faults on demand.
 //
-// Plain HTTP on a real socket. It knows Nodes, ConfigMaps and Events, merge
-// patch, server-side apply with owners of fields, lists in pages, and watches;
-// it checks no schema. tests/integration/api_contract_test.cc runs the same
-// claims on it and on the real server, so that the two cannot drift apart.
+// Plain HTTP on a real socket. It knows Nodes, Pods, ConfigMaps, Events and
+// NodeFeatures, replacing, merge patch, server-side apply with owners of
+// fields, lists in pages, and watches; it checks no schema.
+// tests/integration/api_contract_test.cc runs the same claims on it and on the
+// real server, so that the two cannot drift apart.
 #pragma once
 
 #include <condition_variable>
@@ -41,9 +42,16 @@ class ApiServerDouble {
   /// Everybody else gets 401. Empty: everybody is welcome.
   void require_token(const std::string& token);
 
-  /// The next `times` requests get `status`; `headers` are whole lines.
+  /// The next `times` requests get `status`; `headers` are whole lines. With a
+  /// `method` only requests of that one count.
   void refuse(int status, const std::string& reason, unsigned times,
-              const std::string& headers = "");
+              const std::string& headers = "", const std::string& method = "");
+
+  /// The next `times` requests end in a connection that is reset.
+  void reset_connections(unsigned times);
+
+  /// Whether the CRD of Node Feature Discovery is installed. At first it is.
+  void have_node_features(bool has);
 
   /// Watches and lists of versions until now get 410.
   void forget_history();

@@ -161,6 +161,35 @@ Reply ObjectStore::create(const Request& request) {
   return {201, store(path, std::move(tree)), ""};
 }
 
+Reply ObjectStore::replace(const Request& request) {
+  auto body = text::read_json(request.body, "body");
+  if (!body) return Reply::failure(400, "BadRequest", body.error().message());
+  Node tree = text::tree_of(*body);
+  const auto found = objects_.find(request.path);
+  if (found == objects_.end()) {
+    // As the real one: a uid that is not there is another than the wished one.
+    const bool has_uid = !text::string_at(tree, {"metadata", "uid"}).empty();
+    return has_uid ? Reply::failure(409, "Conflict", "uid mismatch")
+                   : not_found(request.path);
+  }
+  const text::KeyPath version_path = {"metadata", "resourceVersion"};
+  const std::string version = text::string_at(tree, version_path);
+  const bool is_custom = request.path.starts_with("/apis/nfd.");
+  if (version.empty() && is_custom) {
+    return Reply::failure(422, "Invalid",
+                          "metadata.resourceVersion: Invalid value: 0x0: must "
+                          "be specified for an update");
+  }
+  if (!version.empty() &&
+      version != text::string_at(found->second.tree, version_path)) {
+    return Reply::failure(409, "Conflict",
+                          "the object has been modified; please apply your "
+                          "changes to the latest version and try again");
+  }
+  text::erase_at(tree, {"metadata", "managedFields"});
+  return {200, store(request.path, std::move(tree)), ""};
+}
+
 Reply ObjectStore::patch(const Request& request) {
   auto body = text::read_json(request.body, "body");
   if (!body) return Reply::failure(400, "BadRequest", body.error().message());

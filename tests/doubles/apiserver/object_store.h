@@ -28,6 +28,8 @@ class ObjectStore {
   /// In pages by `limit` and `continue`, all of the moment of the first.
   Reply list(const Request& request) const;
   Reply create(const Request& request);
+  /// Refused as a conflict when the object has changed since it was read.
+  Reply replace(const Request& request);
   /// A merge patch or, by its content type, an apply.
   Reply patch(const Request& request);
   Reply erase(const std::string& path);

@@ -30,8 +30,8 @@ bool Request::selects(const std::string& object) const {
 }
 
 bool Request::is_collection() const {
-  constexpr std::array<std::string_view, 3> kCollections = {
-      "/nodes", "/configmaps", "/events"};
+  constexpr std::array<std::string_view, 5> kCollections = {
+      "/nodes", "/pods", "/configmaps", "/events", "/nodefeatures"};
   return std::any_of(
       kCollections.begin(), kCollections.end(),
       [this](std::string_view one) { return path.ends_with(one); });
