@@ -111,7 +111,8 @@ void add_labels(const LabelStatus& labels, metrics::Registry& page) {
   page.gauge("gpunode_labels_left_alone",
              "Labels that somebody else has set to another value.")
       .set(static_cast<double>(labels.cluster->left_alone.size()));
-  page.counter("gpunode_node_writes_total", "Changes of the Node by us.")
+  page.counter("gpunode_node_writes_total",
+               "Changes of the Node, or of its NodeFeature, by us.")
       .increment(labels.cluster->writes);
   page.counter("gpunode_cluster_failures_total",
                "Calls that the API server did not take.")

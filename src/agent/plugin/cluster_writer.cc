@@ -1,6 +1,10 @@
 #include "agent/plugin/cluster_writer.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,14 +27,14 @@ kube::ObjectReference about_node(const std::string& name) {
 std::string in_words(const Error& error, std::string_view rule) {
   if (error.code() != ErrorCode::kPermissionDenied) return error.message();
   return fmt::format(
-      "{}; a 403 means that the agent's ServiceAccount lacks the ClusterRole "
-      "rule {}",
+      "{}; a 403 means that the agent's ServiceAccount lacks the {}",
       error.message(), rule);
 }
 
 std::string node_rule(const std::string& node) {
   return fmt::format(
-      R"({{apiGroups: [""], resources: [nodes], resourceNames: [{}], )"
+      R"(ClusterRole rule {{apiGroups: [""], resources: [nodes], )"
+      R"(resourceNames: [{}], )"
       R"(verbs: [get, patch]}})",
       node);
 }
@@ -43,27 +47,34 @@ bool may_yet_come(kube::Client& client, const kube::LabelLoan& loan) {
 }
 
 constexpr std::string_view kEventRule =
-    "{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}";
+    "ClusterRole rule {apiGroups: [events.k8s.io], resources: [events], verbs: "
+    "[create, patch]}";
 
 }  // namespace
 
 Result<std::unique_ptr<ClusterWriter>> ClusterWriter::start(
     Settings settings, std::unique_ptr<kube::Credentials> credentials) {
-  TRY_VOID(kube::object_path(kube::nodes(), {"", settings.node}));
-  TRY(http::Cancellation cancellation, http::Cancellation::make());
+  TRY(auto thread, ClusterThread::make(settings.node, std::move(credentials),
+                                       settings.client));
+  if (!settings.space.empty()) {
+    TRY_VOID(kube::NodeFeatureKeeper::check(
+        {settings.space, settings.node, settings.pod}));
+  }
+  UniqueFd news(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!news) return Error::from_errno("eventfd", errno);
   return std::unique_ptr<ClusterWriter>(new ClusterWriter(
-      std::move(settings), std::move(credentials), std::move(cancellation)));
+      std::move(settings), std::move(thread), std::move(news)));
 }
 
 ClusterWriter::ClusterWriter(Settings settings,
-                             std::unique_ptr<kube::Credentials> credentials,
-                             http::Cancellation cancellation)
+                             std::unique_ptr<ClusterThread> thread,
+                             UniqueFd news)
     : settings_(std::move(settings)),
-      credentials_(std::move(credentials)),
-      cancellation_(std::move(cancellation)),
       clock_(settings_.clock != nullptr ? *settings_.clock
-                                        : SystemWaitingClock::instance()) {
-  thread_ = std::thread([this] { run(); });
+                                        : SystemWaitingClock::instance()),
+      news_(std::move(news)),
+      thread_(std::move(thread)) {
+  thread_->start([this](kube::Client& client) { run(client); });
 }
 
 ClusterWriter::~ClusterWriter() {
@@ -71,19 +82,21 @@ ClusterWriter::~ClusterWriter() {
     const MutexLock lock(mutex_);
     is_stopping_ = true;
   }
-  cancellation_.cancel();
   wake_.notify_all();
-  thread_.join();
+  thread_->stop();
+}
+
+void ClusterWriter::wish_changed(Object object) {
+  kept_[object].when.wish_changed();
+  wake_.notify_all();
 }
 
 void ClusterWriter::set_node_labels(kube::MetaTexts labels) {
   const MutexLock lock(mutex_);
   if (wish_.labels == labels) return;
   wish_.labels = std::move(labels);
-  is_pending_ = true;
   gather_until_.reset();
-  status_.is_current = false;
-  wake_.notify_all();
+  wish_changed(kNode);
 }
 
 void ClusterWriter::set_node_annotation(const std::string& key,
@@ -92,19 +105,23 @@ void ClusterWriter::set_node_annotation(const std::string& key,
   const auto before = wish_.annotations.find(key);
   if (before != wish_.annotations.end() && before->second == value) return;
   wish_.annotations[key] = std::move(value);
-  if (!std::exchange(is_pending_, true)) gather();
-  status_.is_current = false;
-  wake_.notify_all();
+  if (!kept_[kNode].when.is_pending()) gather();
+  wish_changed(kNode);
 }
 
 void ClusterWriter::set_loan(kube::LabelLoan loan) {
   const MutexLock lock(mutex_);
   if (loan_ == loan) return;
   loan_ = std::move(loan);
-  is_pending_ = true;
   gather_until_.reset();
-  status_.is_current = false;
-  wake_.notify_all();
+  wish_changed(kNode);
+}
+
+void ClusterWriter::set_node_feature(kube::MetaTexts labels) {
+  const MutexLock lock(mutex_);
+  if (kept_[kFeature].when.is_wished() && feature_labels_ == labels) return;
+  feature_labels_ = std::move(labels);
+  wish_changed(kFeature);
 }
 
 void ClusterWriter::record(kube::EventText text) {
@@ -115,7 +132,7 @@ void ClusterWriter::record(kube::EventText text) {
     ++status_.events_lost;
   }
   events_.push_back(std::move(text));
-  if (!is_pending_) gather();
+  if (!kept_[kNode].when.is_pending()) gather();
   wake_.notify_all();
 }
 
@@ -125,20 +142,32 @@ void ClusterWriter::gather() {
 
 void ClusterWriter::look_again() {
   const MutexLock lock(mutex_);
-  look_at_ = TimePoint();
+  for (Kept& kept : kept_) kept.when.look_again();
   wake_.notify_all();
 }
 
 void ClusterWriter::try_now() {
   const MutexLock lock(mutex_);
-  node_at_.reset();
+  for (Kept& kept : kept_) kept.when.try_now();
   event_at_.reset();
   wake_.notify_all();
 }
 
 ClusterStatus ClusterWriter::status() const {
   const MutexLock lock(mutex_);
-  return status_;
+  ClusterStatus status = status_;
+  bool is_wished = false;
+  bool is_done = true;
+  for (const Kept& kept : kept_) {
+    if (!kept.when.is_wished()) continue;
+    is_wished = true;
+    is_done = is_done && kept.when.is_done();
+    if (kept.problem.empty()) continue;
+    if (!status.problem.empty()) status.problem += "; ";
+    status.problem += kept.problem;
+  }
+  status.is_current = is_wished && is_done;
+  return status;
 }
 
 std::shared_ptr<const kube::NodeMeta> ClusterWriter::node() const {
@@ -146,14 +175,21 @@ std::shared_ptr<const kube::NodeMeta> ClusterWriter::node() const {
   return node_;
 }
 
+void ClusterWriter::take_news() const {
+  std::uint64_t count = 0;
+  static_cast<void>(!::read(news_.get(), &count, sizeof count));
+}
+
 /// What there is to do now; if nothing, `until` when.
 ClusterWriter::Due ClusterWriter::next(TimePoint now, TimePoint& until) const {
   until = TimePoint::max();
-  if (!wish_.is_empty() || loan_) {
-    TimePoint at = is_pending_ ? gather_until_.value_or(TimePoint())
-                               : look_at_.value_or(until);
-    at = std::max(at, node_at_.value_or(at));
-    if (at <= now) return Due::kNode;
+  for (const Object object : {kNode, kFeature}) {
+    const KeptObject& when = kept_[object].when;
+    TimePoint at = when.due();
+    if (object == kNode && when.is_pending()) {
+      at = std::max(at, gather_until_.value_or(at));
+    }
+    if (at <= now) return object == kNode ? Due::kNode : Due::kFeature;
     until = std::min(until, at);
   }
   if (!events_.empty()) {
@@ -176,8 +212,9 @@ ClusterWriter::Due ClusterWriter::wait() {
   return Due::kStop;
 }
 
-void ClusterWriter::run() {
-  kube::Client client(*credentials_, &cancellation_, settings_.client);
+void ClusterWriter::run(kube::Client& client) {
+  kube::NodeFeatureKeeper keeper(
+      {settings_.space, settings_.node, settings_.pod});
   kube::EventRecorder recorder(client, {"gpunode.io/agent", settings_.node},
                                clock_,
                                [] { return std::chrono::system_clock::now(); });
@@ -186,6 +223,9 @@ void ClusterWriter::run() {
     switch (wait()) {
       case Due::kNode:
         keep_node(client);
+        break;
+      case Due::kFeature:
+        keep_feature(client, keeper);
         break;
       case Due::kEvent:
         record_event(recorder);
@@ -217,7 +257,7 @@ void ClusterWriter::read_ahead(kube::Client& client) {
     return;
   }
   const MutexLock lock(mutex_);
-  if (!look_at_) look_at_ = clock_.now() + kFresh;
+  kept_[kNode].when.look_at(clock_.now() + kFresh);
 }
 
 /// What was left alone, in words.
@@ -300,11 +340,19 @@ void ClusterWriter::lent(const kube::LabelLoan& loan,
 }
 
 TimePoint ClusterWriter::after(const Error& error, unsigned attempt) const {
-  const bool is_denied = error.code() == ErrorCode::kPermissionDenied;
+  const bool takes_a_person = error.code() == ErrorCode::kPermissionDenied ||
+                              error.code() == ErrorCode::kUnsupported;
   const kube::BackoffRules& rules =
-      is_denied ? settings_.denied : settings_.backoff;
+      takes_a_person ? settings_.denied : settings_.backoff;
   return clock_.now() + kube::retry_delay(rules, attempt, std::nullopt,
                                           settings_.client.chance());
+}
+
+// Spread, so that a fleet does not look in step.
+TimePoint ClusterWriter::after_rest(std::chrono::milliseconds rest) const {
+  return clock_.now() + rest / 2 +
+         std::chrono::duration_cast<std::chrono::milliseconds>(
+             rest * settings_.client.chance());
 }
 
 void ClusterWriter::keep_node(kube::Client& client) {
@@ -314,10 +362,7 @@ void ClusterWriter::keep_node(kube::Client& client) {
     const MutexLock lock(mutex_);
     wish = wish_;
     loan = loan_;
-    // A look that is asked for from now on is another.
-    if (look_at_ && *look_at_ <= clock_.now()) seen_.reset();
-    look_at_.reset();
-    is_pending_ = false;
+    if (kept_[kNode].when.begin(clock_.now())) seen_.reset();
     gather_until_.reset();
   }
   auto left_alone = fulfil(client, wish);
@@ -327,41 +372,71 @@ void ClusterWriter::keep_node(kube::Client& client) {
     }
   }
   if (is_called_off()) return;
+  const std::string rule = node_rule(settings_.node);
   if (!left_alone) {
-    const Error& error = left_alone.error();
-    const std::string words = in_words(error, node_rule(settings_.node));
     seen_.reset();
-    {
-      const MutexLock lock(mutex_);
-      ++status_.failures;
-      status_.problem = words;
-      status_.is_current = false;
-      is_pending_ = true;
-      node_at_ = after(error, ++node_failures_);
-    }
-    if (words != told_problem_) log::warning("cluster", "{}", words);
-    told_problem_ = words;
-    return;
+    return settle(kNode, &left_alone.error(), rule, {});
   }
-  if (!std::exchange(told_problem_, {}).empty()) {
-    log::info("cluster", "the API server takes what the agent writes again");
-  }
-  node_failures_ = 0;
   told(*left_alone);
-  // Spread, so that a fleet does not look in step.
-  const auto wait =
-      loan_plan_.is_busy ? settings_.look_soon : settings_.look_again;
-  const auto rest =
-      wait / 2 + std::chrono::duration_cast<std::chrono::milliseconds>(
-                     wait * settings_.client.chance());
-  const MutexLock lock(mutex_);
-  status_.waiting = loan_plan_.waiting;
-  status_.problem.clear();
-  status_.left_alone = *std::move(left_alone);
-  status_.last_success = std::chrono::system_clock::now();
-  status_.is_current = !is_pending_;
-  node_at_.reset();
-  if (!look_at_) look_at_ = clock_.now() + rest;
+  {
+    const MutexLock lock(mutex_);
+    status_.left_alone = *std::move(left_alone);
+    status_.waiting = loan_plan_.waiting;
+  }
+  settle(kNode, nullptr, rule,
+         after_rest(loan_plan_.is_busy ? settings_.look_soon
+                                       : settings_.look_again));
+}
+
+void ClusterWriter::keep_feature(kube::Client& client,
+                                 kube::NodeFeatureKeeper& keeper) {
+  kube::MetaTexts labels;
+  {
+    const MutexLock lock(mutex_);
+    labels = feature_labels_;
+    kept_[kFeature].when.begin(clock_.now());
+  }
+  const auto is_written = keeper.keep(client, labels);
+  if (is_called_off()) return;
+  if (const std::string& problem = keeper.owner_problem();
+      problem != told_owner_problem_) {
+    if (!problem.empty()) log::warning("cluster", "{}", problem);
+    told_owner_problem_ = problem;
+  }
+  if (is_written && *is_written) {
+    const MutexLock lock(mutex_);
+    ++status_.writes;
+  }
+  settle(kFeature, is_written ? nullptr : &is_written.error(),
+         keeper.needed_rule(), after_rest(settings_.look_again));
+}
+
+void ClusterWriter::settle(Object object, const Error* error,
+                           const std::string& rule, TimePoint next_look) {
+  const std::string words = error == nullptr ? "" : in_words(*error, rule);
+  std::string& told_problem = told_problems_[object];
+  if (words != told_problem) {
+    if (error != nullptr) {
+      log::warning("cluster", "{}", words);
+    } else {
+      log::info("cluster", "the API server takes what the agent writes again");
+    }
+    told_problem = words;
+  }
+  {
+    const MutexLock lock(mutex_);
+    Kept& kept = kept_[object];
+    kept.problem = words;
+    if (error != nullptr) {
+      ++status_.failures;
+      kept.when.failed(after(*error, kept.when.count_failure()));
+    } else {
+      status_.last_success = std::chrono::system_clock::now();
+      kept.when.done(next_look);
+    }
+  }
+  const std::uint64_t one = 1;
+  static_cast<void>(!::write(news_.get(), &one, sizeof one));
 }
 
 void ClusterWriter::told(const std::vector<std::string>& left_alone) {

@@ -1,5 +1,7 @@
 #include "agent/plugin/cluster_writer.h"
 
+#include <poll.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,6 +26,9 @@ using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
 constexpr const char* kPath = "/api/v1/nodes/gpu-1";
+constexpr const char* kFeature =
+    "/apis/nfd.k8s-sigs.io/v1alpha1/namespaces/ns1/nodefeatures/"
+    "nvidia-features-for-gpu-1";
 
 class ClusterWriterTest : public testing::Test {
  protected:
@@ -39,6 +44,8 @@ class ClusterWriterTest : public testing::Test {
     ClusterWriter::Settings settings = settings_;
     settings.node = "gpu-1";
     settings.is_overwriting = is_overwriting;
+    settings.space = "ns1";
+    settings.pod = "p1";
     settings.backoff = settings.denied = {milliseconds(1), milliseconds(2)};
     settings.look_soon = milliseconds(1);
     settings.client.tries = 1;
@@ -407,9 +414,86 @@ TEST_F(ClusterWriterTest, AnEventThatIsRefusedForItselfIsLost) {
   }));
 }
 
+TEST_F(ClusterWriterTest, KeepsTheNodeFeature) {
+  start();
+  writer_->set_node_feature({{"x/a", "1"}});
+  ASSERT_TRUE(is_current());
+  EXPECT_THAT(server_.object(kFeature), HasSubstr(R"("labels":{"x/a":"1"})"));
+  writer_->set_node_feature({{"x/a", "1"}});
+  EXPECT_TRUE(writer_->status().is_current);
+  EXPECT_EQ(writer_->status().writes, 1U);
+  writer_->set_node_feature({});
+  ASSERT_TRUE(is_current());
+  EXPECT_THAT(server_.object(kFeature), HasSubstr(R"("labels":{})"));
+  EXPECT_EQ(count("PUT"), 1U);
+  EXPECT_TRUE(node().labels.contains("team"));
+  EXPECT_EQ(count("PATCH"), 0U);
+}
+
+TEST_F(ClusterWriterTest, ANodeFeatureThatIsGoneIsMadeAgain) {
+  start();
+  writer_->set_node_feature({{"x/a", "1"}});
+  ASSERT_TRUE(is_current());
+  server_.remove(kFeature);
+  writer_->look_again();
+  EXPECT_TRUE(eventually([this] { return server_.object(kFeature) != ""; }));
+}
+
+TEST_F(ClusterWriterTest, TheNodeIsWrittenWhileItsNodeFeatureIsRefused) {
+  start();
+  server_.have_node_features(false);
+  writer_->set_node_feature({{"x/a", "1"}});
+  ASSERT_TRUE(has_problem("CRD is not installed"));
+  writer_->set_node_annotation("x/note", "n");
+  EXPECT_TRUE(
+      eventually([this] { return node().annotations.contains("x/note"); }));
+  EXPECT_FALSE(writer_->status().is_current);
+  EXPECT_THAT(writer_->status().problem, HasSubstr("CRD is not installed"));
+  server_.have_node_features(true);
+  EXPECT_TRUE(is_current());
+  EXPECT_EQ(writer_->status().problem, "");
+}
+
+TEST_F(ClusterWriterTest, WithoutRightsTheRuleOfTheNodeFeatureIsTold) {
+  start();
+  server_.refuse(403, "Forbidden", 1'000'000, "", "POST");
+  writer_->set_node_feature({{"x/a", "1"}});
+  ASSERT_TRUE(has_problem("403"));
+  EXPECT_THAT(writer_->status().problem,
+              HasSubstr("lacks the Role rule {apiGroups: [nfd.k8s-sigs.io], "
+                        "resources: [nodefeatures], verbs: [get, create, "
+                        "update]} in namespace ns1"));
+  server_.refuse(0, "", 0);
+  EXPECT_TRUE(is_current());
+}
+
+TEST_F(ClusterWriterTest, ConnectionsThatAreResetAreTriedAgain) {
+  start();
+  server_.reset_connections(6);
+  writer_->set_node_feature({{"x/a", "1"}});
+  writer_->set_node_labels({{"x/a", "1"}});
+  EXPECT_TRUE(is_current());
+  EXPECT_THAT(server_.object(kFeature), HasSubstr(R"("x/a":"1")"));
+}
+
+TEST_F(ClusterWriterTest, SaysWhenATryHasEnded) {
+  start();
+  pollfd news{writer_->news_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&news, 1, 0), 0);
+  server_.refuse(500, "InternalError", 1);
+  writer_->set_node_feature({{"x/a", "1"}});
+  EXPECT_EQ(::poll(&news, 1, -1), 1);
+  ASSERT_TRUE(is_current());
+  writer_->take_news();
+}
+
 TEST(ClusterWriterStart, RefusesWhatIsNoNode) {
   ClusterWriter::Settings settings;
   settings.node = "../x";
+  EXPECT_FALSE(ClusterWriter::start(
+      settings, std::make_unique<kube::FixedCredentials>(1)));
+  settings.node = "x";
+  settings.space = "../x";
   EXPECT_FALSE(ClusterWriter::start(
       settings, std::make_unique<kube::FixedCredentials>(1)));
 }

@@ -91,38 +91,29 @@ class Teller final : public kube::WatchHandler {
 
 Result<std::unique_ptr<NodeLabelWatch>> NodeLabelWatch::start(
     Settings settings, std::unique_ptr<kube::Credentials> credentials) {
-  TRY_VOID(kube::object_path(kube::nodes(), {"", settings.node}));
-  TRY(http::Cancellation cancellation, http::Cancellation::make());
-  return std::unique_ptr<NodeLabelWatch>(new NodeLabelWatch(
-      std::move(settings), std::move(credentials), std::move(cancellation)));
+  TRY(auto thread, ClusterThread::make(settings.node, std::move(credentials),
+                                       settings.client));
+  return std::unique_ptr<NodeLabelWatch>(
+      new NodeLabelWatch(std::move(settings), std::move(thread)));
 }
 
 NodeLabelWatch::NodeLabelWatch(Settings settings,
-                               std::unique_ptr<kube::Credentials> credentials,
-                               http::Cancellation cancellation)
-    : settings_(std::move(settings)),
-      credentials_(std::move(credentials)),
-      cancellation_(std::move(cancellation)) {
-  thread_ = std::thread([this] { run(); });
+                               std::unique_ptr<ClusterThread> thread)
+    : settings_(std::move(settings)), thread_(std::move(thread)) {
+  thread_->start([this](kube::Client& client) { run(client); });
 }
 
-NodeLabelWatch::~NodeLabelWatch() {
-  cancellation_.cancel();
-  thread_.join();
-}
-
-void NodeLabelWatch::run() {
-  kube::ClientOptions options = settings_.client;
-  if (!options.pause) {
-    options.pause = [this](std::chrono::milliseconds time) {
-      return http::pause(time, &cancellation_);
+void NodeLabelWatch::run(kube::Client& client) {
+  auto pause = settings_.client.pause;
+  if (!pause) {
+    pause = [&client](std::chrono::milliseconds time) {
+      return http::pause(time, client.cancellation());
     };
   }
   const SystemClock system;
-  kube::Client client(*credentials_, &cancellation_, options);
   kube::Watcher watcher(client,
                         settings_.clock != nullptr ? *settings_.clock : system,
-                        options.chance, options.pause, settings_.backoff);
+                        settings_.client.chance, pause, settings_.backoff);
   kube::Selection selection;
   selection.field_selector = "metadata.name=" + settings_.node;
   selection.detail = kube::Detail::kMetadata;

@@ -5,13 +5,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <variant>
 
+#include "agent/plugin/cluster_thread.h"
 #include "agent/plugin/mailbox.h"
 #include "base/core/clock.h"
 #include "base/core/result.h"
-#include "base/http/cancellation.h"
 #include "k8s/api/backoff.h"
 #include "k8s/api/client.h"
 #include "k8s/api/credentials.h"
@@ -44,29 +43,23 @@ class NodeLabelWatch {
     const Clock* clock = nullptr;  ///< Outlives it; null: the system's.
   };
 
-  /// Fails when the process is out of descriptors, and for a name that no Node
-  /// can have. Anything else is news.
+  /// Fails as ClusterThread::make does. Anything else is news.
   static Result<std::unique_ptr<NodeLabelWatch>> start(
       Settings settings, std::unique_ptr<kube::Credentials> credentials);
 
-  /// Ends the call in progress and the thread.
-  ~NodeLabelWatch();
   NodeLabelWatch(const NodeLabelWatch&) = delete;
   NodeLabelWatch& operator=(const NodeLabelWatch&) = delete;
 
   Mailbox<LabelNews>& news() { return news_; }
 
  private:
-  NodeLabelWatch(Settings settings,
-                 std::unique_ptr<kube::Credentials> credentials,
-                 http::Cancellation cancellation);
-  void run();
+  NodeLabelWatch(Settings settings, std::unique_ptr<ClusterThread> thread);
+  void run(kube::Client& client);
 
   const Settings settings_;
-  const std::unique_ptr<kube::Credentials> credentials_;
-  const http::Cancellation cancellation_;
   Mailbox<LabelNews> news_;
-  std::thread thread_;  // Last: it uses all of the above.
+  // Last: it uses all of the above.
+  const std::unique_ptr<ClusterThread> thread_;
 };
 
 }  // namespace gpunode::plugin
