@@ -116,6 +116,57 @@ TEST_F(AgentLabels, AServerThatIsAwayHoldsNothingUp) {
   server_.be_silent(false);
 }
 
+TEST_F(AgentLabels, PutsThemIntoTheNodeFeatureAndLeavesItAtTheEnd) {
+  server_.put("/api/v1/namespaces/ns1/pods/p1",
+              R"({"kind":"Pod","metadata":{"name":"p1","uid":"pu",
+    "ownerReferences":[{"apiVersion":"apps/v1","kind":"DaemonSet",
+    "name":"ds1","uid":"du"}]}})");
+  start_labelling({"--labels=nodefeature", "--namespace=ns1", "--pod-name=p1"});
+  const auto feature = [this] {
+    return server_.object(
+        "/apis/nfd.k8s-sigs.io/v1alpha1/namespaces/ns1/nodefeatures/"
+        "nvidia-features-for-gpu-1");
+  };
+  ASSERT_TRUE(eventually([&] {
+    return feature().find(R"("nvidia.com/gpu.count":"1")") != std::string::npos;
+  }));
+  EXPECT_THAT(feature(), HasSubstr(R"("kind":"DaemonSet","name":"ds1")"));
+  EXPECT_TRUE(
+      eventually([&] { return metric("gpunode_labels_current") == 1.0; }));
+  // Pod, object, object: no right to anything of the Node is used.
+  EXPECT_EQ(server_.requests().size(), 3U);
+  agent().signal(SIGTERM);
+  EXPECT_EQ(agent().wait(), 0);
+  EXPECT_NE(feature(), "");
+}
+
+TEST_F(AgentLabels, OfTheFileGoToTheNodeFeatureByNvidiasVariable) {
+  start_labelling({"--labels=file", "--use-node-feature-api"});
+  ASSERT_TRUE(eventually([this] {
+    return !server_
+                .object(
+                    "/apis/nfd.k8s-sigs.io/v1alpha1/namespaces/default/"
+                    "nodefeatures/nvidia-features-for-gpu-1")
+                .empty();
+  }));
+}
+
+TEST_F(AgentLabels, SayWhatANodeFeatureTakes) {
+  server_.have_node_features(false);
+  start_labelling({"--labels=nodefeature"});
+  EXPECT_TRUE(says("Node Feature Discovery's CRD is not installed"));
+  EXPECT_TRUE(lists(kGpu, 1, 1));
+  EXPECT_EQ(metric("gpunode_labels_current"), 0.0);
+  agent().signal(SIGTERM);
+  EXPECT_EQ(agent().wait(), 0);
+  start_agent({"--labels=nodefeature"});
+  EXPECT_EQ(agent().wait(), 1);
+  EXPECT_TRUE(says("--labels=nodefeature: required flag node-name not set"));
+  start_agent({"--labels=nodefeature", "--node-name=n", "--namespace="});
+  EXPECT_EQ(agent().wait(), 1);
+  EXPECT_TRUE(says("required flag namespace not set"));
+}
+
 TEST_F(AgentLabels, WritesTheFeatureFileAndRemovesItAtTheEnd) {
   start_agent(
       {"--labels=file", "--no-timestamp", "--output-file=" + file("gfd")});

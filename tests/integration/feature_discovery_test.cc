@@ -8,6 +8,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "base/host/host_tree.h"
+#include "tests/doubles/apiserver/api_server_double.h"
 #include "tests/doubles/kubelet/plugin_directory.h"
 #include "tests/doubles/nvml/control.h"
 #include "tests/doubles/nvml/driver_tree.h"
@@ -66,24 +68,29 @@ class Discovery : public testing::Test {
     ASSERT_TRUE(laid) << laid.error().message();
   }
 
-  void config(const std::string& text) const {
-    tree_.file("config.yaml", text);
+  void config(const std::string& text) const { put("config.yaml", text); }
+  void put(const std::string& name, const std::string& text) const {
+    tree_.file(name, text);
   }
+  std::string path(const std::string& name) const { return tree_.path(name); }
 
   Process& start(const std::vector<std::string>& more) {
     std::vector<std::string> argv = {
-        tree_.path("gpu-feature-discovery"), "--use-node-feature-api=false",
+        tree_.path("gpu-feature-discovery"),
         std::string("--nvml-library=") + FAKE_NVML_LIBRARY,
         "--host-root=" + tree_.path("host"), "--output-file=" + output()};
     if (tree_.root().exists("config.yaml")) {
       argv.push_back("--config-file=" + tree_.path("config.yaml"));
     }
+    if (says_where_) argv.emplace_back("--use-node-feature-api=false");
     argv.insert(argv.end(), more.begin(), more.end());
     std::filesystem::remove(tree_.path("log"));
     process_ = std::make_unique<Process>(argv, environment_, tree_.path("log"));
     return *process_;
   }
   int run(const std::vector<std::string>& more) { return start(more).wait(); }
+  /// The flag would beat the configuration.
+  void leave_where_to_configuration() { says_where_ = false; }
 
   std::string output() const { return tree_.path("out/gfd"); }
   std::string labels() const { return read_file(output()); }
@@ -98,6 +105,7 @@ class Discovery : public testing::Test {
   FakeNvmlControl& driver() { return *control_; }
 
  private:
+  bool says_where_ = true;
   host::HostTree tree_;
   std::map<std::string, std::string> environment_;
   std::unique_ptr<FakeNvmlControl> control_;
@@ -226,12 +234,171 @@ TEST_F(Discovery, AnswersMistakesInThePeersWords) {
                                 "defined: -nosuch\n\nUsage: "
                                 "gpu-feature-discovery"));
   EXPECT_EQ(run({"--use-node-feature-api=true"}), 1);
-  EXPECT_THAT(log(), HasSubstr("the labels go to --output-file"));
+  EXPECT_THAT(log(),
+              AllOf(HasSubstr("failed to create label outputer: required flag "
+                              "node-name not set"),
+                    HasSubstr("the labels go to --output-file")));
+  EXPECT_EQ(run({"--use-node-feature-api=true", "--node-name=n1"}), 1);
+  EXPECT_THAT(log(), AllOf(HasSubstr("failed to create clientsets: "),
+                           HasSubstr("KUBERNETES_SERVICE_HOST")));
   EXPECT_EQ(run({"--oneshot", "--output-file=/nowhere/gfd"}), 1);
   EXPECT_THAT(log(), HasSubstr("error atomically writing file "
                                "'/nowhere/gfd': "));
   EXPECT_EQ(run({"--oneshot", "--output-file=", "--no-timestamp"}), 0);
   EXPECT_THAT(log(), HasSubstr("nvidia.com/gpu.product=Tesla-T4\n"));
+}
+
+/// With an API server, which has this program's Pod.
+class DiscoveryInACluster : public Discovery {
+ protected:
+  DiscoveryInACluster() {
+    server_.put("/api/v1/namespaces/ns1/pods/p1",
+                R"({"kind":"Pod","metadata":{"name":"p1","uid":"pu",
+      "ownerReferences":[{"apiVersion":"apps/v1","kind":"DaemonSet",
+      "name":"ds1","uid":"du"}]}})");
+    put("kubeconfig",
+        R"({"current-context":"c","contexts":[{"name":"c","context":)"
+        R"({"cluster":"k","user":"u"}}],"users":[{"name":"u","user":{}}],)"
+        R"("clusters":[{"name":"k","cluster":{"server":"http://127.0.0.1:)" +
+            std::to_string(server_.port()) + "\"}}]}");
+  }
+
+  /// `more` last, so that it counts.
+  std::vector<std::string> named(const std::vector<std::string>& more) const {
+    std::vector<std::string> all = {"--node-name=n1", "--namespace=ns1",
+                                    "--pod-name=p1",
+                                    "--kubeconfig=" + path("kubeconfig")};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  std::vector<std::string> with(const std::vector<std::string>& more) const {
+    std::vector<std::string> all = named(more);
+    all.emplace_back("--use-node-feature-api=true");
+    return all;
+  }
+  std::string feature() const { return server_.object(kFeature); }
+  bool feature_has(const std::string& text) const {
+    return eventually(
+        [&] { return feature().find(text) != std::string::npos; });
+  }
+
+  static constexpr const char* kFeature =
+      "/apis/nfd.k8s-sigs.io/v1alpha1/namespaces/ns1/nodefeatures/"
+      "nvidia-features-for-n1";
+  kube::ApiServerDouble server_;
+};
+
+TEST_F(DiscoveryInACluster, OnceMakesTheNodeFeatureAndNoFile) {
+  EXPECT_EQ(run(with({"--oneshot", "--no-timestamp"})), 0) << log();
+  EXPECT_THAT(feature(),
+              AllOf(HasSubstr(R"("nvidia.com/gpu.count":"4")"),
+                    HasSubstr(R"("nfd.node.kubernetes.io/node-name":"n1")"),
+                    HasSubstr(R"("kind":"DaemonSet","name":"ds1","uid":"du")"),
+                    Not(HasSubstr("timestamp"))));
+  EXPECT_FALSE(std::filesystem::exists(output()));
+  // The same labels as in the file.
+  EXPECT_EQ(run({"--oneshot", "--no-timestamp"}), 0);
+  std::istringstream lines(labels());
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const std::size_t equals = line.find('=');
+    EXPECT_THAT(feature(), HasSubstr("\"" + line.substr(0, equals) + "\":\"" +
+                                     line.substr(equals + 1) + "\""));
+  }
+  EXPECT_GT(count, 20U);
+  // Once more: one look, and nothing to write.
+  const std::size_t before = server_.requests().size();
+  EXPECT_EQ(run(with({"--oneshot", "--no-timestamp"})), 0);
+  const auto requests = server_.requests();
+  ASSERT_EQ(requests.size(), before + 2);
+  EXPECT_EQ(requests.back(), std::string("GET ") + kFeature);
+}
+
+TEST_F(DiscoveryInACluster, StoppedItLeavesTheObject) {
+  start(with({"--no-timestamp", "--sleep-interval=1s"}));
+  ASSERT_TRUE(feature_has(R"("nvidia.com/gpu.count":"4")"));
+  // One that somebody has removed is made again at the next look.
+  server_.remove(kFeature);
+  ASSERT_TRUE(feature_has(R"("nvidia.com/gpu.count":"4")"));
+  process().signal(SIGTERM);
+  EXPECT_EQ(process().wait(), 0);
+  EXPECT_THAT(feature(), HasSubstr(R"("nvidia.com/gpu.count":"4")"));
+}
+
+TEST_F(DiscoveryInACluster, AReloadGoesFromOneToTheOther) {
+  // By the file, which a flag would beat.
+  config("flags: {useNodeFeatureAPI: false}");
+  leave_where_to_configuration();
+  start(named({"--no-timestamp", "--sleep-interval=infinite"}));
+  ASSERT_TRUE(labels_have("gpu.count=4"));
+  EXPECT_TRUE(server_.requests().empty());
+  config("flags: {useNodeFeatureAPI: true}");
+  process().signal(SIGHUP);
+  ASSERT_TRUE(feature_has(R"("nvidia.com/gpu.count":"4")"));
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(output()); }));
+  config("flags: {useNodeFeatureAPI: false}");
+  process().signal(SIGHUP);
+  ASSERT_TRUE(labels_have("gpu.count=4"));
+  EXPECT_NE(feature(), "");
+  process().signal(SIGTERM);
+  EXPECT_EQ(process().wait(), 0);
+}
+
+TEST_F(DiscoveryInACluster, OnceFailsWithWhatTheServerSays) {
+  struct Refusal {
+    int status;
+    const char* method;
+    const char* words;
+  };
+  for (const Refusal& one :
+       {Refusal{401, "", "failed to get NodeFeature object: GET "},
+        Refusal{403, "GET",
+                "lacks the Role rule {apiGroups: "
+                "[nfd.k8s-sigs.io], resources: [nodefeatures]"},
+        Refusal{403, "POST",
+                "failed to create NodeFeature object "
+                "\"nvidia-features-for-n1\""},
+        Refusal{409, "POST", "somebody else writes it"},
+        Refusal{500, "POST", "500"}}) {
+    server_.refuse(one.status, "Reason", 100, "", one.method);
+    EXPECT_EQ(run(with({"--oneshot"})), 1);
+    EXPECT_THAT(log(), HasSubstr(one.words));
+  }
+  server_.refuse(0, "", 0);
+  server_.have_node_features(false);
+  EXPECT_EQ(run(with({"--oneshot"})), 1);
+  EXPECT_THAT(log(), HasSubstr("Node Feature Discovery's CRD is not installed; "
+                               "install Node Feature Discovery"));
+  server_.have_node_features(true);
+  server_.reset_connections(100);
+  EXPECT_EQ(run(with({"--oneshot"})), 1);
+  server_.reset_connections(0);
+  EXPECT_EQ(feature(), "");
+}
+
+TEST_F(DiscoveryInACluster, WhatTheServerRefusesIsTriedAgainInTheLoop) {
+  server_.refuse(500, "InternalError", 2, "", "POST");
+  start(with({"--no-timestamp", "--sleep-interval=1s"}));
+  ASSERT_TRUE(feature_has(R"("nvidia.com/gpu.count":"4")"));
+  EXPECT_TRUE(says("the API server takes what the agent writes again"));
+}
+
+TEST_F(DiscoveryInACluster, WithoutTheRightToSeeThePodItHasNoOwners) {
+  EXPECT_EQ(run(with({"--oneshot", "--pod-name=elsewhere"})), 0);
+  EXPECT_THAT(log(), HasSubstr("Failed to resolve owner references: "));
+  EXPECT_THAT(feature(), Not(HasSubstr("ownerReferences")));
+}
+
+TEST_F(DiscoveryInACluster, AServerThatIsSilentKeepsNoSignalWaiting) {
+  server_.be_silent(true);
+  for (const char* mode : {"--oneshot", "--oneshot=false"}) {
+    const std::size_t before = server_.requests().size();
+    start(with({mode}));
+    server_.wait_for_requests(before + 1);
+    process().signal(SIGTERM);
+    EXPECT_EQ(process().wait(), 0) << mode;
+  }
+  server_.be_silent(false);
 }
 
 }  // namespace

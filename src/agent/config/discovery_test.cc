@@ -135,10 +135,49 @@ TEST(Discovery, RefusesWithThePeersWords) {
                          "error"));
 }
 
-TEST(Discovery, SaysWhatItCannotYet) {
+TEST(Discovery, ANodeFeatureTakesNames) {
+  EXPECT_FALSE(read({})->settings.uses_node_feature_api);
+  const auto named = read({"--use-node-feature-api"}, {{"NODE_NAME", "n1"}});
+  ASSERT_TRUE(named) << named.error().message();
+  EXPECT_TRUE(named->settings.uses_node_feature_api);
+  EXPECT_EQ(named->settings.node.node_name, "n1");
+  EXPECT_EQ(named->settings.space, "default");
+  EXPECT_EQ(named->settings.pod, "");
+  const auto pod =
+      read({"--use-node-feature-api", "--kubeconfig=/k"},
+           {{"NODE_NAME", "n1"}, {"NAMESPACE", "ns1"}, {"POD_NAME", "p1"}});
+  ASSERT_TRUE(pod) << pod.error().message();
+  EXPECT_EQ(pod->settings.space, "ns1");
+  EXPECT_EQ(pod->settings.pod, "p1");
+  EXPECT_EQ(pod->settings.node.kubeconfig, "/k");
   EXPECT_THAT(complaint({"--use-node-feature-api"}),
-              HasSubstr("writes no NodeFeature objects (--use-node-feature-api:"
-                        " give --use-node-feature-api=false"));
+              StartsWith("failed to create label outputer: required flag "
+                         "node-name not set (--node-name by default: give "));
+  EXPECT_THAT(
+      complaint({"--use-node-feature-api", "--node-name=n1", "--namespace="}),
+      StartsWith("failed to create label outputer: required flag "
+                 "namespace not set"));
+}
+
+TEST(Discovery, TheNodeFeatureIsThePeersDefault) {
+  const auto load_with = [](const Environment& environment,
+                            const std::string& file) {
+    const std::vector<std::string> arguments = {"--node-name=n1"};
+    const auto line =
+        parse_command_line(arguments, environment, Program::kFeatureDiscovery);
+    return load_discovery(*line, ConfigText{"config.yaml", file})
+        ->settings.uses_node_feature_api;
+  };
+  EXPECT_TRUE(load_with({}, "version: v1"));
+  EXPECT_FALSE(load_with({}, "flags: {useNodeFeatureAPI: false}"));
+  EXPECT_TRUE(load_with({{"USE_NODE_FEATURE_API", "true"}},
+                        "flags: {useNodeFeatureAPI: false}"));
+  EXPECT_FALSE(load_with(
+      {{"GFD_USE_NODE_FEATURE_API", "false"}, {"USE_NODE_FEATURE_API", "true"}},
+      ""));
+}
+
+TEST(Discovery, SaysWhatItCannotYet) {
   EXPECT_THAT(complaint({"--device-discovery-strategy=vfio"}),
               HasSubstr("this version labels what NVML shows"));
   EXPECT_THAT(complaint({}, {{"DEVICE_DISCOVERY_STRATEGY", "tegra"}}),

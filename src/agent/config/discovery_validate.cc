@@ -48,6 +48,30 @@ void read_interval(const Chosen& chosen, DiscoverySettings& settings) {
       std::max<std::chrono::nanoseconds>(*parsed, std::chrono::seconds(1));
 }
 
+Result<void> read_node_feature(const Chosen& chosen, Settings& node,
+                               DiscoverySettings& settings) {
+  settings.uses_node_feature_api = chosen.get<bool>(Option::kUseNodeFeatureApi);
+  node.kubeconfig = chosen.get<std::string>(Option::kKubeconfig);
+  node.node_name = chosen.get<std::string>(Option::kNodeName);
+  settings.space = chosen.get<std::string>(Option::kNamespace);
+  settings.pod = chosen.get<std::string>(Option::kPodName);
+  if (!settings.uses_node_feature_api) return {};
+  if (node.node_name.empty()) {
+    return chosen.refuse(
+        Option::kNodeName,
+        "failed to create label outputer: required flag node-name not set",
+        "give --node-name, or NODE_NAME from the Pod's spec.nodeName; or "
+        "--use-node-feature-api=false, and the labels go to --output-file");
+  }
+  if (settings.space.empty()) {
+    return chosen.refuse(
+        Option::kNamespace,
+        "failed to create label outputer: required flag namespace not set",
+        "give --namespace, or NAMESPACE from the Pod's metadata.namespace");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> apply_discovery_options(const Chosen& chosen, Settings& node,
@@ -61,14 +85,7 @@ Result<void> apply_discovery_options(const Chosen& chosen, Settings& node,
     return chosen.refuse(Option::kLogLevel, "invalid --log-level option: " +
                                                 text(Option::kLogLevel));
   }
-  if (chosen.get<bool>(Option::kUseNodeFeatureApi)) {
-    return chosen.refuse(
-        Option::kUseNodeFeatureApi,
-        "failed to create label outputer: this version writes no NodeFeature "
-        "objects",
-        "give --use-node-feature-api=false, and the labels go to "
-        "--output-file");
-  }
+  TRY_VOID(read_node_feature(chosen, node, settings));
   node.log_level = *level;
   node.fail_on_init_error = chosen.get<bool>(Option::kFailOnInitError);
   node.driver_root_ctr_path = text(Option::kDriverRootCtrPath);

@@ -105,7 +105,9 @@ std::string examples(Program program, const std::string& name) {
         "  See the labels of this machine, before it is in any cluster:\n"
         "      {0} --use-node-feature-api=false --oneshot --output-file=\n"
         "  Keep the feature file of Node Feature Discovery's worker:\n"
-        "      {0} --use-node-feature-api=false\n",
+        "      {0} --use-node-feature-api=false\n"
+        "  Keep the node's NodeFeature object, from outside the cluster:\n"
+        "      {0} --kubeconfig=admin.conf --node-name=gpu-1\n",
         name);
   }
   if (program == Program::kConfigManager) {

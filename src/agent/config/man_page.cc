@@ -72,8 +72,8 @@ constexpr ManText kPluginText = {
 
 constexpr ManText kDiscoveryText = {
     "label a node by its NVIDIA GPUs",
-    "Writes the feature file of Node Feature Discovery. It takes the "
-    "options,\n"
+    "Writes the node's NodeFeature object, or the feature file of Node "
+    "Feature\nDiscovery. It takes the options, "
     "environment variables and config files of NVIDIA's GPU feature discovery.",
     ".SH SIGNALS\n.TP\nSIGHUP\n"
     "Read the config file again and look at the node; a file that does not\n"

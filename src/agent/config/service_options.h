@@ -104,7 +104,8 @@ inline constexpr std::array kServiceOptions = {
          Use{kDiscovery,
              kPaths,
              {"KUBECONFIG"},
-             "Accepted for NodeFeature objects"},
+             "How the API server is reached, for the NodeFeature object; "
+             "empty: by this Pod's service account"},
          Use{kManager,
              kPaths,
              {"KUBECONFIG"},
@@ -124,7 +125,7 @@ inline constexpr std::array kServiceOptions = {
          Use{kDiscovery,
              kLabels,
              {"NODE_NAME"},
-             "Accepted for NodeFeature objects"},
+             "The node's name in the cluster, for the NodeFeature object"},
          Use{kManager,
              kSelection,
              {"NODE_NAME"},
@@ -156,7 +157,7 @@ inline constexpr std::array kServiceOptions = {
         {Use{kDiscovery,
              kService,
              {"KUBE_API_QPS"},
-             "Accepted for NodeFeature objects"}}},
+             "Accepted; the call or two of a look need no bound"}}},
     Row{Option::kKubeApiBurst,
         {"kube-api-burst"},
         kNumber,
@@ -166,7 +167,7 @@ inline constexpr std::array kServiceOptions = {
         {Use{kDiscovery,
              kService,
              {"KUBE_API_BURST"},
-             "Accepted for NodeFeature objects"}}},
+             "Accepted; the call or two of a look need no bound"}}},
 };
 
 }  // namespace gpunode::config::rows

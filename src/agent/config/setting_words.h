@@ -38,10 +38,11 @@ inline constexpr Words<log::Level, 4> kLevels = {
      {"warning", log::Level::kWarning},
      {"error", log::Level::kError}}};
 
-inline constexpr Words<LabelTarget, 3> kLabelTargets = {
+inline constexpr Words<LabelTarget, 4> kLabelTargets = {
     {{"off", LabelTarget::kOff},
      {"file", LabelTarget::kFile},
-     {"node", LabelTarget::kNode}}};
+     {"node", LabelTarget::kNode},
+     {"nodefeature", LabelTarget::kNodeFeature}}};
 
 template <class Enum, std::size_t N>
 constexpr const Enum* look_up(const Words<Enum, N>& words,

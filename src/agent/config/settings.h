@@ -67,7 +67,7 @@ struct Replication {
 };
 
 /// Where the agent puts the labels of feature discovery.
-enum class LabelTarget { kOff, kFile, kNode };
+enum class LabelTarget { kOff, kFile, kNode, kNodeFeature };
 
 /// The labels that the agent itself writes (ours).
 struct Labelling {
@@ -76,6 +76,8 @@ struct Labelling {
   bool has_timestamp = true;
   std::string output_file;
   std::string machine_type_file;  ///< Below host_root; empty: none.
+  std::string space;  ///< Namespace of the NodeFeature, and of this Pod.
+  std::string pod;    ///< This Pod; empty: not known, or none.
 };
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): there is one.

@@ -129,6 +129,12 @@ Result<void> read_labelling(const Chosen& chosen, Settings& settings) {
   Labelling& labelling = settings.labelling;
   TRY_VOID(read_word(chosen, Option::kLabels, kLabelTargets,
                      "invalid --labels option: ", labelling.target));
+  if (labelling.target == LabelTarget::kFile &&
+      chosen.get<bool>(Option::kUseNodeFeatureApi)) {
+    labelling.target = LabelTarget::kNodeFeature;
+  }
+  labelling.space = chosen.get<std::string>(Option::kNamespace);
+  labelling.pod = chosen.get<std::string>(Option::kPodName);
   labelling.overwrites = chosen.get<bool>(Option::kOverwriteLabels);
   labelling.has_timestamp = !chosen.get<bool>(Option::kNoTimestamp);
   labelling.output_file = chosen.get<std::string>(Option::kOutputFile);
@@ -136,11 +142,20 @@ Result<void> read_labelling(const Chosen& chosen, Settings& settings) {
       chosen.get<std::string>(Option::kMachineTypeFile);
   settings.kubeconfig = chosen.get<std::string>(Option::kKubeconfig);
   settings.node_name = chosen.get<std::string>(Option::kNodeName);
-  if (labelling.target == LabelTarget::kNode && settings.node_name.empty()) {
-    return chosen.refuse(Option::kNodeName,
-                         "--labels=node: required flag node-name not set",
-                         "give --node-name, or NODE_NAME from the Pod's "
-                         "spec.nodeName");
+  const bool is_feature = labelling.target == LabelTarget::kNodeFeature;
+  if ((is_feature || labelling.target == LabelTarget::kNode) &&
+      settings.node_name.empty()) {
+    return chosen.refuse(
+        Option::kNodeName,
+        fmt::format("--labels={}: required flag node-name not set",
+                    word_of(kLabelTargets, labelling.target)),
+        "give --node-name, or NODE_NAME from the Pod's spec.nodeName");
+  }
+  if (is_feature && labelling.space.empty()) {
+    return chosen.refuse(
+        Option::kNamespace,
+        "--labels=nodefeature: required flag namespace not set",
+        "give --namespace, or NAMESPACE from the Pod's metadata.namespace");
   }
   if (labelling.target == LabelTarget::kFile && labelling.output_file.empty()) {
     return chosen.refuse(Option::kOutputFile,

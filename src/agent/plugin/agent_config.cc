@@ -24,20 +24,26 @@ void report_warnings(const config::Loaded& loaded, const std::string& file) {
 
 // One for all: what a field manager applies is all that it has on the Node.
 Result<void> Agent::open_writer() {
-  const bool has_labels =
-      settings_.labelling.target == config::LabelTarget::kNode;
+  const config::Labelling& labelling = settings_.labelling;
+  const bool has_labels = labelling.target == config::LabelTarget::kNode;
+  const bool has_feature =
+      labelling.target == config::LabelTarget::kNodeFeature;
   const bool takes_over = settings_.take_over && !settings_.node_name.empty();
   const bool has_loan = takes_over || settings_.give_back;
-  if (!has_labels && !inputs_.selection && !has_loan) return {};
+  const bool has_node = has_labels || inputs_.selection || has_loan;
+  if (!has_node && !has_feature) return {};
   auto credentials =
       cluster_credentials(settings_.kubeconfig, process_environment());
   if (!credentials) {
     const char* const wanted_by = has_labels            ? "--labels=node"
+                                  : has_feature         ? "--labels=nodefeature"
                                   : inputs_.selection   ? "--config-file-srcdir"
                                   : settings_.give_back ? "--give-back"
                                                         : "--take-over";
     Error why = std::move(credentials).error().with_context(wanted_by);
-    if (has_labels || inputs_.selection || settings_.give_back) return why;
+    const bool is_needed =
+        has_labels || has_feature || inputs_.selection || settings_.give_back;
+    if (is_needed) return why;
     // The socket can be taken without the API server.
     log::warning("cluster",
                  "{}; the GPU Operator's labels on node {} stay as they are",
@@ -46,10 +52,14 @@ Result<void> Agent::open_writer() {
   }
   ClusterWriter::Settings writing;
   writing.node = settings_.node_name;
-  writing.is_overwriting = settings_.labelling.overwrites;
+  writing.is_overwriting = labelling.overwrites;
+  if (has_feature) {
+    writing.space = labelling.space;
+    writing.pod = labelling.pod;
+  }
   writing.client.user_agent = kUserAgent;
   // There will be labels, or a word of a choice.
-  writing.is_reading_ahead = true;
+  writing.is_reading_ahead = has_node;
   if (has_labels) writing.gather = kGather;
   TRY(writer_,
       ClusterWriter::start(std::move(writing), *std::move(credentials)));

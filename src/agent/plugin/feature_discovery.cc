@@ -16,6 +16,7 @@
 
 #include "agent/config/config_source.h"
 #include "agent/labels/machine_facts.h"
+#include "agent/plugin/cluster_credentials.h"
 #include "agent/plugin/driver_remedy.h"
 #include "agent/plugin/feature_file.h"
 #include "agent/plugin/platform.h"
@@ -52,6 +53,34 @@ Result<config::LoadedDiscovery> load(const config::CommandLine& line) {
   return config::load_discovery(line, file);
 }
 
+/// Empty: none that would have to be removed.
+std::string file_of(const config::DiscoverySettings& settings) {
+  return settings.uses_node_feature_api ? "" : settings.output_file;
+}
+
+Result<std::unique_ptr<ClusterWriter>> open_writer(
+    const config::DiscoverySettings& settings) {
+  auto credentials =
+      cluster_credentials(settings.node.kubeconfig, process_environment());
+  if (!credentials) {
+    return std::move(credentials)
+        .error()
+        .with_context("failed to create clientsets");
+  }
+  ClusterWriter::Settings writing;
+  writing.node = settings.node.node_name;
+  writing.space = settings.space;
+  writing.pod = settings.pod;
+  writing.client.user_agent = "gpunode-feature-discovery";
+  auto writer =
+      ClusterWriter::start(std::move(writing), *std::move(credentials));
+  if (!writer) {
+    return std::move(writer).error().with_context(
+        "failed to create label outputer");
+  }
+  return writer;
+}
+
 }  // namespace
 
 FeatureDiscovery::FeatureDiscovery(Inputs inputs) : inputs_(std::move(inputs)) {
@@ -76,10 +105,21 @@ void FeatureDiscovery::reload() {
                loaded.error().message());
     return;
   }
-  const std::string before = settings_.output_file;
+  // By what the command line says alone, so one is as good as another.
+  if (loaded->settings.uses_node_feature_api && !writer_) {
+    auto writer = open_writer(loaded->settings);
+    if (!writer) {
+      log::error("config", "{}; the configuration of before stays in force",
+                 writer.error().message());
+      return;
+    }
+    writer_ = *std::move(writer);
+  }
+  const std::string before = file_of(settings_);
   adopt(*std::move(loaded));
+  if (!settings_.uses_node_feature_api) writer_.reset();
   log::info("config", "read the configuration again");
-  if (before == settings_.output_file) return;
+  if (before == file_of(settings_)) return;
   if (const auto removed = remove_feature_file(before); !removed) {
     log::warning("labels", "{}", removed.error().message());
   }
@@ -88,22 +128,37 @@ void FeatureDiscovery::reload() {
 Result<FeatureDiscovery::End> FeatureDiscovery::run() {
   Result<End> end = run_passes();
   if (settings_.oneshot || !settings_.sleep_interval) return end;
-  if (const auto removed = remove_feature_file(settings_.output_file);
-      !removed) {
+  if (const auto removed = remove_feature_file(file_of(settings_)); !removed) {
     log::warning("labels", "{}", removed.error().message());
   }
   return end;
 }
 
 Result<FeatureDiscovery::End> FeatureDiscovery::run_passes() {
+  if (settings_.uses_node_feature_api) {
+    TRY(writer_, open_writer(settings_));
+  }
   while (true) {
     TRY(Woken woken, ask_driver());
     if (woken == Woken::kStop) return query_ ? End::kAsking : End::kDone;
-    if (settings_.oneshot) return End::kDone;
+    if (settings_.oneshot) return finish_writing();
     woken = wait(pause());
     if (woken == Woken::kStop) return End::kDone;
     if (woken == Woken::kReload) reload();
   }
+}
+
+Result<FeatureDiscovery::End> FeatureDiscovery::finish_writing() {
+  while (writer_) {
+    const ClusterStatus status = writer_->status();
+    if (status.is_current) break;
+    if (!status.problem.empty()) {
+      return Error(ErrorCode::kUnavailable, status.problem);
+    }
+    if (wait(kEver, writer_->news_fd()) == Woken::kStop) break;
+    writer_->take_news();
+  }
+  return End::kDone;
 }
 
 // Until the driver has answered, whatever comes between; or kStop.
@@ -171,6 +226,13 @@ Result<void> FeatureDiscovery::label(
                                   driver_remedy(host_root)));
   }
   tell(remarks);
+  if (writer_) {
+    // The object is read at each look, as the peer does it: one that somebody
+    // has changed or removed is mended then.
+    writer_->look_again();
+    writer_->set_node_feature(std::move(made.labels));
+    return {};
+  }
   return write_feature_file(settings_.output_file,
                             labels::to_feature_file(made.labels));
 }
@@ -192,9 +254,10 @@ Duration FeatureDiscovery::pause() const {
   return interval ? std::min<Duration>(*interval, kLongestSleep) : kEver;
 }
 
-FeatureDiscovery::Woken FeatureDiscovery::wait(Duration most) {
-  std::array<pollfd, 2> fds = {{{inputs_.signal_fd, POLLIN, 0},
-                                {query_ ? query_->fd() : -1, POLLIN, 0}}};
+FeatureDiscovery::Woken FeatureDiscovery::wait(Duration most, int news_fd) {
+  std::array<pollfd, 3> fds = {{{inputs_.signal_fd, POLLIN, 0},
+                                {query_ ? query_->fd() : -1, POLLIN, 0},
+                                {news_fd, POLLIN, 0}}};
   const TimePoint until =
       most == kEver ? TimePoint::max() : SystemClock().now() + most;
   while (true) {
@@ -213,6 +276,7 @@ FeatureDiscovery::Woken FeatureDiscovery::wait(Duration most) {
       return Woken::kStop;
     }
     if ((fds[1].revents & POLLIN) != 0) return Woken::kAnswer;
+    if ((fds[2].revents & POLLIN) != 0) return Woken::kWritten;
   }
 }
 

@@ -8,24 +8,19 @@
 #include "base/core/log.h"
 
 namespace gpunode::plugin {
+
 std::unique_ptr<NodeLabeller> NodeLabeller::make(
     const config::Labelling& labelling, ClusterWriter* writer) {
-  std::unique_ptr<NodeLabeller> made;
-  switch (labelling.target) {
-    case config::LabelTarget::kOff:
-      break;
-    case config::LabelTarget::kFile:
-      made.reset(new NodeLabeller(labelling.output_file, nullptr));
-      break;
-    case config::LabelTarget::kNode:
-      made.reset(new NodeLabeller("", writer));
-      break;
-  }
-  return made;
+  if (labelling.target == config::LabelTarget::kOff) return nullptr;
+  const bool is_file = labelling.target == config::LabelTarget::kFile;
+  return std::unique_ptr<NodeLabeller>(
+      new NodeLabeller(labelling, is_file ? nullptr : writer));
 }
 
-NodeLabeller::NodeLabeller(std::string file, ClusterWriter* writer)
-    : file_(std::move(file)),
+NodeLabeller::NodeLabeller(const config::Labelling& labelling,
+                           ClusterWriter* writer)
+    : target_(labelling.target),
+      file_(writer == nullptr ? labelling.output_file : ""),
       writer_(writer),
       started_at_(labels::unix_now()) {}
 
@@ -44,8 +39,10 @@ void NodeLabeller::label(const device::Inventory& inventory,
   std::vector<std::string> remarks = std::move(made.remarks);
   labels_ = made.labels.size();
   problem_.clear();
-  if (writer_ != nullptr) {
+  if (target_ == config::LabelTarget::kNode) {
     writer_->set_node_labels(std::move(made.labels));
+  } else if (target_ == config::LabelTarget::kNodeFeature) {
+    writer_->set_node_feature(std::move(made.labels));
   } else if (const auto written = write_feature_file(
                  file_, labels::to_feature_file(made.labels));
              !written) {

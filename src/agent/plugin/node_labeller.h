@@ -22,7 +22,8 @@ struct LabelStatus {
 };
 
 /// Decides labels from the Inventory that the agent has anyway, and puts them
-/// into the feature file or, by the agent's ClusterWriter, on the Node. One
+/// into the feature file or, by the agent's ClusterWriter, on the Node or into
+/// its NodeFeature. One
 /// thread, which does not wait for the API server. The labels of before stay
 /// until the driver has answered, and while it is lost: the GPUs of a node are
 /// the same then.
@@ -33,7 +34,7 @@ class NodeLabeller {
   static std::unique_ptr<NodeLabeller> make(const config::Labelling& labelling,
                                             ClusterWriter* writer);
 
-  /// Removes the feature file, as NVIDIA's program does. Labels on the Node
+  /// Removes the feature file, as NVIDIA's program does. Labels in the cluster
   /// stay: an agent that is replaced must not take them away.
   ~NodeLabeller();
   NodeLabeller(const NodeLabeller&) = delete;
@@ -46,9 +47,10 @@ class NodeLabeller {
   LabelStatus status() const;
 
  private:
-  NodeLabeller(std::string file, ClusterWriter* writer);
+  NodeLabeller(const config::Labelling& labelling, ClusterWriter* writer);
 
-  const std::string file_;         ///< Empty: the Node.
+  const config::LabelTarget target_;
+  const std::string file_;         ///< Empty: the cluster.
   ClusterWriter* const writer_;    ///< Null: the file.
   const std::int64_t started_at_;  ///< Unix seconds.
   std::size_t labels_ = 0;
