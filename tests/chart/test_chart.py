@@ -325,6 +325,58 @@ class Labels(ChartTest):
             pod = daemon_set(found)["spec"]["template"]["spec"]
             self.assertTrue(pod["automountServiceAccountToken"])
 
+    NODE_FEATURE = {"gfd": {"enabled": True}, "nfd": {"enableNodeFeatureApi": True}}
+
+    def check_node_feature(self, environment, found):
+        for name, path in (("NODE_NAME", "spec.nodeName"), ("NAMESPACE", "metadata.namespace"),
+                           ("POD_NAME", "metadata.name")):
+            self.assertEqual(environment[name], {"fieldRef": {"fieldPath": path}})
+        self.assertEqual(of_kind(found, "ClusterRole"), [])
+        role, binding = of_kind(found, "Role")[0], of_kind(found, "RoleBinding")[0]
+        self.assertEqual(role["rules"], [
+            {"apiGroups": ["nfd.k8s-sigs.io"], "resources": ["nodefeatures"],
+             "verbs": ["get", "create", "update"]},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}])
+        pod = of_kind(found, "DaemonSet")[0]["spec"]["template"]["spec"]
+        space = of_kind(found, "DaemonSet")[0]["metadata"]["namespace"]
+        self.assertEqual(binding["roleRef"]["name"], role["metadata"]["name"])
+        self.assertEqual(binding["subjects"], [{
+            "kind": "ServiceAccount", "name": pod["serviceAccountName"], "namespace": space}])
+        self.assertEqual({role["metadata"]["namespace"], binding["metadata"]["namespace"]}, {space})
+        self.assertTrue(pod["automountServiceAccountToken"])
+        self.assertNotIn("features", [volume["name"] for volume in pod["volumes"]])
+
+    def test_in_a_node_feature_take_rights_in_their_own_namespace(self):
+        for helm in self.each_helm():
+            for values in (self.NODE_FEATURE, {"labels": "nodefeature"}):
+                text = helm.template(CHART, values)
+                table = facts(text)
+                self.assertEqual(table["containers of a node"], ["gpunode-agent"])
+                self.assertEqual(table["env GPUNODE_LABELS"], "nodefeature")
+                self.assertEqual(table["security"]["seLinuxOptions"],
+                                 {"type": "container_device_plugin_t"})
+                self.check_node_feature(
+                    {key.removeprefix("env "): value for key, value in table.items()},
+                    documents(text))
+            self.assertEqual(of_kind(documents(helm.template(CHART, {"gfd": {"enabled": True}})),
+                                     "Role"), [])
+
+    def test_in_a_node_feature_by_a_container_of_their_own(self):
+        for helm in self.each_helm():
+            text = helm.template(CHART, self.NODE_FEATURE | {"devicePlugin": {"enabled": False}})
+            found, _ = self.containers(text)
+            environment = {one["name"]: one.get("value", one.get("valueFrom"))
+                           for one in found["gpunode-labels"]["env"]}
+            self.assertEqual(environment["GFD_USE_NODE_FEATURE_API"], "true")
+            self.check_node_feature(environment, documents(text))
+
+    def test_in_a_node_feature_beside_a_choice_by_label(self):
+        values = self.NODE_FEATURE | {"config": {"map": {"a": "version: v1", "b": "version: v1"},
+                                                 "default": "a"}}
+        for helm in self.each_helm():
+            found = documents(helm.template(CHART, values))
+            self.assertEqual((len(of_kind(found, "ClusterRole")), len(of_kind(found, "Role"))), (1, 1))
+
     def test_where_they_go_is_said_last_by_labels(self):
         for helm in self.each_helm():
             values = {"labels": "node", "gfd": {"enabled": True,
@@ -344,7 +396,7 @@ class Labels(ChartTest):
             self.assertEqual(set(found), {"gpunode-agent", "gpunode-labels"})
             one = found["gpunode-labels"]
             self.assertEqual(one["command"], ["/usr/bin/gpu-feature-discovery"])
-            environment = {each["name"]: each["value"] for each in one["env"]}
+            environment = {each["name"]: each.get("value") for each in one["env"]}
             self.assertEqual(
                 {key: environment.get(key) for key in ("GFD_NO_TIMESTAMP", "GFD_SLEEP_INTERVAL",
                                                        "MIG_STRATEGY", "GFD_USE_NODE_FEATURE_API")},
@@ -470,6 +522,7 @@ class Words(ChartTest):
     def test_notes_tell_what_old_values_do_not_do(self):
         theirs = json.loads((HERE / "facts/0.20.0.json").read_text())["values"]
         for values, words in (({"gfd": {"enabled": True}}, "NVIDIA's labels are written"),
+                              (Labels.NODE_FEATURE, "NodeFeature objects here"),
                               ({"nfd": {"enabled": True}}, "not part of this chart"),
                               ({"affinity": theirs["affinity"]}, "affinity asks for labels"),
                               (value_sets()["mig-by-node"], "device-plugin.config"),

@@ -35,7 +35,9 @@ configuration. */}}
   value: {{ index . 1 | toString | quote }}
 {{- end }}
 {{- end }}
-{{- if include "gpunode.asksApi" . }}
+{{- if eq (include "gpunode.labelsTarget" .) "nodefeature" }}
+{{- include "gpunode.nodeFeatureEnv" . }}
+{{- else if include "gpunode.writesNode" . }}
 - name: NODE_NAME
   valueFrom:
     fieldRef:
@@ -67,6 +69,22 @@ configuration. */}}
   value: all
 - name: NVIDIA_DRIVER_CAPABILITIES
   value: compute,utility
+{{- end }}
+
+{{/* Whose NodeFeature object it is, and who owns it. */}}
+{{- define "gpunode.nodeFeatureEnv" }}
+- name: NODE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
+- name: NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
 {{- end }}
 
 {{- define "gpunode.env" -}}

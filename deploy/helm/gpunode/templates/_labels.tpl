@@ -1,5 +1,5 @@
 {{/* The labels of GPU feature discovery: the agent's program under that name, writing the feature file
-that Node Feature Discovery's worker reads. */}}
+that Node Feature Discovery's worker reads, or the node's NodeFeature object. */}}
 {{- define "gpunode.labelsContainer" -}}
 {{- $gfd := .Values.gfd -}}
 - name: gpunode-labels
@@ -8,7 +8,10 @@ that Node Feature Discovery's worker reads. */}}
   command: ["/usr/bin/gpu-feature-discovery"]
   env:
     - name: GFD_USE_NODE_FEATURE_API
-      value: "false"
+      value: {{ ternary "true" "false" (eq (include "gpunode.usesNodeFeatureApi" .) "true") | quote }}
+    {{- if include "gpunode.usesNodeFeatureApi" . }}
+    {{- include "gpunode.nodeFeatureEnv" . | trim | nindent 4 }}
+    {{- end }}
     {{- $noTimestamp := ternary $gfd.noTimestamp .Values.noTimestamp (kindIs "bool" $gfd.noTimestamp) }}
     {{- $strategy := ternary nil .Values.deviceDiscoveryStrategy (eq (toString .Values.deviceDiscoveryStrategy) "tegra") }}
     {{- range list
@@ -66,8 +69,10 @@ that Node Feature Discovery's worker reads. */}}
     {{- toYaml . | nindent 4 }}
   {{- end }}
   volumeMounts:
+    {{- if include "gpunode.writesFeatureFile" . }}
     - name: features
       mountPath: /etc/kubernetes/node-feature-discovery/features.d
+    {{- end }}
     {{- if include "gpunode.configMapName" . }}
     - name: available-configs
       mountPath: /available-configs

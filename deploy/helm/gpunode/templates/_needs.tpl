@@ -13,11 +13,17 @@
 {{- if and .Values.devicePlugin.enabled (or .Values.config.name (gt (len (.Values.config.map | default dict)) 1)) }}true{{ end }}
 {{- end }}
 
-{{/* Where the agent puts labels: "file", "node" or nothing. A container of its own for them is for a
-node without the plugin, and for what they alone may do. */}}
+{{/* NVIDIA's value, of its charts before 0.19. */}}
+{{- define "gpunode.usesNodeFeatureApi" -}}
+{{- if eq (toString (.Values.nfd | default dict).enableNodeFeatureApi) "true" }}true{{ end }}
+{{- end }}
+
+{{/* Where the agent puts labels: "file", "node", "nodefeature" or nothing. A container of its own for
+them is for a node without the plugin, and for what they alone may do. */}}
 {{- define "gpunode.labelsTarget" -}}
 {{- if .Values.devicePlugin.enabled }}
-{{- .Values.labels | default (ternary "file" "" (and .Values.gfd.enabled (not .Values.gfd.securityContext))) }}
+{{- $byGfd := ternary "nodefeature" "file" (eq (include "gpunode.usesNodeFeatureApi" .) "true") }}
+{{- .Values.labels | default (ternary $byGfd "" (and .Values.gfd.enabled (not .Values.gfd.securityContext))) }}
 {{- end }}
 {{- end }}
 
@@ -33,8 +39,21 @@ node without the plugin, and for what they alone may do. */}}
 {{- end }}
 {{- end }}
 
-{{- define "gpunode.asksApi" -}}
+{{- define "gpunode.writesNode" -}}
 {{- if or (include "gpunode.choosesByLabel" .) (eq (include "gpunode.labelsTarget" .) "node") (include "gpunode.succession" .) }}true{{ end }}
+{{- end }}
+
+{{- define "gpunode.writesNodeFeature" -}}
+{{- if or (eq (include "gpunode.labelsTarget" .) "nodefeature") (and (include "gpunode.hasLabelsContainer" .) (include "gpunode.usesNodeFeatureApi" .)) }}true{{ end }}
+{{- end }}
+
+{{/* The feature file, by the agent or by a container of its own. */}}
+{{- define "gpunode.writesFeatureFile" -}}
+{{- if or (eq (include "gpunode.labelsTarget" .) "file") (and (include "gpunode.hasLabelsContainer" .) (not (include "gpunode.usesNodeFeatureApi" .))) }}true{{ end }}
+{{- end }}
+
+{{- define "gpunode.asksApi" -}}
+{{- if or (include "gpunode.writesNode" .) (include "gpunode.writesNodeFeature" .) }}true{{ end }}
 {{- end }}
 
 {{/* MIG devices are shown to nobody without SYS_ADMIN. What an external map has cannot be seen. */}}
