@@ -35,27 +35,6 @@ bool has_resolved(const host::Completed& completed) {
   return has_ended;
 }
 
-/// The first package that was asked for and is in neither; null if none is.
-const Wanted* left_out(const Transaction& wanted, const DnfTable& table,
-                       const Observation& before) {
-  for (const Wanted& package : wanted.install) {
-    const auto is_new = [&package](const PackageChange& change) {
-      return change.name == package.name &&
-             (package.version.empty() || change.new_version == package.version);
-    };
-    const auto is_there = [&package](const Package& installed) {
-      return installed.name == package.name &&
-             (package.version.empty() || installed.version == package.version);
-    };
-    if (std::none_of(table.changes.begin(), table.changes.end(), is_new) &&
-        std::none_of(before.installed.begin(), before.installed.end(),
-                     is_there)) {
-      return &package;
-    }
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 std::vector<std::string> Dnf::argv() const {
@@ -129,7 +108,7 @@ Result<DnfTable> Dnf::resolve(const Transaction& wanted,
   TRY(const host::Completed completed,
       runner_.act("resolve packages", command, script, has_resolved));
   TRY(DnfTable table, parse_dnf_table(completed.out, before));
-  if (const Wanted* package = left_out(wanted, table, before)) {
+  if (const Wanted* package = left_out(wanted, table.changes, before)) {
     Failure failure = explain(Tool::kDnf, all_output(completed));
     failure.evidence = spec_of(*package) + " is left out; " + failure.evidence;
     return to_error(Tool::kDnf, failure, "resolve packages");

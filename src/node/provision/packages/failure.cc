@@ -8,6 +8,7 @@
 
 #include "base/host/command_runner.h"
 #include "node/provision/packages/redaction.h"
+#include "node/provision/packages/zypper_output.h"
 
 namespace gpunode::packages {
 namespace {
@@ -149,6 +150,8 @@ constexpr auto kZypper = std::to_array<Sentence>({
     {"Download (curl) error", FailureKind::kMirror},
     {"not found on medium", FailureKind::kStaleIndex},
     {"remove lock to allow", FailureKind::kHeld},
+    {"lower version than the installed", FailureKind::kWouldDowngrade},
+    {"is older than the installed", FailureKind::kWouldDowngrade},
     {"nothing provides", FailureKind::kUnmet},
     {"conflicts with", FailureKind::kConflict},
     {"cannot be provided", FailureKind::kUnmet},
@@ -299,6 +302,12 @@ const char* release_of(Tool tool) {
 }  // namespace
 
 Failure explain(Tool tool, std::string_view output) {
+  // zypper speaks XML to us.
+  std::string plain;
+  if (tool == Tool::kZypper && output.find("<stream>") != output.npos) {
+    plain = plain_text(output);
+    output = plain;
+  }
   for (const Sentence& sentence : sentences_of(tool)) {
     if (output.find(sentence.text) == std::string_view::npos) continue;
     return {sentence.kind, redacted(lines_with(output, sentence.text))};

@@ -4,6 +4,7 @@
 
 #include "node/provision/packages/apt.h"
 #include "node/provision/packages/dnf.h"
+#include "node/provision/packages/zypper.h"
 
 namespace gpunode::packages {
 
@@ -17,7 +18,7 @@ std::unique_ptr<PackageManager> make_package_manager(
     case Tool::kDnf:
       return std::make_unique<Dnf>(std::move(tools));
     case Tool::kZypper:
-      break;
+      return std::make_unique<Zypper>(std::move(tools));
   }
   return nullptr;
 }

@@ -84,6 +84,27 @@ Transaction pinned(const TransactionPlan& plan) {
   return exact;
 }
 
+const Wanted* left_out(const Transaction& wanted,
+                       const std::vector<PackageChange>& changes,
+                       const Observation& before) {
+  for (const Wanted& package : wanted.install) {
+    const auto is_new = [&package](const PackageChange& change) {
+      return change.name == package.name &&
+             (package.version.empty() || change.new_version == package.version);
+    };
+    const auto is_there = [&package](const Package& installed) {
+      return installed.name == package.name &&
+             (package.version.empty() || installed.version == package.version);
+    };
+    if (std::none_of(changes.begin(), changes.end(), is_new) &&
+        std::none_of(before.installed.begin(), before.installed.end(),
+                     is_there)) {
+      return &package;
+    }
+  }
+  return nullptr;
+}
+
 std::vector<std::string> new_dependencies(const TransactionPlan& plan,
                                           const Observation& before) {
   std::vector<std::string> names;

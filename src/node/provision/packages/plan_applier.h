@@ -32,4 +32,11 @@ Applied apply_plan(const TransactionPlan& plan, const PlanSteps& steps);
 std::vector<std::string> new_dependencies(const TransactionPlan& plan,
                                           const Observation& before);
 
+/// The first package that was asked for and that is neither in `changes` nor
+/// installed as it should be; null if none is. dnf's shell and zypper pass over
+/// what they can't do.
+const Wanted* left_out(const Transaction& wanted,
+                       const std::vector<PackageChange>& changes,
+                       const Observation& before);
+
 }  // namespace gpunode::packages
