@@ -68,7 +68,7 @@ struct Hold {
 /// One package to have: exactly `version`, or the newest if that is empty.
 struct Wanted {
   std::string name;
-  std::string version = "";
+  std::string version{};
 
   friend bool operator==(const Wanted&, const Wanted&) = default;
 };

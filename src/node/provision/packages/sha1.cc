@@ -4,6 +4,22 @@
 #include "node/provision/packages/openpgp_key.h"
 
 namespace gpunode::packages {
+namespace {
+
+struct Mixed {
+  std::uint32_t function;
+  std::uint32_t constant;
+};
+
+/// f(t;B,C,D) and K(t) of RFC 3174 §5.
+Mixed mix(std::size_t t, std::uint32_t b, std::uint32_t c, std::uint32_t d) {
+  if (t < 20) return {(b & c) | (~b & d), 0x5a827999};
+  if (t < 40) return {b ^ c ^ d, 0x6ed9eba1};
+  if (t < 60) return {(b & c) | (b & d) | (c & d), 0x8f1bbcdc};
+  return {b ^ c ^ d, 0xca62c1d6};
+}
+
+}  // namespace
 
 std::array<std::uint8_t, 20> sha1(std::string_view bytes) {
   std::array<std::uint32_t, 5> state = {0x67452301, 0xefcdab89, 0x98badcfe,
@@ -28,15 +44,7 @@ std::array<std::uint8_t, 20> sha1(std::string_view bytes) {
     }
     auto [a, b, c, d, e] = state;
     for (std::size_t i = 0; i < 80; ++i) {
-      std::uint32_t f = b ^ c ^ d;
-      std::uint32_t k = i < 40 ? 0x6ed9eba1 : 0xca62c1d6;
-      if (i < 20) {
-        f = (b & c) | (~b & d);
-        k = 0x5a827999;
-      } else if (i >= 40 && i < 60) {
-        f = (b & c) | (b & d) | (c & d);
-        k = 0x8f1bbcdc;
-      }
+      const auto [f, k] = mix(i, b, c, d);
       const std::uint32_t next = std::rotl(a, 5) + f + e + k + w[i];
       e = d;
       d = c;
