@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/host/host_root.h"
+#include "node/facts/disks.h"
 #include "node/facts/fstab.h"
 #include "node/facts/os_release.h"
 
@@ -34,6 +35,7 @@ struct TreeFacts {
   bool is_directory = false;
   bool is_mount_point = false;
   std::uint64_t entries = 0;  ///< Of the directory itself, at most 4096.
+  std::string selinux_label;  ///< "system_u:object_r:var_lib_t:s0"; "" if none.
   friend bool operator==(const TreeFacts&, const TreeFacts&) = default;
 };
 
@@ -120,6 +122,9 @@ struct HostFacts {
   /// Wanted modules that the kernel has now, with underscores: true for those
   /// loaded, false for those built in.
   std::map<std::string, bool> modules;
+
+  /// If any disk was wanted.
+  StorageFacts storage;
 
   /// What could not be observed and is no reason to stop: said in plans.
   std::vector<std::string> gaps;

@@ -105,6 +105,9 @@ Result<HostFacts> observe(const host::HostRoot& host,
   read_wanted_modules(host, wanted, facts);
   read_wanted_units(host, runner, wanted, facts);
   read_wanted_packages(host, runner, wanted, facts);
+  if (!wanted.disks.empty()) {
+    TRY(facts.storage, observe_disks(host, wanted.disks));
+  }
   return facts;
 }
 

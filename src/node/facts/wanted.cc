@@ -1,5 +1,7 @@
 #include "node/facts/wanted.h"
 
+#include <algorithm>
+
 namespace gpunode::facts {
 
 void Wanted::add(const Wanted& other) {
@@ -9,7 +11,12 @@ void Wanted::add(const Wanted& other) {
   packages.insert(other.packages.begin(), other.packages.end());
   sysctls.insert(other.sysctls.begin(), other.sysctls.end());
   modules.insert(other.modules.begin(), other.modules.end());
-  disk_contents = disk_contents || other.disk_contents;
+  for (const DiskFilter& filter : other.disks) {
+    // Several Steps want the disks of one entry.
+    if (std::ranges::find(disks, filter) == disks.end()) {
+      disks.push_back(filter);
+    }
+  }
 }
 
 }  // namespace gpunode::facts

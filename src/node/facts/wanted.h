@@ -3,6 +3,9 @@
 
 #include <set>
 #include <string>
+#include <vector>
+
+#include "node/facts/disk_filter.h"
 
 namespace gpunode::facts {
 
@@ -21,9 +24,8 @@ struct Wanted {
   std::set<std::string> sysctls = {};
   /// Kernel modules, with underscores.
   std::set<std::string> modules = {};
-  /// What is on each whole disk that nothing stands on: opens it exclusively
-  /// and reads samples of its data.
-  bool disk_contents = false;
+  /// Disks whose content matters: each that fits is looked into (disks.h).
+  std::vector<DiskFilter> disks;
 
   void add(const Wanted& other);
 };

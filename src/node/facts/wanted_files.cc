@@ -1,5 +1,9 @@
 #include "node/facts/wanted_files.h"
 
+#include <fcntl.h>
+#include <sys/xattr.h>
+
+#include <array>
 #include <set>
 #include <utility>
 
@@ -50,6 +54,16 @@ std::set<std::string> mount_points_of(const host::HostRoot& host) {
   return points;
 }
 
+/// What SELinux knows the directory as; nothing where it does not.
+std::string selinux_label(const host::HostRoot& host, const std::string& path) {
+  const auto fd = host.open(path, O_RDONLY | O_DIRECTORY);
+  if (!fd) return "";
+  std::array<char, 256> label{};
+  const ssize_t size = ::fgetxattr(fd->get(), "security.selinux", label.data(),
+                                   label.size() - 1);
+  return size > 0 ? std::string(label.data()) : "";
+}
+
 }  // namespace
 
 void read_wanted_files(const host::HostRoot& host, const Wanted& wanted,
@@ -78,6 +92,7 @@ void read_wanted_trees(const host::HostRoot& host, const Wanted& wanted,
                            cause_of(host, path, status.error()));
     }
     if (tree.is_directory) {
+      tree.selinux_label = selinux_label(host, path);
       const auto entries = host.count_entries(path, kEntryLimit);
       if (entries) {
         tree.entries = *entries;

@@ -1,0 +1,86 @@
+#include "node/facts/disks.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/host/blank_proof.h"
+#include "base/host/disk_claim.h"
+#include "base/host/disk_lineage.h"
+#include "base/host/filesystem_superblock.h"
+#include "base/host/storage_view.h"
+
+namespace gpunode::facts {
+namespace {
+
+Result<void> read_filesystem(const host::HostRoot& host, DiskFacts& disk) {
+  TRY(const UniqueFd fd, host.open(disk.device.path, O_RDONLY));
+  const auto block = host::read_superblock(fd.get());
+  if (!block) return {};  // None, or a damaged one: the proof tells.
+  disk.filesystem = host::word(block->type);
+  disk.label = block->label;
+  disk.uuid = block->uuid;
+  disk.entry_types = block->entry_types;
+  return {};
+}
+
+bool is_volume(const host::BlockDevice& device) {
+  return device.size_bytes != 0 &&
+         (device.subsystem == host::BlockSubsystem::kMd ||
+          device.subsystem == host::BlockSubsystem::kDeviceMapper);
+}
+
+Result<void> prove(const host::HostRoot& host, DiskFacts& disk) {
+  TRY(const host::DiskClaim claim,
+      host::DiskClaim::take(host, disk.device.path, disk.device.number,
+                            host::DiskClaim::Access::kRead));
+  TRY(const host::BlankProof proof,
+      host::prove_blank(
+          claim.fd(),
+          {disk.device.model, disk.device.serial, disk.device.size_bytes}, {}));
+  disk.was_proved = true;
+  disk.is_blank = proof.is_blank();
+  disk.finding = disk.is_blank ? proof.summary() : proof.refusal();
+  disk.digest = proof.digest();
+  return {};
+}
+
+Result<void> look_at(const host::HostRoot& host, DiskFacts& disk) {
+  TRY_VOID(read_filesystem(host, disk));
+  if (!disk.in_use.empty()) return {};
+  return prove(host, disk);
+}
+
+}  // namespace
+
+Result<StorageFacts> observe_disks(const host::HostRoot& host,
+                                   const std::vector<DiskFilter>& filters) {
+  TRY(host::StorageView view, host::read_storage(host));
+  const auto lineages = host::disk_lineages(view);
+  StorageFacts storage;
+  storage.root_is_known = host::root_disk_is_known(lineages);
+  for (const host::DiskLineage& lineage : lineages) {
+    DiskFacts disk{.device = *lineage.device};
+    disk.is_system = lineage.is_system();
+    disk.in_use = lineage.refusal();
+    const bool is_meant = std::ranges::any_of(
+        filters,
+        [&](const DiskFilter& filter) { return filter.fits(disk.device); });
+    if (is_volume(disk.device) && !filters.empty()) {
+      // Made of disks that may fit: what is on it tells whether they are ours.
+      if (auto looked = read_filesystem(host, disk); !looked) {
+        disk.error = looked.error().message();
+      }
+    } else if (is_meant) {
+      if (auto looked = look_at(host, disk); !looked) {
+        disk.error = looked.error().message();
+      }
+    }
+    storage.disks.push_back(std::move(disk));
+  }
+  storage.mounts = std::move(view.mounts);
+  return storage;
+}
+
+}  // namespace gpunode::facts

@@ -1,0 +1,53 @@
+// The disks of a host and what is on them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/core/result.h"
+#include "base/host/block_device.h"
+#include "base/host/host_root.h"
+#include "base/host/mount_table.h"
+#include "node/facts/disk_filter.h"
+
+namespace gpunode::facts {
+
+/// What was found on a disk, and how far it was looked at.
+struct DiskFacts {
+  host::BlockDevice device = {};
+  bool is_system = false;   ///< The running system is on it.
+  std::string in_use = {};  ///< Completes "disk X …"; empty: nothing known is.
+
+  /// Of the one xfs or ext4 that fills the disk; empty otherwise.
+  std::string filesystem = {};
+  std::string label = {};
+  std::string uuid = {};
+  bool entry_types = false;  ///< Overlays work on it.
+
+  /// Only of disks that fit a filter and are not in use.
+  bool was_proved = false;
+  bool is_blank = false;
+  std::string finding = {};  ///< "blank: …" or "holds …".
+  std::string digest = {};   ///< Of the proof, to compare with a later one.
+
+  std::string error = {};  ///< Why it could not be looked at.
+
+  friend bool operator==(const DiskFacts&, const DiskFacts&) = default;
+};
+
+struct StorageFacts {
+  std::vector<DiskFacts> disks;  ///< Whole devices, in the order of names.
+  std::vector<host::Mount> mounts;
+  /// The disk of "/" was found among them; if not, none can be called free.
+  bool root_is_known = false;
+
+  friend bool operator==(const StorageFacts&, const StorageFacts&) = default;
+};
+
+/// Looks at every disk that fits one of `filters`: its signatures, and if it
+/// has none, whether it is blank (up to some seconds, reading only). Others are
+/// named and not opened.
+Result<StorageFacts> observe_disks(const host::HostRoot& host,
+                                   const std::vector<DiskFilter>& filters);
+
+}  // namespace gpunode::facts
