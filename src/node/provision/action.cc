@@ -1,0 +1,132 @@
+#include "node/provision/action.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace gpunode::provision {
+namespace {
+
+std::string disks_text(const std::vector<DiskIdentity>& disks) {
+  std::string text;
+  for (const DiskIdentity& disk : disks) {
+    if (!text.empty()) text += ", ";
+    text += disk.serial;
+  }
+  return text;
+}
+
+std::string words(const WriteFile& action) {
+  return "write " + action.path;
+}
+std::string words(const RemoveFile& action) {
+  return "remove " + action.path;
+}
+std::string words(const RestoreFile& action) {
+  return action.backup.empty() ? "remove " + action.path
+                               : "restore " + action.path;
+}
+std::string words(const MakeDirectory& action) {
+  return "make the directory " + action.path;
+}
+std::string words(const RemoveDirectory& action) {
+  return "remove the directory " + action.path + " if it is empty";
+}
+std::string words(const SetSysctl& action) {
+  return fmt::format("set {} = {}", action.name, action.value);
+}
+std::string words(const SetModule& action) {
+  return fmt::format("{} the kernel module {}",
+                     action.loaded ? "load" : "unload", action.name);
+}
+std::string words(const SetSwap& action) {
+  return fmt::format("turn swap {} {}",
+                     action.on ? "on:" : "off:", action.path);
+}
+std::string words(const SetUnit& action) {
+  std::string verbs;
+  const auto add = [&](std::string_view verb) {
+    if (!verbs.empty()) verbs += ", ";
+    verbs += verb;
+  };
+  if (action.masked == Wish::kYes) add("mask");
+  if (action.masked == Wish::kNo) add("unmask");
+  if (action.enabled == Wish::kYes) add("enable");
+  if (action.enabled == Wish::kNo) add("disable");
+  if (action.active == Wish::kYes) add(action.restart ? "restart" : "start");
+  if (action.active == Wish::kNo) add("stop");
+  return verbs + " " + action.unit;
+}
+std::string words(const InstallPackages& action) {
+  return fmt::format("install {}", fmt::join(action.packages, ", "));
+}
+std::string words(const RemovePackages& action) {
+  return fmt::format("remove {}", fmt::join(action.packages, ", "));
+}
+std::string words(const MakeFilesystem& action) {
+  const std::string layout =
+      action.layout == "single" ? "" : action.layout + " of ";
+  return fmt::format("make {} \"{}\" on {}{}{}", action.type, action.label,
+                     layout, disks_text(action.disks),
+                     action.wipe ? ", ERASING what is there" : "");
+}
+std::string words(const WipeFilesystem& action) {
+  return "wipe " + disks_text(action.disks);
+}
+std::string words(const MigrateTree& action) {
+  return fmt::format("{} {}",
+                     action.discard ? "set aside what is in" : "migrate",
+                     action.path);
+}
+std::string words(const RestoreTree& action) {
+  return fmt::format("move {} back to {}", action.aside, action.path);
+}
+std::string words(const RunProgram& action) {
+  return fmt::format("run {}", fmt::join(action.argv, " "));
+}
+std::string words(const Reboot& action) {
+  return "reboot: " + action.reason;
+}
+
+}  // namespace
+
+std::string_view kind_of(const Action& action) {
+  return std::visit([](const auto& one) { return one.kKind; }, action);
+}
+
+std::string describe(const Action& action) {
+  return std::visit([](const auto& one) { return words(one); }, action);
+}
+
+char symbol_of(const Action& action) {
+  struct Symbol {
+    char operator()(const WriteFile& /*one*/) const { return '~'; }
+    char operator()(const RemoveFile& /*one*/) const { return '-'; }
+    char operator()(const RestoreFile& one) const {
+      return one.backup.empty() ? '-' : '~';
+    }
+    char operator()(const MakeDirectory& /*one*/) const { return '+'; }
+    char operator()(const RemoveDirectory& /*one*/) const { return '-'; }
+    char operator()(const SetModule& one) const {
+      return one.loaded ? '+' : '-';
+    }
+    char operator()(const SetSwap& one) const { return one.on ? '+' : '-'; }
+    char operator()(const InstallPackages& /*one*/) const { return '+'; }
+    char operator()(const RemovePackages& /*one*/) const { return '-'; }
+    char operator()(const MakeFilesystem& /*one*/) const { return '+'; }
+    char operator()(const WipeFilesystem& /*one*/) const { return '-'; }
+    char operator()(const SetSysctl& /*one*/) const { return '~'; }
+    char operator()(const SetUnit& /*one*/) const { return '~'; }
+    char operator()(const MigrateTree& /*one*/) const { return '~'; }
+    char operator()(const RestoreTree& /*one*/) const { return '~'; }
+    char operator()(const RunProgram& /*one*/) const { return '~'; }
+    char operator()(const Reboot& /*one*/) const { return '~'; }
+  };
+  return std::visit(Symbol{}, action);
+}
+
+bool is_destructive(const Action& action) {
+  return std::holds_alternative<MakeFilesystem>(action) ||
+         std::holds_alternative<WipeFilesystem>(action);
+}
+
+}  // namespace gpunode::provision

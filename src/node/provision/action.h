@@ -1,0 +1,300 @@
+// The few things that are ever done to a host, as values.
+//
+// A Step plans in these and nothing else, so that one place knows how each is
+// carried out, journalled, undone and shown (docs/adr/0017). An Action says
+// what shall be, not what to do about it: to carry it out a second time changes
+// nothing. All text is UTF-8 or passes through as it is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/host/blank_proof.h"
+
+namespace gpunode::provision {
+
+// Each kind names its fields once; the journal, plan files and comparisons go
+// through fields(). `kKind` is its name there and never changes.
+
+/// A regular file with exactly this content. An existing one keeps its owner,
+/// mode and attributes unless `mode` says otherwise.
+struct WriteFile {
+  static constexpr std::string_view kKind = "write-file";
+  std::string path = {};
+  std::string content = {};
+  std::uint32_t mode = 0;  ///< 0: as it is, 0644 for a new one.
+  /// A program that must succeed before the file is put in place; "@" among its
+  /// arguments is a copy to look at. Empty: none.
+  std::vector<std::string> check = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("path", self.path);
+    visit("content", self.content);
+    visit("mode", self.mode);
+    visit("check", self.check);
+  }
+};
+
+/// No file at `path`.
+struct RemoveFile {
+  static constexpr std::string_view kKind = "remove-file";
+  std::string path = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("path", self.path);
+  }
+};
+
+/// The file as it was kept under `backup`, bytes, owner, mode and attributes.
+/// Only an inverse. Refused if the file is neither that nor `written`.
+struct RestoreFile {
+  static constexpr std::string_view kKind = "restore-file";
+  std::string path = {};
+  std::string backup = {};   ///< Path of the copy; empty: there was no file.
+  std::string written = {};  ///< What we made of it; empty: we removed it.
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("path", self.path);
+    visit("backup", self.backup);
+    visit("written", self.written);
+  }
+};
+
+/// A directory at `path`, parents too; one that is there stays as it is.
+struct MakeDirectory {
+  static constexpr std::string_view kKind = "make-directory";
+  std::string path = {};
+  std::uint32_t mode = 0755;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("path", self.path);
+    visit("mode", self.mode);
+  }
+};
+
+/// No directory at `path`, if it is empty; one with something in it stays.
+struct RemoveDirectory {
+  static constexpr std::string_view kKind = "remove-directory";
+  std::string path = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("path", self.path);
+  }
+};
+
+/// A setting of the running kernel: "net.ipv4.ip_forward".
+struct SetSysctl {
+  static constexpr std::string_view kKind = "set-sysctl";
+  std::string name = {};
+  std::string value = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("name", self.name);
+    visit("value", self.value);
+  }
+};
+
+/// A kernel module is loaded, or is not (if nothing uses it).
+struct SetModule {
+  static constexpr std::string_view kKind = "set-module";
+  std::string name = {};
+  bool loaded = true;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("name", self.name);
+    visit("loaded", self.loaded);
+  }
+};
+
+/// Swap space is in use, or is not.
+struct SetSwap {
+  static constexpr std::string_view kKind = "set-swap";
+  std::string path = {};
+  bool on = false;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("path", self.path);
+    visit("on", self.on);
+  }
+};
+
+/// What is to become of a yes or no of a unit.
+enum class Wish : std::uint8_t { kAsIs, kYes, kNo };
+
+/// A systemd unit is enabled, masked, active. daemon-reload is done before, if
+/// a unit file was written since the last.
+struct SetUnit {
+  static constexpr std::string_view kKind = "set-unit";
+  std::string unit = {};
+  Wish enabled = Wish::kAsIs;
+  Wish masked = Wish::kAsIs;
+  Wish active = Wish::kAsIs;
+  /// Active already: start it anew.
+  bool restart = false;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("unit", self.unit);
+    visit("enabled", self.enabled);
+    visit("masked", self.masked);
+    visit("active", self.active);
+    visit("restart", self.restart);
+  }
+};
+
+/// Packages are installed, in these versions where one is given, as the host's
+/// own manager does it. Undone by removing those that were not there before.
+struct InstallPackages {
+  static constexpr std::string_view kKind = "install-packages";
+  std::vector<std::string> packages =
+      {};  ///< "containerd" or "containerd=1.7.24".
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("packages", self.packages);
+  }
+};
+
+struct RemovePackages {
+  static constexpr std::string_view kKind = "remove-packages";
+  std::vector<std::string> packages = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("packages", self.packages);
+  }
+};
+
+/// Which disk, whatever the kernel calls it today: serial, size and model must
+/// fit exactly one disk.
+using host::DiskIdentity;
+
+/// A file system with this label and UUID on a whole disk that is blank, or
+/// whose erasure its owner confirmed by serial.
+struct MakeFilesystem {
+  static constexpr std::string_view kKind = "make-filesystem";
+  std::vector<DiskIdentity> disks = {};  ///< More than one: what `layout` says.
+  std::string layout = "single";         ///< "single", "raid0", "lvm".
+  std::string type = "xfs";
+  std::string label = {};
+  std::string uuid = {};
+  std::string proof = {};  ///< Digest of what the plan saw on the disks.
+  bool wipe = false;  ///< Confirmed by serial on the command line or in YAML.
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("disks", self.disks);
+    visit("layout", self.layout);
+    visit("type", self.type);
+    visit("label", self.label);
+    visit("uuid", self.uuid);
+    visit("proof", self.proof);
+    visit("wipe", self.wipe);
+  }
+};
+
+/// The disks hold nothing. Only an inverse, and only for confirmed serials.
+struct WipeFilesystem {
+  static constexpr std::string_view kKind = "wipe-filesystem";
+  std::vector<DiskIdentity> disks = {};
+  std::string layout = {};
+  std::string uuid = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("disks", self.disks);
+    visit("layout", self.layout);
+    visit("uuid", self.uuid);
+  }
+};
+
+/// What is in the directory `path` is moved to the file system `uuid`, which is
+/// mounted elsewhere for that; the old tree is kept beside as `aside`.
+struct MigrateTree {
+  static constexpr std::string_view kKind = "migrate-tree";
+  std::string path = {};
+  std::string uuid = {};
+  std::string type = {};
+  std::string aside = {};  ///< "/var/lib/containerd.gpunode-old".
+  bool discard = false;    ///< Nothing is copied; the tree is only set aside.
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("path", self.path);
+    visit("uuid", self.uuid);
+    visit("type", self.type);
+    visit("aside", self.aside);
+    visit("discard", self.discard);
+  }
+};
+
+/// The tree set aside is back at its place. Only an inverse.
+struct RestoreTree {
+  static constexpr std::string_view kKind = "restore-tree";
+  std::string path = {};
+  std::string aside = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("path", self.path);
+    visit("aside", self.aside);
+  }
+};
+
+/// A program of the host is run, for what no other kind says. It must change
+/// nothing when run twice. `undo` empty: it leaves nothing to undo.
+struct RunProgram {
+  static constexpr std::string_view kKind = "run-program";
+  std::vector<std::string> argv = {};  ///< argv[0] absolute.
+  std::vector<std::string> undo = {};
+  std::uint64_t timeout_seconds = 60;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("argv", self.argv);
+    visit("undo", self.undo);
+    visit("timeout_seconds", self.timeout_seconds);
+  }
+};
+
+/// The host starts anew; the run goes on after it.
+struct Reboot {
+  static constexpr std::string_view kKind = "reboot";
+  std::string reason = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("reason", self.reason);
+  }
+};
+
+using Action =
+    std::variant<WriteFile, RemoveFile, RestoreFile, MakeDirectory,
+                 RemoveDirectory, SetSysctl, SetModule, SetSwap, SetUnit,
+                 InstallPackages, RemovePackages, MakeFilesystem,
+                 WipeFilesystem, MigrateTree, RestoreTree, RunProgram, Reboot>;
+
+/// The kind's name: "write-file".
+std::string_view kind_of(const Action& action);
+
+/// What it does, for a person, in one line: "write /etc/fstab".
+std::string describe(const Action& action);
+
+/// '+' for what comes, '-' for what goes, '~' for what changes.
+char symbol_of(const Action& action);
+
+/// It destroys what cannot be brought back.
+bool is_destructive(const Action& action);
+
+}  // namespace gpunode::provision

@@ -1,0 +1,32 @@
+// File systems on whole disks.
+#pragma once
+
+#include "base/core/result.h"
+#include "base/host/command_runner.h"
+#include "base/host/host_root.h"
+#include "node/provision/action.h"
+#include "node/provision/inverse.h"
+
+namespace gpunode::provision {
+
+/// Nothing that a plan said of a disk is trusted: everything is looked at again
+/// on the disk held open, and what is not as it was then is a refusal.
+class DiskActions {
+ public:
+  DiskActions(const host::HostRoot& host, host::CommandRunner& runner)
+      : host_(host), runner_(runner) {}
+
+  static Result<Inverse> prepare(const MakeFilesystem& action);
+
+  Result<void> perform(const MakeFilesystem& action) const;
+  Result<void> perform(const WipeFilesystem& action) const;
+
+ private:
+  Result<void> make_on(const std::string& device,
+                       const MakeFilesystem& action) const;
+
+  host::HostRoot host_;
+  host::CommandRunner& runner_;
+};
+
+}  // namespace gpunode::provision

@@ -1,0 +1,122 @@
+#include "node/provision/executor.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace gpunode::provision {
+namespace {
+
+class Execution {
+ public:
+  Execution(const Plan& plan, Performer& performer, Journal& journal,
+            const Replan& replan, RunObserver& observer,
+            const std::atomic<bool>& stop)
+      : plan_(plan),
+        performer_(performer),
+        journal_(journal),
+        replan_(replan),
+        observer_(observer),
+        stop_(stop) {}
+
+  RunOutcome run();
+
+ private:
+  Result<void> act(const PlannedStep& step, const Action& action);
+  Result<void> verify(const PlannedStep& step);
+  /// False if the run ends here; outcome_ says how.
+  bool carry_out(const PlannedStep& step);
+  bool end(RunEnd how, const PlannedStep& step, std::string message);
+
+  const Plan& plan_;
+  Performer& performer_;
+  Journal& journal_;
+  const Replan& replan_;
+  RunObserver& observer_;
+  const std::atomic<bool>& stop_;
+  RunOutcome outcome_;
+};
+
+bool Execution::end(RunEnd how, const PlannedStep& step, std::string message) {
+  outcome_.end = how;
+  outcome_.step = step.id;
+  outcome_.message = std::move(message);
+  return false;
+}
+
+Result<void> Execution::act(const PlannedStep& step, const Action& action) {
+  const std::uint64_t seq = journal_.lines().size() + 1;
+  TRY(Inverse inverse, performer_.prepare(action, seq));
+  JournalLine begin{.event = JournalEvent::kBegin, .step = step.id};
+  begin.action = action;
+  begin.inverse = std::move(inverse.actions);
+  begin.undo = inverse.undo;
+  TRY_VOID(journal_.append(std::move(begin)));
+  auto done = performer_.perform(action);
+  JournalLine after{.event = done ? JournalEvent::kDone : JournalEvent::kFailed,
+                    .step = step.id,
+                    .of = seq};
+  if (!done) after.note = done.error().message();
+  const auto written = journal_.append(std::move(after));
+  if (done && !written) return written.error();
+  return done;
+}
+
+Result<void> Execution::verify(const PlannedStep& step) {
+  TRY_VOID(performer_.finish());
+  TRY(const StepPlan again, replan_(step.id));
+  if (again.state == StepState::kOk) return {};
+  return Error(ErrorCode::kInternal, again.why.empty()
+                                         ? "it would have to be done again"
+                                         : again.why);
+}
+
+bool Execution::carry_out(const PlannedStep& step) {
+  for (const Action& action : step.plan.actions) {
+    if (stop_) {
+      return end(RunEnd::kInterrupted, step,
+                 "stopped before: " + describe(action));
+    }
+    if (const auto* reboot = std::get_if<Reboot>(&action)) {
+      const auto written = journal_.append({.event = JournalEvent::kReboot,
+                                            .step = step.id,
+                                            .note = reboot->reason});
+      return end(written ? RunEnd::kRebootNeeded : RunEnd::kFailed, step,
+                 written ? reboot->reason : written.error().message());
+    }
+    observer_.action_started(action);
+    const auto done = act(step, action);
+    observer_.action_ended(action, done);
+    if (!done) return end(RunEnd::kFailed, step, done.error().message());
+  }
+  ++outcome_.changed;
+  if (const auto good = verify(step); !good) {
+    return end(RunEnd::kVerificationFailed, step, good.error().message());
+  }
+  return true;
+}
+
+RunOutcome Execution::run() {
+  std::size_t index = 0;
+  const std::size_t count = plan_.changes();
+  for (const PlannedStep& step : plan_.steps) {
+    if (step.plan.actions.empty()) continue;
+    observer_.step_started(step, ++index, count);
+    const bool goes_on = carry_out(step);
+    observer_.step_ended(
+        step, goes_on ? Result<void>()
+                      : Error(ErrorCode::kInternal, outcome_.message));
+    if (!goes_on) break;
+  }
+  return std::move(outcome_);
+}
+
+}  // namespace
+
+RunOutcome execute(const Plan& plan, Performer& performer, Journal& journal,
+                   const Replan& replan, RunObserver& observer,
+                   const std::atomic<bool>& stop) {
+  return Execution(plan, performer, journal, replan, observer, stop).run();
+}
+
+}  // namespace gpunode::provision

@@ -1,0 +1,54 @@
+// Doing what a plan says, so that it can be gone on with or undone.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/core/result.h"
+#include "node/provision/journal.h"
+#include "node/provision/performer.h"
+#include "node/provision/plan.h"
+
+namespace gpunode::provision {
+
+/// Who is told while a plan is carried out; called from the executing thread.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void step_started(const PlannedStep& step, std::size_t index,
+                            std::size_t count) = 0;
+  virtual void action_started(const Action& action) = 0;
+  virtual void action_ended(const Action& action, const Result<void>& how) = 0;
+  virtual void step_ended(const PlannedStep& step, const Result<void>& how) = 0;
+};
+
+enum class RunEnd : std::uint8_t {
+  kDone,
+  kFailed,              ///< An action failed; the journal says which.
+  kVerificationFailed,  ///< Done, and the Step still finds it is not so.
+  kRebootNeeded,        ///< The rest comes after a reboot.
+  kInterrupted,         ///< Somebody asked to stop; between two actions.
+};
+
+struct RunOutcome {
+  RunEnd end = RunEnd::kDone;
+  std::string step = {};     ///< Where it ended, unless done.
+  std::string message = {};  ///< What happened and what to do next.
+  std::size_t changed = 0;   ///< Steps that were carried out.
+};
+
+/// Looks at one Step anew after its actions.
+using Replan = std::function<Result<StepPlan>(std::string_view step_id)>;
+
+/// Carries out the Steps of `plan` that have actions, in order, each action
+/// journalled before and after. A Step is verified before the next starts.
+/// `stop` is looked at between actions. Steps in kDrift are done as well: who
+/// calls has asked before.
+RunOutcome execute(const Plan& plan, Performer& performer, Journal& journal,
+                   const Replan& replan, RunObserver& observer,
+                   const std::atomic<bool>& stop);
+
+}  // namespace gpunode::provision

@@ -1,0 +1,84 @@
+#include "node/provision/file_plan.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace gpunode::provision {
+namespace {
+
+const facts::FileFacts& facts_of(const PlanInput& input,
+                                 const std::string& path) {
+  static const facts::FileFacts kAbsent;
+  const auto found = input.facts.files.find(path);
+  return found == input.facts.files.end() ? kAbsent : found->second;
+}
+
+void raise(StepPlan& plan, StepState state, std::string why) {
+  // Drift outweighs a change; what is blocked or refused stays so.
+  if (plan.state != StepState::kOk && plan.state != StepState::kChange) return;
+  plan.state = state;
+  if (plan.why.empty() || state == StepState::kDrift) plan.why = std::move(why);
+}
+
+bool is_readable(const facts::FileFacts& file, const std::string& path,
+                 StepPlan& plan) {
+  if (file.error.empty()) return true;
+  plan.state = StepState::kBlocked;
+  plan.why = fmt::format("{} cannot be read: {}", path, file.error);
+  plan.fix = fmt::format("look at it with `ls -l {}` and move it away", path);
+  plan.actions.clear();
+  return false;
+}
+
+}  // namespace
+
+void plan_managed_file(const PlanInput& input, const std::string& path,
+                       std::string_view body, StepPlan& plan) {
+  const facts::FileFacts& file = facts_of(input, path);
+  if (!is_readable(file, path, plan)) return;
+  std::string wanted = fmt::format("{}{}", kManagedLine, body);
+  if (file.content == wanted) return;
+  const auto ours = input.history.written.find(path);
+  const bool is_ours = ours != input.history.written.end();
+  if (!file.content) {
+    if (is_ours && !ours->second.empty()) {
+      raise(plan, StepState::kDrift,
+            fmt::format("{} was removed by hand", path));
+    } else {
+      raise(plan, StepState::kChange, fmt::format("{} is missing", path));
+    }
+  } else if (is_ours && ours->second == *file.content) {
+    raise(plan, StepState::kChange, fmt::format("{} is out of date", path));
+  } else {
+    raise(plan, StepState::kDrift,
+          is_ours ? fmt::format("{} was changed by hand", path)
+                  : fmt::format("{} is there and not from gpunode", path));
+  }
+  plan.before[path] = file.content.value_or("");
+  plan.actions.emplace_back(WriteFile{path, std::move(wanted)});
+}
+
+void plan_no_managed_file(const PlanInput& input, const std::string& path,
+                          StepPlan& plan) {
+  const facts::FileFacts& file = facts_of(input, path);
+  const auto ours = input.history.written.find(path);
+  if (!file.content || ours == input.history.written.end()) return;
+  raise(plan,
+        ours->second == *file.content ? StepState::kChange : StepState::kDrift,
+        fmt::format("{} is no longer wanted", path));
+  plan.before[path] = *file.content;
+  plan.actions.emplace_back(RemoveFile{path});
+}
+
+void plan_edited_file(const PlanInput& input, const std::string& path,
+                      std::string after, StepPlan& plan) {
+  const facts::FileFacts& file = facts_of(input, path);
+  if (!is_readable(file, path, plan)) return;
+  if (file.content.value_or("") == after) return;
+  raise(plan, StepState::kChange, fmt::format("{} is to change", path));
+  plan.before[path] = file.content.value_or("");
+  plan.actions.emplace_back(WriteFile{path, std::move(after)});
+}
+
+}  // namespace gpunode::provision

@@ -1,0 +1,54 @@
+#include "node/provision/first_spec.h"
+
+#include <map>
+
+#include <fmt/format.h>
+
+namespace gpunode::provision {
+namespace {
+
+std::string gpu_lines(const facts::HostFacts& facts) {
+  std::map<std::string, int> counts;
+  for (const facts::PciGpu& gpu : facts.gpus) {
+    if (!gpu.is_switch) ++counts[gpu.product];
+  }
+  if (counts.empty()) return "# No NVIDIA GPU was seen here.\n";
+  std::string text;
+  for (const auto& [product, count] : counts) {
+    text += fmt::format("# {} x {}\n", count, product);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string first_spec(const facts::HostFacts& facts) {
+  return fmt::format(
+      R"(# What this host is to become. `gpunode validate` checks this file,
+# `gpunode plan` shows what it means, `gpunode apply` does it.
+#
+# {} on {}
+{}apiVersion: gpunode.dev/v1alpha1
+kind: GPUNode
+spec:
+  host:
+    # Refuse on any other host.
+    expect: {{os: "{} {}", arch: {}}}
+    # off, or keep: the kubelet does not start with swap in use.
+    swap: off
+    # auto: reboot when needed and go on; ask: stop and say so; never.
+    reboot: {{mode: ask, max: 3}}
+  # Disks for containers, found by what does not change (never by nvme1n1):
+  # storage:
+  #   - id: containerd
+  #     select: {{class: cloud-ephemeral, count: 1}}
+  #     filesystem: {{type: xfs, options: [noatime]}}
+  #     mount: {{path: /var/lib/containerd}}
+  #     existingData: migrate     # migrate | discard | refuse
+  #     onBootBlank: reformat     # instance stores are blank after stop/start
+)",
+      facts.os.pretty_name, facts.machine.product, gpu_lines(facts),
+      facts.os.id, facts.os.version_id, facts.kernel.machine);
+}
+
+}  // namespace gpunode::provision

@@ -1,0 +1,93 @@
+#include "node/provision/host_performer.h"
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace gpunode::provision {
+namespace {
+
+template <class T, class... Among>
+constexpr bool kIsOneOf = (std::is_same_v<T, Among> || ...);
+
+template <class T>
+constexpr bool kIsFile = kIsOneOf<T, WriteFile, RemoveFile, RestoreFile,
+                                  MakeDirectory, RemoveDirectory>;
+template <class T>
+constexpr bool kIsKernel = kIsOneOf<T, SetSysctl, SetModule, SetSwap>;
+template <class T>
+constexpr bool kIsUnit = kIsOneOf<T, SetUnit, RunProgram, Reboot>;
+
+/// Files out of which systemd makes units.
+bool is_read_by_systemd(const std::string& path) {
+  return path.starts_with("/etc/systemd/") || path == "/etc/fstab";
+}
+
+template <class T>
+Error not_here(const T& action) {
+  return {ErrorCode::kUnsupported,
+          fmt::format("{} is nothing that this host can do", action.kKind)};
+}
+
+}  // namespace
+
+HostPerformer::HostPerformer(const host::HostRoot& host,
+                             host::CommandRunner& runner, Options options)
+    : files_(host, runner, options.overwrite_drift),
+      kernel_(host, runner),
+      units_(host, runner),
+      packages_(host, runner, std::move(options.packages)),
+      disks_(host, runner),
+      trees_(host, runner) {}
+
+Result<Inverse> HostPerformer::prepare(const Action& action,
+                                       std::uint64_t seq) {
+  return std::visit(
+      [&](const auto& one) -> Result<Inverse> {
+        using T = std::decay_t<decltype(one)>;
+        if constexpr (kIsOneOf<T, WriteFile, RemoveFile, MakeDirectory>) {
+          return files_.prepare(one, seq);
+        } else if constexpr (kIsKernel<T>) {
+          return kernel_.prepare(one);
+        } else if constexpr (kIsUnit<T>) {
+          return units_.prepare(one);
+        } else if constexpr (kIsOneOf<T, InstallPackages, RemovePackages>) {
+          return packages_.prepare(one);
+        } else if constexpr (kIsOneOf<T, MakeFilesystem>) {
+          return DiskActions::prepare(one);
+        } else if constexpr (kIsOneOf<T, MigrateTree>) {
+          return TreeActions::prepare(one);
+        } else {
+          return not_here(one);
+        }
+      },
+      action);
+}
+
+Result<void> HostPerformer::perform(const Action& action) {
+  return std::visit(
+      [&](const auto& one) -> Result<void> {
+        using T = std::decay_t<decltype(one)>;
+        if constexpr (kIsFile<T>) {
+          if (is_read_by_systemd(one.path)) units_.files_changed();
+          return files_.perform(one);
+        } else if constexpr (kIsKernel<T>) {
+          return kernel_.perform(one);
+        } else if constexpr (kIsUnit<T>) {
+          return units_.perform(one);
+        } else if constexpr (kIsOneOf<T, InstallPackages, RemovePackages>) {
+          return packages_.perform(one);
+        } else if constexpr (kIsOneOf<T, MakeFilesystem, WipeFilesystem>) {
+          return disks_.perform(one);
+        } else if constexpr (kIsOneOf<T, MigrateTree, RestoreTree>) {
+          return trees_.perform(one);
+        } else {
+          return not_here(one);
+        }
+      },
+      action);
+}
+
+}  // namespace gpunode::provision

@@ -1,0 +1,41 @@
+// Actions carried out on a real host.
+#pragma once
+
+#include "base/core/result.h"
+#include "base/host/command_runner.h"
+#include "base/host/host_root.h"
+#include "node/provision/disk_actions.h"
+#include "node/provision/file_actions.h"
+#include "node/provision/kernel_actions.h"
+#include "node/provision/package_actions.h"
+#include "node/provision/performer.h"
+#include "node/provision/tree_actions.h"
+#include "node/provision/unit_actions.h"
+
+namespace gpunode::provision {
+
+/// `host` and `runner` must outlive it. One thread.
+class HostPerformer final : public Performer {
+ public:
+  struct Options {
+    bool overwrite_drift = false;  ///< Undo over changes made by hand.
+    packages::Settings packages = {};
+  };
+
+  HostPerformer(const host::HostRoot& host, host::CommandRunner& runner,
+                Options options);
+
+  Result<Inverse> prepare(const Action& action, std::uint64_t seq) override;
+  Result<void> perform(const Action& action) override;
+  Result<void> finish() override { return units_.flush(); }
+
+ private:
+  FileActions files_;
+  KernelActions kernel_;
+  UnitActions units_;
+  PackageActions packages_;
+  DiskActions disks_;
+  TreeActions trees_;
+};
+
+}  // namespace gpunode::provision

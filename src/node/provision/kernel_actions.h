@@ -1,0 +1,33 @@
+// Settings of the running kernel.
+#pragma once
+
+#include "base/core/result.h"
+#include "base/host/command_runner.h"
+#include "base/host/host_root.h"
+#include "node/provision/action.h"
+#include "node/provision/inverse.h"
+
+namespace gpunode::provision {
+
+class KernelActions {
+ public:
+  KernelActions(const host::HostRoot& host, host::CommandRunner& runner)
+      : host_(host), runner_(runner) {}
+
+  Result<Inverse> prepare(const SetSysctl& action) const;
+  Result<Inverse> prepare(const SetModule& action) const;
+  Result<Inverse> prepare(const SetSwap& action) const;
+
+  Result<void> perform(const SetSysctl& action) const;
+  Result<void> perform(const SetModule& action) const;
+  Result<void> perform(const SetSwap& action) const;
+
+ private:
+  Result<bool> has_module(const std::string& name) const;
+  Result<bool> has_swap(const std::string& path) const;
+
+  host::HostRoot host_;
+  host::CommandRunner& runner_;
+};
+
+}  // namespace gpunode::provision

@@ -1,0 +1,100 @@
+// prep.cgroup: containerd and the kubelet leave cgroups to the same one.
+
+#include <fmt/format.h>
+
+#include "base/text/toml_edit.h"
+#include "base/text/tree.h"
+#include "node/provision/file_plan.h"
+#include "node/provision/steps/steps.h"
+
+namespace gpunode::provision {
+namespace {
+
+constexpr const char* kPath = "/etc/containerd/config.toml";
+constexpr const char* kUnit = "containerd.service";
+
+/// Where the runtime runc is described, by the version of the file.
+text::KeyPath runc_path(const text::Node& config) {
+  const text::Node* version = text::find_at(config, {"version"});
+  const std::string number = version == nullptr ? "1" : version->scalar;
+  if (number == "1") {
+    return {"plugins", "cri", "containerd", "runtimes", "runc"};
+  }
+  const char* plugin = number == "2" ? "io.containerd.grpc.v1.cri"
+                                     : "io.containerd.cri.v1.runtime";
+  return {"plugins", plugin, "containerd", "runtimes", "runc"};
+}
+
+/// The file with SystemdCgroup on. A table of runc replaces containerd's own
+/// whole, so its type must stand there too.
+Result<std::string> with_systemd_cgroup(std::string content) {
+  TRY(text::TomlEditor editor,
+      text::TomlEditor::open(std::move(content), kPath));
+  const text::KeyPath runc = runc_path(editor.tree());
+  const text::KeyPath type = text::child(runc, "runtime_type");
+  if (text::find_at(editor.tree(), type) == nullptr) {
+    TRY_VOID(editor.set(type, text::string_node("io.containerd.runc.v2")));
+  }
+  TRY_VOID(
+      editor.set(text::child(text::child(runc, "options"), "SystemdCgroup"),
+                 text::bool_node(true)));
+  return editor.text();
+}
+
+class Cgroup final : public Step {
+ public:
+  std::string_view id() const override { return "prep.cgroup"; }
+  std::string_view title() const override {
+    return "containerd leaves cgroups to systemd";
+  }
+  std::string_view reason() const override {
+    return "two managers of one cgroup tree kill Pods under memory pressure, "
+           "and kubeadm's kubelet uses systemd's";
+  }
+
+  facts::Wanted wants(const NodeSpec& /*spec*/) const override {
+    facts::Wanted wanted;
+    wanted.files = {kPath};
+    wanted.units = {kUnit};
+    return wanted;
+  }
+
+  StepPlan plan(const PlanInput& input) const override {
+    const auto unit = input.facts.units.find(kUnit);
+    if (unit == input.facts.units.end() ||
+        unit->second.load_state != "loaded") {
+      return StepPlan::not_wanted("containerd is not installed");
+    }
+    const auto file = input.facts.files.find(kPath);
+    const bool has_file =
+        file != input.facts.files.end() && file->second.content.has_value();
+    auto after =
+        with_systemd_cgroup(has_file ? *file->second.content : "version = 2\n");
+    if (!after) {
+      return StepPlan::blocked(
+          after.error().message(),
+          fmt::format("mend {}; `containerd config dump` shows what containerd "
+                      "makes of it",
+                      kPath));
+    }
+    StepPlan plan;
+    plan_edited_file(input, kPath, *std::move(after), plan);
+    if (plan.state != StepState::kChange) return plan;
+    plan.why = "SystemdCgroup is not on";
+    if (unit->second.active_state == "active") {
+      plan.actions.emplace_back(
+          SetUnit{.unit = kUnit, .active = Wish::kYes, .restart = true});
+      plan.notes.emplace_back(
+          "containerd is restarted; containers go on running");
+    }
+    return plan;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_prep_cgroup() {
+  return std::make_unique<Cgroup>();
+}
+
+}  // namespace gpunode::provision

@@ -1,0 +1,215 @@
+#include <memory>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node/provision/file_plan.h"
+#include "node/provision/steps/steps.h"
+#include "node/provision/steps/trial_host.h"
+
+namespace gpunode::provision {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+TEST(PrepHost, AnotherHostThanTheMeantOneIsRefused) {
+  struct Case {
+    const char* os;
+    const char* arch;
+    bool fits;
+  };
+  for (const Case& one :
+       {Case{"rocky 8.9", "x86_64", true}, Case{"rocky 8", "", true},
+        Case{"rocky", "", true}, Case{"rocky 8.1", "", false},
+        Case{"rocky 9", "", false}, Case{"rock", "", false},
+        Case{"", "aarch64", false}}) {
+    TrialHost host;
+    host.spec.host.expect = {one.os, one.arch};
+    const StepPlan plan = host.plan(*make_prep_host());
+    EXPECT_EQ(plan.state, one.fits ? StepState::kOk : StepState::kRefused)
+        << one.os;
+  }
+}
+
+TEST(PrepHost, WhatCanBeNoNodeIsRefusedWithWhatToDoInstead) {
+  TrialHost container;
+  container.facts.machine.container = true;
+  EXPECT_THAT(container.plan(*make_prep_host()).fix,
+              HasSubstr("on the host itself"));
+  TrialHost unknown;
+  unknown.facts.os.id = "plan9";
+  unknown.facts.os.id_like.clear();
+  EXPECT_EQ(unknown.plan(*make_prep_host()).state, StepState::kRefused);
+}
+
+TEST(PrepModules, LoadsWhatIsMissingNowAndAtBoot) {
+  TrialHost host;
+  host.facts.modules = {{"overlay", true}};
+  const StepPlan plan = host.plan(*make_prep_modules());
+  ASSERT_THAT(plan.actions, SizeIs(2));
+  EXPECT_EQ(describe(plan.actions[0]),
+            "write /etc/modules-load.d/gpunode.conf");
+  EXPECT_EQ(describe(plan.actions[1]), "load the kernel module br_netfilter");
+  host.carry_out(plan);
+  EXPECT_EQ(host.plan(*make_prep_modules()).state, StepState::kOk);
+}
+
+TEST(PrepSysctl, SetsTheFileAndTheRunningValue) {
+  TrialHost host;
+  host.facts.sysctls = {{"net.ipv4.ip_forward", "0"},
+                        {"fs.inotify.max_user_watches", "1048576"}};
+  const StepPlan plan = host.plan(*make_prep_sysctl());
+  // The larger limit that is there is as good.
+  for (const Action& action : plan.actions) {
+    EXPECT_EQ(describe(action).find("max_user_watches"), std::string::npos);
+  }
+  host.carry_out(plan);
+  EXPECT_EQ(host.plan(*make_prep_sysctl()).state, StepState::kOk);
+}
+
+TEST(PrepSysctl, AValueThatOthersSetAfterUsIsTold) {
+  TrialHost host;
+  host.carry_out(host.plan(*make_prep_sysctl()));
+  host.facts.sysctls["net.ipv4.ip_forward"] = "0";
+  const StepPlan plan = host.plan(*make_prep_sysctl());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_THAT(plan.why, HasSubstr("another file or program"));
+}
+
+TEST(PrepFiles, WhatAPersonChangedIsDriftAndNotOverwrittenSilently) {
+  TrialHost host;
+  host.carry_out(host.plan(*make_prep_sysctl()));
+  host.facts.files.at("/etc/sysctl.d/99-gpunode.conf").content = "mine\n";
+  StepPlan plan = host.plan(*make_prep_sysctl());
+  EXPECT_EQ(plan.state, StepState::kDrift);
+  EXPECT_THAT(plan.why, HasSubstr("changed by hand"));
+  host.facts.files.at("/etc/sysctl.d/99-gpunode.conf").content.reset();
+  plan = host.plan(*make_prep_sysctl());
+  EXPECT_EQ(plan.state, StepState::kDrift);
+  EXPECT_THAT(plan.why, HasSubstr("removed by hand"));
+}
+
+TEST(PrepFiles, WhatWeWroteBeforeAndWriteDifferentlyNowIsAChange) {
+  TrialHost host;
+  const std::string path = "/etc/modules-load.d/gpunode.conf";
+  host.facts.files[path].content = "old of ours\n";
+  host.history.written[path] = "old of ours\n";
+  EXPECT_EQ(host.plan(*make_prep_modules()).state, StepState::kChange);
+  host.history.written.clear();
+  EXPECT_EQ(host.plan(*make_prep_modules()).state, StepState::kDrift);
+}
+
+TEST(PrepFiles, WhatCannotBeReadBlocks) {
+  TrialHost host;
+  host.facts.files["/etc/modules-load.d/gpunode.conf"].error =
+      "not a regular file";
+  const StepPlan plan = host.plan(*make_prep_modules());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.fix, HasSubstr("ls -l"));
+}
+
+TEST(PrepSwap, GoesOffNowAndAfterABoot) {
+  TrialHost host;
+  const std::string fstab = "UUID=1 / xfs defaults 0 0\n/dev/sda2 none swap\n";
+  host.facts.files["/etc/fstab"].content = fstab;
+  host.facts.fstab = facts::parse_fstab(fstab);
+  host.facts.swaps = {{"/dev/sda2", "partition", 1 << 30},
+                      {"/dev/zram0", "partition", 1 << 30}};
+  const StepPlan plan = host.plan(*make_prep_swap());
+  std::vector<std::string> words;
+  for (const Action& action : plan.actions) words.push_back(describe(action));
+  EXPECT_THAT(words,
+              ElementsAre("write /etc/fstab", "turn swap off: /dev/sda2",
+                          "mask dev-zram0.swap", "turn swap off: /dev/zram0"));
+  host.carry_out(plan);
+  EXPECT_EQ(host.plan(*make_prep_swap()).state, StepState::kOk);
+}
+
+TEST(PrepSwap, IsLeftWhereTheFileSaysKeep) {
+  TrialHost host;
+  host.spec.host.swap_off = false;
+  host.facts.swaps = {{"/dev/sda2", "partition", 1 << 30}};
+  EXPECT_EQ(host.plan(*make_prep_swap()).state, StepState::kNotWanted);
+}
+
+TEST(PrepTime, ARunningServiceOfAnyKindIsEnough) {
+  TrialHost host;
+  host.facts.units["ntpd.service"] = {"loaded", "active", "disabled"};
+  EXPECT_EQ(host.plan(*make_prep_time()).state, StepState::kOk);
+}
+
+TEST(PrepTime, StartsWhatIsThereAndInstallsOnlyWhereNothingIs) {
+  TrialHost host;
+  host.facts.units["systemd-timesyncd.service"] = {"loaded", "inactive",
+                                                   "disabled"};
+  StepPlan plan = host.plan(*make_prep_time());
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  EXPECT_EQ(describe(plan.actions[0]),
+            "enable, start systemd-timesyncd.service");
+  host.facts.units.clear();
+  plan = host.plan(*make_prep_time());
+  ASSERT_THAT(plan.actions, SizeIs(2));
+  EXPECT_EQ(describe(plan.actions[0]), "install chrony");
+  EXPECT_EQ(describe(plan.actions[1]), "enable, start chronyd.service");
+}
+
+TEST(PrepPackages, InstallsTheFamilysNamesAndWhatWasAskedFor) {
+  TrialHost host;
+  host.spec.host.packages = {"pciutils"};
+  host.facts.packages = {{"socat", {"1"}}, {"ethtool", {"1"}}};
+  StepPlan plan = host.plan(*make_prep_packages());
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  EXPECT_EQ(describe(plan.actions[0]),
+            "install conntrack-tools, iproute-tc, pciutils");
+  host.carry_out(plan);
+  EXPECT_EQ(host.plan(*make_prep_packages()).state, StepState::kOk);
+  // All Steps' names are asked for in one question.
+  EXPECT_TRUE(
+      make_prep_packages()->wants(host.spec).packages.contains("pciutils"));
+}
+
+TEST(PrepCgroup, KeepsTheFileAndTurnsOneKeyOn) {
+  TrialHost host;
+  host.facts.units["containerd.service"] = {"loaded", "active", "enabled"};
+  const std::string before =
+      "version = 2\n# ours\n[plugins.\"io.containerd.grpc.v1.cri\"]\n"
+      "  sandbox_image = \"x\"\n";
+  host.facts.files["/etc/containerd/config.toml"].content = before;
+  const StepPlan plan = host.plan(*make_prep_cgroup());
+  ASSERT_THAT(plan.actions, SizeIs(2));
+  const auto& write = std::get<WriteFile>(plan.actions[0]);
+  EXPECT_THAT(write.content, HasSubstr("# ours"));
+  EXPECT_THAT(write.content, HasSubstr("SystemdCgroup = true"));
+  EXPECT_THAT(write.content, HasSubstr("io.containerd.runc.v2"));
+  EXPECT_EQ(describe(plan.actions[1]), "restart containerd.service");
+  host.carry_out(plan);
+  EXPECT_EQ(host.plan(*make_prep_cgroup()).state, StepState::kOk);
+}
+
+TEST(PrepCgroup, AFileThatIsNoTomlBlocksWithItsPlace) {
+  TrialHost host;
+  host.facts.units["containerd.service"] = {"loaded", "active", "enabled"};
+  host.facts.files["/etc/containerd/config.toml"].content = "version = = 2\n";
+  const StepPlan plan = host.plan(*make_prep_cgroup());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("config.toml"));
+}
+
+TEST(EngineResume, IsThereOnlyWhereRebootsAreAutomatic) {
+  TrialHost host;
+  EXPECT_EQ(host.plan(*make_engine_resume()).state, StepState::kNotWanted);
+  host.spec.host.reboot.mode = RebootMode::kAuto;
+  host.spec.program = "/opt/gpunode";
+  const StepPlan plan = host.plan(*make_engine_resume());
+  EXPECT_THAT(std::get<WriteFile>(plan.actions.at(0)).content,
+              HasSubstr("ExecStart=/opt/gpunode resume"));
+  host.carry_out(plan);
+  EXPECT_EQ(host.plan(*make_engine_resume()).state, StepState::kOk);
+}
+
+}  // namespace
+}  // namespace gpunode::provision

@@ -1,0 +1,24 @@
+// What the Steps of one entry of spec.storage have in common.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "node/provision/step.h"
+
+namespace gpunode::provision {
+
+inline constexpr std::string_view kMachineIdPath = "/etc/machine-id";
+
+/// The UUID of the entry's file system on this host.
+std::string uuid_of(const PlanInput& input, const StorageSpec& entry);
+
+// One Step a file.
+std::unique_ptr<Step> make_storage_disk(const StorageSpec& entry);
+std::unique_ptr<Step> make_storage_boot(const StorageSpec& entry);
+std::unique_ptr<Step> make_storage_mount(const StorageSpec& entry);
+std::unique_ptr<Step> make_storage_users(const StorageSpec& entry);
+std::unique_ptr<Step> make_storage_label(const StorageSpec& entry);
+
+}  // namespace gpunode::provision

@@ -1,0 +1,356 @@
+#include "node/provision/steps/storage/storage.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node/provision/steps/trial_host.h"
+#include "node/provision/storage_choice.h"
+
+namespace gpunode::provision {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr const char* kInstanceStore = "Amazon EC2 NVMe Instance Storage";
+constexpr std::uint64_t kSize = 600'000'000'000;
+
+facts::DiskFacts disk(const std::string& name, const std::string& model,
+                      const std::string& serial) {
+  facts::DiskFacts disk;
+  disk.device.name = name;
+  disk.device.path = "/dev/" + name;
+  disk.device.subsystem = host::BlockSubsystem::kNvme;
+  disk.device.model = model;
+  disk.device.serial = serial;
+  disk.device.size_bytes = kSize;
+  return disk;
+}
+
+StorageSpec entry() {
+  StorageSpec entry;
+  entry.id = "containerd";
+  entry.label = "gn-container";
+  entry.select.cloud_ephemeral = true;
+  entry.path = "/var/lib/containerd";
+  entry.users = {"containerd.service", "kubelet.service"};
+  return entry;
+}
+
+/// A g5.4xlarge: the root volume and one blank instance store.
+TrialHost g5() {
+  TrialHost host;
+  host.spec.storage = {entry()};
+  host.facts.files["/etc/machine-id"].content = "aabb\n";
+  host.facts.storage.root_is_known = true;
+  facts::DiskFacts root = disk("nvme0n1", "Amazon Elastic Block Store", "vol1");
+  root.is_system = true;
+  root.in_use = "is in use: mounted at /";
+  facts::DiskFacts store = disk("nvme1n1", kInstanceStore, "AWS1");
+  store.was_proved = true;
+  store.is_blank = true;
+  store.finding = "blank: no signature";
+  store.digest = "digest-of-AWS1";
+  host.facts.storage.disks = {root, store};
+  return host;
+}
+
+StepPlan plan_disk(const TrialHost& host) {
+  return host.plan(*make_storage_disk(host.spec.storage.front()));
+}
+
+TEST(StorageDisk, TheBlankInstanceStoreIsTakenWhateverItsName) {
+  TrialHost host = g5();
+  // The seed's machine: enumeration was the other way round.
+  std::swap(host.facts.storage.disks[0].device.name,
+            host.facts.storage.disks[1].device.name);
+  const StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kChange);
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  const auto& make = std::get<MakeFilesystem>(plan.actions.front());
+  ASSERT_THAT(make.disks, SizeIs(1));
+  EXPECT_EQ(make.disks.front().serial, "AWS1");
+  EXPECT_EQ(make.type, "xfs");
+  EXPECT_FALSE(make.wipe);
+  EXPECT_EQ(make.proof, "digest-of-AWS1\n");
+  EXPECT_THAT(plan.destroys, ElementsAre(HasSubstr("AWS1")));
+  host.carry_out(plan);
+  EXPECT_EQ(plan_disk(host).state, StepState::kOk);
+}
+
+TEST(StorageDisk, OnceMadeAnotherDiskThatFitsIsNoMatter) {
+  TrialHost host = g5();
+  host.carry_out(plan_disk(host));
+  host.facts.storage.disks.push_back(disk("nvme2n1", kInstanceStore, "AWS2"));
+  EXPECT_EQ(plan_disk(host).state, StepState::kOk);
+}
+
+TEST(StorageDisk, OfSeveralDisksTheArrayTellsThatItIsMade) {
+  TrialHost host = g5();
+  host.facts.storage.disks.push_back(disk("nvme2n1", kInstanceStore, "AWS2"));
+  host.facts.storage.disks.back().is_blank = true;
+  host.spec.storage.front().layout = "raid0";
+  host.spec.storage.front().count = 2;
+  const StepPlan plan = plan_disk(host);
+  ASSERT_EQ(plan.state, StepState::kChange);
+  EXPECT_THAT(std::get<MakeFilesystem>(plan.actions.at(0)).disks, SizeIs(2));
+  for (std::size_t i : {1U, 2U}) {
+    host.facts.storage.disks[i].in_use = "is in use: member of md127";
+    host.facts.storage.disks[i].is_blank = false;
+  }
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+  facts::DiskFacts array = disk("md127", "", "");
+  array.device.subsystem = host::BlockSubsystem::kMd;
+  array.filesystem = "xfs";
+  array.label = "gn-container";
+  array.uuid = storage_uuid("aabb\n", "containerd");
+  array.entry_types = true;
+  host.facts.storage.disks.push_back(array);
+  EXPECT_EQ(plan_disk(host).state, StepState::kOk);
+}
+
+TEST(StorageDisk, TheRootDiskIsNeverTakenWhateverIsConfirmed) {
+  TrialHost host = g5();
+  host.spec.storage.front().select = {};
+  host.spec.storage.front().select.serials = {"vol1"};
+  host.spec.storage.front().wipe_serials = {"vol1"};
+  host.confirmed = {"vol1"};
+  const StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.actions, IsEmpty());
+  EXPECT_THAT(plan.why, HasSubstr("never used"));
+}
+
+TEST(StorageDisk, ADiskInUseIsRefusedEvenIfConfirmed) {
+  TrialHost host = g5();
+  host.facts.storage.disks[1].in_use = "is in use: member of md0";
+  host.confirmed = {"AWS1"};
+  const StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.why, HasSubstr("md0"));
+}
+
+TEST(StorageDisk, OneThatIsNotBlankNeedsItsSerial) {
+  TrialHost host = g5();
+  facts::DiskFacts& store = host.facts.storage.disks[1];
+  store.is_blank = false;
+  store.finding = "holds a backup GPT at its end";
+  StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.why, HasSubstr("backup GPT"));
+  EXPECT_THAT(plan.fix, HasSubstr("--confirm-wipe=AWS1"));
+  host.confirmed = {"AWS2"};
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+  host.confirmed = {"AWS1"};
+  plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_TRUE(std::get<MakeFilesystem>(plan.actions.at(0)).wipe);
+}
+
+TEST(StorageDisk, MoreOrFewerThanAskedForAreNotGuessedAt) {
+  TrialHost host = g5();
+  host.facts.storage.disks.push_back(disk("nvme2n1", kInstanceStore, "AWS2"));
+  StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.why, HasSubstr("2 disks fit and 1 is asked for"));
+  EXPECT_THAT(plan.why, HasSubstr("AWS2"));
+  host.facts.storage.disks.resize(1);
+  plan = plan_disk(host);
+  EXPECT_THAT(plan.why, HasSubstr("0 disks fit"));
+}
+
+TEST(StorageDisk, WithoutKnowingTheRootDiskNoneIsFree) {
+  TrialHost host = g5();
+  host.facts.storage.root_is_known = false;
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+}
+
+TEST(StorageDisk, OneThatCannotBeReadIsRefused) {
+  TrialHost host = g5();
+  host.facts.storage.disks[1].is_blank = false;
+  host.facts.storage.disks[1].error = "read /dev/nvme1n1: input/output error";
+  const StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.why, HasSubstr("input/output error"));
+}
+
+TEST(StorageDisk, HalfMadeByUsItIsMadeAgainAndOnlyThen) {
+  TrialHost host = g5();
+  facts::DiskFacts& store = host.facts.storage.disks[1];
+  store.is_blank = false;
+  store.finding = "holds data at the start";
+  const std::string uuid = storage_uuid("aabb\n", "containerd");
+  host.history.half_made[uuid] = {"AWS1"};
+  const StepPlan plan = plan_disk(host);
+  ASSERT_EQ(plan.state, StepState::kChange);
+  EXPECT_TRUE(std::get<MakeFilesystem>(plan.actions.at(0)).wipe);
+  // Somebody else's file system came since.
+  store.uuid = "11111111-2222-3333-4444-555555555555";
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+  store.uuid.clear();
+  host.history.half_made[uuid] = {"AWS7"};
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+}
+
+TEST(StorageDisk, AFileSystemWithoutEntryTypesIsNotOurs) {
+  TrialHost host = g5();
+  host.carry_out(plan_disk(host));
+  host.facts.storage.disks[1].entry_types = false;
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+}
+
+TEST(StorageUuid, IsTheSameForTheSameAndAnotherForAnother) {
+  const std::string uuid = storage_uuid("m", "a");
+  EXPECT_EQ(uuid, storage_uuid("m", "a"));
+  EXPECT_NE(uuid, storage_uuid("m", "b"));
+  EXPECT_NE(uuid, storage_uuid("n", "a"));
+  EXPECT_NE(storage_uuid("ab", "c"), storage_uuid("a", "bc"));
+  EXPECT_THAT(uuid, testing::MatchesRegex(
+                        "[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]"
+                        "{3}-[0-9a-f]{12}"));
+}
+
+std::vector<std::string> words(const StepPlan& plan) {
+  std::vector<std::string> words;
+  for (const Action& action : plan.actions) words.push_back(describe(action));
+  return words;
+}
+
+StepPlan plan_mount(const TrialHost& host) {
+  return host.plan(*make_storage_mount(host.spec.storage.front()));
+}
+
+TEST(StorageMount, AUnitByUuidThatABootDoesNotWaitFor) {
+  TrialHost host = g5();
+  const StepPlan plan = plan_mount(host);
+  EXPECT_THAT(words(plan),
+              ElementsAre("write /etc/systemd/system/var-lib-containerd.mount",
+                          "enable, start var-lib-containerd.mount"));
+  const auto& unit = std::get<WriteFile>(plan.actions.at(0)).content;
+  EXPECT_THAT(unit, HasSubstr("What=/dev/disk/by-uuid/" +
+                              storage_uuid("aabb\n", "containerd")));
+  EXPECT_THAT(unit, HasSubstr("WantedBy=local-fs.target"));
+  EXPECT_THAT(unit, HasSubstr("Options=noatime\n"));
+}
+
+TEST(StorageMount, AnFstabLineIsNofailPassZeroAndChecked) {
+  TrialHost host = g5();
+  host.spec.storage.front().via = MountVia::kFstab;
+  host.facts.files["/etc/fstab"].content = "UUID=1 / xfs defaults 0 0\n";
+  const StepPlan plan = plan_mount(host);
+  const auto& fstab = std::get<WriteFile>(plan.actions.at(0));
+  EXPECT_THAT(fstab.content,
+              testing::StartsWith("UUID=1 / xfs defaults 0 0\n"));
+  EXPECT_THAT(fstab.content,
+              testing::EndsWith(" /var/lib/containerd xfs noatime,nofail,"
+                                "x-systemd.device-timeout=90s 0 0\n"));
+  EXPECT_THAT(fstab.check,
+              ElementsAre("/usr/bin/findmnt", "--verify", "--tab-file", "@"));
+  EXPECT_THAT(words(plan), ElementsAre("write /etc/fstab",
+                                       "start var-lib-containerd.mount"));
+}
+
+TEST(StorageMount, SomebodyElsesLineForThePathBlocks) {
+  TrialHost host = g5();
+  host.spec.storage.front().via = MountVia::kFstab;
+  host.facts.files["/etc/fstab"].content =
+      "UUID=2 /var/lib/containerd ext4 defaults 0 0\n";
+  const StepPlan plan = plan_mount(host);
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("line 1"));
+  EXPECT_THAT(plan.actions, IsEmpty());
+}
+
+TEST(StorageMount, WhatIsThereAlreadyMovesWhileItsUsersAreStopped) {
+  TrialHost host = g5();
+  host.spec.storage.front().existing_data = ExistingData::kMigrate;
+  host.facts.trees["/var/lib/containerd"] = {true, true, false, 12, ""};
+  host.facts.units["containerd.service"] = {"loaded", "active", "enabled"};
+  host.facts.units["kubelet.service"] = {"loaded", "active", "enabled"};
+  const StepPlan plan = plan_mount(host);
+  EXPECT_THAT(words(plan),
+              ElementsAre("stop kubelet.service", "stop containerd.service",
+                          "migrate /var/lib/containerd",
+                          "write /etc/systemd/system/var-lib-containerd.mount",
+                          "enable, start var-lib-containerd.mount",
+                          "start containerd.service", "start kubelet.service"));
+}
+
+TEST(StorageMount, WhatIsThereAlreadyBlocksUnlessTold) {
+  TrialHost host = g5();
+  host.facts.trees["/var/lib/containerd"] = {true, true, false, 12, ""};
+  StepPlan plan = plan_mount(host);
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.fix, HasSubstr("migrate"));
+  host.spec.storage.front().existing_data = ExistingData::kMigrate;
+  host::Mount layer;
+  layer.mount_point = "/var/lib/containerd/overlay/1";
+  host.facts.storage.mounts = {layer};
+  plan = plan_mount(host);
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.fix, HasSubstr("kubectl drain"));
+}
+
+TEST(StorageMount, MountedAsItShouldBeThereIsNothingToDo) {
+  TrialHost host = g5();
+  host.carry_out(plan_disk(host));
+  host.carry_out(plan_mount(host));
+  host::Mount mount;
+  mount.mount_point = "/var/lib/containerd";
+  mount.device = {259, 1};
+  host.facts.storage.disks[1].device.number = {259, 1};
+  host.facts.storage.mounts = {mount};
+  EXPECT_EQ(plan_mount(host).state, StepState::kOk) << plan_mount(host).why;
+  // Another disk is there.
+  host.facts.storage.mounts.front().device = {259, 9};
+  EXPECT_EQ(plan_mount(host).state, StepState::kBlocked);
+}
+
+TEST(StorageUsers, DoNotStartWithoutTheMount) {
+  TrialHost host = g5();
+  const StepPlan plan = host.plan(*make_storage_users(entry()));
+  EXPECT_THAT(words(plan),
+              ElementsAre("write /etc/systemd/system/containerd.service.d/"
+                          "10-gpunode-containerd.conf",
+                          "write /etc/systemd/system/kubelet.service.d/"
+                          "10-gpunode-containerd.conf"));
+  EXPECT_THAT(std::get<WriteFile>(plan.actions.at(0)).content,
+              HasSubstr("RequiresMountsFor=/var/lib/containerd\n"));
+  host.carry_out(plan);
+  EXPECT_EQ(host.plan(*make_storage_users(entry())).state, StepState::kOk);
+}
+
+TEST(StorageBoot, MakesABlankDiskAnewBeforeItsMount) {
+  TrialHost host = g5();
+  EXPECT_EQ(host.plan(*make_storage_boot(entry())).state,
+            StepState::kNotWanted);
+  StorageSpec reformat = entry();
+  reformat.on_boot_blank = OnBootBlank::kReformat;
+  const StepPlan plan = host.plan(*make_storage_boot(reformat));
+  const auto& unit = std::get<WriteFile>(plan.actions.at(0)).content;
+  EXPECT_THAT(unit, HasSubstr("Before=var-lib-containerd.mount"));
+  EXPECT_THAT(unit, HasSubstr("--only=storage.containerd.disk"));
+}
+
+TEST(StorageLabel, IsAskedForOnlyWhereSelinuxEnforces) {
+  TrialHost host = g5();
+  EXPECT_EQ(host.plan(*make_storage_label(entry())).state,
+            StepState::kNotWanted);
+  host.facts.machine.selinux_enforcing = true;
+  host.facts.trees["/var/lib/containerd"] = {true, true, true, 0,
+                                             "system_u:object_r:unlabeled_t"};
+  EXPECT_THAT(words(host.plan(*make_storage_label(entry()))),
+              ElementsAre("run /sbin/restorecon -RF /var/lib/containerd"));
+  host.facts.trees["/var/lib/containerd"].selinux_label =
+      "system_u:object_r:container_var_lib_t:s0";
+  EXPECT_EQ(host.plan(*make_storage_label(entry())).state, StepState::kOk);
+}
+
+}  // namespace
+}  // namespace gpunode::provision

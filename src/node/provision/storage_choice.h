@@ -1,0 +1,40 @@
+// Which disks an entry of spec.storage gets, and whether they may be used.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "node/facts/disks.h"
+#include "node/provision/action.h"
+#include "node/provision/step.h"
+
+namespace gpunode::provision {
+
+/// What is to be done with the disks of one entry.
+enum class DiskFate : std::uint8_t {
+  kReady,    ///< Our file system is there.
+  kMake,     ///< Blank, or left half made by an interrupted run of ours.
+  kErase,    ///< Not blank, and their owner confirmed it by serial.
+  kRefused,  ///< `why` and `fix` say what stands against it.
+};
+
+struct StorageChoice {
+  DiskFate fate = DiskFate::kRefused;
+  std::vector<const facts::DiskFacts*> disks;  ///< Of the facts; none if ready.
+  std::string why = {};
+  std::string fix = {};
+};
+
+/// Pure. Exactly as many disks as asked for must fit; each must be free, and
+/// blank unless its serial is in the file's wipe list or among `confirmed`.
+StorageChoice choose_disks(const StorageSpec& entry,
+                           const facts::StorageFacts& storage,
+                           const std::string& uuid, const History& history,
+                           const std::vector<std::string>& confirmed);
+
+/// The UUID of the file system of `entry` on the host with this machine-id: the
+/// same before and after a plan, a boot and another instance store.
+std::string storage_uuid(const std::string& machine_id,
+                         const std::string& entry);
+
+}  // namespace gpunode::provision
