@@ -37,6 +37,12 @@ int main_with(int argc, char** argv) {
   CLI::App app("A Linux host with NVIDIA GPUs becomes a Kubernetes GPU node.",
                "gpunode");
   app.require_subcommand(1);
+  add_init(app, session);
+  add_validate(app, session);
+  add_plan(app, session);
+  add_apply(app, session);
+  add_resume(app, session);
+  add_rollback(app, session);
   add_cdi(app, session);
   add_facts(app, session);
   add_doctor(app, session);

@@ -15,6 +15,12 @@ struct Session;
 
 void add_cdi(CLI::App& gpunode, Session& session);
 void add_runtime(CLI::App& gpunode, Session& session);
+void add_init(CLI::App& gpunode, Session& session);
+void add_validate(CLI::App& gpunode, Session& session);
+void add_plan(CLI::App& gpunode, Session& session);
+void add_apply(CLI::App& gpunode, Session& session);
+void add_resume(CLI::App& gpunode, Session& session);
+void add_rollback(CLI::App& gpunode, Session& session);
 void add_facts(CLI::App& gpunode, Session& session);
 void add_doctor(CLI::App& gpunode, Session& session);
 void add_status(CLI::App& gpunode, Session& session);

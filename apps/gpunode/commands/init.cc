@@ -1,0 +1,68 @@
+// gpunode init: a file for the machine at hand, to be looked at and edited.
+
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/node_run.h"
+#include "base/host/host_file.h"
+#include "node/facts/observe.h"
+#include "node/provision/first_spec.h"
+#include "node/provision/spec_file.h"
+
+namespace gpunode::cli {
+namespace {
+
+struct Options {
+  std::string root = "/";
+  std::string output = std::string(provision::kDefaultSpecPath);
+  bool force = false;
+};
+
+Result<void> run(const Options& options, Session& session) {
+  const host::HostRoot host(options.root);
+  TRY(const facts::HostFacts facts, facts::observe(host, session.runner, {}));
+  const std::string text = provision::first_spec(facts);
+  if (options.output == "-") return print(text);
+  if (host.exists(options.output) && !options.force) {
+    return Error(ErrorCode::kAlreadyExists,
+                 fmt::format("{} is there already; look at it with `gpunode "
+                             "validate`, or write another with -o FILE",
+                             options.output));
+  }
+  TRY_VOID(host::replace_host_file(
+      host, options.output, text,
+      {.mode = 0644, .durability = host::Durability::kDurable}));
+  return print(fmt::format(
+      "{} written for {}.\nNext: look at it, then `gpunode plan`.\n",
+      options.output, facts.os.pretty_name));
+}
+
+}  // namespace
+
+void add_init(CLI::App& gpunode, Session& session) {
+  CLI::App* verb = gpunode.add_subcommand(
+      "init", "Write a file that says what this host is to become");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("--root", options->root, "Look at the host mounted here")
+      ->capture_default_str();
+  verb->add_option("-o,--output", options->output,
+                   "Where to write it; - for standard output")
+      ->capture_default_str();
+  verb->add_flag("--force", options->force, "Replace a file that is there");
+  verb->footer(
+      "The file names this host, its GPUs and the disks that could hold "
+      "containers.\nNothing else is changed.");
+  verb->callback([options, &session] {
+    if (const auto done = run(*options, session); !done) {
+      session.fail(done.error());
+    }
+  });
+}
+
+}  // namespace gpunode::cli
