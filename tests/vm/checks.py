@@ -4,4 +4,5 @@ import checks_units  # noqa: F401
 import checks_devices  # noqa: F401
 import checks_engine  # noqa: F401
 import checks_power  # noqa: F401
+import checks_provision  # noqa: F401
 from claim import CHECKS  # noqa: F401

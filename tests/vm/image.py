@@ -64,7 +64,9 @@ class Recipe:
 # What the machines run: systemd, the engine and the low-level runtime of Debian 12.
 DEBIAN_12 = Recipe("debian12", "bookworm", boots=True, size_gib=4, packages=(
     "linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "runc",
-    "containerd"))
+    "containerd",
+    # What `gpunode apply` finds there, for the machine has no network to fetch it from.
+    "attr", "conntrack", "ethtool", "lvm2", "mdadm", "socat", "systemd-timesyncd", "xfsprogs"))
 
 # A container's root of an older C library than the one that gpunode was built with.
 DEBIAN_11 = Recipe("debian11", "bullseye", boots=False, size_gib=1, packages=())

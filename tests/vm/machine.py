@@ -101,6 +101,9 @@ class Machine:
         """`disks`: name -> raw image; it gets them read-only, as /dev/disk/by-id/virtio-NAME."""
         self.image, self.directory = image, pathlib.Path(directory)
         self.disks = dict(disks or {})
+        # Serial -> raw image: NVMe disks of the next boot, in the order in which its kernel finds
+        # them. The model of all is "QEMU NVMe Ctrl".
+        self.nvme = {}
         self.console = self.directory / "console.log"
         self.qemu_log = self.directory / "qemu.log"
         self.overlay = self.directory / "disk.qcow2"
@@ -129,6 +132,9 @@ class Machine:
         ]
         for name, disk in self.disks.items():
             argv += self.disk_arguments(name, disk, "raw,readonly=on")
+        for serial, disk in self.nvme.items():
+            argv += ["-drive", f"if=none,id={serial},file={disk},format=raw",
+                     "-device", f"nvme,drive={serial},serial={serial}"]
         return argv
 
     @staticmethod
@@ -239,6 +245,20 @@ class Machine:
 
     def runs(self):
         return self.qemu is not None and self.qemu.poll() is None
+
+    def new_nvme(self, serial, mib):
+        """A blank disk for `nvme`; sparse. One of that serial that was there is gone."""
+        disk = self.directory / f"nvme-{serial}.img"
+        disk.unlink(missing_ok=True)
+        with open(disk, "wb") as file:
+            file.truncate(mib << 20)
+        return disk
+
+    def power_cycle(self):
+        """Everything is on the disks; what runs is not told."""
+        self.sh("sync")
+        self.cut_power()
+        return self.boot()
 
     def cut_power(self):
         """Nothing is written back any more. boot() switches it on again."""
