@@ -305,7 +305,8 @@ bool name_before(std::string_view a, std::string_view b) {
     }
     const auto digits = [](std::string_view text) {
       return text.substr(
-          0, std::ranges::find_if_not(text, is_digit) - text.begin());
+          0, static_cast<std::size_t>(std::ranges::find_if_not(text, is_digit) -
+                                      text.begin()));
     };
     const std::string_view left = digits(a);
     const std::string_view right = digits(b);

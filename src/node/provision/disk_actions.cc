@@ -110,6 +110,11 @@ Result<void> zero(int fd, std::uint64_t size_bytes, const std::string& path) {
 Result<void> wipe_disk(const host::HostRoot& host,
                        const DiskIdentity& identity) {
   TRY(const host::StorageView view, host::read_storage(host));
+  // A disk that went with its machine took what we made with it.
+  const bool is_there = std::ranges::any_of(
+      view.devices,
+      [&](const BlockDevice& device) { return is_disk(device, identity); });
+  if (!is_there) return {};
   TRY(const BlockDevice device, find_free(view, identity));
   TRY(DiskClaim claim, DiskClaim::take(host, device.path, device.number,
                                        DiskClaim::Access::kReadWrite));
