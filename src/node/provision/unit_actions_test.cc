@@ -38,16 +38,9 @@ struct Systemd {
   }
 };
 
-constexpr SetUnit kRun{.unit = {},
-                       .enabled = Wish::kYes,
-                       .masked = Wish::kAsIs,
-                       .active = Wish::kYes,
-                       .restart = false};
-
-SetUnit run(const char* unit = "c.service") {
-  SetUnit action = kRun;
-  action.unit = unit;
-  return action;
+/// The unit shall be enabled and active.
+SetUnit run() {
+  return {.unit = "c.service", .enabled = Wish::kYes, .active = Wish::kYes};
 }
 
 TEST(UnitActions, OnlyWhatIsNotSoIsDone) {
