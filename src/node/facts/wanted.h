@@ -25,7 +25,7 @@ struct Wanted {
   /// Kernel modules, with underscores.
   std::set<std::string> modules = {};
   /// Disks whose content matters: each that fits is looked into (disks.h).
-  std::vector<DiskFilter> disks;
+  std::vector<DiskFilter> disks = {};
 
   void add(const Wanted& other);
 };
