@@ -35,7 +35,8 @@ struct TreeFacts {
   bool is_directory = false;
   bool is_mount_point = false;
   std::uint64_t entries = 0;  ///< Of the directory itself, at most 4096.
-  std::string selinux_label;  ///< "system_u:object_r:var_lib_t:s0"; "" if none.
+  std::string selinux_label =
+      {};  ///< "system_u:object_r:var_lib_t:s0"; "" if none.
   friend bool operator==(const TreeFacts&, const TreeFacts&) = default;
 };
 
