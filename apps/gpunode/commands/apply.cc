@@ -107,6 +107,7 @@ class Application {
 
  private:
   Result<void> prepare();
+  bool is_whole() const { return options_.only.empty(); }
   bool may_start();
   bool is_agreed();
   Result<RunOutcome> execute();
@@ -194,9 +195,13 @@ Result<RunOutcome> Application::execute() {
   journal_.emplace(std::move(journal));
   const std::string run = options_.run.empty() ? new_run_name() : options_.run;
   TRY_VOID(journal_->start(run, options_.run.empty() ? "apply" : "resume"));
-  TRY_VOID(provision::write_pending(
-      host_, {run, options_.spec_path, options_.confirmed_wipes,
-              options_.overwrite_drift}));
+  // Single Steps are somebody's own business, a boot unit's too: the run that
+  // may be waiting for its reboot is not theirs.
+  if (is_whole()) {
+    TRY_VOID(provision::write_pending(
+        host_, {run, view_->spec.path, options_.confirmed_wipes, options_.only,
+                options_.overwrite_drift}));
+  }
   provision::HostPerformer performer(
       host_, session_.runner, {.overwrite_drift = options_.overwrite_drift});
   const SystemClock clock;
@@ -243,7 +248,8 @@ void Application::end(const RunOutcome& outcome) {
   }
   show(recap(outcome));
   if (outcome.end == RunEnd::kRebootNeeded) return reboot(outcome);
-  Result<void> ended = provision::remove_pending(host_);
+  Result<void> ended =
+      is_whole() ? provision::remove_pending(host_) : Result<void>();
   if (ended) {
     auto line = journal_->append(
         {.event = provision::JournalEvent::kEnd,
@@ -269,6 +275,7 @@ void Application::run() {
            .render(terminal_of(options_, session_)));
   if (!may_start()) return;
   if (view_->plan.changes() == 0) {
+    if (!is_whole()) return;
     const auto removed = provision::remove_pending(host_);
     if (!removed) session_.fail(removed.error());
     return;
@@ -308,6 +315,7 @@ void resume(const ApplyOptions& given, Session& session) {
   ApplyOptions options = given;
   options.spec_path = (*pending)->spec_path;
   options.run = (*pending)->run;
+  options.only = (*pending)->only;
   options.confirmed_wipes = (*pending)->confirmed_wipes;
   options.overwrite_drift = (*pending)->overwrite_drift;
   options.yes = true;
@@ -359,6 +367,8 @@ void add_apply(CLI::App& gpunode, Session& session) {
   verb->add_flag("-y,--yes", options->yes, "Do not ask");
   verb->add_flag("--overwrite-drift", options->overwrite_drift,
                  "Changes made by hand to our files are overwritten");
+  verb->add_flag("--blank-only", options->blank_only,
+                 "Erase no disk, whatever the file allows");
   verb->add_flag("--no-reboot", options->never_reboot,
                  "Stop where a reboot is needed, whatever the file says");
   verb->footer(kExamples);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -37,6 +38,20 @@ void add_node_options(CLI::App& verb, NodeOptions& options) {
   verb.add_flag("--no-color", options.no_color, "Never colours");
 }
 
+namespace {
+
+/// This program, if it lies where a unit finds it after a boot and where nobody
+/// but root puts programs.
+std::string program_for_units() {
+  auto self = host::HostRoot("/").read_link("/proc/self/exe");
+  if (!self || !(self->starts_with("/usr/") || self->starts_with("/opt/"))) {
+    return "";
+  }
+  return *std::move(self);
+}
+
+}  // namespace
+
 Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
   const host::HostRoot host(options.root);
   auto texts = provision::find_spec_files(host, options.spec_path);
@@ -49,9 +64,11 @@ Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
   }
   provision::SpecReading reading = provision::read_spec(*texts);
   if (reading.problems.empty()) {
-    reading.spec.program = "/usr/bin/gpunode";
-    if (auto self = host::HostRoot("/").read_link("/proc/self/exe")) {
-      reading.spec.program = *std::move(self);
+    reading.spec.program = program_for_units();
+    reading.spec.path =
+        std::filesystem::absolute(options.spec_path).lexically_normal();
+    if (options.blank_only) {
+      for (auto& entry : reading.spec.storage) entry.wipe_serials.clear();
     }
     return std::move(reading.spec);
   }

@@ -25,6 +25,7 @@ struct NodeOptions {
   std::string spec_path;
   std::vector<std::string> confirmed_wipes;
   std::vector<std::string> only;  ///< Ids of Steps; empty: all.
+  bool blank_only = false;        ///< No licence of the file to erase counts.
   bool as_json = false;
   bool no_color = false;
 };

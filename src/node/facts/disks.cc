@@ -43,6 +43,7 @@ Result<void> prove(const host::HostRoot& host, DiskFacts& disk) {
   disk.is_blank = proof.is_blank();
   disk.finding = disk.is_blank ? proof.summary() : proof.refusal();
   disk.digest = proof.digest();
+  disk.signatures = proof.signatures;
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/core/result.h"
 #include "base/host/block_device.h"
+#include "base/host/disk_signature.h"
 #include "base/host/host_root.h"
 #include "base/host/mount_table.h"
 #include "node/facts/disk_filter.h"
@@ -27,6 +28,8 @@ struct DiskFacts {
   /// Only of disks that fit a filter and are not in use.
   bool was_proved = false;
   bool is_blank = false;
+  /// What says that the disk is somebody's, as far as it was proved.
+  std::vector<host::DiskSignature> signatures = {};
   std::string finding = {};  ///< "blank: …" or "holds …".
   std::string digest = {};   ///< Of the proof, to compare with a later one.
 

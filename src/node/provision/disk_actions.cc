@@ -21,9 +21,11 @@
 #include "base/host/blank_proof.h"
 #include "base/host/disk_claim.h"
 #include "base/host/disk_lineage.h"
+#include "base/host/disk_signature.h"
 #include "base/host/filesystem_maker.h"
 #include "base/host/storage_view.h"
 #include "node/provision/disk_layout.h"
+#include "node/provision/storage_choice.h"
 
 namespace gpunode::provision {
 namespace {
@@ -31,11 +33,9 @@ namespace {
 using host::BlockDevice;
 using host::DiskClaim;
 
-/// A loop device has no serial; its path stands for one.
 bool is_disk(const BlockDevice& device, const DiskIdentity& identity) {
-  const std::string& serial =
-      device.serial.empty() ? device.path : device.serial;
-  return serial == identity.serial && device.model == identity.model &&
+  return identity_serial(device) == identity.serial &&
+         device.model == identity.model &&
          device.size_bytes == identity.size_bytes;
 }
 
@@ -92,6 +92,31 @@ Result<std::string> prove(DiskClaim& claim, const DiskIdentity& identity,
   return proof.digest() + "\n";
 }
 
+/// Kept from erasing what came to the disk after us.
+Result<void> check_is_ours(int fd, const BlockDevice& device,
+                           const WipeFilesystem& action) {
+  TRY(const auto signatures, host::find_disk_signatures(fd, device.size_bytes));
+  for (const host::DiskSignature& signature : signatures) {
+    const bool is_member =
+        action.layout != "single" && (signature.type == "linux_raid_member" ||
+                                      signature.type == "LVM2_member");
+    if (signature.uuid == action.uuid || is_member) continue;
+    return Error(ErrorCode::kAlreadyExists,
+                 fmt::format("disk {} holds {}, which is not what gpunode made "
+                             "there; it is left as it is",
+                             device.serial, signature.words));
+  }
+  if (!signatures.empty()) return {};
+  TRY(const host::BlankProof proof,
+      host::prove_blank(fd, {device.model, device.serial, device.size_bytes},
+                        {}));
+  if (proof.is_blank()) return {};
+  return Error(ErrorCode::kAlreadyExists,
+               fmt::format("disk {} {}, which is not what gpunode made there; "
+                           "it is left as it is",
+                           device.serial, proof.refusal()));
+}
+
 /// Every byte zero, as cheaply as the disk can.
 Result<void> zero(int fd, std::uint64_t size_bytes, const std::string& path) {
   // Piece by piece, so that a stop is noticed and no request is too large.
@@ -107,8 +132,8 @@ Result<void> zero(int fd, std::uint64_t size_bytes, const std::string& path) {
   return {};
 }
 
-Result<void> wipe_disk(const host::HostRoot& host,
-                       const DiskIdentity& identity) {
+Result<void> wipe_disk(const host::HostRoot& host, const DiskIdentity& identity,
+                       const WipeFilesystem& action) {
   TRY(const host::StorageView view, host::read_storage(host));
   // A disk that went with its machine took what we made with it.
   const bool is_there = std::ranges::any_of(
@@ -118,6 +143,7 @@ Result<void> wipe_disk(const host::HostRoot& host,
   TRY(const BlockDevice device, find_free(view, identity));
   TRY(DiskClaim claim, DiskClaim::take(host, device.path, device.number,
                                        DiskClaim::Access::kReadWrite));
+  TRY_VOID(check_is_ours(claim.fd(), device, action));
   TRY_VOID(zero(claim.fd(), device.size_bytes, device.path));
   return {};
 }
@@ -160,7 +186,7 @@ Result<void> DiskActions::perform(const MakeFilesystem& action) const {
   TRY(DiskClaim claim, DiskClaim::take(host_, device.path, device.number,
                                        DiskClaim::Access::kReadWrite));
   TRY(const std::string proof, prove(claim, identity, action.wipe));
-  if (!action.wipe && proof != action.proof) {
+  if (proof != action.proof) {
     return gone(identity, "is not as the plan saw it");
   }
   TRY_VOID(host::make_filesystem(host_, runner_, claim,
@@ -174,7 +200,7 @@ Result<void> DiskActions::perform(const MakeFilesystem& action) const {
 Result<void> DiskActions::perform(const WipeFilesystem& action) const {
   TRY_VOID(take_layout_down(host_, runner_, action));
   for (const DiskIdentity& disk : action.disks) {
-    TRY_VOID(wipe_disk(host_, disk));
+    TRY_VOID(wipe_disk(host_, disk, action));
   }
   return {};
 }

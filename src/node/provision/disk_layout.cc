@@ -13,6 +13,7 @@
 #include "base/host/disk_claim.h"
 #include "base/host/disk_lineage.h"
 #include "base/host/storage_view.h"
+#include "node/provision/storage_choice.h"
 
 namespace gpunode::provision {
 namespace {
@@ -43,15 +44,21 @@ struct Found {
 
 Result<Found> find(const host::StorageView& view,
                    const DiskIdentity& identity) {
+  std::optional<Found> found;
   for (const host::DiskLineage& lineage : host::disk_lineages(view)) {
     const BlockDevice& device = *lineage.device;
-    const std::string& serial =
-        device.serial.empty() ? device.path : device.serial;
-    if (serial == identity.serial && device.model == identity.model &&
+    if (identity_serial(device) == identity.serial &&
+        device.model == identity.model &&
         device.size_bytes == identity.size_bytes) {
-      return Found{device, lineage.uses};
+      if (found) {
+        return Error(ErrorCode::kUnavailable,
+                     fmt::format("disk {} is there twice; nothing was written",
+                                 identity.serial));
+      }
+      found = Found{device, lineage.uses};
     }
   }
+  if (found) return *std::move(found);
   return Error(ErrorCode::kUnavailable,
                fmt::format("disk {} is not there any more; nothing was "
                            "written, plan anew",
@@ -86,7 +93,7 @@ Result<std::vector<std::string>> prove_all(const host::HostRoot& host,
     proofs += proof.digest() + "\n";
     paths.push_back(found.device.path);
   }
-  if (!action.wipe && proofs != action.proof) {
+  if (proofs != action.proof) {
     return Error(ErrorCode::kUnavailable,
                  "the disks are not as the plan saw them; nothing was "
                  "written, plan anew");

@@ -323,6 +323,20 @@ TEST(Rollback, GoesAsFarAsToldTheLatestFirst) {
   EXPECT_GT(later.front().line.seq, later.back().line.seq);
 }
 
+TEST(Rollback, AFileThatALaterStepChangedTooIsLeft) {
+  JournalLine first{.seq = 1, .event = JournalEvent::kBegin, .step = "a"};
+  first.action = WriteFile{"/etc/fstab", "1"};
+  JournalLine second{.seq = 2, .event = JournalEvent::kBegin, .step = "b"};
+  second.action = WriteFile{"/etc/fstab", "2"};
+  const auto plan = plan_rollback({first, second}, {.step = "a"}, {});
+  ASSERT_THAT(plan, SizeIs(1));
+  EXPECT_TRUE(plan[0].left);
+  EXPECT_THAT(plan[0].why, HasSubstr("undo that as well"));
+  for (const Undoing& one : plan_rollback({first, second}, {}, {})) {
+    EXPECT_FALSE(one.left);
+  }
+}
+
 TEST(Rollback, ADiskIsWipedOnlyByItsSerial) {
   JournalLine line{.seq = 1, .event = JournalEvent::kBegin, .step = "s"};
   line.action = MakeFilesystem{{{"", "S1", 1}, {"", "S2", 1}}};

@@ -59,6 +59,16 @@ void plan_managed_file(const PlanInput& input, const std::string& path,
   plan.actions.emplace_back(WriteFile{path, std::move(wanted)});
 }
 
+bool plan_can_start_program(const PlanInput& input, StepPlan& plan) {
+  if (!input.spec.program.empty()) return true;
+  plan = StepPlan::blocked(
+      "a unit is to start gpunode after a boot, and this one lies where it may "
+      "be gone or be another's by then",
+      "install it, as /usr/bin/gpunode or /usr/local/bin/gpunode, and run "
+      "that");
+  return false;
+}
+
 void plan_no_managed_file(const PlanInput& input, const std::string& path,
                           StepPlan& plan) {
   const facts::FileFacts& file = facts_of(input, path);

@@ -18,6 +18,10 @@ inline constexpr std::string_view kManagedLine =
 void plan_managed_file(const PlanInput& input, const std::string& path,
                        std::string_view body, StepPlan& plan);
 
+/// Blocks `plan` if units could not start the program after a boot. True if
+/// they can.
+bool plan_can_start_program(const PlanInput& input, StepPlan& plan);
+
 /// Adds what makes `path` absent, if we wrote it once; others' files stay.
 void plan_no_managed_file(const PlanInput& input, const std::string& path,
                           StepPlan& plan);

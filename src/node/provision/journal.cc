@@ -107,8 +107,10 @@ std::vector<JournalLine> standing_actions(
 History history_of(const std::vector<JournalLine>& lines) {
   History history;
   std::set<std::uint64_t> done;
+  std::set<std::uint64_t> failed;
   for (const JournalLine& line : lines) {
     if (line.event == JournalEvent::kDone) done.insert(line.of);
+    if (line.event == JournalEvent::kFailed) failed.insert(line.of);
   }
   for (const JournalLine& line : standing_actions(lines)) {
     if (const auto* write = std::get_if<WriteFile>(&*line.action)) {
@@ -116,10 +118,10 @@ History history_of(const std::vector<JournalLine>& lines) {
     } else if (const auto* remove = std::get_if<RemoveFile>(&*line.action)) {
       history.written[remove->path] = "";
     } else if (const auto* make = std::get_if<MakeFilesystem>(&*line.action)) {
-      if (done.contains(line.seq)) {
-        history.half_made.erase(make->uuid);
-        continue;
-      }
+      history.half_made.erase(make->uuid);
+      if (done.contains(line.seq)) history.made.insert(make->uuid);
+      // A failure may be a refusal: the disk was somebody's by then.
+      if (done.contains(line.seq) || failed.contains(line.seq)) continue;
       auto& serials = history.half_made[make->uuid];
       serials.clear();
       for (const DiskIdentity& disk : make->disks) {

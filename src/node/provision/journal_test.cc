@@ -176,6 +176,11 @@ TEST(JournalHistory, AFileSystemBegunAndNotEndedIsHalfMade) {
   EXPECT_THAT(history_of(lines).half_made.at("U1"), testing::ElementsAre("S1"));
   lines.push_back({.seq = 2, .event = JournalEvent::kDone, .of = 1});
   EXPECT_TRUE(history_of(lines).half_made.empty());
+  EXPECT_TRUE(history_of(lines).made.contains("U1"));
+  // A failure may be a refusal to touch what is somebody's.
+  lines.back().event = JournalEvent::kFailed;
+  EXPECT_TRUE(history_of(lines).half_made.empty());
+  EXPECT_TRUE(history_of(lines).made.empty());
 }
 
 }  // namespace

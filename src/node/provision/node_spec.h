@@ -66,8 +66,11 @@ struct NodeSpec {
   HostSpec host;
   std::vector<StorageSpec> storage;
   std::string proxy;  ///< spec.proxy.http; for package managers.
-  /// Not of the file: where the program lies that units are to start.
+  /// Not of the file: where the program lies that units are to start, and the
+  /// file that they are to give it. Empty: the program lies where others than
+  /// root may put another in its place, or where it may be gone after a boot.
   std::string program = "/usr/bin/gpunode";
+  std::string path = "/etc/gpunode/node.yaml";
   /// Sections of the file that this version reads and does not carry out, for
   /// telling so: "driver", "runtime", …
   std::vector<std::string> not_carried_out;

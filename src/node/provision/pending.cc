@@ -35,6 +35,7 @@ Result<std::optional<Pending>> read_pending(const host::HostRoot& host) {
     pending.spec_path = json.at("spec").get<std::string>();
     pending.confirmed_wipes =
         json.at("confirmed_wipes").get<std::vector<std::string>>();
+    pending.only = json.at("only").get<std::vector<std::string>>();
     pending.overwrite_drift = json.at("overwrite_drift").get<bool>();
   } catch (const Json::exception&) {
     return damaged();
@@ -46,6 +47,7 @@ Result<void> write_pending(const host::HostRoot& host, const Pending& pending) {
   const Json json = {{"run", pending.run},
                      {"spec", pending.spec_path},
                      {"confirmed_wipes", pending.confirmed_wipes},
+                     {"only", pending.only},
                      {"overwrite_drift", pending.overwrite_drift}};
   return host::replace_host_file(
       host, kPendingPath, json.dump() + "\n",

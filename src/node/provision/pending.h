@@ -17,6 +17,7 @@ struct Pending {
   std::string run;
   std::string spec_path;
   std::vector<std::string> confirmed_wipes;
+  std::vector<std::string> only;  ///< Ids of Steps; empty: all.
   bool overwrite_drift = false;
 };
 

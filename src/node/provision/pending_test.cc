@@ -18,12 +18,14 @@ TEST(Pending, ComesBackAsItWentAndGoes) {
   const auto none = read_pending(tree.root());
   ASSERT_TRUE(none);
   EXPECT_FALSE(none->has_value());
-  ASSERT_TRUE(write_pending(tree.root(), {"r1", "/etc/n.yaml", {"S"}, true}));
+  ASSERT_TRUE(
+      write_pending(tree.root(), {"r1", "/etc/n.yaml", {"S"}, {"a.b"}, true}));
   const auto read = read_pending(tree.root());
   ASSERT_TRUE(read && read->has_value());
   EXPECT_EQ((*read)->run, "r1");
   EXPECT_EQ((*read)->spec_path, "/etc/n.yaml");
   EXPECT_THAT((*read)->confirmed_wipes, testing::ElementsAre("S"));
+  EXPECT_THAT((*read)->only, testing::ElementsAre("a.b"));
   EXPECT_TRUE((*read)->overwrite_drift);
   ASSERT_TRUE(remove_pending(tree.root()));
   ASSERT_TRUE(remove_pending(tree.root()));

@@ -41,18 +41,49 @@ Undoing undoing_of(const JournalLine& line,
   return undoing;
 }
 
+std::string file_of(const JournalLine& line) {
+  if (const auto* write = std::get_if<WriteFile>(&*line.action)) {
+    return write->path;
+  }
+  const auto* remove = std::get_if<RemoveFile>(&*line.action);
+  return remove == nullptr ? "" : remove->path;
+}
+
+/// A file that a later action changed too, which stays: to bring the older
+/// content back would undo both.
+void leave_what_later_ones_changed(const std::vector<JournalLine>& standing,
+                                   std::vector<Undoing>& plan) {
+  for (Undoing& one : plan) {
+    const std::string path = file_of(one.line);
+    if (path.empty()) continue;
+    for (const JournalLine& later : standing) {
+      const bool stays = std::ranges::none_of(plan, [&](const Undoing& other) {
+        return other.line.seq == later.seq && !other.left;
+      });
+      if (later.seq <= one.line.seq || !stays || file_of(later) != path) {
+        continue;
+      }
+      one.left = true;
+      one.why = fmt::format("{} of {} changed {} after it; undo that as well",
+                            later.step, later.seq, path);
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Undoing> plan_rollback(const std::vector<JournalLine>& lines,
                                    const RollbackTarget& target,
                                    const std::vector<std::string>& confirmed) {
   std::vector<Undoing> plan;
-  for (const JournalLine& line : standing_actions(lines)) {
+  const std::vector<JournalLine> standing = standing_actions(lines);
+  for (const JournalLine& line : standing) {
     if (target.after && line.seq <= *target.after) continue;
     if (!target.step.empty() && line.step != target.step) continue;
     plan.push_back(undoing_of(line, confirmed));
   }
   std::ranges::reverse(plan);
+  leave_what_later_ones_changed(standing, plan);
   return plan;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,11 @@ namespace gpunode::provision {
 struct History {
   /// The last content that we gave each file; empty if we removed it.
   std::map<std::string, std::string> written;
-  /// File systems whose making began and was not seen to end, by UUID: the
-  /// serials that were proven blank then.
+  /// File systems whose making was cut off by a crash (one that failed is not
+  /// among them), by UUID: the serials that were proved blank then.
   std::map<std::string, std::vector<std::string>> half_made;
+  /// File systems that were made, by UUID: a licence to erase was used up.
+  std::set<std::string> made;
 };
 
 /// All that a plan may follow from.

@@ -39,9 +39,18 @@ bool is_ours(const StorageSpec& entry, const DiskFacts& disk,
          disk.label == entry.label && disk.entry_types;
 }
 
-/// Serial, or what stands for it: a loop device has none.
-const std::string& name_of(const DiskFacts& disk) {
-  return disk.device.serial.empty() ? disk.device.path : disk.device.serial;
+/// What a person confirms an erasure by; empty: such a disk is never erased. A
+/// path is another disk's after a boot, but for a loop device that was named.
+std::string name_of(const DiskFacts& disk) {
+  return std::string(identity_serial(disk.device));
+}
+
+/// Nothing on the disk but what a mkfs of ours may have left half made.
+bool has_no_foreign_signature(const DiskFacts& disk, const std::string& uuid) {
+  return std::ranges::all_of(disk.signatures,
+                             [&](const host::DiskSignature& signature) {
+                               return signature.uuid == uuid;
+                             });
 }
 
 /// What one disk may be used for. kRefused with why and fix.
@@ -71,19 +80,30 @@ StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
                   "make `select` fit another disk");
   }
   if (disk.is_blank) return {.fate = DiskFate::kMake, .disks = {}};
+  const std::string name = name_of(disk);
+  if (name.empty()) {
+    return refuse(
+        fmt::format("{} is not blank and has no serial to confirm its "
+                    "erasure by: it {}",
+                    what, disk.finding),
+        "erase it by hand, or make `select` fit another disk");
+  }
   const auto half = history.half_made.find(uuid);
   const bool was_ours = half != history.half_made.end() &&
-                        contains(half->second, name_of(disk)) &&
-                        (disk.uuid.empty() || disk.uuid == uuid);
+                        contains(half->second, name) &&
+                        has_no_foreign_signature(disk, uuid);
   if (was_ours) return {.fate = DiskFate::kErase, .disks = {}};
-  if (contains(entry.wipe_serials, name_of(disk)) ||
-      contains(confirmed, name_of(disk))) {
+  // The file's licence is for the first time; a disk that was ours and is
+  // damaged since, or is to get another label, needs a person again.
+  const bool is_licensed = contains(entry.wipe_serials, name) &&
+                           !history.made.contains(uuid) && disk.uuid != uuid;
+  if (is_licensed || contains(confirmed, name)) {
     return {.fate = DiskFate::kErase, .disks = {}};
   }
   return refuse(fmt::format("{} is not blank: it {}", what, disk.finding),
                 fmt::format("save what is on it; to erase it for good, add "
                             "--confirm-wipe={}",
-                            name_of(disk)));
+                            name));
 }
 
 }  // namespace
@@ -126,6 +146,11 @@ StorageChoice choose_disks(const StorageSpec& entry,
     choice.fate = std::max(choice.fate, one.fate);
   }
   return choice;
+}
+
+std::string_view identity_serial(const host::BlockDevice& device) {
+  const bool is_loop = device.subsystem == host::BlockSubsystem::kLoop;
+  return device.serial.empty() && is_loop ? device.path : device.serial;
 }
 
 std::string storage_uuid(const std::string& machine_id,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "node/facts/disks.h"
@@ -31,6 +32,10 @@ StorageChoice choose_disks(const StorageSpec& entry,
                            const facts::StorageFacts& storage,
                            const std::string& uuid, const History& history,
                            const std::vector<std::string>& confirmed);
+
+/// What tells a disk from others of its model: its serial; of a loop device,
+/// which has none, its path. May be empty.
+std::string_view identity_serial(const host::BlockDevice& device);
 
 /// The UUID of the file system of `entry` on the host with this machine-id: the
 /// same before and after a plan, a boot and another instance store.

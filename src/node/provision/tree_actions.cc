@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,8 @@ namespace {
 constexpr std::chrono::hours kCopyTimeout{12};
 /// Says on the new file system that a copy is not whole.
 constexpr const char* kUnfinished = ".gpunode-copying";
+/// What a new file system has by itself, and ours.
+const std::set<std::string> kNotOfTheTree = {"lost+found", kUnfinished};
 
 Result<void> rename_tree(const host::HostRoot& host, const std::string& from,
                          const std::string& to) {
@@ -105,8 +108,8 @@ class Stage {
 
   const std::string& path() const { return path_; }
 
-  /// Everything on the disk, and unmounted: the last chance to hear of errors.
-  Result<void> close() {
+  /// Everything on the disk: the last chance to hear of errors.
+  Result<void> sync() const {
     const UniqueFd fd(
         ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd || ::syncfs(fd.get()) != 0) {
@@ -148,32 +151,30 @@ Result<void> TreeActions::run(std::vector<std::string> argv) const {
   return {};
 }
 
-Result<void> TreeActions::copy(const MigrateTree& action) const {
+Result<void> TreeActions::copy(const MigrateTree& action,
+                               const std::string& stage) const {
   const std::string from = host_.outside(action.path);
-  TRY(Stage stage, Stage::mount(host_, action));
-  const std::string marker = stage.path() + "/" + kUnfinished;
+  const std::string marker = stage + "/" + kUnfinished;
   const bool was_cut_off = ::access(marker.c_str(), F_OK) == 0;
-  TRY(const TreeCount there, count_tree(stage.path()));
+  TRY(const TreeCount there, count_tree(stage, kNotOfTheTree));
   if (there.entries != 0 && !was_cut_off) {
     return Error(ErrorCode::kAlreadyExists,
                  fmt::format("the new disk of {} has {} entries that gpunode "
                              "did not put there; look at it first",
                              action.path, there.entries));
   }
-  if (was_cut_off) {
-    TRY_VOID(run({"/usr/bin/find", stage.path(), "-xdev", "-mindepth", "1",
-                  "-not", "-path", marker, "-delete"}));
-  }
-  TRY(const TreeCount wanted, count_tree(from));
-  TRY_VOID(check_room(action.path, wanted, stage.path()));
   TRY_VOID(
       host::write_file_atomic(marker, "", 0600, host::Durability::kDurable));
-  TRY_VOID(run({"/bin/cp", "-a", "--sparse=auto", "--one-file-system", "--",
-                from + "/.", stage.path()}));
-  if (::unlink(marker.c_str()) != 0) {
-    return Error::from_errno("remove " + marker, errno);
+  if (was_cut_off) {
+    TRY_VOID(
+        run({"/usr/bin/find", stage, "-xdev", "-mindepth", "1", "-not", "-path",
+             marker, "-not", "-path", stage + "/lost+found", "-delete"}));
   }
-  TRY(const TreeCount copied, count_tree(stage.path()));
+  TRY(const TreeCount wanted, count_tree(from, kNotOfTheTree));
+  TRY_VOID(check_room(action.path, wanted, stage));
+  TRY_VOID(run({"/bin/cp", "-a", "--sparse=auto", "--one-file-system", "--",
+                from + "/.", stage}));
+  TRY(const TreeCount copied, count_tree(stage, kNotOfTheTree));
   if (!copied.is_copy_of(wanted)) {
     return Error(
         ErrorCode::kInternal,
@@ -182,18 +183,39 @@ Result<void> TreeActions::copy(const MigrateTree& action) const {
                     action.path, copied.entries, copied.content_bytes,
                     wanted.entries, wanted.content_bytes));
   }
-  return stage.close();
+  return {};
+}
+
+Result<void> TreeActions::set_aside(const MigrateTree& action) const {
+  TRY_VOID(rename_tree(host_, action.path, action.aside));
+  return make_like(host_, action.path, action.aside);
 }
 
 Result<void> TreeActions::perform(const MigrateTree& action) const {
   if (host_.exists(action.aside)) {
     // Set aside already; the directory for the mount may be missing.
-    if (host_.exists(action.path)) return {};
-    return make_like(host_, action.path, action.aside);
+    if (!host_.exists(action.path)) {
+      return make_like(host_, action.path, action.aside);
+    }
+    TRY(const auto names, host_.list_directory(action.path));
+    if (names.empty()) return {};
+    return Error(ErrorCode::kAlreadyExists,
+                 fmt::format("{} is from an earlier migration, and {} has "
+                             "entries again; move one of them away first",
+                             action.aside, action.path));
   }
-  if (!action.discard) TRY_VOID(copy(action));
-  TRY_VOID(rename_tree(host_, action.path, action.aside));
-  return make_like(host_, action.path, action.aside);
+  if (action.discard) return set_aside(action);
+  TRY(Stage stage, Stage::mount(host_, action));
+  TRY_VOID(copy(action, stage.path()));
+  TRY_VOID(stage.sync());
+  // The rename is what makes it done: until then the marker says that the copy
+  // may be thrown away.
+  TRY_VOID(set_aside(action));
+  const std::string marker = stage.path() + "/" + kUnfinished;
+  if (::unlink(marker.c_str()) != 0) {
+    return Error::from_errno("remove " + marker, errno);
+  }
+  return stage.sync();
 }
 
 Result<void> TreeActions::perform(const RestoreTree& action) const {

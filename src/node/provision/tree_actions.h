@@ -27,7 +27,8 @@ class TreeActions {
   Result<void> perform(const RestoreTree& action) const;
 
  private:
-  Result<void> copy(const MigrateTree& action) const;
+  Result<void> copy(const MigrateTree& action, const std::string& stage) const;
+  Result<void> set_aside(const MigrateTree& action) const;
   Result<void> run(std::vector<std::string> argv) const;
 
   host::HostRoot host_;

@@ -54,6 +54,19 @@ TEST(TreeActions, CutOffBetweenRenameAndDirectoryItGoesOn) {
   EXPECT_TRUE(tree.root().exists("/var/lib/c"));
 }
 
+TEST(TreeActions, ASecondMigrationDoesNotHideWhatCameSince) {
+  const HostTree tree{{"var/lib/c.before-gpunode/a", "old"},
+                      {"var/lib/c/new", "new"}};
+  host::FakeCommandRunner runner;
+  const TreeActions actions(tree.root(), runner);
+  MigrateTree migrate = kDiscard;
+  migrate.discard = false;
+  const auto refused = actions.perform(migrate);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("earlier migration"));
+  EXPECT_FALSE(actions.perform(kDiscard));
+}
+
 TEST(TreeActions, WhatCameSinceIsNotHidden) {
   const HostTree tree{{"var/lib/c.before-gpunode/a", "old"},
                       {"var/lib/c/new", "new"}};

@@ -14,7 +14,8 @@
 
 namespace gpunode::provision {
 
-Result<TreeCount> count_tree(const std::string& path) {
+Result<TreeCount> count_tree(const std::string& path,
+                             const std::set<std::string>& skipped) {
   constexpr std::uint64_t kStatBlockBytes = 512;
   std::string name = path;
   std::array<char*, 2> paths = {name.data(), nullptr};
@@ -37,6 +38,10 @@ Result<TreeCount> count_tree(const std::string& path) {
         break;
     }
     if (entry->fts_level == FTS_ROOTLEVEL) continue;
+    if (entry->fts_level == 1 && skipped.contains(entry->fts_name)) {
+      ::fts_set(walk.get(), entry, FTS_SKIP);
+      continue;
+    }
     ++count.entries;
     const struct stat& status = *entry->fts_statp;
     if (!S_ISREG(status.st_mode)) continue;

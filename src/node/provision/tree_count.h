@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "base/core/result.h"
@@ -22,6 +23,8 @@ struct TreeCount {
 };
 
 /// Links are not followed, and other file systems below are not entered.
-Result<TreeCount> count_tree(const std::string& path);
+/// Names in `skipped` are left out at the top.
+Result<TreeCount> count_tree(const std::string& path,
+                             const std::set<std::string>& skipped = {});
 
 }  // namespace gpunode::provision

@@ -55,6 +55,7 @@ class Resume final : public Step {
       return plan;
     }
     StepPlan plan;
+    if (!plan_can_start_program(input, plan)) return plan;
     plan_managed_file(input, kPath, unit_text(input.spec.program), plan);
     const auto unit = input.facts.units.find(kUnit);
     if (unit == input.facts.units.end() ||

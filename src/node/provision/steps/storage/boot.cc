@@ -38,7 +38,8 @@ class Boot final : public Step {
       return StepPlan::not_wanted("onBootBlank is fail");
     }
     StepPlan plan;
-    plan_managed_file(input, path_, text(input.spec.program), plan);
+    if (!plan_can_start_program(input, plan)) return plan;
+    plan_managed_file(input, path_, text(input.spec), plan);
     const auto unit = input.facts.units.find(unit_);
     if (unit == input.facts.units.end() ||
         unit->second.unit_file_state != "enabled") {
@@ -54,7 +55,7 @@ class Boot final : public Step {
  private:
   /// Only a blank disk is made anew: the same Step as in `apply`, with the same
   /// refusals. It waits for udev, since the disk must be there to be found.
-  std::string text(const std::string& program) const {
+  std::string text(const NodeSpec& spec) const {
     return fmt::format(R"([Unit]
 Description=Make the disk of {0} anew if it came back blank
 Documentation=man:gpunode(1)
@@ -67,13 +68,13 @@ Before={1} local-fs.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={2} apply --yes --no-reboot --only=storage.{3}.disk
+ExecStart={2} apply --yes --no-reboot --blank-only --only=storage.{3}.disk {4}
 
 [Install]
 WantedBy=local-fs.target
 )",
-                       entry_.path, unit_name(entry_.path, "mount"), program,
-                       entry_.id);
+                       entry_.path, unit_name(entry_.path, "mount"),
+                       spec.program, entry_.id, spec.path);
   }
 
   StorageSpec entry_;

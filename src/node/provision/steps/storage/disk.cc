@@ -59,8 +59,7 @@ class Disk final : public Step {
                         .wipe = choice.fate == DiskFate::kErase};
     for (const facts::DiskFacts* disk : choice.disks) {
       const host::BlockDevice& device = disk->device;
-      make.disks.push_back({device.model,
-                            device.serial.empty() ? device.path : device.serial,
+      make.disks.push_back({device.model, std::string(identity_serial(device)),
                             device.size_bytes});
       make.proof += disk->digest + "\n";
       plan.destroys.push_back(

@@ -139,6 +139,13 @@ void Mount::plan_definition(const PlanInput& input, const std::string& uuid,
   // prep.swap, which comes before, changes the same file.
   std::string after =
       input.spec.host.swap_off ? fstab_without_swap(before) : before;
+  // So do the entries before this one: all plan from one look at the host.
+  for (const StorageSpec& other : input.spec.storage) {
+    if (other.id == entry_.id) break;
+    if (other.via != MountVia::kFstab) continue;
+    after = fstab_with(after, other.id,
+                       Mount(other).fstab_line(uuid_of(input, other)));
+  }
   after = fstab_with(after, entry_.id, fstab_line(uuid));
   if (fstab_with(before, entry_.id, fstab_line(uuid)) == before) return;
   plan_edited_file(input, kFstab, std::move(after), plan);
@@ -170,6 +177,14 @@ bool Mount::plan_existing(const PlanInput& input, const std::string& uuid,
   const bool was_interrupted =
       aside != input.facts.trees.end() && aside->second.exists && !has_data;
   if (!has_data || was_interrupted) return true;
+  if (aside != input.facts.trees.end() && aside->second.exists) {
+    plan = StepPlan::blocked(
+        fmt::format("{} is from an earlier migration, and {} has {} entries "
+                    "again",
+                    aside_, entry_.path, tree->second.entries),
+        "move one of them away, then plan again");
+    return false;
+  }
   if (entry_.existing_data == ExistingData::kRefuse) {
     plan = StepPlan::blocked(
         fmt::format("{} has {} entries already, and existingData is refuse",

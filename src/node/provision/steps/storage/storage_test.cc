@@ -153,6 +153,48 @@ TEST(StorageDisk, OneThatIsNotBlankNeedsItsSerial) {
   EXPECT_TRUE(std::get<MakeFilesystem>(plan.actions.at(0)).wipe);
 }
 
+TEST(StorageDisk, TheFilesLicenceToEraseIsForOneTime) {
+  TrialHost host = g5();
+  facts::DiskFacts& store = host.facts.storage.disks[1];
+  store.is_blank = false;
+  store.finding = "holds data";
+  host.spec.storage.front().wipe_serials = {"AWS1"};
+  EXPECT_EQ(plan_disk(host).state, StepState::kChange);
+  // Ours and damaged since: a person decides again.
+  host.history.made = {storage_uuid("aabb\n", "containerd")};
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+  host.history.made.clear();
+  store.uuid = storage_uuid("aabb\n", "containerd");
+  store.filesystem = "xfs";
+  store.label = "another";
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+}
+
+TEST(StorageDisk, WithoutASerialItIsTakenOnlyBlank) {
+  TrialHost host = g5();
+  facts::DiskFacts& store = host.facts.storage.disks[1];
+  store.device.serial.clear();
+  EXPECT_EQ(plan_disk(host).state, StepState::kChange);
+  store.is_blank = false;
+  host.confirmed = {"", "/dev/nvme1n1"};
+  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+}
+
+TEST(StorageMount, TwoLinesOfFstabBothStay) {
+  TrialHost host = g5();
+  StorageSpec second = entry();
+  second.id = "logs";
+  second.path = "/var/log/pods";
+  host.spec.storage.front().via = MountVia::kFstab;
+  second.via = MountVia::kFstab;
+  host.spec.storage.push_back(second);
+  host.facts.files["/etc/fstab"].content = "UUID=1 / xfs defaults 0 0\n";
+  const StepPlan plan = host.plan(*make_storage_mount(second));
+  const auto& fstab = std::get<WriteFile>(plan.actions.at(0)).content;
+  EXPECT_THAT(fstab, HasSubstr(" /var/lib/containerd "));
+  EXPECT_THAT(fstab, HasSubstr(" /var/log/pods "));
+}
+
 TEST(StorageDisk, MoreOrFewerThanAskedForAreNotGuessedAt) {
   TrialHost host = g5();
   host.facts.storage.disks.push_back(disk("nvme2n1", kInstanceStore, "AWS2"));
@@ -190,10 +232,13 @@ TEST(StorageDisk, HalfMadeByUsItIsMadeAgainAndOnlyThen) {
   const StepPlan plan = plan_disk(host);
   ASSERT_EQ(plan.state, StepState::kChange);
   EXPECT_TRUE(std::get<MakeFilesystem>(plan.actions.at(0)).wipe);
-  // Somebody else's file system came since.
-  store.uuid = "11111111-2222-3333-4444-555555555555";
+  // Somebody else's came since: a LUKS that no superblock reader knows.
+  host::DiskSignature luks;
+  luks.type = "crypto_LUKS";
+  luks.uuid = "11111111-2222-3333-4444-555555555555";
+  store.signatures = {luks};
   EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
-  store.uuid.clear();
+  store.signatures.clear();
   host.history.half_made[uuid] = {"AWS7"};
   EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
 }
@@ -335,7 +380,10 @@ TEST(StorageBoot, MakesABlankDiskAnewBeforeItsMount) {
   const StepPlan plan = host.plan(*make_storage_boot(reformat));
   const auto& unit = std::get<WriteFile>(plan.actions.at(0)).content;
   EXPECT_THAT(unit, HasSubstr("Before=var-lib-containerd.mount"));
-  EXPECT_THAT(unit, HasSubstr("--only=storage.containerd.disk"));
+  EXPECT_THAT(unit, HasSubstr("--blank-only --only=storage.containerd.disk "
+                              "/etc/gpunode/node.yaml\n"));
+  host.spec.program.clear();
+  EXPECT_EQ(host.plan(*make_storage_boot(reformat)).state, StepState::kBlocked);
 }
 
 TEST(StorageLabel, IsAskedForOnlyWhereSelinuxEnforces) {
