@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/plugin/driver_remedy.h"
+#include "agent/plugin/gpu_operator.h"
 #include "agent/plugin/known_gpus.h"
 #include "agent/plugin/plugin_directory.h"
 #include "agent/plugin/runtime_setting.h"
@@ -242,6 +243,10 @@ void Agent::run_timers() {
   tell_of_neighbours();
   if (!has_settled_ && publisher_->has_offers() && publisher_->is_settled()) {
     has_settled_ = true;
+    if (writer_ && settings_.take_over && !settings_.give_back &&
+        !settings_.node_name.empty()) {
+      writer_->set_loan(operator_loan(settings_));
+    }
     quiet_at_ = now + kQuietAfterStart;
   }
   if (quiet_at_ && now >= *quiet_at_) {

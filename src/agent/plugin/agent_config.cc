@@ -63,7 +63,8 @@ Result<void> Agent::open_writer() {
   if (has_labels) writing.gather = kGather;
   TRY(writer_,
       ClusterWriter::start(std::move(writing), *std::move(credentials)));
-  if (has_loan) writer_->set_loan(operator_loan(settings_));
+  // A take-over waits until this agent serves: before, nobody else would.
+  if (settings_.give_back) writer_->set_loan(operator_loan(settings_));
   return {};
 }
 

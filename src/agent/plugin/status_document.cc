@@ -164,10 +164,13 @@ using Held = std::vector<std::uint64_t>;
 /// nowhere.
 Held held_of(const resource::Resource& offered, const Holders& holders) {
   Held held(offered.devices().size(), 0);
+  // An init container's ids are its Pod's next container's as well.
+  std::set<std::string_view> counted;
   for (const Holder& holder : holders.items) {
     if (holder.resource != offered.name().value()) continue;
     for (const std::string& id : holder.ids) {
-      if (const auto replica = offered.find(id)) ++held[replica->device];
+      const auto replica = offered.find(id);
+      if (replica && counted.insert(id).second) ++held[replica->device];
     }
   }
   return held;

@@ -1,5 +1,6 @@
 #include "k8s/api/label_loan.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -68,6 +69,17 @@ LoanPlan plan_taking(const NodeMeta& node, const LabelLoan& loan,
     labels[key] = loan.value;
     memory[key] = *now;
   }
+  // A switch that is no longer wished for goes back to how it stood.
+  for (const auto& [key, before_loan] : before) {
+    if (std::ranges::find(loan.labels, key) != loan.labels.end()) continue;
+    const std::string* const now = value_of(node.labels, key);
+    if (now != nullptr && *now == loan.value) {
+      plan.changes.push_back(fmt::format("label {} is {:?} again, was {:?}",
+                                         key, before_loan, *now));
+      labels[key] = before_loan;
+      memory.erase(key);
+    }
+  }
   if (!labels.empty()) {
     plan.patch = patch_of(node, loan.annotation, labels, memory);
   }
@@ -100,12 +112,14 @@ LoanPlan plan_return(const NodeMeta& node, const LabelLoan& loan,
 
 }  // namespace
 
-MetaTexts remembered_labels(std::string_view annotation) {
+std::optional<MetaTexts> remembered_labels(std::string_view annotation) {
   const auto read = text::read_json(annotation, "annotation");
-  if (!read) return {};
+  if (!read) return std::nullopt;
+  const Node& root = text::tree_of(*read);
+  if (!root.is(Node::Kind::kMapping)) return std::nullopt;
   MetaTexts memory;
-  for (const text::Entry& entry : text::tree_of(*read).entries) {
-    if (!entry.value.is(Node::Kind::kString)) return {};
+  for (const text::Entry& entry : root.entries) {
+    if (!entry.value.is(Node::Kind::kString)) return std::nullopt;
     memory[entry.key] = entry.value.scalar;
   }
   return memory;
@@ -114,10 +128,20 @@ MetaTexts remembered_labels(std::string_view annotation) {
 LoanPlan plan_loan(const NodeMeta& node, const LabelLoan& loan) {
   const std::string* const annotation =
       value_of(node.annotations, loan.annotation);
-  const MetaTexts memory =
-      annotation == nullptr ? MetaTexts() : remembered_labels(*annotation);
-  return loan.is_giving_back ? plan_return(node, loan, memory)
-                             : plan_taking(node, loan, memory);
+  const auto memory = annotation == nullptr
+                          ? std::optional<MetaTexts>(MetaTexts())
+                          : remembered_labels(*annotation);
+  if (!memory) {
+    // Written over, what stood there would be lost.
+    LoanPlan plan;
+    plan.waiting.push_back(fmt::format(
+        "annotation {} of the Node is not what gpunode wrote, so what the "
+        "labels were is not known: set them by hand, then remove it",
+        loan.annotation));
+    return plan;
+  }
+  return loan.is_giving_back ? plan_return(node, loan, *memory)
+                             : plan_taking(node, loan, *memory);
 }
 
 }  // namespace gpunode::kube

@@ -50,7 +50,7 @@ struct LoanPlan {
 LoanPlan plan_loan(const NodeMeta& node, const LabelLoan& loan);
 
 /// What a loan's annotation remembers: label to the value that stood there.
-/// Empty for a text that no loan wrote.
-MetaTexts remembered_labels(std::string_view annotation);
+/// Nothing for a text that no loan wrote.
+std::optional<MetaTexts> remembered_labels(std::string_view annotation);
 
 }  // namespace gpunode::kube

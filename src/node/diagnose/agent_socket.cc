@@ -82,6 +82,10 @@ Result<std::string> ask_agent(const std::string& path) {
     return Error::from_errno("write to " + path, errno);
   }
   TRY(std::string answer, receive_all(socket.get(), path));
+  if (answer.empty()) {
+    return Error(ErrorCode::kUnavailable,
+                 "read " + path + ": the agent ended before it answered");
+  }
   const std::size_t head = answer.find("\r\n\r\n");
   if (!answer.starts_with("HTTP/1.1 200 ") || head == std::string::npos) {
     return Error(ErrorCode::kCorrupt,

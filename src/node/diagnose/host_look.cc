@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -56,19 +57,19 @@ void look_at_gpus(const host::HostRoot& host, HostLook& look) {
 /// What is in the record under each resource's name. It says nothing of
 /// sharing, and of health what was so when it was written.
 void count(const oci::DeviceRecord& record, AgentStatus& known) {
-  std::map<std::string, std::uint64_t> held;
-  for (const auto& one : record.holdings) held[one.resource] += one.ids.size();
+  // An init container's devices are its Pod's next container's as well.
+  std::map<std::string, std::set<std::string>> held;
+  for (const auto& one : record.holdings) {
+    held[one.resource].insert(one.ids.begin(), one.ids.end());
+  }
   for (const auto& one : record.resources) {
     AgentStatus::Resource resource;
     resource.name = one.name;
     resource.capacity = resource.allocatable = one.ids.size();
-    resource.held = held[one.name];
+    resource.held = held[one.name].size();
     std::uint64_t free = one.ids.size();
-    for (const auto& holding : record.holdings) {
-      if (holding.resource != one.name) continue;
-      for (const std::string& id : holding.ids) {
-        if (std::binary_search(one.ids.begin(), one.ids.end(), id)) --free;
-      }
+    for (const std::string& id : held[one.name]) {
+      if (std::binary_search(one.ids.begin(), one.ids.end(), id)) --free;
     }
     resource.free = free;
     known.resources.push_back(std::move(resource));

@@ -93,6 +93,24 @@ TEST(HostLook, FindsGpusHoldersAndTheLastChoiceInFiles) {
   EXPECT_THAT(text, HasSubstr("from the kubelet's own file"));
 }
 
+// The kubelet gives an init container's devices to the next one as well.
+TEST(HostLook, ADeviceOfTwoContainersOfOnePodIsHeldOnce) {
+  const Host host;
+  host.file("var/lib/kubelet/device-plugins/kubelet_internal_checkpoint",
+            R"({"Data":{"PodDeviceEntries":[)"
+            R"({"PodUID":"u-1","ContainerName":"init",)"
+            R"("ResourceName":"nvidia.com/gpu",)"
+            R"("DeviceIDs":{"-1":["GPU-a"]}},)"
+            R"({"PodUID":"u-1","ContainerName":"main",)"
+            R"("ResourceName":"nvidia.com/gpu",)"
+            R"("DeviceIDs":{"-1":["GPU-a"]}}],)"
+            R"("RegisteredDevices":{"nvidia.com/gpu":["GPU-a"]}}})");
+  const HostLook look = look_at_host(host.root(), kPlugins);
+  ASSERT_EQ(look.known.resources.size(), 1U);
+  EXPECT_EQ(look.known.resources.front().held, 1U);
+  EXPECT_EQ(look.known.resources.front().free, 0U);
+}
+
 TEST(HostLook, NamesWhoElseServesTheKubelet) {
   const Host host;
   const UniqueFd kubelet = listen_on(host.outside("kubelet.sock"));
