@@ -173,7 +173,7 @@ def power_cuts(vm):
         vm.sh(f"systemd-run --quiet --unit vm-apply{cuts} gpunode apply --yes {SPEC}; sleep {seconds}")
         vm.cut_power()
         vm.boot()
-        wait(vm, "test ! -e /var/lib/gpunode/pending || ! systemctl is-active gpunode-resume.service",
+        wait(vm, "! systemctl show -p ActiveState gpunode-resume.service | grep -q activating",
              "the run has gone on")
         vm.sh(f"gpunode apply --yes {SPEC}", timeout=300)
         expect_mounted(vm, "/dev/nvme0n1")

@@ -20,6 +20,7 @@
 #include "base/host/host_file.h"
 #include "base/host/mount_table.h"
 #include "base/host/storage_view.h"
+#include "node/provision/journal.h"
 #include "node/provision/tree_count.h"
 
 namespace gpunode::provision {
@@ -27,10 +28,8 @@ namespace {
 
 /// Terabytes of images.
 constexpr std::chrono::hours kCopyTimeout{12};
-/// Says on the new file system that a copy is not whole.
-constexpr const char* kUnfinished = ".gpunode-copying";
-/// What a new file system has by itself, and ours.
-const std::set<std::string> kNotOfTheTree = {"lost+found", kUnfinished};
+/// What a new file system has by itself.
+const std::set<std::string> kNotOfTheTree = {"lost+found"};
 
 Result<void> rename_tree(const host::HostRoot& host, const std::string& from,
                          const std::string& to) {
@@ -139,6 +138,10 @@ Result<void> check_room(const std::string& from, const TreeCount& count,
 
 }  // namespace
 
+std::string unfinished_path(const std::string& uuid) {
+  return fmt::format("{}/copying-{}", kStateDirectory, uuid);
+}
+
 Result<Inverse> TreeActions::prepare(const MigrateTree& action) {
   return Inverse::of(RestoreTree{action.path, action.aside});
 }
@@ -154,8 +157,8 @@ Result<void> TreeActions::run(std::vector<std::string> argv) const {
 Result<void> TreeActions::copy(const MigrateTree& action,
                                const std::string& stage) const {
   const std::string from = host_.outside(action.path);
-  const std::string marker = stage + "/" + kUnfinished;
-  const bool was_cut_off = ::access(marker.c_str(), F_OK) == 0;
+  const std::string unfinished = unfinished_path(action.uuid);
+  const bool was_cut_off = host_.exists(unfinished);
   TRY(const TreeCount there, count_tree(stage, kNotOfTheTree));
   if (there.entries != 0 && !was_cut_off) {
     return Error(ErrorCode::kAlreadyExists,
@@ -163,12 +166,12 @@ Result<void> TreeActions::copy(const MigrateTree& action,
                              "did not put there; look at it first",
                              action.path, there.entries));
   }
-  TRY_VOID(
-      host::write_file_atomic(marker, "", 0600, host::Durability::kDurable));
+  TRY_VOID(host::replace_host_file(
+      host_, unfinished, action.path + "\n",
+      {.mode = 0600, .durability = host::Durability::kDurable}));
   if (was_cut_off) {
-    TRY_VOID(
-        run({"/usr/bin/find", stage, "-xdev", "-mindepth", "1", "-not", "-path",
-             marker, "-not", "-path", stage + "/lost+found", "-delete"}));
+    TRY_VOID(run({"/usr/bin/find", stage, "-xdev", "-mindepth", "1", "-not",
+                  "-path", stage + "/lost+found", "-delete"}));
   }
   TRY(const TreeCount wanted, count_tree(from, kNotOfTheTree));
   TRY_VOID(check_room(action.path, wanted, stage));
@@ -208,14 +211,11 @@ Result<void> TreeActions::perform(const MigrateTree& action) const {
   TRY(Stage stage, Stage::mount(host_, action));
   TRY_VOID(copy(action, stage.path()));
   TRY_VOID(stage.sync());
-  // The rename is what makes it done: until then the marker says that the copy
-  // may be thrown away.
-  TRY_VOID(set_aside(action));
-  const std::string marker = stage.path() + "/" + kUnfinished;
-  if (::unlink(marker.c_str()) != 0) {
-    return Error::from_errno("remove " + marker, errno);
-  }
-  return stage.sync();
+  // Whole from here on: a boot may mount it.
+  TRY(const host::RootDirectory root, host::open_host(host_));
+  TRY_VOID(root.remove_file(unfinished_path(action.uuid),
+                            host::Durability::kDurable));
+  return set_aside(action);
 }
 
 Result<void> TreeActions::perform(const RestoreTree& action) const {

@@ -12,6 +12,10 @@
 
 namespace gpunode::provision {
 
+/// While this is there, the copy on that file system is not whole. A mount unit
+/// looks at it, so that a boot after a power cut does not mount half a copy.
+std::string unfinished_path(const std::string& uuid);
+
 /// Copies with everything that a container's layers are made of (owners, modes,
 /// times, extended attributes, hard links, holes, whiteout devices), and sets
 /// the old tree aside only when the copy is whole and on the disk. Cut off

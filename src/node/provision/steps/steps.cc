@@ -17,8 +17,8 @@ Steps steps_for(const NodeSpec& spec) {
   for (const StorageSpec& entry : spec.storage) {
     steps.push_back(make_storage_disk(entry));
     steps.push_back(make_storage_boot(entry));
-    steps.push_back(make_storage_mount(entry));
     steps.push_back(make_storage_users(entry));
+    steps.push_back(make_storage_mount(entry));
     steps.push_back(make_storage_label(entry));
   }
   return steps;

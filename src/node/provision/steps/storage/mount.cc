@@ -9,6 +9,7 @@
 #include "node/provision/file_plan.h"
 #include "node/provision/fstab_edit.h"
 #include "node/provision/steps/storage/storage.h"
+#include "node/provision/tree_actions.h"
 #include "node/provision/unit_name.h"
 
 namespace gpunode::provision {
@@ -79,6 +80,7 @@ std::string Mount::unit_text(const std::string& uuid) const {
   return fmt::format(R"([Unit]
 Description={0} on its own disk
 Documentation=man:gpunode(1)
+ConditionPathExists=!{4}
 
 [Mount]
 What=/dev/disk/by-uuid/{1}
@@ -90,7 +92,7 @@ Options={3}
 WantedBy=local-fs.target
 )",
                      entry_.path, uuid, entry_.type,
-                     fmt::join(entry_.options, ","));
+                     fmt::join(entry_.options, ","), unfinished_path(uuid));
 }
 
 std::string Mount::fstab_line(const std::string& uuid) const {
@@ -231,20 +233,28 @@ StepPlan Mount::plan(const PlanInput& input) const {
   for (auto unit = running.rbegin(); unit != running.rend(); ++unit) {
     plan.actions.emplace_back(SetUnit{.unit = *unit, .active = Wish::kNo});
   }
+  const bool is_unit = entry_.via == MountVia::kUnit;
+  if (is_unit) plan_definition(input, uuid, plan);
+  const auto unit = input.facts.units.find(unit_);
+  const bool is_enabled =
+      !is_unit || (unit != input.facts.units.end() &&
+                   unit->second.unit_file_state == "enabled");
+  // Before the data moves: cut off after that, a boot must find the mount, or
+  // the runtime would begin anew in the empty directory. A line of fstab has no
+  // condition on the copy being whole, so it comes after.
+  if (!is_enabled) {
+    plan.actions.emplace_back(SetUnit{.unit = unit_, .enabled = Wish::kYes});
+  }
   if (!is_there && !plan_existing(input, uuid, plan)) return plan;
-  plan_definition(input, uuid, plan);
+  if (!is_unit) plan_definition(input, uuid, plan);
   if (plan.state == StepState::kBlocked) {
     plan.actions.clear();
     return plan;
   }
-  const auto unit = input.facts.units.find(unit_);
-  const bool is_enabled = entry_.via == MountVia::kFstab ||
-                          (unit != input.facts.units.end() &&
-                           unit->second.unit_file_state == "enabled");
   if (!is_there || !is_enabled) {
-    SetUnit start{.unit = unit_, .active = Wish::kYes};
-    if (entry_.via == MountVia::kUnit) start.enabled = Wish::kYes;
-    plan.actions.emplace_back(std::move(start));
+    if (!is_there) {
+      plan.actions.emplace_back(SetUnit{.unit = unit_, .active = Wish::kYes});
+    }
     if (plan.state == StepState::kOk) plan.state = StepState::kChange;
     if (!is_there) plan.why = fmt::format("{} is not mounted", entry_.path);
     if (plan.why.empty()) plan.why = fmt::format("{} is not enabled", unit_);

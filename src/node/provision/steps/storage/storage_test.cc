@@ -276,11 +276,13 @@ TEST(StorageMount, AUnitByUuidThatABootDoesNotWaitFor) {
   const StepPlan plan = plan_mount(host);
   EXPECT_THAT(words(plan),
               ElementsAre("write /etc/systemd/system/var-lib-containerd.mount",
-                          "enable, start var-lib-containerd.mount"));
+                          "enable var-lib-containerd.mount",
+                          "start var-lib-containerd.mount"));
   const auto& unit = std::get<WriteFile>(plan.actions.at(0)).content;
   EXPECT_THAT(unit, HasSubstr("What=/dev/disk/by-uuid/" +
                               storage_uuid("aabb\n", "containerd")));
   EXPECT_THAT(unit, HasSubstr("WantedBy=local-fs.target"));
+  EXPECT_THAT(unit, HasSubstr("ConditionPathExists=!/var/lib/gpunode/"));
   EXPECT_THAT(unit, HasSubstr("Options=noatime\n"));
 }
 
@@ -321,9 +323,10 @@ TEST(StorageMount, WhatIsThereAlreadyMovesWhileItsUsersAreStopped) {
   const StepPlan plan = plan_mount(host);
   EXPECT_THAT(words(plan),
               ElementsAre("stop kubelet.service", "stop containerd.service",
-                          "migrate /var/lib/containerd",
                           "write /etc/systemd/system/var-lib-containerd.mount",
-                          "enable, start var-lib-containerd.mount",
+                          "enable var-lib-containerd.mount",
+                          "migrate /var/lib/containerd",
+                          "start var-lib-containerd.mount",
                           "start containerd.service", "start kubelet.service"));
 }
 
