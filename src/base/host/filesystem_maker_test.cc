@@ -258,6 +258,9 @@ TEST_F(FilesystemMaker, NamesThePackageThatIsMissing) {
 TEST(RandomUuid, IsNeverTheSame) {
   const auto a = random_uuid();
   const auto b = random_uuid();
+  if (!a && a.error().code() == ErrorCode::kUnsupported) {
+    GTEST_SKIP() << "a kernel before 3.17: " << a.error().message();
+  }
   ASSERT_TRUE(a && b);
   EXPECT_TRUE(is_uuid(*a)) << *a;
   EXPECT_NE(*a, *b);
