@@ -91,8 +91,7 @@ int main() {
                           host::BlankDepth::kSampled);
   }
   if (status == 0) {
-    status =
-        measure_size("1 GiB, every byte", kGiB, host::BlankDepth::kFull);
+    status = measure_size("1 GiB, every byte", kGiB, host::BlankDepth::kFull);
   }
   if (status != 0) return status;
   const auto start = Clock::now();

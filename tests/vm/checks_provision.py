@@ -169,7 +169,7 @@ def power_cuts(vm):
     for seconds in (0.3, 1.0, 2.0):
         boot_with(vm, [f"CUT{cuts}"])
         vm.sh(f"rm -rf {JOURNAL} /var/lib/gpunode/pending")
-        vm.sh(POPULATE.replace(f"mkdir -p {MOUNT}/vm", f"rm -rf {MOUNT}/vm; mkdir -p {MOUNT}/vm"))
+        vm.sh(POPULATE.replace(f"mkdir -p {MOUNT}/vm", f"rm -rf {MOUNT}/vm; mkdir -p {MOUNT}/vm") + "sync\n")
         vm.sh(f"systemd-run --quiet --unit vm-apply{cuts} gpunode apply --yes {SPEC}; sleep {seconds}")
         vm.cut_power()
         vm.boot()
