@@ -24,7 +24,7 @@ from machine import Failed, Machine, RunDirectory, tail
 SKIP = 77
 PROGRAMS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "setpriv")
 NICE = -10
-TIME_LIMIT = 1500  # For the checks; making the disks apart.
+TIME_LIMIT = 3000  # For the checks; making the disks apart.
 
 
 def parse(argv):
