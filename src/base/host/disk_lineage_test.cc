@@ -15,6 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 
 BlockDevice disk(const std::string& name, DeviceNumber number,
                  BlockSubsystem subsystem = BlockSubsystem::kNvme) {
@@ -232,9 +233,30 @@ TEST(StorageView, ReadsAHost) {
   EXPECT_EQ(view->devices.size(), 1U);
   EXPECT_EQ(view->mounts.size(), 1U);
   EXPECT_EQ(view->kernel_command_line, "root=/dev/sda\n");
-  // A regular file, if any, under that name is no device.
-  EXPECT_THAT(view->device_files, IsEmpty());
   EXPECT_EQ(view->btrfs_members.at({8, 0}), "u-1");
+}
+
+TEST(StorageView, KnowsSwapsWhereThereAreNoDeviceFiles) {
+  const HostTree host{{"sys/block/sda/dev", "8:0\n"},
+                      {"sys/block/sda/sda3/partition", "3\n"},
+                      {"sys/block/sda/sda3/dev", "8:3\n"},
+                      {"sys/block/sdb/dev", "8:16\n"},
+                      {"sys/block/dm-1/dev", "253:1\n"},
+                      {"sys/block/dm-1/dm/name", "vg-swap\n"},
+                      {"proc/self/mountinfo", ""},
+                      {"proc/swaps",
+                       "/dev/sda3 partition 4 0 -2\n"
+                       "/dev/sdb partition 4 0 -2\n"
+                       "/dev/mapper/vg-swap partition 4 0 -2\n"
+                       "/dev/sdc partition 4 0 -2\n"}};
+  const auto view = read_storage(host.root());
+  ASSERT_TRUE(view) << view.error().message();
+  EXPECT_THAT(view->device_files,
+              ElementsAre(Pair("/dev/mapper/vg-swap", DeviceNumber{253, 1}),
+                          Pair("/dev/sda3", DeviceNumber{8, 3}),
+                          Pair("/dev/sdb", DeviceNumber{8, 16})));
+  EXPECT_FALSE(of(*view, "sda").is_free());
+  EXPECT_FALSE(of(*view, "sdb").is_free());
 }
 
 TEST(StorageView, WithoutMountsIsAnError) {

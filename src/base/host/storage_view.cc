@@ -38,12 +38,28 @@ std::string device_file(std::string_view named) {
   return std::string(named);
 }
 
+/// The device whose file the kernel would call so. For hosts whose /dev is not
+/// there: one mounted elsewhere, or recorded.
+std::optional<DeviceNumber> number_of_name(const StorageView& view,
+                                           const std::string& path) {
+  for (const BlockDevice& device : view.devices) {
+    if (device.path == path || (!device.mapped_as.empty() &&
+                                path == "/dev/mapper/" + device.mapped_as)) {
+      return device.number;
+    }
+    for (const BlockPartition& partition : device.partitions) {
+      if (partition.path == path) return partition.number;
+    }
+  }
+  return std::nullopt;
+}
+
 void note_file(const HostRoot& host, const std::string& path,
                StorageView& view) {
   if (!path.starts_with("/") || view.device_files.contains(path)) return;
-  if (const auto number = number_of_file(host, path)) {
-    view.device_files.emplace(path, *number);
-  }
+  auto number = number_of_file(host, path);
+  if (!number) number = number_of_name(view, path);
+  if (number) view.device_files.emplace(path, *number);
 }
 
 void read_btrfs(const HostRoot& host, StorageView& view) {
