@@ -50,6 +50,10 @@ Result<std::string> link_text(int fd, const char* name,
   return std::string(text.data(), static_cast<std::size_t>(size));
 }
 
+std::string absolute(const std::string& path) {
+  return path.starts_with('/') ? path : "/" + path;
+}
+
 /// Calls `visit` with every name but "." and ".." until it answers false.
 template <class Visit>
 Result<void> for_each_entry(const HostRoot& host, const std::string& path,
@@ -78,6 +82,11 @@ HostRoot::HostRoot(std::string prefix) : prefix_(std::move(prefix)) {
   if (prefix_.empty()) prefix_ = "/";
 }
 
+HostRoot::HostRoot(std::string prefix, std::shared_ptr<HostReads> reads)
+    : HostRoot(std::move(prefix)) {
+  reads_ = std::move(reads);
+}
+
 std::string HostRoot::outside(const std::string& path) const {
   std::string joined = prefix_ == "/" ? "" : prefix_;
   if (path.empty() || path.front() != '/') joined += '/';
@@ -86,6 +95,10 @@ std::string HostRoot::outside(const std::string& path) const {
 
 Result<UniqueFd> HostRoot::open(const std::string& path, int flags) const {
   const std::string shown = outside(path);
+  if (reads_) {
+    return Error(ErrorCode::kUnsupported,
+                 "open " + shown + ": a recorded host has no files");
+  }
   if ((flags & O_CREAT) != 0 || path.find('\0') != std::string::npos) {
     return Error::from_errno("open " + shown, EINVAL);
   }
@@ -105,6 +118,7 @@ Result<UniqueFd> HostRoot::open(const std::string& path, int flags) const {
 
 Result<std::string> HostRoot::read_file(const std::string& path,
                                         std::size_t limit_bytes) const {
+  if (reads_) return reads_->read_file(absolute(path), limit_bytes);
   // O_NONBLOCK: a FIFO put in a file's place must not hold us.
   TRY(const UniqueFd fd, open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   const std::string shown = outside(path);
@@ -134,10 +148,12 @@ Result<std::string> HostRoot::read_file(const std::string& path,
 }
 
 bool HostRoot::exists(const std::string& path) const {
+  if (reads_) return reads_->status(absolute(path)).has_value();
   return open(path, O_PATH).has_value();
 }
 
 Result<FileStatus> HostRoot::status(const std::string& path) const {
+  if (reads_) return reads_->status(absolute(path));
   TRY(const UniqueFd fd, open(path, O_PATH));
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) {
@@ -153,11 +169,13 @@ Result<FileStatus> HostRoot::status(const std::string& path) const {
 }
 
 Result<std::string> HostRoot::read_link(const std::string& path) const {
+  if (reads_) return reads_->read_link(absolute(path));
   TRY(const UniqueFd fd, open(path, O_PATH | O_NOFOLLOW));
   return link_text(fd.get(), "", outside(path));
 }
 
 Result<std::string> HostRoot::resolve(const std::string& path) const {
+  if (reads_) return reads_->resolve(absolute(path));
   TRY(const UniqueFd fd, open(path, O_PATH));
   const std::string self = "/proc/self/fd/" + std::to_string(fd.get());
   return link_text(AT_FDCWD, self.c_str(), outside(path));
@@ -165,6 +183,7 @@ Result<std::string> HostRoot::resolve(const std::string& path) const {
 
 Result<std::vector<std::string>> HostRoot::list_directory(
     const std::string& path) const {
+  if (reads_) return reads_->list_directory(absolute(path));
   std::vector<std::string> names;
   const auto keep = [&](const char* name) {
     names.emplace_back(name);
@@ -177,6 +196,7 @@ Result<std::vector<std::string>> HostRoot::list_directory(
 
 Result<std::size_t> HostRoot::count_entries(const std::string& path,
                                             std::size_t limit) const {
+  if (reads_) return reads_->count_entries(absolute(path), limit);
   std::size_t count = 0;
   if (limit == 0) return count;
   TRY_VOID(for_each_entry(*this, path,

@@ -7,33 +7,15 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/core/result.h"
 #include "base/core/unique_fd.h"
+#include "base/host/host_reads.h"
 
 namespace gpunode::host {
-
-enum class FileKind {
-  kRegular,
-  kDirectory,
-  kLink,
-  kCharDevice,
-  kBlockDevice,
-  kSocket,
-  kOther
-};
-
-/// What is at a path, links followed.
-struct FileStatus {
-  FileKind kind = FileKind::kOther;
-  std::uint32_t mode = 0;  ///< Permission bits only: 0644.
-  std::uint64_t size_bytes = 0;
-  std::uint32_t device_major = 0;  ///< Of a device node.
-  std::uint32_t device_minor = 0;
-};
 
 /// A prefix that stands for "/". Paths are given with or without a leading
 /// slash and mean the same; errors name the path with the prefix. Const and
@@ -45,6 +27,10 @@ class HostRoot {
  public:
   HostRoot() : HostRoot("/") {}
   explicit HostRoot(std::string prefix);
+
+  /// A root whose reads `reads` answers: paths are still shown below `prefix`.
+  /// It has no files: open() is kUnsupported. Copies share it.
+  HostRoot(std::string prefix, std::shared_ptr<HostReads> reads);
 
   const std::string& prefix() const { return prefix_; }
 
@@ -87,6 +73,7 @@ class HostRoot {
 
  private:
   std::string prefix_;  // Without a trailing slash, but for "/" itself.
+  std::shared_ptr<HostReads> reads_;  // Null: files answer.
 };
 
 }  // namespace gpunode::host
