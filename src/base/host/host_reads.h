@@ -44,6 +44,8 @@ class HostReads {
                                         std::size_t limit_bytes) = 0;
   virtual Result<FileStatus> status(const std::string& path) = 0;
   virtual Result<std::string> read_link(const std::string& path) = 0;
+  virtual Result<std::string> read_attribute(const std::string& path,
+                                             const std::string& name) = 0;
   virtual Result<std::string> resolve(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list_directory(
       const std::string& path) = 0;

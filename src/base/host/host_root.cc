@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -172,6 +173,24 @@ Result<std::string> HostRoot::read_link(const std::string& path) const {
   if (reads_) return reads_->read_link(absolute(path));
   TRY(const UniqueFd fd, open(path, O_PATH | O_NOFOLLOW));
   return link_text(fd.get(), "", outside(path));
+}
+
+Result<std::string> HostRoot::read_attribute(const std::string& path,
+                                             const std::string& name) const {
+  if (reads_) return reads_->read_attribute(absolute(path), name);
+  TRY(const UniqueFd fd, open(path, O_PATH));
+  // O_PATH descriptors have no attributes of their own.
+  const std::string self = "/proc/self/fd/" + std::to_string(fd.get());
+  std::string value(std::size_t{64} << 10U, '\0');
+  const ssize_t size =
+      ::getxattr(self.c_str(), name.c_str(), value.data(), value.size());
+  if (size < 0) {
+    const bool is_none = errno == ENODATA || errno == ENOTSUP;
+    return Error::from_errno("read attribute " + name + " of " + outside(path),
+                             is_none ? ENOENT : errno);
+  }
+  value.resize(static_cast<std::size_t>(size));
+  return value;
 }
 
 Result<std::string> HostRoot::resolve(const std::string& path) const {

@@ -57,6 +57,11 @@ class HostRoot {
   /// The text of a link, unresolved.
   Result<std::string> read_link(const std::string& path) const;
 
+  /// An extended attribute, any bytes: "security.selinux". kNotFound if it has
+  /// none of this name, or its file system has no such thing. Needs /proc.
+  Result<std::string> read_attribute(const std::string& path,
+                                     const std::string& name) const;
+
   /// Where `path` leads with every link followed inside the root, as a path
   /// that this process can open: "/driver-root/usr/lib/libx.so.1.2". For
   /// dlopen(3) and the like, which do not take descriptors.

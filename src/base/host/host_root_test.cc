@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -133,6 +134,22 @@ TEST(HostRoot, ListsDirectoriesInOrder) {
   EXPECT_THAT(*host.root().list_directory("d/c"), ElementsAre());
   EXPECT_EQ(host.root().list_directory("d/a").error().code(),
             ErrorCode::kInvalidArgument);
+}
+
+TEST(HostRoot, ReadsExtendedAttributes) {
+  const HostTree host{{"d/a", ""}};
+  EXPECT_EQ(host.root().read_attribute("none", "user.x").error().code(),
+            ErrorCode::kNotFound);
+  EXPECT_EQ(host.root().read_attribute("d/a", "user.x").error().code(),
+            ErrorCode::kNotFound);
+  if (::setxattr(host.path("d/a").c_str(), "user.x", "a\0b", 3, 0) != 0) {
+    GTEST_SKIP() << "no attributes on this file system";
+  }
+  host.link("link", "d/a");
+  EXPECT_EQ(*host.root().read_attribute("/d/a", "user.x"),
+            std::string("a\0b", 3));
+  EXPECT_EQ(*host.root().read_attribute("/link", "user.x"),
+            std::string("a\0b", 3));
 }
 
 TEST(HostRoot, CountsEntriesUpToALimit) {

@@ -9,7 +9,6 @@
 #include "base/host/disk_claim.h"
 #include "base/host/disk_lineage.h"
 #include "base/host/filesystem_superblock.h"
-#include "base/host/storage_view.h"
 
 namespace gpunode::facts {
 namespace {
@@ -55,11 +54,11 @@ Result<void> look_at(const host::HostRoot& host, DiskFacts& disk) {
 
 }  // namespace
 
-Result<StorageFacts> observe_disks(const host::HostRoot& host,
-                                   const std::vector<DiskFilter>& filters) {
-  TRY(host::StorageView view, host::read_storage(host));
+StorageFacts observe_disks(const host::HostRoot& host, host::StorageView view,
+                           const std::vector<DiskFilter>& filters) {
   const auto lineages = host::disk_lineages(view);
   StorageFacts storage;
+  storage.is_known = true;
   storage.root_is_known = host::root_disk_is_known(lineages);
   for (const host::DiskLineage& lineage : lineages) {
     DiskFacts disk{.device = *lineage.device};

@@ -9,6 +9,7 @@
 #include "base/host/disk_signature.h"
 #include "base/host/host_root.h"
 #include "base/host/mount_table.h"
+#include "base/host/storage_view.h"
 #include "node/facts/disk_filter.h"
 
 namespace gpunode::facts {
@@ -39,6 +40,9 @@ struct DiskFacts {
 };
 
 struct StorageFacts {
+  /// The kernel's tables could be read. If not, no disk is known, and none can
+  /// be called free.
+  bool is_known = false;
   std::vector<DiskFacts> disks;  ///< Whole devices, in the order of names.
   std::vector<host::Mount> mounts;
   /// The disk of "/" was found among them; if not, none can be called free.
@@ -47,10 +51,10 @@ struct StorageFacts {
   friend bool operator==(const StorageFacts&, const StorageFacts&) = default;
 };
 
-/// Looks at every disk that fits one of `filters`: its signatures, and if it
-/// has none, whether it is blank (up to some seconds, reading only). Others are
-/// named and not opened.
-Result<StorageFacts> observe_disks(const host::HostRoot& host,
-                                   const std::vector<DiskFilter>& filters);
+/// What `view` has, with a look at every disk that fits one of `filters`: its
+/// signatures, and if it has none, whether it is blank (up to some seconds,
+/// reading only). Others are named and not opened.
+StorageFacts observe_disks(const host::HostRoot& host, host::StorageView view,
+                           const std::vector<DiskFilter>& filters);
 
 }  // namespace gpunode::facts

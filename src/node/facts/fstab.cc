@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/host/mount_table.h"
+
 namespace gpunode::facts {
 namespace {
 
@@ -18,10 +20,6 @@ std::string_view take_field(std::string_view& line) {
   return field;
 }
 
-bool is_octal(char c) {
-  return c >= '0' && c <= '7';
-}
-
 /// As getmntent(3), which systemd reads fstab with: what is no number is 0.
 int number_of(std::string_view field) {
   int number = 0;
@@ -30,25 +28,6 @@ int number_of(std::string_view field) {
 }
 
 }  // namespace
-
-std::string unescape_octal(std::string_view field) {
-  std::string text;
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    if (field[i] == '\\' && i + 3 < field.size() && field[i + 1] <= '3' &&
-        is_octal(field[i + 1]) && is_octal(field[i + 2]) &&
-        is_octal(field[i + 3])) {
-      const int byte = (field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 +
-                       (field[i + 3] - '0');
-      if (byte != 0) {
-        text += static_cast<char>(byte);
-        i += 3;
-        continue;
-      }
-    }
-    text += field[i];
-  }
-  return text;
-}
 
 std::vector<FstabLine> parse_fstab(std::string_view text) {
   std::vector<FstabLine> lines;
@@ -62,10 +41,11 @@ std::vector<FstabLine> parse_fstab(std::string_view text) {
     for (std::string_view& field : fields) field = take_field(rest);
     if (fields[2].empty() || fields[0].starts_with('#')) continue;
     FstabLine line;
-    line.source = unescape_octal(fields[0]);
-    line.target = unescape_octal(fields[1]);
-    line.type = unescape_octal(fields[2]);
-    line.options = fields[3].empty() ? "defaults" : unescape_octal(fields[3]);
+    line.source = host::unescape_octal(fields[0]);
+    line.target = host::unescape_octal(fields[1]);
+    line.type = host::unescape_octal(fields[2]);
+    line.options =
+        fields[3].empty() ? "defaults" : host::unescape_octal(fields[3]);
     line.pass = number_of(fields[5]);
     line.line = number;
     lines.push_back(std::move(line));

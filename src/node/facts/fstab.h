@@ -23,8 +23,4 @@ struct FstabLine {
 /// Lines with fewer than three fields are skipped, as mount(8) does.
 std::vector<FstabLine> parse_fstab(std::string_view text);
 
-/// Resolves the octal escapes of fstab and of /proc's tables: "\040" is a
-/// blank. A byte of 0, which no path has, stays as written.
-std::string unescape_octal(std::string_view field);
-
 }  // namespace gpunode::facts

@@ -61,8 +61,8 @@ TEST(Fstab, ResolvesEscapes) {
 
 TEST(Fstab, KeepsWhatOnlyLooksLikeAnEscape) {
   EXPECT_THAT(
-      parse_fstab("\\000 /\\777 x\\04\n"),
-      ElementsAre(FstabLine{"\\000", "/\\777", "x\\04", "defaults", 0, 1}));
+      parse_fstab("\\00 /\\777 x\\04\n"),
+      ElementsAre(FstabLine{"\\00", "/\\777", "x\\04", "defaults", 0, 1}));
 }
 
 TEST(Fstab, SkipsCommentsAndLinesWithoutAType) {

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "base/host/host_root.h"
 #include "node/facts/disks.h"
 #include "node/facts/fstab.h"
 #include "node/facts/os_release.h"
@@ -124,7 +123,7 @@ struct HostFacts {
   /// loaded, false for those built in.
   std::map<std::string, bool> modules;
 
-  /// If any disk was wanted.
+  /// All disks by what the kernel tells; those wanted were looked into.
   StorageFacts storage;
 
   /// What could not be observed and is no reason to stop: said in plans.

@@ -32,12 +32,22 @@ std::string read_value(const host::HostRoot& host, const std::string& path) {
   return text ? std::string(trimmed(*text)) : std::string();
 }
 
+std::string inside(const host::HostRoot& host, std::string text) {
+  if (host.prefix() == "/") return text;
+  const std::string prefix = host.prefix() + "/";
+  for (std::size_t at = 0; (at = text.find(prefix, at)) != std::string::npos;
+       ++at) {
+    text.erase(at, host.prefix().size());
+  }
+  return text;
+}
+
 std::string cause_of(const host::HostRoot& host, const std::string& path,
                      const Error& error) {
-  const std::string named = host.outside(path) + ": ";
-  const std::size_t at = error.message().find(named);
-  if (at == std::string::npos) return error.message();
-  return error.message().substr(at + named.size());
+  const std::string message = inside(host, error.message());
+  const std::string named = path + ": ";
+  const std::size_t at = message.find(named);
+  return at == std::string::npos ? message : message.substr(at + named.size());
 }
 
 }  // namespace gpunode::facts

@@ -21,8 +21,12 @@ std::string_view take_until(std::string_view& text, char separator);
 /// A file of one value, as sysfs has them, trimmed; "" if it cannot be read.
 std::string read_value(const host::HostRoot& host, const std::string& path);
 
+/// `text` with the paths of the host as they are there: where it is mounted
+/// here is no fact of it.
+std::string inside(const host::HostRoot& host, std::string text);
+
 /// The cause alone of an error that HostRoot gave for `path`, "permission
-/// denied": where the host is mounted is no fact of it.
+/// denied".
 std::string cause_of(const host::HostRoot& host, const std::string& path,
                      const Error& error);
 

@@ -60,33 +60,28 @@ bool is_image_id(std::string_view id) {
   return std::ranges::find(kIds, id) != kIds.end();
 }
 
-/// The options of what is mounted on "/", or its type if `wants_type`.
+/// What is mounted on "/", in this process's view and in the first one's.
 struct RootMount {
-  std::string type;
-  bool read_only = false;
+  bool is_known = false;
+  bool is_overlay = false;
+  bool is_read_only = false;
 };
 
-RootMount root_mount_of(const host::HostRoot& host) {
+RootMount root_mount_of(const std::vector<host::Mount>& mounts) {
   RootMount root;
-  const auto table = host.read_file("/proc/1/mountinfo");
-  if (!table) return root;
-  std::string_view rest = *table;
-  while (!rest.empty()) {
-    // "22 1 259:1 / / rw,relatime shared:1 - xfs /dev/root rw"
-    std::string_view line = take_line(rest);
-    const std::size_t dash = line.find(" - ");
-    if (dash == std::string_view::npos) continue;
-    std::string_view type = line.substr(dash + 3);
-    for (int i = 0; i < 4; ++i) take_until(line, ' ');
-    if (take_until(line, ' ') != "/") continue;
+  for (const host::Mount& mount : mounts) {
+    if (mount.mount_point != "/") continue;
+    root.is_known = true;
+    root.is_overlay = root.is_overlay || mount.type == "overlay" ||
+                      mount.type == "fuse-overlayfs";
     // The last one covers those before it.
-    root.type = take_until(type, ' ');
-    root.read_only = take_until(line, ' ').starts_with("ro");
+    root.is_read_only = host::has_option(mount.options, "ro");
   }
   return root;
 }
 
-std::string image_kind_of(const host::HostRoot& host, const OsRelease& os) {
+std::string image_kind_of(const host::HostRoot& host, const OsRelease& os,
+                          const RootMount& root) {
   if (host.exists("/run/ostree-booted") || host.exists("/ostree/repo")) {
     return "ostree";
   }
@@ -96,7 +91,7 @@ std::string image_kind_of(const host::HostRoot& host, const OsRelease& os) {
   // that changes nothing by itself, in others.
   if ((host.exists("/usr/sbin/transactional-update") ||
        host.exists("/usr/bin/transactional-update")) &&
-      root_mount_of(host).read_only) {
+      root.is_read_only) {
     return "transactional-update";
   }
   return {};
@@ -117,13 +112,12 @@ std::string container_mark(const host::HostRoot& host) {
 /// Process 2 of a kernel is kthreadd, seen by nobody inside a PID namespace.
 /// A mark alone is none: images of virtual machines are made of images of
 /// containers, marks included. They have disks, containers have overlays.
-std::string container_kind_of(const host::HostRoot& host) {
+std::string container_kind_of(const host::HostRoot& host,
+                              const RootMount& root) {
   const std::string second = read_value(host, "/proc/2/comm");
   std::string mark = container_mark(host);
   if (second == "kthreadd") {
-    const std::string type = root_mount_of(host).type;
-    const bool has_own_disk =
-        !type.empty() && type != "overlay" && type != "fuse-overlayfs";
+    const bool has_own_disk = root.is_known && !root.is_overlay;
     return has_own_disk ? std::string() : mark;
   }
   if (mark.empty() && !second.empty()) return "container";
@@ -158,7 +152,9 @@ Result<KernelFacts> read_kernel(const host::HostRoot& host,
 
 MachineFacts read_machine(const host::HostRoot& host, const OsRelease& os,
                           const KernelFacts& kernel,
+                          const std::vector<host::Mount>& mounts,
                           std::vector<std::string>& gaps) {
+  const RootMount root = root_mount_of(mounts);
   MachineFacts machine;
   machine.vendor = read_value(host, "/sys/class/dmi/id/sys_vendor");
   machine.product = read_value(host, "/sys/class/dmi/id/product_name");
@@ -174,9 +170,9 @@ MachineFacts read_machine(const host::HostRoot& host, const OsRelease& os,
   machine.efi = host.exists("/sys/firmware/efi");
   machine.wsl = is_wsl(kernel.release);
   machine.tegra = host.exists("/etc/nv_tegra_release");
-  machine.container_kind = container_kind_of(host);
+  machine.container_kind = container_kind_of(host, root);
   machine.container = !machine.container_kind.empty();
-  machine.image_kind = image_kind_of(host, os);
+  machine.image_kind = image_kind_of(host, os, root);
   machine.image_based = !machine.image_kind.empty();
   // sd_booted(3), and who is first: the directory may come from elsewhere.
   machine.systemd = host.exists("/run/systemd/system") &&

@@ -7,6 +7,7 @@
 
 #include "base/core/result.h"
 #include "base/host/host_root.h"
+#include "base/host/mount_table.h"
 #include "node/facts/host_facts.h"
 
 namespace gpunode::facts {
@@ -15,8 +16,10 @@ namespace gpunode::facts {
 Result<KernelFacts> read_kernel(const host::HostRoot& host,
                                 std::vector<std::string>& gaps);
 
+/// `mounts` tell what the root is on; empty if that is not known.
 MachineFacts read_machine(const host::HostRoot& host, const OsRelease& os,
                           const KernelFacts& kernel,
+                          const std::vector<host::Mount>& mounts,
                           std::vector<std::string>& gaps);
 
 /// The cloud that DMI tells of: "aws", "azure", "gcp", "oci", or "".

@@ -27,7 +27,10 @@ Observed observed(const HostTree& host, const std::string& id = "rocky") {
   auto kernel = read_kernel(host.root(), seen.gaps);
   EXPECT_TRUE(kernel);
   seen.kernel = *std::move(kernel);
-  seen.machine = read_machine(host.root(), os, seen.kernel, seen.gaps);
+  const auto mounts = host::read_mount_table(host.root());
+  seen.machine =
+      read_machine(host.root(), os, seen.kernel,
+                   mounts ? *mounts : std::vector<host::Mount>(), seen.gaps);
   return seen;
 }
 
@@ -127,14 +130,14 @@ TEST(Machine, IsAContainerIfItsSecondProcessIsNotTheKernels) {
 TEST(Machine, WithTheHostsProcessesIsStillAContainerOnAnOverlay) {
   const HostTree host{{".dockerenv", ""},
                       {"proc/2/comm", "kthreadd\n"},
-                      {"proc/1/mountinfo", kOverlayRoot}};
+                      {"proc/self/mountinfo", kOverlayRoot}};
   EXPECT_EQ(observed(host).machine.container_kind, "docker");
 }
 
 TEST(Machine, MadeOfAContainersImageIsNone) {
   const HostTree host{{".dockerenv", ""},
                       {"proc/2/comm", "kthreadd\n"},
-                      {"proc/1/mountinfo", kDiskRoot}};
+                      {"proc/self/mountinfo", kDiskRoot}};
   EXPECT_FALSE(observed(host).machine.container);
 }
 
@@ -154,10 +157,10 @@ TEST(Machine, IsImageBasedByItsIdOrByWhatItLeaves) {
 
 TEST(Machine, WithTransactionalUpdateIsImageBasedIfItsRootIsReadOnly) {
   HostTree host{{"usr/sbin/transactional-update", ""},
-                {"proc/1/mountinfo",
+                {"proc/self/mountinfo",
                  "22 1 0:30 /@ / ro,relatime - btrfs /dev/sda2 rw\n"}};
   EXPECT_EQ(observed(host, "sles").machine.image_kind, "transactional-update");
-  host.file("proc/1/mountinfo",
+  host.file("proc/self/mountinfo",
             "22 1 0:30 /@ / rw,relatime - btrfs /dev/sda2 rw\n");
   EXPECT_FALSE(observed(host, "sles").machine.image_based);
 }
@@ -168,7 +171,7 @@ TEST(Machine, IsWslByItsKernel) {
     std::vector<std::string> gaps;
     KernelFacts kernel;
     kernel.release = release;
-    return read_machine(host.root(), {}, kernel, gaps).wsl;
+    return read_machine(host.root(), {}, kernel, {}, gaps).wsl;
   };
   EXPECT_TRUE(wsl("5.15.153.1-microsoft-standard-WSL2"));
   EXPECT_TRUE(wsl("4.4.0-19041-Microsoft"));

@@ -9,7 +9,6 @@
 #include "node/facts/kernel_settings.h"
 #include "node/facts/machine.h"
 #include "node/facts/packages.h"
-#include "node/facts/swaps.h"
 #include "node/facts/units.h"
 #include "node/facts/wanted_files.h"
 
@@ -64,17 +63,22 @@ void read_gpus(const host::HostRoot& host, HostFacts& facts) {
   }
 }
 
-void read_swaps(const host::HostRoot& host, HostFacts& facts) {
-  const auto table = host.read_file("/proc/swaps", kTableLimitBytes);
-  if (!table) {
-    // A kernel without swap has no such file.
-    if (table.error().code() != ErrorCode::kNotFound) {
-      facts.gaps.push_back("read /proc/swaps: " +
-                           cause_of(host, "/proc/swaps", table.error()));
-    }
-    return;
+/// Without the kernel's tables nothing is known of disks: a gap, or an Error
+/// where somebody wants some.
+Result<void> look_at_storage(const host::HostRoot& host, const Wanted& wanted,
+                             HostFacts& facts) {
+  auto view = host::read_storage(host);
+  if (!view) {
+    if (!wanted.disks.empty()) return std::move(view).error();
+    facts.gaps.push_back("disks and mounts are not known: " +
+                         inside(host, view.error().message()));
+    return {};
   }
-  facts.swaps = parse_swaps(*table);
+  for (const host::Swap& swap : view->swaps) {
+    facts.swaps.push_back({swap.path, swap.kind, swap.size_bytes});
+  }
+  facts.storage = observe_disks(host, *std::move(view), wanted.disks);
+  return {};
 }
 
 void read_fstab(const host::HostRoot& host, HostFacts& facts) {
@@ -95,9 +99,10 @@ Result<HostFacts> observe(const host::HostRoot& host,
   HostFacts facts;
   TRY(facts.os, read_os(host));
   TRY(facts.kernel, read_kernel(host, facts.gaps));
-  facts.machine = read_machine(host, facts.os, facts.kernel, facts.gaps);
+  TRY_VOID(look_at_storage(host, wanted, facts));
+  facts.machine = read_machine(host, facts.os, facts.kernel,
+                               facts.storage.mounts, facts.gaps);
   read_gpus(host, facts);
-  read_swaps(host, facts);
   read_fstab(host, facts);
   read_wanted_files(host, wanted, facts);
   read_wanted_trees(host, wanted, facts);
@@ -105,9 +110,6 @@ Result<HostFacts> observe(const host::HostRoot& host,
   read_wanted_modules(host, wanted, facts);
   read_wanted_units(host, runner, wanted, facts);
   read_wanted_packages(host, runner, wanted, facts);
-  if (!wanted.disks.empty()) {
-    TRY(facts.storage, observe_disks(host, wanted.disks));
-  }
   return facts;
 }
 

@@ -24,6 +24,8 @@ class Observe : public testing::Test {
     host_.file("proc/sys/kernel/osrelease", "6.1.0-18-amd64\n");
     host_.file("proc/sys/kernel/arch", "x86_64\n");
     host_.file("proc/meminfo", "MemTotal: 1024 kB\n");
+    host_.file("proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+    host_.directory("sys/block");
   }
 
   void add_function(const std::string& bus_id, const std::string& pci_class,
@@ -143,13 +145,35 @@ TEST_F(Observe, ReadsSwapsAndFstab) {
   EXPECT_THAT(facts->fstab, SizeIs(1));
 }
 
+TEST_F(Observe, SeesDisks) {
+  host_.file("sys/block/sda/dev", "8:0\n");
+  host_.file("sys/block/sda/size", "2048\n");
+  const auto facts = observed();
+  ASSERT_TRUE(facts);
+  EXPECT_TRUE(facts->storage.is_known);
+  ASSERT_THAT(facts->storage.disks, SizeIs(1));
+  EXPECT_EQ(facts->storage.disks[0].device.size_bytes, 1048576U);
+  EXPECT_FALSE(facts->storage.disks[0].was_proved);
+  EXPECT_THAT(facts->storage.mounts, SizeIs(1));
+}
+
+TEST_F(Observe, RefusesWhereWantedDisksCannotBeKnown) {
+  host_.remove("sys/block");
+  Wanted wanted;
+  wanted.disks = {DiskFilter{}};
+  EXPECT_EQ(observed(wanted).error().code(), ErrorCode::kNotFound);
+}
+
 TEST_F(Observe, GoesOnWithoutWhatCannotBeRead) {
   host_.directory("etc/fstab");
   host_.directory("proc/swaps");
   const auto facts = observed();
   ASSERT_TRUE(facts);
-  EXPECT_THAT(facts->gaps, ElementsAre("read /proc/swaps: not a regular file",
-                                       "read /etc/fstab: not a regular file"));
+  EXPECT_FALSE(facts->storage.is_known);
+  EXPECT_THAT(facts->gaps,
+              ElementsAre("disks and mounts are not known: read /proc/swaps: "
+                          "not a regular file",
+                          "read /etc/fstab: not a regular file"));
 }
 
 TEST_F(Observe, LooksAtWhatIsWantedAndAtNothingElse) {
@@ -157,7 +181,6 @@ TEST_F(Observe, LooksAtWhatIsWantedAndAtNothingElse) {
   host_.file("etc/other", "x");
   host_.file("proc/sys/vm/swappiness", "60\n");
   host_.file("proc/modules", "overlay 1 0 - Live 0x0\n");
-  host_.file("proc/1/mountinfo", "1 1 0:1 / / rw - x x rw\n");
   host_.file("usr/lib/systemd/system/kubelet.service", "[Install]\n");
   host_.file("var/lib/dpkg/status",
              "Package: kubelet\nStatus: install ok installed\nVersion: 1\n");

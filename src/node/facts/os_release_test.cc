@@ -153,7 +153,7 @@ TEST(OsRelease, NamesTheLineThatIsNoAssignment) {
            Case{"1ID=a\n"sv, "line 1: not KEY=value"},
            Case{"\n\nID='rocky\nVERSION_ID=8'"sv,
                 "line 3: a quote is not closed"},
-           Case{"ID=a\\"sv, "line 1: a quote is not closed"},
+           Case{R"(ID=a\)"sv, "line 1: a quote is not closed"},
            Case{"ID='a\n"sv, "line 1: a quote is not closed"},
            Case{"ID=\0a\n"sv, "line 1: a control character"},
            Case{"PRETTY_NAME=\x1b[31mred\n"sv, "line 1: a control character"},

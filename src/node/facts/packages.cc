@@ -75,7 +75,7 @@ void ask_dpkg(host::CommandRunner& runner, const Wanted& wanted,
   const auto said = query(
       runner,
       {"/usr/bin/dpkg-query", "--show",
-       "--showformat=${Package}\\t${db:Status-Status}\\t${Version}\\n", "--"},
+       R"(--showformat=${Package}\t${db:Status-Status}\t${Version}\n)", "--"},
       wanted);
   if (said) {
     facts.packages = parse_dpkg_lines(*said, facts.gaps);
@@ -88,11 +88,11 @@ void ask_rpm(const host::HostRoot& host, host::CommandRunner& runner,
              const Wanted& wanted, HostFacts& facts) {
   const std::string program =
       host.exists("/usr/bin/rpm") ? "/usr/bin/rpm" : "/bin/rpm";
-  const auto said =
-      query(runner,
-            {program, "--query", "--queryformat",
-             "%{NAME}\\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\\n", "--"},
-            wanted);
+  const auto said = query(
+      runner,
+      {program, "--query", "--queryformat",
+       R"(%{NAME}\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\n)", "--"},
+      wanted);
   if (said) {
     facts.packages = parse_rpm_lines(*said);
   } else {

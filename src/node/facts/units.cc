@@ -1,5 +1,6 @@
 #include "node/facts/units.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -28,17 +29,22 @@ std::optional<std::string> template_of(const std::string& unit) {
   return unit.substr(0, at + 1) + unit.substr(dot);
 }
 
+std::string joined(std::string path, std::string_view name) {
+  path += '/';
+  path += name;
+  return path;
+}
+
 /// "x.target.wants" and "x.target.requires" in /etc hold what is enabled.
 bool is_enabled(const host::HostRoot& host, const std::string& unit) {
   const std::string directory = kUnitDirectories.front();
   const auto names = host.list_directory(directory);
   if (!names) return false;
-  for (const std::string& name : *names) {
-    if (!name.ends_with(".wants") && !name.ends_with(".requires")) continue;
+  return std::ranges::any_of(*names, [&](const std::string& name) {
     // The link alone counts, wherever it leads.
-    if (host.read_link(directory + "/" + name + "/" + unit)) return true;
-  }
-  return false;
+    return (name.ends_with(".wants") || name.ends_with(".requires")) &&
+           host.read_link(joined(joined(directory, name), unit));
+  });
 }
 
 bool has_install_section(std::string_view text) {
@@ -46,6 +52,12 @@ bool has_install_section(std::string_view text) {
     if (trimmed(take_line(text)) == "[Install]") return true;
   }
   return false;
+}
+
+std::string file_state(const host::HostRoot& host, const std::string& unit,
+                       std::string_view text) {
+  if (is_enabled(host, unit)) return "enabled";
+  return has_install_section(text) ? "disabled" : "static";
 }
 
 void ask_systemctl(const host::HostRoot& host, host::CommandRunner& runner,
@@ -114,33 +126,21 @@ Result<std::map<std::string, UnitFacts>> parse_unit_blocks(
 }
 
 UnitFacts read_unit_file(const host::HostRoot& host, const std::string& unit) {
-  UnitFacts facts{
-      .load_state = "not-found", .active_state = "", .unit_file_state = ""};
   std::vector<std::string> names = {unit};
   if (auto name = template_of(unit)) names.push_back(*std::move(name));
   for (const std::string& name : names) {
-    for (const std::string directory : kUnitDirectories) {
-      const std::string path = directory + "/" + name;
+    for (const char* directory : kUnitDirectories) {
+      const std::string path = joined(directory, name);
       const auto link = host.read_link(path);
       const auto text = host.read_file(path, kUnitLimitBytes);
       // Masked by a link to /dev/null or by an empty file.
       if ((link && *link == "/dev/null") || (text && text->empty())) {
-        return {.load_state = "masked",
-                .active_state = "",
-                .unit_file_state = "masked"};
+        return {"masked", "", "masked"};
       }
-      if (!text) continue;
-      facts.load_state = "loaded";
-      if (is_enabled(host, unit)) {
-        facts.unit_file_state = "enabled";
-      } else {
-        facts.unit_file_state =
-            has_install_section(*text) ? "disabled" : "static";
-      }
-      return facts;
+      if (text) return {"loaded", "", file_state(host, unit, *text)};
     }
   }
-  return facts;
+  return {"not-found", "", ""};
 }
 
 }  // namespace gpunode::facts

@@ -19,4 +19,34 @@ void Wanted::add(const Wanted& other) {
   }
 }
 
+Wanted usual_wants() {
+  Wanted wanted;
+  wanted.files = {"/etc/containerd/config.toml",
+                  "/etc/crio/crio.conf",
+                  "/etc/docker/daemon.json",
+                  "/etc/nvidia-container-runtime/config.toml",
+                  "/proc/driver/nvidia/version",
+                  "/sys/module/nvidia/version"};
+  wanted.trees = {"/etc/cni/net.d", "/etc/kubernetes", "/run/nvidia/driver",
+                  "/var/lib/containerd", "/var/lib/kubelet"};
+  wanted.units = {"containerd.service",
+                  "crio.service",
+                  "docker.service",
+                  "firewalld.service",
+                  "kubelet.service",
+                  "nvidia-fabricmanager.service",
+                  "nvidia-persistenced.service",
+                  "swap.target"};
+  wanted.packages = {"containerd", "containerd.io", "dkms",
+                     "kubeadm",    "kubelet",       "nvidia-container-toolkit",
+                     "xfsprogs"};
+  wanted.sysctls = {
+      "fs.inotify.max_user_instances", "fs.inotify.max_user_watches",
+      "net.bridge.bridge-nf-call-ip6tables",
+      "net.bridge.bridge-nf-call-iptables", "net.ipv4.ip_forward"};
+  wanted.modules = {"br_netfilter", "nouveau", "nvidia",
+                    "nvidia_uvm",   "overlay", "xfs"};
+  return wanted;
+}
+
 }  // namespace gpunode::facts

@@ -30,4 +30,8 @@ struct Wanted {
   void add(const Wanted& other);
 };
 
+/// What matters on any node of Kubernetes with GPUs, whatever is planned: for
+/// showing a host, and for taking one along in a bundle.
+Wanted usual_wants();
+
 }  // namespace gpunode::facts

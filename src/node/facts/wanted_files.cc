@@ -1,13 +1,9 @@
 #include "node/facts/wanted_files.h"
 
-#include <fcntl.h>
-#include <sys/xattr.h>
-
-#include <array>
 #include <set>
+#include <string_view>
 #include <utility>
 
-#include "node/facts/fstab.h"
 #include "node/facts/host_text.h"
 
 namespace gpunode::facts {
@@ -40,28 +36,10 @@ FileFacts read_one(const host::HostRoot& host, const std::string& path,
   return file;
 }
 
-/// What is mounted on, in the first process's view.
-std::set<std::string> mount_points_of(const host::HostRoot& host) {
-  std::set<std::string> points;
-  const auto table = host.read_file("/proc/1/mountinfo");
-  if (!table) return points;
-  std::string_view rest = *table;
-  while (!rest.empty()) {
-    std::string_view line = take_line(rest);
-    for (int i = 0; i < 4; ++i) take_until(line, ' ');
-    points.insert(unescape_octal(take_until(line, ' ')));
-  }
-  return points;
-}
-
 /// What SELinux knows the directory as; nothing where it does not.
 std::string selinux_label(const host::HostRoot& host, const std::string& path) {
-  const auto fd = host.open(path, O_RDONLY | O_DIRECTORY);
-  if (!fd) return "";
-  std::array<char, 256> label{};
-  const ssize_t size = ::fgetxattr(fd->get(), "security.selinux", label.data(),
-                                   label.size() - 1);
-  return size > 0 ? std::string(label.data()) : "";
+  const auto label = host.read_attribute(path, "security.selinux");
+  return label ? label->substr(0, label->find('\0')) : "";
 }
 
 }  // namespace
@@ -76,9 +54,9 @@ void read_wanted_files(const host::HostRoot& host, const Wanted& wanted,
 void read_wanted_trees(const host::HostRoot& host, const Wanted& wanted,
                        HostFacts& facts) {
   if (wanted.trees.empty()) return;
-  const std::set<std::string> mount_points = mount_points_of(host);
-  if (mount_points.empty()) {
-    facts.gaps.emplace_back("/proc/1/mountinfo does not tell what is mounted");
+  std::set<std::string_view> mount_points;
+  for (const host::Mount& mount : facts.storage.mounts) {
+    mount_points.insert(mount.mount_point);
   }
   for (const std::string& path : wanted.trees) {
     TreeFacts tree;

@@ -22,7 +22,7 @@ inline constexpr std::uint64_t kEntryLimit = 4096;
 void read_wanted_files(const host::HostRoot& host, const Wanted& wanted,
                        HostFacts& facts);
 
-/// Fills `facts.trees`.
+/// Fills `facts.trees`; what is a mount point is told by `facts.storage`.
 void read_wanted_trees(const host::HostRoot& host, const Wanted& wanted,
                        HostFacts& facts);
 

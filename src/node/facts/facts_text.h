@@ -1,0 +1,14 @@
+// Facts as a person reads them.
+#pragma once
+
+#include <string>
+
+#include "node/facts/host_facts.h"
+
+namespace gpunode::facts {
+
+/// Lines of what the host is, what stands in the way, and what is not known.
+/// Texts that come from the host are made harmless for a terminal.
+std::string describe(const HostFacts& facts);
+
+}  // namespace gpunode::facts
