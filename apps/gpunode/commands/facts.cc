@@ -16,6 +16,7 @@
 #include "agent/config/load.h"
 #include "agent/labels/machine_facts.h"
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/facts_host.h"
 #include "apps/gpunode/commands/gpu_names.h"
 #include "apps/gpunode/session.h"
 #include "base/text/json_splice.h"
@@ -31,7 +32,7 @@ namespace {
 constexpr const char* kNvml = "libnvidia-ml.so.1";
 
 struct Options {
-  std::string root = "/";
+  HostFactsOptions host;
   std::string driver_root = "/";
   std::string probe;
   std::string mig_strategy;
@@ -39,13 +40,12 @@ struct Options {
   std::string machine_type_file;
   bool wants_labels = false;
   bool has_timestamp = true;
-  bool as_json = false;
 };
 
 // As gpu-feature-discovery reads the same words.
 Result<config::DiscoverySettings> settings_of(const Options& options) {
   std::vector<std::string> words = {"--use-node-feature-api=false",
-                                    "--host-root=" + options.root};
+                                    "--host-root=" + options.host.root};
   if (!options.mig_strategy.empty()) {
     words.push_back("--mig-strategy=" + options.mig_strategy);
   }
@@ -110,7 +110,7 @@ std::string as_json(const labels::LabelSet& labels) {
 
 Result<void> show_labels(const Options& options, host::CommandRunner& runner) {
   TRY(const config::DiscoverySettings settings, settings_of(options));
-  const host::HostRoot host(options.root);
+  const host::HostRoot host(options.host.root);
   TRY(device::Inventory inventory, read_inventory(options, host, runner));
   std::vector<std::string> remarks = missing_gpus(inventory, host);
   static_cast<void>(procfs::annotate(inventory, host));
@@ -121,13 +121,19 @@ Result<void> show_labels(const Options& options, host::CommandRunner& runner) {
   for (const std::string& remark : remarks) {
     fmt::print(stderr, "gpunode: warning: {}\n", remark);
   }
-  return print(options.as_json ? as_json(made.labels)
-                               : labels::to_feature_file(made.labels));
+  return print(options.host.as_json ? as_json(made.labels)
+                                    : labels::to_feature_file(made.labels));
 }
 
 void run(const Options& options, Session& session) {
-  const Result<void> shown = show_labels(options, session.runner);
-  if (!shown) session.fail(shown.error());
+  const Result<void> shown = options.wants_labels
+                                 ? show_labels(options, session.runner)
+                                 : show_host(options.host, session.runner);
+  if (shown) return;
+  session.fail(shown.error(), shown.error().code() == ErrorCode::kUnsupported &&
+                                      !options.wants_labels
+                                  ? ExitCode::kUnsupportedHost
+                                  : ExitCode::kError);
 }
 
 }  // namespace
@@ -137,33 +143,51 @@ void add_facts(CLI::App& gpunode, Session& session) {
       "facts", "Show what this node is, without changing anything");
   const auto options = std::make_shared<Options>();
   options->probe = own_probe();
-  verb->add_flag("--labels", options->wants_labels,
-                 "The labels that the agent would give the node")
-      ->required();
+  CLI::Option* labels = verb->add_flag(
+      "--labels", options->wants_labels,
+      "The labels that the agent would give the node, in place of the host");
+  CLI::Option* root = verb->add_option("--root", options->host.root,
+                                       "Look at the host mounted here")
+                          ->capture_default_str();
+  verb->add_flag("--json", options->host.as_json, "One JSON object");
+  CLI::Option* from =
+      verb->add_option("--from", options->host.from,
+                       "Look at the host of this bundle, a file or a folder")
+          ->excludes(root)
+          ->excludes(labels);
+  verb->add_option("--export", options->host.export_file,
+                   "Write a bundle of the host to this file, secrets hashed")
+      ->excludes(from)
+      ->excludes(labels);
   verb->add_option("--config-file", options->config_file,
                    "The device plugin's configuration, which decides on "
-                   "replicas and sharing");
+                   "replicas and sharing")
+      ->needs(labels);
   verb->add_option("--mig-strategy", options->mig_strategy,
-                   "none, single or mixed");
+                   "none, single or mixed")
+      ->needs(labels);
   verb->add_option("--machine-type-file", options->machine_type_file,
-                   "What names the machine; DMI's product name by default");
+                   "What names the machine; DMI's product name by default")
+      ->needs(labels);
   verb->add_flag("!--no-timestamp", options->has_timestamp,
-                 "Without nvidia.com/gfd.timestamp");
-  verb->add_option("--root", options->root, "Look at the host mounted here")
-      ->capture_default_str();
+                 "Without nvidia.com/gfd.timestamp")
+      ->needs(labels);
   verb->add_option("--driver-root", options->driver_root,
                    "Where on the host the driver is installed")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->needs(labels);
   verb->add_option("--probe", options->probe, "The gpunode-probe to run")
-      ->capture_default_str();
-  verb->add_flag("--json", options->as_json, "One JSON object");
+      ->capture_default_str()
+      ->needs(labels);
   verb->footer(
-      "  gpunode facts --labels\n"
+      "  gpunode facts\n"
+      "  gpunode facts --export host.tar, and elsewhere --from host.tar\n"
       "  gpunode facts --labels --mig-strategy mixed --config-file "
       "plugin.yaml\n"
-      "The labels are those of GPU feature discovery, a line key=value each.\n"
-      "Needs the driver, and neither Kubernetes nor the agent. It wakes every\n"
-      "GPU, which takes seconds on a node without persistence mode.");
+      "Reads, and changes nothing. Needs neither driver nor network.\n"
+      "With --labels: those of GPU feature discovery, a line key=value each.\n"
+      "That needs the driver, and neither Kubernetes nor the agent; it wakes\n"
+      "every GPU, which takes seconds on a node without persistence mode.");
   verb->callback([options, &session] { run(*options, session); });
 }
 

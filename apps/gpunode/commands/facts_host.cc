@@ -1,0 +1,128 @@
+#include "apps/gpunode/commands/facts_host.h"
+
+#include <sys/random.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "apps/gpunode/session.h"
+#include "base/host/file.h"
+#include "base/host/host_root.h"
+#include "node/facts/bundle.h"
+#include "node/facts/facts_json.h"
+#include "node/facts/facts_text.h"
+#include "node/facts/observe.h"
+#include "node/facts/recording.h"
+#include "node/facts/scrub.h"
+
+namespace gpunode::cli {
+namespace {
+
+constexpr const char* kIndex = "bundle.json";
+
+Result<facts::ScrubKey> random_key() {
+  facts::ScrubKey key{};
+  const ssize_t got = ::getrandom(key.data(), key.size(), 0);
+  if (got != static_cast<ssize_t>(key.size())) {
+    return Error::from_errno("get random bytes", errno);
+  }
+  return key;
+}
+
+Result<std::string> absolute(const std::string& path) {
+  std::error_code problem;
+  const std::filesystem::path full = std::filesystem::absolute(path, problem);
+  if (problem) return Error::from_errno("find " + path, problem.value());
+  return full.string();
+}
+
+/// A tar archive, or the folder that it was unpacked to.
+Result<facts::Recording> load_bundle(const std::string& path) {
+  TRY(const std::string full, absolute(path));
+  const host::HostRoot here;
+  TRY(const host::FileStatus status, here.status(full));
+  auto recording = status.kind == host::FileKind::kDirectory
+                       ? facts::read_unpacked_bundle(host::HostRoot(full))
+                       : [&]() -> Result<facts::Recording> {
+    TRY(const std::string archive, here.read_file(full, facts::kTarLimitBytes));
+    return facts::read_bundle(archive);
+  }();
+  if (!recording) {
+    return std::move(recording).error().with_context("read the bundle " + path);
+  }
+  return recording;
+}
+
+bool is_bundle(const std::string& root) {
+  const host::HostRoot host(root);
+  return host.exists(kIndex) && !host.exists("/etc/os-release");
+}
+
+Result<facts::HostFacts> observe(const host::HostRoot& host,
+                                 host::CommandRunner& runner) {
+  auto facts = facts::observe(host, runner, facts::usual_wants());
+  if (!facts) {
+    return Error(ErrorCode::kUnsupported,
+                 facts.error().message() + ": no Linux host at " +
+                     host.prefix() + "; name its root with --root");
+  }
+  return facts;
+}
+
+Result<void> show(const facts::HostFacts& facts, bool as_json) {
+  return print(as_json ? facts::to_json(facts) + "\n" : facts::describe(facts));
+}
+
+Result<void> replay(const std::string& bundle, bool as_json) {
+  TRY(facts::Recording loaded, load_bundle(bundle));
+  const auto recording =
+      std::make_shared<const facts::Recording>(std::move(loaded));
+  facts::ReplayingRunner runner(recording);
+  TRY(const facts::HostFacts facts,
+      observe(facts::replayed(recording), runner));
+  return show(facts, as_json);
+}
+
+Result<void> export_host(const HostFactsOptions& options,
+                         host::CommandRunner& runner) {
+  facts::Recording recording;
+  facts::RecordingRunner recorder(runner, recording);
+  TRY(const facts::HostFacts facts,
+      observe(facts::recorded(host::HostRoot(options.root), recording),
+              recorder));
+  TRY(const facts::ScrubKey key, random_key());
+  TRY(const std::string archive,
+      facts::write_bundle(facts::scrubbed(recording, key)));
+  TRY(const std::string path, absolute(options.export_file));
+  TRY_VOID(host::write_file_atomic(path, archive, 0600,
+                                   host::Durability::kVolatile));
+  for (const std::string& gap : facts.gaps) {
+    fmt::print(stderr, "gpunode: warning: {}\n", gap);
+  }
+  fmt::print(stderr,
+             "gpunode: wrote {} ({} KiB): secrets, serials and hardware "
+             "addresses are hashed; names of hosts and users are not. Look "
+             "into it before you send it\n",
+             options.export_file, archive.size() / 1024);
+  return {};
+}
+
+}  // namespace
+
+Result<void> show_host(const HostFactsOptions& options,
+                       host::CommandRunner& runner) {
+  if (!options.from.empty()) return replay(options.from, options.as_json);
+  if (!options.export_file.empty()) return export_host(options, runner);
+  if (is_bundle(options.root)) return replay(options.root, options.as_json);
+  TRY(const facts::HostFacts facts,
+      observe(host::HostRoot(options.root), runner));
+  return show(facts, options.as_json);
+}
+
+}  // namespace gpunode::cli
