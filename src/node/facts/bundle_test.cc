@@ -17,7 +17,6 @@ namespace {
 using host::FakeCommandRunner;
 using host::HostTree;
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr ScrubKey kKey = {9, 8, 7};
 

@@ -232,8 +232,10 @@ std::vector<Obstacle> find_obstacles(const HostFacts& facts) {
   check_system(facts, found);
   check_gpus(facts, found);
   check_swap(facts, found);
-  std::ranges::stable_partition(
-      found, [](const Obstacle& obstacle) { return obstacle.blocks; });
+  // Not that of std::ranges, of which clang 14 cannot make anything.
+  std::stable_partition(
+      found.begin(), found.end(),
+      [](const Obstacle& obstacle) { return obstacle.blocks; });
   return found;
 }
 
