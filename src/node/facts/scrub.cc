@@ -264,11 +264,12 @@ class RecordingScrubber {
       const std::map<std::string, Outcome<T>>& answers) const {
     std::map<std::string, Outcome<T>> result;
     for (const auto& [path, answer] : answers) {
-      result.insert_or_assign(
-          text(path),
-          std::visit(
-              [this](const auto& value) -> Outcome<T> { return text(value); },
-              answer));
+      result.insert_or_assign(text(path),
+                              std::visit(
+                                  [this](const auto& value) -> Outcome<T> {
+                                    return this->text(value);
+                                  },
+                                  answer));
     }
     return result;
   }

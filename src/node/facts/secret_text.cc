@@ -98,9 +98,14 @@ std::optional<std::size_t> value_start(std::string_view text, std::size_t at,
   return std::nullopt;
 }
 
-/// How many blanks the line of `at` starts with.
+/// How many blanks the line of `at` starts with. Of a line that is longer than
+/// anybody writes, none: looking for its start again and again takes for ever.
 std::size_t indentation_at(std::string_view text, std::size_t at) {
-  const std::size_t start = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
+  constexpr std::size_t kFar = 4096;
+  const std::size_t from = at > kFar ? at - kFar : 0;
+  const std::size_t last = text.substr(from, at - from).rfind('\n');
+  if (last == kNone && from > 0) return 0;
+  const std::size_t start = last == kNone ? 0 : from + last + 1;
   return skip_blanks(text, start) - start;
 }
 
@@ -232,8 +237,8 @@ std::vector<SecretSpan> find_logins(std::string_view text) {
     const std::size_t begin = at + kMark.size();
     const std::size_t end =
         std::min(text.find_first_of("/ \t\r\n\"'<>", begin), text.size());
-    const std::size_t sign = text.substr(0, end).rfind('@');
-    if (sign != kNone && sign > begin) spans.push_back({begin, sign});
+    const std::size_t sign = text.substr(begin, end - begin).rfind('@');
+    if (sign != kNone && sign > 0) spans.push_back({begin, begin + sign});
     at = end;
   }
   return spans;
@@ -261,12 +266,8 @@ std::vector<SecretSpan> find_settings(std::string_view text) {
     const SecretSpan span = value_span(text, at, *start);
     const std::string_view value =
         text.substr(span.begin, span.end - span.begin);
-    if (!is_harmless(value)) {
-      spans.push_back(span);
-      at = span.end;
-    } else {
-      at = std::max(end, *start);
-    }
+    if (!is_harmless(value)) spans.push_back(span);
+    at = std::max(end, span.end);
   }
   return spans;
 }

@@ -99,6 +99,20 @@ TEST(Secrets, AreTokensByTheirForm) {
   }
 }
 
+// Each would take hours if what was passed were looked at again.
+TEST(Secrets, AreFoundInOnePassOverHostileTexts) {
+  for (const std::string_view part :
+       {"://", "://a", "token:/", "token: |", "token='", "token:\"", "a.",
+        "aa:", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "password ",
+        "token: x\n", "token: |\n", "eyJ."}) {
+    std::string text;
+    while (text.size() < (std::size_t{1} << 20U)) text += part;
+    for (const SecretFinder find : secret_finders()) {
+      static_cast<void>(found(find, text));
+    }
+  }
+}
+
 TEST(Secrets, AreHardwareAddresses) {
   EXPECT_THAT(found(find_addresses,
                     "link/ether 0a:1b:2C:3d:4e:5f brd ff:ff:ff:ff:ff:ff\n"
