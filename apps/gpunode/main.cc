@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,9 +45,12 @@ int main_with(int argc, char** argv) {
   add_apply(app, session);
   add_resume(app, session);
   add_rollback(app, session);
+  add_bundle(app, session);
+  add_check(app, session);
   add_cdi(app, session);
   add_facts(app, session);
   add_doctor(app, session);
+  add_verify(app, session);
   add_status(app, session);
   add_runtime(app, session);
   add_documentation(app, session);
@@ -53,7 +58,9 @@ int main_with(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    const int code = app.exit(problem);
+    std::ostringstream complaint;
+    const int code = app.exit(problem, std::cout, complaint);
+    std::fputs(harmless(complaint.str()).c_str(), stderr);
     return code == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }
   return static_cast<int>(session.outcome);
@@ -66,8 +73,9 @@ int main(int argc, char** argv) try {
   return gpunode::cli::main_with(argc, argv);
 } catch (const std::exception& problem) {
   // Memory that is not to be had, or a bug: an end that says so.
+  // Whatever it quotes may be a stranger's.
   std::fputs("gpunode: error: ", stderr);
-  std::fputs(problem.what(), stderr);
+  std::fputs(gpunode::cli::harmless(problem.what()).c_str(), stderr);
   std::fputs("\n", stderr);
   return static_cast<int>(gpunode::cli::ExitCode::kError);
 }

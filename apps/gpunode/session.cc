@@ -7,10 +7,23 @@
 
 #include <fmt/format.h>
 
+#include "base/console/page.h"
+
 namespace gpunode::cli {
 
+std::string harmless(std::string_view text) {
+  std::string shown;
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    shown += console::printable(text.substr(0, end));
+    if (end == std::string_view::npos) return shown;
+    shown += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
 void Session::fail(const Error& error, ExitCode code) {
-  fmt::print(stderr, "gpunode: error: {}\n", error.message());
+  fmt::print(stderr, "gpunode: error: {}\n", harmless(error.message()));
   outcome = code;
 }
 

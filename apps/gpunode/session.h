@@ -32,10 +32,14 @@ struct Session {
   std::function<std::optional<std::string>(std::string_view)> environment;
   ExitCode outcome = ExitCode::kOk;
 
-  /// Prints `gpunode: error: …` on standard error and keeps `code` as the
-  /// outcome.
+  /// Prints `gpunode: error: …`, made harmless, on standard error and keeps
+  /// `code` as the outcome.
   void fail(const Error& error, ExitCode code = ExitCode::kError);
 };
+
+/// `text` as a terminal may have it: each line as by console::printable().
+/// Whatever quotes a file, a disk or a program of the host goes through this.
+std::string harmless(std::string_view text);
 
 /// Writes all of `text` to standard output; a full disk or a closed pipe is an
 /// Error, so that `gpunode … > file` cannot fail silently.

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "apps/probe/json_text.h"
+
 namespace gpunode::probe {
 namespace {
 
@@ -52,6 +54,11 @@ class Report {
     return false;
   }
 
+  /// is_done() of what a GPU may lack, which is no complaint.
+  bool is_told(nvmlReturn_t result, const char* attempt) {
+    return result != NVML_ERROR_NOT_SUPPORTED && is_done(result, attempt);
+  }
+
   bool read_uuid(nvmlDevice_t device, const char* attempt) {
     if (!is_done(nvml_.uuid(device, uuid_, sizeof uuid_), attempt)) {
       return false;
@@ -61,19 +68,7 @@ class Report {
     return false;
   }
 
-  void print_text(const char* text) {
-    std::fputc('"', out_);
-    for (; *text != '\0'; ++text) {
-      const auto byte = static_cast<unsigned char>(*text);
-      if (byte < 0x20) {
-        std::fprintf(out_, "\\u%04x", static_cast<unsigned>(byte));
-        continue;
-      }
-      if (byte == '"' || byte == '\\') std::fputc('\\', out_);
-      std::fputc(byte, out_);
-    }
-    std::fputc('"', out_);
-  }
+  void print_text(const char* text) { print_json_text(text, out_); }
 
   void describe_driver() {
     int cuda = 0;
@@ -102,8 +97,8 @@ class Report {
                  has_gpu_ ? "," : "", index, minor, uuid_);
     has_gpu_ = true;
     describe_model(gpu, attempt);
-    describe_fabric(gpu);
-    describe_mig_devices(gpu, index);
+    describe_fabric(gpu, attempt);
+    describe_mig_devices(gpu, index, attempt);
     std::fputc('}', out_);
   }
 
@@ -130,10 +125,9 @@ class Report {
     if (is_done(nvml_.compute_capability(gpu, &major, &minor), attempt)) {
       std::fprintf(out_, R"(,"computeCapability":[%d,%d])", major, minor);
     }
-    // NOT_SUPPORTED: a GPU that has none.
     unsigned current = NVML_DEVICE_MIG_DISABLE;
     unsigned pending = NVML_DEVICE_MIG_DISABLE;
-    if (nvml_.mig_mode(gpu, &current, &pending) == NVML_SUCCESS) {
+    if (is_told(nvml_.mig_mode(gpu, &current, &pending), attempt)) {
       std::fprintf(out_, R"(,"migEnabled":%s)",
                    current == NVML_DEVICE_MIG_ENABLE ? "true" : "false");
     }
@@ -141,9 +135,10 @@ class Report {
 
   // Of a GPU that has joined one; a machine whose fabric is its own has no
   // UUID.
-  void describe_fabric(nvmlDevice_t gpu) {
+  void describe_fabric(nvmlDevice_t gpu, const char* attempt) {
     nvmlGpuFabricInfo_t fabric = {};
-    if (nvml_.fabric == nullptr || nvml_.fabric(gpu, &fabric) != NVML_SUCCESS ||
+    if (nvml_.fabric == nullptr ||
+        !is_told(nvml_.fabric(gpu, &fabric), attempt) ||
         fabric.state != NVML_GPU_FABRIC_STATE_COMPLETED ||
         fabric.status != NVML_SUCCESS) {
       return;
@@ -162,19 +157,25 @@ class Report {
     std::fprintf(out_, R"(","clique":%u})", fabric.cliqueId);
   }
 
-  void describe_mig_devices(nvmlDevice_t gpu, unsigned index) {
+  void describe_mig_devices(nvmlDevice_t gpu, unsigned index,
+                            const char* attempt_gpu) {
     std::fputs(R"(,"migDevices":[)", out_);
-    // NOT_SUPPORTED: a GPU that has none.
     unsigned most = 0;
-    if (nvml_.mig_count(gpu, &most) != NVML_SUCCESS) most = 0;
+    const nvmlReturn_t counted = nvml_.mig_count(gpu, &most);
+    if (!is_told(counted, attempt_gpu)) most = 0;
     bool has_mig = false;
-    bool is_whole = true;
+    bool is_whole =
+        counted == NVML_SUCCESS || counted == NVML_ERROR_NOT_SUPPORTED;
     for (unsigned i = 0; i < most; ++i) {
       nvmlDevice_t mig = nullptr;
-      // NOT_FOUND: there is room for one.
-      if (nvml_.mig_device(gpu, i, &mig) != NVML_SUCCESS) continue;
       char attempt[48];  // NOLINT(modernize-avoid-c-arrays): the subset.
       std::snprintf(attempt, sizeof attempt, "ask MIG device %u:%u", index, i);
+      const nvmlReturn_t found = nvml_.mig_device(gpu, i, &mig);
+      if (found == NVML_ERROR_NOT_FOUND) continue;  // There is room for one.
+      if (!is_told(found, attempt)) {
+        is_whole = is_whole && found == NVML_ERROR_NOT_SUPPORTED;
+        continue;
+      }
       if (describe_mig(mig, i, attempt, has_mig, &is_whole)) has_mig = true;
     }
     std::fputs(is_whole ? "]" : R"(],"hasMoreMig":true)", out_);

@@ -123,6 +123,56 @@ TEST_F(Probe, SaysWhyThereIsNothing) {
   EXPECT_EQ(run("t4-x4", {"--library", directory_ / "text.so"}).status, 1);
 }
 
+TEST_F(Probe, NamesAMigDeviceThatIsNotHad) {
+  FakeNvmlControl::Fault fault;
+  fault.function = "nvmlDeviceGetMigDeviceHandleByIndex";
+  fault.code = NVML_ERROR_UNKNOWN;
+  fault.times = 1;
+  ASSERT_TRUE(control_->add(fault));
+  const auto done = run("a100-x8-mig-single");
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("ask MIG device 0:0: "));
+  const auto report = nlohmann::json::parse(done.out, nullptr, false);
+  ASSERT_TRUE(report.is_object()) << done.out;
+  EXPECT_EQ(report["gpus"][0]["hasMoreMig"], true);
+  EXPECT_FALSE(report["gpus"][1].contains("hasMoreMig"));
+}
+
+TEST_F(Probe, TellsAnErrorFromWhatAGpuDoesNotHave) {
+  const std::vector<std::string> health = {"--health", "--library",
+                                           FAKE_NVML_LIBRARY};
+  const auto gpus = [&] {
+    const auto done = run("t4-x4", health);
+    EXPECT_EQ(done.status, 0) << done.err;
+    const auto report = nlohmann::json::parse(done.out, nullptr, false);
+    EXPECT_TRUE(report.is_object()) << done.out;
+    return report.is_object() ? report["gpus"] : nlohmann::json();
+  };
+  // A T4 has neither MIG nor a fabric.
+  for (const auto& gpu : gpus()) {
+    EXPECT_FALSE(gpu.contains("mig")) << gpu;
+    EXPECT_FALSE(gpu.contains("errors")) << gpu;
+  }
+  const auto fail = [&](const char* function, int code) {
+    FakeNvmlControl::Fault fault;
+    fault.function = function;
+    fault.code = code;
+    fault.gpu = 2;
+    ASSERT_TRUE(control_->add(fault));
+  };
+  fail("nvmlDeviceGetEccMode", NVML_ERROR_GPU_IS_LOST);
+  fail("nvmlDeviceGetPersistenceMode", NVML_ERROR_NO_PERMISSION);
+  const auto told = gpus();
+  ASSERT_EQ(told.size(), 4U);
+  EXPECT_FALSE(told[1].contains("errors")) << told[1];
+  EXPECT_FALSE(told[2].contains("ecc")) << told[2];
+  ASSERT_EQ(told[2]["errors"].size(), 2U) << told[2];
+  EXPECT_EQ(told[2]["errors"][0]["member"], "persistence");
+  EXPECT_EQ(told[2]["errors"][1]["member"], "ecc");
+  EXPECT_EQ(told[2]["errors"][1]["code"], NVML_ERROR_GPU_IS_LOST);
+  EXPECT_NE(told[2]["errors"][1]["text"], "");
+}
+
 TEST_F(Probe, ThatHangsIsEndedByWhoRunsIt) {
   FakeNvmlControl::Fault hang;
   hang.function = "nvmlInit_v2";
@@ -132,6 +182,26 @@ TEST_F(Probe, ThatHangsIsEndedByWhoRunsIt) {
   const auto done = try_run("t4-x4", {"--library", FAKE_NVML_LIBRARY});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::kUnavailable);
+}
+
+TEST_F(Probe, TakesWhatCudaOpensFromBesideIt) {
+  namespace fs = std::filesystem;
+  fs::copy_file(SIBLING_DOUBLE,
+                directory_ / "libnvidia-ptxjitcompiler.so.580.65.06");
+  const std::string mark = directory_ / "mark";
+  const auto add = [&](const std::string& library) {
+    host::Command command;
+    command.argv = {GPUNODE_PROBE, "--vectoradd", "--library", library};
+    command.env = {"GPUNODE_SIBLING_MARK=" + mark};
+    const auto done = host::SystemCommandRunner().run(command);
+    EXPECT_TRUE(done && done->status == 4);
+  };
+  // Of another driver, and of whichever the loader finds.
+  add(directory_ / "libcuda.so.570.1");
+  add("libcuda.so.580.65.06");
+  EXPECT_FALSE(fs::exists(mark));
+  add(directory_ / "libcuda.so.580.65.06");
+  EXPECT_TRUE(fs::exists(mark));
 }
 
 TEST_F(Probe, ExplainsItself) {

@@ -35,7 +35,7 @@ class ApiServer:
         self.certificate = state / "apiserver.crt"
         self.account_key = state / "service-accounts.key"
         # The tokens are worth nothing once this run has ended.
-        self.admin, self.nobody, self.rotated = (secrets.token_hex() for _ in range(3))
+        self.admin, self.nobody, self.rotated, self.kubelet = (secrets.token_hex() for _ in range(4))
         self.server = self.etcd = None
         self.etcd_port = free_port()
 
@@ -52,12 +52,14 @@ class ApiServer:
         run([program("openssl"), "genrsa", "-out", str(key), "2048"])
         tokens = self.state / "tokens.csv"
         tokens.write_text(f'{self.admin},admin,1,"system:masters"\n{self.nobody},nobody,2,""\n'
-                          f'{self.rotated},rotated,3,"system:masters"\n')
+                          f'{self.rotated},rotated,3,"system:masters"\n'
+                          f'{self.kubelet},system:node:contract,4,"system:nodes"\n')
         self.server = self.spawn(
             "kube-apiserver", self.bin / "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{client}", "--insecure-port=0",
             f"--secure-port={self.port}", "--bind-address=127.0.0.1", f"--cert-dir={self.state}",
-            "--authorization-mode=RBAC", f"--token-auth-file={tokens}",
+            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+            f"--token-auth-file={tokens}",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-signing-key-file={key}", f"--service-account-key-file={key}",
             "--service-cluster-ip-range=10.202.0.0/16", "--enable-priority-and-fairness=false",
@@ -116,6 +118,7 @@ def run_contract(server, test, arguments):
         "PATH": "/usr/bin:/bin",
         "GPUNODE_TEST_KUBECONFIG": server.kubeconfig("admin", {"token": server.admin}),
         "GPUNODE_TEST_KUBECONFIG_LIMITED": server.kubeconfig("nobody", {"token": server.nobody}),
+        "GPUNODE_TEST_KUBECONFIG_KUBELET": server.kubeconfig("kubelet", {"token": server.kubelet}),
         "GPUNODE_TEST_KUBECONFIG_ROTATED":
             server.kubeconfig("rotated", {"tokenFile": str(token_file)}),
         "GPUNODE_TEST_KUBECONFIG_UNTRUSTED":

@@ -15,11 +15,14 @@
 
 #include "base/core/mutex.h"
 #include "base/host/command_runner.h"
+#include "base/text/json_edit.h"
+#include "base/text/tree.h"
 #include "k8s/api/client.h"
 #include "k8s/api/event.h"
 #include "k8s/api/fixed_credentials.h"
 #include "k8s/api/kubeconfig_credentials.h"
 #include "k8s/api/label_loan.h"
+#include "k8s/api/node_condition.h"
 #include "k8s/api/node_feature_keeper.h"
 #include "k8s/api/node_meta.h"
 #include "k8s/api/watcher.h"
@@ -309,6 +312,80 @@ TEST_F(ApiContract, ASwitchIsLentAndGivenBack) {
                 .error()
                 .code(),
             ErrorCode::kNotFound);
+}
+
+TEST_F(ApiContract, AConditionStandsBesideTheKubelets) {
+  ASSERT_TRUE(client_->create(
+      nodes(), "",
+      R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"contract"}})"));
+  ASSERT_TRUE(client_->patch_status(
+      nodes(), kNode,
+      R"({"status":{"conditions":[{"type":"Ready","status":"True",)"
+      R"("reason":"KubeletReady","message":"ok"}]}})"));
+  const auto seen = [&](const std::string& type) {
+    const auto json = client_->get(nodes(), kNode);
+    EXPECT_TRUE(json) << json.error().message();
+    const text::Node root = text::tree_of(*text::read_json(*json, "node"));
+    for (const text::Node& one :
+         text::find_at(root, {"status", "conditions"})->items) {
+      if (text::string_at(one, {"type"}) == type) return one;
+    }
+    return text::Node();
+  };
+  const auto write = [&](NodeCondition::Status status, const char* time) {
+    return write_node_condition(*client_, "contract",
+                                {"GpuNodeNeedsAttention", status, "Drift", "x"},
+                                *parse_time(time));
+  };
+  using Status = NodeCondition::Status;
+  const auto written = write(Status::kTrue, "2026-11-28T12:00:00Z");
+  ASSERT_TRUE(written) << written.error().message();
+  ASSERT_TRUE(write(Status::kTrue, "2026-11-28T13:00:00Z"));
+  const text::Node held = seen("GpuNodeNeedsAttention");
+  EXPECT_EQ(text::string_at(held, {"status"}), "True");
+  EXPECT_EQ(text::string_at(held, {"lastTransitionTime"}),
+            "2026-11-28T12:00:00Z");
+  EXPECT_EQ(text::string_at(held, {"lastHeartbeatTime"}),
+            "2026-11-28T13:00:00Z");
+  ASSERT_TRUE(write(Status::kFalse, "2026-11-28T14:00:00Z"));
+  const text::Node ended = seen("GpuNodeNeedsAttention");
+  EXPECT_EQ(text::string_at(ended, {"status"}), "False");
+  EXPECT_EQ(text::string_at(ended, {"lastTransitionTime"}),
+            "2026-11-28T14:00:00Z");
+  EXPECT_EQ(text::string_at(seen("Ready"), {"reason"}), "KubeletReady");
+
+  ASSERT_TRUE(client_->remove(nodes(), kNode));
+  const auto gone = write(Status::kTrue, "2026-11-28T15:00:00Z");
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code(), ErrorCode::kNotFound);
+}
+
+// What `gpunode check` counts on: who is a Node's kubelet may write its
+// conditions, and no other Node's.
+TEST_F(ApiContract, AKubeletWritesTheConditionsOfItsOwnNode) {
+  const std::string path = variable("GPUNODE_TEST_KUBECONFIG_KUBELET");
+  if (path.empty()) GTEST_SKIP() << "the double knows no rights";
+  const auto kubelet = of_kubeconfig(path);
+  ASSERT_TRUE(kubelet);
+  Client client(*kubelet, nullptr);
+  const NodeCondition condition{"GpuNodeNeedsAttention",
+                                NodeCondition::Status::kTrue, "Drift", "x"};
+  const auto now = std::chrono::system_clock::now();
+  (void)client_->remove(nodes(), {"", "contract-2"});
+  for (const char* name : {"contract", "contract-2"}) {
+    ASSERT_TRUE(client_->create(
+        nodes(), "",
+        std::string(
+            R"({"apiVersion":"v1","kind":"Node","metadata":{"name":")") +
+            name + "\"}}"));
+  }
+  const auto own = write_node_condition(client, "contract", condition, now);
+  EXPECT_TRUE(own) << own.error().message();
+  const auto other = write_node_condition(client, "contract-2", condition, now);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_TRUE(client_->remove(nodes(), kNode));
+  EXPECT_TRUE(client_->remove(nodes(), {"", "contract-2"}));
 }
 
 /// Five ConfigMaps where nobody else has any, and a client of small pages.

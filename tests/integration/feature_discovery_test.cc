@@ -205,6 +205,58 @@ TEST_F(Discovery, OnceWithoutADriverFailsOrNot) {
   EXPECT_EQ(labels(), "nvidia.com/vgpu.present=false\n");
 }
 
+// Two of four GPUs are for virtual machines; the driver, which has the others,
+// is not asked. The labels are NVIDIA's but for compute capability -1.-1.
+TEST_F(Discovery, LabelsGpusOfVfioPci) {
+  driver().driver_down();
+  std::vector<std::string> gpus;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(path("host/sys/bus/pci/devices"))) {
+    gpus.push_back(entry.path().filename());
+  }
+  ASSERT_EQ(gpus.size(), 4U);
+  for (const std::string& gpu : {gpus[0], gpus[1]}) {
+    const std::string at = "host/sys/bus/pci/devices/" + gpu + "/";
+    std::filesystem::remove(path(at + "driver"));
+    std::filesystem::create_symlink("../../drivers/vfio-pci",
+                                    path(at + "driver"));
+    put(at + "resource",
+        "0x0000000080000000 0x0000000080ffffff 0x0000000000040200\n"
+        "0x0000100000000000 0x00001003ffffffff 0x000000000014220c\n"
+        "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+        "0x0000200000000000 0x0000200001ffffff 0x000000000014220c\n");
+  }
+  EXPECT_EQ(
+      run({"--oneshot", "--no-timestamp", "--device-discovery-strategy=vfio"}),
+      0);
+  EXPECT_EQ(labels(),
+            "nvidia.com/cuda.driver-version.full=unknown.unknown.unknown\n"
+            "nvidia.com/cuda.driver-version.major=unknown\n"
+            "nvidia.com/cuda.driver-version.minor=unknown\n"
+            "nvidia.com/cuda.driver-version.revision=unknown\n"
+            "nvidia.com/cuda.driver.major=unknown\n"
+            "nvidia.com/cuda.driver.minor=unknown\n"
+            "nvidia.com/cuda.driver.rev=unknown\n"
+            "nvidia.com/cuda.runtime-version.full=0.0\n"
+            "nvidia.com/cuda.runtime-version.major=0\n"
+            "nvidia.com/cuda.runtime-version.minor=0\n"
+            "nvidia.com/cuda.runtime.major=0\n"
+            "nvidia.com/cuda.runtime.minor=0\n"
+            "nvidia.com/gpu.count=2\n"
+            "nvidia.com/gpu.family=undefined\n"
+            "nvidia.com/gpu.machine=Standard-PC-Q35\n"
+            "nvidia.com/gpu.memory=34359738368\n"
+            "nvidia.com/gpu.mode=compute\n"
+            "nvidia.com/gpu.product=TU104GL-Tesla-T4\n"
+            "nvidia.com/gpu.replicas=1\n"
+            "nvidia.com/gpu.sharing-strategy=none\n"
+            "nvidia.com/mig.capable=false\n"
+            "nvidia.com/mps.capable=false\n"
+            "nvidia.com/vgpu.present=false\n");
+  EXPECT_THAT(log(), HasSubstr("is bound to nvidia, not to vfio-pci"));
+  EXPECT_EQ(driver().count("nvmlInit_v2"), 0U);
+}
+
 TEST_F(Discovery, ADriverThatComesIsLabelled) {
   driver().driver_down();
   start({"--no-timestamp", "--sleep-interval=1s"});

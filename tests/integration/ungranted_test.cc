@@ -43,6 +43,23 @@ constexpr const char* kAsksForAll =
 
 class UngrantedTest : public RuntimeProcess {
  protected:
+  UngrantedTest() {
+    // What makes a host of it, for the doctor.
+    host_.file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    host_.file("proc/sys/kernel/osrelease", "6.1.0\n");
+    host_.file("proc/sys/kernel/arch", "x86_64\n");
+    host_.file("proc/sys/kernel/random/boot_id",
+               "0d3f4f6e-1111-4222-8333-444455556666\n");
+    host_.file("proc/meminfo", "MemTotal: 8000000 kB\n");
+    host_.file("lib/modules/6.1.0/modules.builtin", "");
+    host_.file("proc/self/mountinfo", "");
+    host_.file("proc/swaps", "Filename Type Size Used Priority\n");
+    host_.file("var/lib/dpkg/status", "");
+    host_.file("var/log/kern.log",
+               "Nov 1 00:00:00 n kernel: [    0.000000] Linux\n");
+    host_.directory("sys/block");
+  }
+
   host::Completed doctor(std::vector<std::string> more = {}) {
     std::vector<std::string> arguments = {"doctor", "--root", host_.path()};
     arguments.insert(arguments.end(), more.begin(), more.end());

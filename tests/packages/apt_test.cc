@@ -15,31 +15,8 @@ using ::testing::SizeIs;
 class RealApt : public RealPackages {
  protected:
   RealApt() : RealPackages(Tool::kApt) {
-    for (const char* directory :
-         {"etc/apt/apt.conf.d", "etc/apt/preferences.d",
-          "etc/apt/sources.list.d", "etc/apt/trusted.gpg.d",
-          "var/lib/apt/lists/partial", "var/cache/apt/archives/partial",
-          "var/lib/dpkg/updates", "var/lib/dpkg/info", "var/lib/dpkg/triggers",
-          "var/log/apt"}) {
-      root_.directory(directory);
-    }
-    root_.file("var/lib/dpkg/status", "");
-    root_.file("var/lib/dpkg/available", "");
-    // The host's own configuration stays out; scripts run without a shell of
-    // their own in the root.
-    root_.file("apt.conf", "Dir \"" + root_.path() +
-                               "\";\n"
-                               "Dir::State::status \"" +
-                               root_.path("var/lib/dpkg/status") +
-                               "\";\n"
-                               "DPkg::Options { \"--force-script-chrootless\"; "
-                               "\"--force-not-root\"; \"--log=" +
-                               root_.path("var/log/dpkg.log") +
-                               "\"; };\n"
-                               "APT::Sandbox::User \"root\";\n"
-                               "APT::Architecture \"amd64\";\n");
-    environment_ = {"APT_CONFIG=" + root_.path("apt.conf")};
-    settings_.environment = environment_;
+    lay_apt_root();
+    environment_ = settings_.environment;
   }
 
   void use(const std::string& uri, const std::string& key = "good") {
@@ -296,6 +273,19 @@ TEST_F(RealApt, APlanThatNoLongerHoldsIsNotApplied) {
               HasSubstr("no longer install stub-lib 580.2-1, now also upgrade "
                         "stub-lib 580.2-1"));
   EXPECT_THAT(installed({}), ElementsAre("stub-lib 580.1-1"));
+}
+
+TEST_F(RealApt, AsksTheProxyOfTheFile) {
+  Mirror proxy(stubs() + "/deb/good");
+  settings_.proxy.http = proxy.url();
+  // No name server knows it.
+  use("http://stub.invalid");
+  const auto refreshed = manager().refresh();
+  ASSERT_TRUE(refreshed) << refreshed.error().message();
+  const Applied applied = change({{{"stub-extra", "580.1-1"}}, {}});
+  ASSERT_TRUE(applied.outcome) << applied.outcome.error().message();
+  EXPECT_THAT(installed({"stub-extra"}), ElementsAre("stub-extra 580.1-1"));
+  EXPECT_GT(proxy.proxied(), 0);
 }
 
 }  // namespace

@@ -34,6 +34,12 @@ void Mirror::answer(http::Peer& peer, int) {
   if (request.empty()) return;
   const std::size_t begin = request.find(' ') + 1;
   std::string path = request.substr(begin, request.find(' ', begin) - begin);
+  // As a proxy is asked: any host's files are those of the directory.
+  constexpr std::string_view kScheme = "http://";
+  if (path.starts_with(kScheme)) {
+    path.erase(0, std::min(path.find('/', kScheme.size()), path.size()));
+    ++proxied_;
+  }
   const auto earlier =
       std::count_if(requests_.begin(), requests_.end(),
                     [&path](const auto& known) { return known.first == path; });
@@ -77,6 +83,32 @@ void Bystander::end() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+void RealPackages::lay_apt_root() {
+  for (const char* directory :
+       {"etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d",
+        "etc/apt/trusted.gpg.d", "var/lib/apt/lists/partial",
+        "var/cache/apt/archives/partial", "var/lib/dpkg/updates",
+        "var/lib/dpkg/info", "var/lib/dpkg/triggers", "var/log/apt"}) {
+    root_.directory(directory);
+  }
+  root_.file("var/lib/dpkg/status", "");
+  root_.file("var/lib/dpkg/available", "");
+  // The host's own configuration stays out; scripts run without a shell of
+  // their own in the root.
+  root_.file("apt.conf", "Dir \"" + root_.path() +
+                             "\";\n"
+                             "Dir::State::status \"" +
+                             root_.path("var/lib/dpkg/status") +
+                             "\";\n"
+                             "DPkg::Options { \"--force-script-chrootless\"; "
+                             "\"--force-not-root\"; \"--log=" +
+                             root_.path("var/log/dpkg.log") +
+                             "\"; };\n"
+                             "APT::Sandbox::User \"root\";\n"
+                             "APT::Architecture \"amd64\";\n");
+  settings_.environment = {"APT_CONFIG=" + root_.path("apt.conf")};
 }
 
 PackageManager& RealPackages::manager() {

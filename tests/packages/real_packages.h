@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -34,6 +35,9 @@ class Mirror {
 
   std::string url() const;
 
+  /// How many requests came as to a proxy: with the host's name in them.
+  int proxied() const { return proxied_; }
+
   /// Serves a file's bytes changed, but not their number.
   void spoil(const std::string& part) { spoiled_ = part; }
 
@@ -43,6 +47,7 @@ class Mirror {
   std::string directory_;
   Status status_;
   std::string spoiled_;
+  std::atomic<int> proxied_{0};
   std::vector<std::pair<std::string, int>> requests_;
   std::unique_ptr<http::ScriptedServer> server_;
 };
@@ -71,6 +76,10 @@ class Bystander {
 class RealPackages : public ::testing::Test {
  protected:
   explicit RealPackages(Tool tool) : tool_(tool) {}
+
+  /// Directories and configuration of an apt of its own: the host's stays out,
+  /// and scripts run without a shell of their own in the root.
+  void lay_apt_root();
 
   PackageManager& manager();
   /// What `names` are installed as: "name version", sorted.

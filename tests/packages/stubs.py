@@ -22,8 +22,21 @@ Every repository has, in versions 580.1-1 and 580.2-1 (kubelet: 1.25.0-1):
 In rpm/, stub-module 580.1-1 and 590.1-1 are in streams 580-dkms and 590-open of a module
 "stub-nvidia".
 
+In deb/, the component "contrib" beside "main" has stub-contrib. In rpm/, the package
+python3-dnf-plugin-versionlock is a name alone (dnf-plugins/ has the plugin), and epel-release
+brings a file for the second of
+
+  cuda/{rhel8,sles15,ubuntu2204}/x86_64/
+                                    NVIDIA's repositories by the names that they have, signed by good;
+                                    in 580.105.08 the fabric manager is missing, as on a mirror that is
+                                    between two versions
+  archive/                          apt: the same names by "Ubuntu", newer
+
+  rpm-extra/{crb,epel}/             stub-crb; stub-epel, which needs stub-crb; signed by good
+
   dnf-plugins/{enabled,lib}/        dnf's versionlock plugin and what it imports, if Debian's mirror
-                                    has it: the package that has it does not suffer zypper beside it
+                                    has it, else asked for again the next time: the package that has it
+                                    does not suffer zypper beside it
 """
 import hashlib
 import os
@@ -31,7 +44,9 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
+DIST_PACKAGES = pathlib.Path("/usr/lib/python3/dist-packages")
 VERSIONS = ("580.1", "580.2")
 PACKAGES = {  # name -> {relation: what}; {v} is the version.
     "stub-lib": {},
@@ -43,8 +58,39 @@ PACKAGES = {  # name -> {relation: what}; {v} is the version.
     "stub-eater": {"conflicts": "kubelet"},
     "kubelet": {},
 }
-# Expiry is tested with a key that was good when it signed.
+DRIVER = ("580.65.06", "580.95.05", "580.105.08", "595.45.04")
+BESIDE = ("580.65.06", "580.95.05", "595.45.04")
+# What DKMS is told of, as packages of modules have it; {v} is the version.
+DKMS_CONF = ("/usr/src/nvidia-{v}/dkms.conf", "PACKAGE_NAME=nvidia")
+CUDA_RPMS = {  # name -> (versions, relations)
+    "nvidia-driver-cuda-libs": (DRIVER, {"epoch": 3}),
+    "nvidia-driver-cuda": (DRIVER, {"epoch": 3, "needs": "nvidia-driver-cuda-libs = 3:{v}"}),
+    "kmod-nvidia-open-dkms": (DRIVER, {"epoch": 3, "conflicts": "kmod-nvidia-latest-dkms",
+                                        "file": DKMS_CONF}),
+    "kmod-nvidia-latest-dkms": (DRIVER, {"epoch": 3, "conflicts": "kmod-nvidia-open-dkms"}),
+    "nvidia-persistenced": (DRIVER, {"epoch": 3}),
+    "nvidia-fabricmanager": (BESIDE, {}),
+    "libnvidia-nscq": (BESIDE, {}),
+}
+MODULAR = ("nvidia-driver-cuda-libs", "nvidia-driver-cuda", "nvidia-persistenced")
+SUSE_RPMS = {
+    "nvidia-compute-utils-G06": (DRIVER[:3], {}),
+    "nvidia-open-driver-G06": (DRIVER[:3], {"needs": "nvidia-compute-utils-G06 = {v}"}),
+    "nvidia-driver-G06": (DRIVER[:3], {"conflicts": "nvidia-open-driver-G06"}),
+    "nvidia-persistenced": (BESIDE, {}),
+}
+CUDA_DEBS = {
+    "libnvidia-compute-580": (DRIVER[:3], {}),
+    "nvidia-dkms-580-open": (DRIVER[:3], {"needs": "libnvidia-compute-580 = {v}",
+                                          "conflicts": "nvidia-dkms-580", "file": DKMS_CONF}),
+    "nvidia-dkms-580": (DRIVER[:3], {"conflicts": "nvidia-dkms-580-open"}),
+    "nvidia-utils-580": (DRIVER[:3], {"needs": "libnvidia-compute-580 = {v}"}),
+    "nvidia-persistenced": (BESIDE, {}),
+}
+# Expiry is tested with a key that was good when it signed: it is born on the first day, and signs a
+# day later, since gpg's clock goes on while it makes the key.
 KEYS = {"good": None, "other": None, "expired": "20200101T000000"}
+SIGNING_DAY = "20200102T000000"
 MODULE = """---
 document: modulemd
 version: 2
@@ -68,6 +114,26 @@ data:
 """
 
 
+CUDA_MODULE = """---
+document: modulemd
+version: 2
+data:
+  name: nvidia-driver
+  stream: "{stream}"
+  version: 1
+  context: "{context}"
+  arch: noarch
+  summary: stub
+  description: stub
+  license:
+    module: [MIT]
+  artifacts:
+    rpms:
+{artifacts}
+...
+"""
+
+
 def run(*argv, **options):
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
     if done.returncode != 0:
@@ -77,6 +143,8 @@ def run(*argv, **options):
 
 
 def versions_of(name):
+    if name == "stub-contrib":
+        return ("580.1",)
     return ("1.25.0",) if name == "kubelet" else VERSIONS
 
 
@@ -90,7 +158,8 @@ class Stubs:
         self.env = dict(os.environ, GNUPGHOME=str(self.home), LC_ALL="C")
 
     def gpg(self, key, *argv):
-        when = ["--faked-system-time", KEYS[key]] if KEYS[key] else []
+        day = KEYS[key] if "--gen-key" in argv else SIGNING_DAY
+        when = ["--faked-system-time", day] if KEYS[key] else []
         return run("gpg", "--batch", "--yes", "-q", "--no-permission-warning", *when, *argv,
                    env=self.env)
 
@@ -107,10 +176,15 @@ class Stubs:
             self.gpg(key, "--armor", "--output", self.top / f"keys/{key}.asc", "--export",
                      f"{key}@stub.invalid")
 
+    @staticmethod
+    def directory(path):
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
     def debs(self):
         pool = self.work / "debs"
         pool.mkdir()
-        for name, relations in PACKAGES.items():
+        for name, relations in {**PACKAGES, "stub-contrib": {}}.items():
             for version in versions_of(name):
                 tree = self.work / f"deb-{name}-{version}"
                 (tree / "DEBIAN").mkdir(parents=True)
@@ -137,14 +211,17 @@ class Stubs:
             (repository / "pool").mkdir(parents=True)
             for deb in pool.iterdir():
                 os.link(deb, repository / "pool" / deb.name)
-            packages = run("apt-ftparchive", "packages", "pool", cwd=repository)
-            for architecture in ("amd64", "all"):
-                index = repository / f"dists/stub/main/binary-{architecture}/Packages"
-                index.parent.mkdir(parents=True)
-                index.write_bytes(packages)
+            os.rename(repository / "pool/stub-contrib_580.1-1_all.deb",
+                      self.directory(repository / "contrib") / "stub-contrib_580.1-1_all.deb")
+            for component, files in (("main", "pool"), ("contrib", "contrib")):
+                packages = run("apt-ftparchive", "packages", files, cwd=repository)
+                for architecture in ("amd64", "all"):
+                    index = repository / f"dists/stub/{component}/binary-{architecture}/Packages"
+                    index.parent.mkdir(parents=True)
+                    index.write_bytes(packages)
             release = run("apt-ftparchive", "-o", "APT::FTPArchive::Release::Origin=Stub",
                           "-o", "APT::FTPArchive::Release::Codename=stub",
-                          "-o", "APT::FTPArchive::Release::Components=main",
+                          "-o", "APT::FTPArchive::Release::Components=main contrib",
                           "-o", "APT::FTPArchive::Release::Architectures=amd64 all",
                           "release", "dists/stub", cwd=repository)
             (repository / "dists/stub/Release").write_bytes(release)
@@ -157,6 +234,18 @@ class Stubs:
         for name, relations in {**PACKAGES, "stub-module": {}}.items():
             for version in ("580.1", "590.1") if name == "stub-module" else versions_of(name):
                 self.rpm(pool, name, version, relations)
+        for name, relations in (("crb", {}), ("epel", {"needs": "stub-crb"})):
+            extra = self.top / "rpm-extra" / name
+            self.rpm(extra, f"stub-{name}", "580.1", relations)
+            self.sign_rpms("good", sorted(extra.glob("*.rpm")))
+            run("createrepo_c", "-q", "--no-database", extra)
+            self.gpg("good", "-u", "good@stub.invalid", "--armor", "--detach-sign",
+                     extra / "repodata/repomd.xml")
+        self.rpm(pool, "python3-dnf-plugin-versionlock", "4.0", {})
+        self.rpm(pool, "epel-release", "9", {"file": (
+            "/etc/yum.repos.d/epel.repo",
+            f"[epel]\\nname=Extra\\nbaseurl=file://{self.top}/rpm-extra/epel\\nenabled=1\\n"
+            f"gpgcheck=1\\ngpgkey=file://{self.top}/keys/good.asc\\n")})
         for key in KEYS:
             repository = self.top / "rpm" / key
             shutil.copytree(pool, repository)
@@ -170,10 +259,76 @@ class Stubs:
             self.gpg(key, "-u", f"{key}@stub.invalid", "--armor", "--detach-sign",
                      repository / "repodata/repomd.xml")
 
+    def cuda_rpms(self):
+        for place, packages in (("rhel8", CUDA_RPMS), ("sles15", SUSE_RPMS)):
+            repository = self.top / "cuda" / place / "x86_64"
+            for name, (versions, relations) in packages.items():
+                for version in versions:
+                    self.rpm(repository, name, version, relations)
+            self.sign_rpms("good", sorted(repository.glob("*.rpm")))
+            run("createrepo_c", "-q", "--no-database", repository)
+            if place == "rhel8":
+                self.cuda_streams(repository)
+            self.gpg("good", "-u", "good@stub.invalid", "--armor", "--detach-sign",
+                     repository / "repodata/repomd.xml")
+            shutil.copy(self.top / "keys/good.asc", repository / "D42D0685.pub")
+
+    def cuda_streams(self, repository):
+        text = ""
+        for number, stream in enumerate(("latest-dkms", "open-dkms", "580-dkms", "580-open")):
+            versions = [v for v in DRIVER if v.startswith("580") or not stream.startswith("580")]
+            kmod = "kmod-nvidia-open-dkms" if "open" in stream else "kmod-nvidia-latest-dkms"
+            artifacts = [f"    - {name}-3:{version}-1.noarch"
+                         for name in (*MODULAR, kmod) for version in versions]
+            text += CUDA_MODULE.format(stream=stream, context=f"{number:08x}",
+                                       artifacts="\n".join(artifacts))
+        modules = self.work / "modules.yaml"
+        modules.write_text(text)
+        run("modifyrepo_c", "--mdtype=modules", modules, repository / "repodata")
+
+    def cuda_debs(self):
+        newer = {"libnvidia-compute-580": (("580.126.09",), {})}
+        for place, packages, origin, release in (
+                ("cuda/ubuntu2204/x86_64", CUDA_DEBS, "NVIDIA", "0ubuntu1"),
+                ("archive", newer, "Ubuntu", "0ubuntu0.22.04.1")):
+            repository = self.directory(self.top / place)
+            for name, (versions, relations) in packages.items():
+                for version in versions:
+                    self.deb(repository, name, version, relations, release)
+            (repository / "Packages").write_bytes(
+                run("apt-ftparchive", "packages", ".", cwd=repository))
+            text = run("apt-ftparchive", "-o", f"APT::FTPArchive::Release::Origin={origin}",
+                       "release", ".", cwd=repository)
+            (repository / "Release").write_bytes(text)
+            self.gpg("good", "-u", "good@stub.invalid", "--clearsign", "--digest-algo", "SHA256",
+                     "--output", repository / "InRelease", repository / "Release")
+            shutil.copy(self.top / "keys/good.asc", repository / "3bf863cc.pub")
+
+    def deb(self, pool, name, version, relations, release):
+        tree = self.work / f"deb-{name}-{version}-{release}"
+        (tree / "DEBIAN").mkdir(parents=True)
+        control = (f"Package: {name}\nVersion: {version}-{release}\nArchitecture: all\n"
+                   "Maintainer: nobody <nobody@stub.invalid>\nDescription: stub\n")
+        if "needs" in relations:
+            need, _, exact = relations["needs"].format(v=version).partition(" = ")
+            control += f"Depends: {need} (= {exact}-{release})\n"
+        if "conflicts" in relations:
+            control += f"Conflicts: {relations['conflicts']}\n"
+        (tree / "DEBIAN/control").write_text(control)
+        path, text = relations.get("file", ("", ""))
+        if path:
+            file = tree / path.format(v=version).lstrip("/")
+            file.parent.mkdir(parents=True)
+            file.write_text(text)
+        run("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree,
+            pool / f"{name}_{version}-{release}_all.deb")
+
     def rpm(self, pool, name, version, relations):
         spec = self.work / f"{name}.spec"
         lines = [f"Name: {name}", f"Version: {version}", "Release: 1", "Summary: stub",
                  "License: MIT", "BuildArch: noarch"]
+        if "epoch" in relations:
+            lines.append(f"Epoch: {relations['epoch']}")
         if "needs" in relations:
             lines.append("Requires: " + relations["needs"].format(v=version))
         if "conflicts" in relations:
@@ -183,10 +338,15 @@ class Stubs:
                 ("580-dkms", "aaaaaaaa") if version == "580.1" else ("590-open", "bbbbbbbb")))
         lines += ["%description", "stub", "%install", f"mkdir -p %{{buildroot}}/usr/share/{name}",
                   f"head -c 100000 /dev/zero > %{{buildroot}}/usr/share/{name}/data"]
+        path, text = relations.get("file", ("", ""))
+        path = path.format(v=version)
+        if path:
+            lines += [f"mkdir -p %{{buildroot}}{os.path.dirname(path)}",
+                      f"printf '{text}' > %{{buildroot}}{path}"]
         if "script" in relations:
             # In Lua, which needs no shell in the root that it runs in.
             lines += ["%post -p <lua>", "error('stub build failed: no headers')"]
-        lines += ["%files", f"/usr/share/{name}/data", ""]
+        lines += ["%files", f"/usr/share/{name}/data", path, ""]
         spec.write_text("\n".join(lines))
         run("rpmbuild", "-bb", "--quiet", "--define", f"_topdir {self.work}/rpmbuild",
             "--define", f"_rpmdir {pool}",
@@ -195,34 +355,40 @@ class Stubs:
     def sign_rpms(self, key, rpms):
         gpg = "/usr/bin/gpg --no-permission-warning --batch"
         if KEYS[key]:
-            gpg += f" --faked-system-time {KEYS[key]}"
+            gpg += f" --faked-system-time {SIGNING_DAY}"
         run("rpmsign", "--define", f"_gpg_name {key}@stub.invalid",
             "--define", f"__gpg_sign_cmd {gpg.split()[0]} {gpg} --no-armor --no-secmem-warning "
             "-u %{_gpg_name} -sbo %{__signature_filename} --digest-algo sha256 "
             "%{__plaintext_filename}", "--addsign", *rpms, env=self.env)
 
-    def dnf_plugins(self):
-        packages = pathlib.Path("/usr/lib/python3/dist-packages")
-        if not (packages / "dnf-plugins/versionlock.py").exists():
-            done = subprocess.run(["apt-get", "-q", "download", "dnf-plugins-core"], cwd=self.work,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-            debs = list(self.work.glob("dnf-plugins-core_*.deb"))
-            if done.returncode != 0 or not debs:
-                print("stubs: no versionlock plugin:", done.stdout.decode(errors="replace"))
-                return
-            run("dpkg-deb", "-x", debs[0], self.work / "plugins")
-            packages = self.work / "plugins" / packages.relative_to("/")
+    def dnf_plugins(self, packages=DIST_PACKAGES):
+        """Makes dnf-plugins/, whole or not at all: a mirror that did not answer is asked again the next time."""
         plugins = self.top / "dnf-plugins"
-        (plugins / "enabled").mkdir(parents=True)
-        shutil.copy(packages / "dnf-plugins/versionlock.py", plugins / "enabled")
-        shutil.copytree(packages / "dnfpluginscore", plugins / "lib/dnfpluginscore")
+        if plugins.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=self.top) as folder:
+            work = pathlib.Path(folder)
+            if not (packages / "dnf-plugins/versionlock.py").exists():
+                done = subprocess.run(["apt-get", "-q", "download", "dnf-plugins-core"], cwd=work,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                debs = list(work.glob("dnf-plugins-core_*.deb"))
+                if done.returncode != 0 or not debs:
+                    print("stubs: no versionlock plugin:", done.stdout.decode(errors="replace"))
+                    return
+                run("dpkg-deb", "-x", debs[0], work / "unpacked")
+                packages = work / "unpacked" / DIST_PACKAGES.relative_to("/")
+            (work / "made/enabled").mkdir(parents=True)
+            shutil.copy(packages / "dnf-plugins/versionlock.py", work / "made/enabled")
+            shutil.copytree(packages / "dnfpluginscore", work / "made/lib/dnfpluginscore")
+            (work / "made").rename(plugins)
 
     def make(self):
         self.work.mkdir(parents=True)
-        self.dnf_plugins()
         self.keys()
         self.debs()
         self.rpms()
+        self.cuda_rpms()
+        self.cuda_debs()
         subprocess.run(["gpgconf", "--kill", "all"], env=self.env, check=False)
         shutil.rmtree(self.work)
         shutil.rmtree(self.home)
@@ -234,6 +400,7 @@ def main():
     directory = pathlib.Path(sys.argv[1]).resolve()
     mark, source = directory / "made-by", hashlib.sha256(pathlib.Path(__file__).read_bytes())
     if mark.exists() and mark.read_text() == source.hexdigest():
+        Stubs(directory).dnf_plugins()
         return
     tools = ("gpg", "dpkg-deb", "apt-ftparchive", "rpmbuild", "rpmsign", "createrepo_c",
              "modifyrepo_c")
@@ -242,7 +409,9 @@ def main():
         print(f"not here: {', '.join(missing)}; tools/setup packages installs them")
         sys.exit(77)
     shutil.rmtree(directory, ignore_errors=True)
-    Stubs(directory).make()
+    stubs = Stubs(directory)
+    stubs.make()
+    stubs.dnf_plugins()
     mark.write_text(source.hexdigest())
 
 

@@ -225,5 +225,19 @@ TEST_F(RealZypper, ALockIsWaitedForAndItsHolderNamed) {
   ASSERT_TRUE(applied.outcome) << applied.outcome.error().message();
 }
 
+TEST_F(RealZypper, AsksTheProxyOfTheFile) {
+  Mirror proxy(stubs() + "/rpm/good");
+  settings_.proxy.http = proxy.url();
+  trust("good");
+  // No name server knows it.
+  use("http://stub.invalid");
+  const auto refreshed = manager().refresh();
+  ASSERT_TRUE(refreshed) << refreshed.error().message();
+  const Applied applied = change({{{"stub-extra", "580.1-1"}}, {}});
+  ASSERT_TRUE(applied.outcome) << applied.outcome.error().message();
+  EXPECT_THAT(installed({"stub-extra"}), ElementsAre("stub-extra 580.1-1"));
+  EXPECT_GT(proxy.proxied(), 0);
+}
+
 }  // namespace
 }  // namespace gpunode::packages

@@ -10,7 +10,7 @@ SPEC = "/etc/gpunode/node.yaml"
 JOURNAL = "/var/lib/gpunode/journal.jsonl"
 
 
-def spec_text(layout="single", count=1, existing="migrate"):
+def spec_text(layout="single", count=1, existing="migrate", via="unit"):
     return f"""
 apiVersion: gpunode.dev/v1alpha1
 kind: GPUNode
@@ -23,7 +23,7 @@ spec:
     - id: containerd
       select: {{model: "QEMU NVMe Ctrl", count: {count}}}
       layout: {layout}
-      mount: {{path: {MOUNT}}}
+      mount: {{path: {MOUNT}, via: {via}}}
       existingData: {existing}
       onBootBlank: reformat
 """
@@ -81,6 +81,8 @@ def expect_mounted(vm, source):
 def expect_green(vm):
     plan = vm.run(f"gpunode plan {SPEC}")
     expect(plan.status == 0, f"after apply there is something to do: {plan.words}")
+    status = vm.run(f"gpunode status {SPEC}")
+    expect(status.status == 0 and "Nothing is wrong." in status.out, f"status: {status.words}")
 
 
 def boot_with(vm, disks):
@@ -104,6 +106,93 @@ def apply_storage(vm):
     again = vm.sh(f"gpunode apply --yes {SPEC}")
     expect("0 to change" in again, f"a second apply: {again}")
     vm.sh("grep -qx 1 /proc/sys/net/ipv4/ip_forward; lsmod | grep -q br_netfilter")
+
+
+# The units and drop-ins below /etc that gpunode wrote, each by the unit that it is of. A unit that is
+# not installed yet has a drop-in too, and is one that does nothing for as long as systemd is asked.
+UNITS = """
+cd /etc/systemd/system
+for file in $(grep -rl '^# Written by gpunode' .); do
+  case $file in *.d/*) file=${file%.d/*} ;; esac
+  echo "${file#./}"
+done | sort -u
+"""
+STAND_IN = "/run/systemd/system/{unit}"
+
+
+def words_of_verify(vm, units):
+    """All that `systemd-analyze verify` says of them, and of what they depend on."""
+    for unit in units:
+        vm.sh(f"""
+if ! systemctl cat {unit} 2>/dev/null | grep -q ExecStart= && [[ {unit} == *.service ]]; then
+  printf '[Service]\\nExecStart=/bin/true\\n' >{STAND_IN.format(unit=unit)}
+fi""")
+    said = vm.run(f"systemd-analyze verify --man=no --recursive-errors=yes {' '.join(units)} 2>&1 | cat")
+    vm.sh("rm -f " + " ".join(STAND_IN.format(unit=unit) for unit in units))
+    return said.out.strip()
+
+
+@check("systemd has nothing to say against any unit or drop-in that apply wrote")
+def verified_units(vm):
+    units = vm.sh(UNITS).split()
+    for unit in ("containerd.service", "gpunode-check.timer", "gpunode-resume.service", "kubelet.service",
+                 "gpunode-storage-containerd.service", "var-lib-containerd.mount"):
+        expect(unit in units, f"{unit} is not among what apply wrote: {units}")
+    expect(not words_of_verify(vm, units), f"systemd-analyze verify: {words_of_verify(vm, units)}")
+    drop_in = "/etc/systemd/system/kubelet.service.d/10-gpunode-containerd.conf"
+    vm.sh(f"cp -a {drop_in} /run/vm-drop-in; echo RequireMountsFor=/x >>{drop_in}")
+    said = words_of_verify(vm, units)
+    vm.sh(f"mv /run/vm-drop-in {drop_in}; systemctl daemon-reload")
+    expect("RequireMountsFor" in said, f"a key that there is not is not found: {said}")
+    return f"{len(units)} units"
+
+
+# A recorded host's GPU and machine over this one's own /sys, and its /proc/driver, which has no
+# driver; for what runs in this mount namespace alone.
+ON_G5 = """
+mkdir -p /run/vm-no-driver
+unshare --mount --propagation private bash -c '
+  set -eu
+  for place in bus/pci/devices class/dmi/id; do
+    mount --bind /disks/node/hosts/g5-rocky8/sys/$place /sys/$place
+  done
+  mount --bind /run/vm-no-driver /proc/driver
+  "$@"' sh """
+
+
+@check("a recorded GPU over the machine's own /sys and /proc is the one that facts and plan tell of")
+def recorded_gpu(vm):
+    facts = vm.sh(f"{ON_G5} gpunode facts")
+    expect("NVIDIA A10G  10de:2237  no driver" in facts, f"facts: {facts}")
+    expect("Amazon EC2, g5.4xlarge" in facts and "Tesla T4" not in facts, f"facts: {facts}")
+    plan = vm.run(f"{ON_G5} gpunode plan {SPEC}")
+    expect("with 1 NVIDIA A10G (10de:2237)" in plan.out, f"plan: {plan.words}")
+    own = vm.run(f"gpunode facts; gpunode plan {SPEC}").out
+    expect("A10G" not in own and own.count("Tesla T4") > 1, f"the machine's own is another: {own}")
+
+
+METRICS = "/run/gpunode-check/gpunode.prom"
+
+
+def metrics_of_check(vm):
+    vm.sh("systemctl start gpunode-check.service", timeout=120)
+    return vm.sh(f"cat {METRICS}").splitlines()
+
+
+@check("the timer's check, which may write one directory, finds all as declared, and what was changed since")
+def timer_check(vm):
+    vm.sh("systemctl is-active gpunode-check.timer && systemctl is-enabled gpunode-check.timer")
+    fine = metrics_of_check(vm)
+    steps = [line for line in fine if line.startswith("gpunode_step_as_declared{")]
+    other = [line for line in steps if not line.endswith(" 1")]
+    expect(len(steps) > 8 and not other, f"of {len(steps)} Steps not as declared: {other}")
+    expect('gpunode_check_findings{gravity="warning"} 0' in fine, f"the check finds something: {fine}")
+    expect(any("storage.containerd.mount" in line for line in steps), f"no Step of the disk: {steps}")
+    vm.sh("echo 0 >/proc/sys/net/ipv4/ip_forward")
+    changed = metrics_of_check(vm)
+    expect('gpunode_step_as_declared{step="prep.sysctl"} 0' in changed, f"a change is not found: {changed}")
+    vm.sh("grep -qx 0 /proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv4/ip_forward")
+    return f"{len(steps)} steps"
 
 
 @check("after a boot with the disks renumbered the same disk is there, before containerd")
@@ -153,14 +242,34 @@ def rollback(vm):
     vm.sh("gpunode rollback --yes", timeout=300)
     after = etc_lines(vm)
     expect(after == vm.etc_before, f"/etc is another: {sorted(after ^ vm.etc_before)[:20]}")
-    vm.sh(f"! findmnt {MOUNT}; systemctl is-active containerd.service")
+    vm.sh(f"if findmnt {MOUNT}; then exit 1; fi; systemctl is-active containerd.service")
     vm.sh(EXPECT_POPULATED)
     vm.sh("blkid -p /dev/nvme0n1 | grep -q xfs")
     refused = vm.run("gpunode rollback --yes --confirm-wipe=WRONG")
     vm.sh("blkid -p /dev/nvme0n1 | grep -q xfs")
     vm.sh("gpunode rollback --yes --confirm-wipe=AWS0001 --confirm-wipe=AWS0002", timeout=300)
     expect(vm.run("blkid -p /dev/nvme0n1").status == 2, "the disk is not blank")
-    return f"with a wrong serial: exit code {refused.status}"
+    expect(refused.status == 1 and "WRONG" in refused.words, f"a wrong serial: {refused.words}")
+
+
+def cut_apply(vm, serial, until):
+    """Cuts the power of an apply when the script `until` has ended, and sees it end well by itself."""
+    vm.sh(f"rm -rf {JOURNAL} /var/lib/gpunode/pending")
+    vm.sh(POPULATE.replace(f"mkdir -p {MOUNT}/vm", f"rm -rf {MOUNT}/vm; mkdir -p {MOUNT}/vm") + "sync\n")
+    vm.sh(f"systemd-run --quiet --unit vm-apply-{serial} gpunode apply --yes {SPEC}\n{until}")
+    vm.cut_power()
+    vm.nvme_write_limit = None
+    vm.boot()
+    wait(vm, "! systemctl show -p ActiveState gpunode-resume.service | grep -q activating",
+         "the run has gone on")
+    vm.sh(f"gpunode apply --yes {SPEC}", timeout=300)
+    expect_mounted(vm, "/dev/nvme0n1")
+    vm.sh(EXPECT_POPULATED)
+    expect_green(vm)
+
+
+def undo(vm, serial):
+    vm.sh(f"gpunode rollback --yes --confirm-wipe={serial}", timeout=300)
 
 
 @check("power cuts amid apply, one after the other: the run goes on by itself after each boot and ends as one that was not cut")
@@ -168,20 +277,43 @@ def power_cuts(vm):
     cuts = 0
     for seconds in (0.5, 1.5):
         boot_with(vm, [f"CUT{cuts}"])
-        vm.sh(f"rm -rf {JOURNAL} /var/lib/gpunode/pending")
-        vm.sh(POPULATE.replace(f"mkdir -p {MOUNT}/vm", f"rm -rf {MOUNT}/vm; mkdir -p {MOUNT}/vm") + "sync\n")
-        vm.sh(f"systemd-run --quiet --unit vm-apply{cuts} gpunode apply --yes {SPEC}; sleep {seconds}")
-        vm.cut_power()
-        vm.boot()
-        wait(vm, "! systemctl show -p ActiveState gpunode-resume.service | grep -q activating",
-             "the run has gone on")
-        vm.sh(f"gpunode apply --yes {SPEC}", timeout=300)
-        expect_mounted(vm, "/dev/nvme0n1")
-        vm.sh(EXPECT_POPULATED)
-        expect_green(vm)
-        vm.sh(f"gpunode rollback --yes --confirm-wipe=CUT{cuts}", timeout=300)
+        write_spec(vm)
+        cut_apply(vm, f"CUT{cuts}", f"sleep {seconds}")
+        undo(vm, f"CUT{cuts}")
         cuts += 1
     return f"{cuts} cuts"
+
+
+# mkfs.xfs zeroes a log of 64 MiB, so that it is at work for 16 s; what waits for the disk longer than 30 s, Linux aborts.
+SLOW = 4 << 20
+MKFS_AT_WORK = """
+mkfs_runs() { grep -qsx mkfs.xfs /proc/[0-9]*/comm; }
+for _ in $(seq 300); do if mkfs_runs; then break; fi; sleep 0.1; done
+sleep 2
+mkfs_runs || { echo "mkfs.xfs does not run" >&2; exit 1; }
+"""
+
+
+@check("a power cut while mkfs writes to a slow disk, for a line of fstab: the run ends well, and the line mounts nothing that is marked unfinished")
+def cut_amid_mkfs(vm):
+    vm.nvme_write_limit = SLOW
+    boot_with(vm, ["SLOW1"])
+    write_spec(vm, via="fstab")
+    cut_apply(vm, "SLOW1", MKFS_AT_WORK)
+    vm.sh(f"grep -q ' {MOUNT} xfs ' /etc/fstab; ! test -e /etc/systemd/system/var-lib-containerd.mount")
+    # systemd has made a unit of the line, and has our assertions for it.
+    vm.sh(f"""
+mark=$(systemctl cat var-lib-containerd.mount | sed -n 's/^AssertPathExists=!//p' | head -1)
+systemctl stop containerd.service var-lib-containerd.mount
+echo {MOUNT} >$mark
+if systemctl start var-lib-containerd.mount; then exit 1; fi
+if systemctl start containerd.service; then exit 1; fi
+if findmnt {MOUNT}; then exit 1; fi
+rm $mark
+systemctl start containerd.service
+""")
+    expect_mounted(vm, "/dev/nvme0n1")
+    undo(vm, "SLOW1")
 
 
 @check("two disks as RAID 0 and as LVM: made, mounted, there after a boot, and taken apart again")
@@ -195,5 +327,5 @@ def several_disks(vm):
         expect(vm.sh(f"findmnt -n -o FSTYPE {MOUNT}").strip() == "xfs", f"{layout} is not mounted")
         expect_green(vm)
         vm.sh("gpunode rollback --yes --confirm-wipe=A1 --confirm-wipe=A2", timeout=300)
-        vm.sh("! blkid -p /dev/nvme0n1; ! blkid -p /dev/nvme1n1")
+        vm.sh("for disk in nvme0n1 nvme1n1; do if blkid -p /dev/$disk; then exit 1; fi; done")
     return f"the last was {source}"

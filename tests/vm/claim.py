@@ -4,15 +4,16 @@ Failed where the claim does not hold and else returns a note for its line, or no
 import node
 from machine import Failed
 
-CHECKS = []  # (name, function), in the order in which they are made.
+NODE, SELINUX, DRIVER = "node", "selinux", "driver"  # The machines that there are: run.py.
+CHECKS = []  # (name, function, machine), in the order in which they are made.
 
 SPEC = "/run/cdi/nvidia.yaml"
 REFRESH = "gpunode-cdi-refresh"
 
 
-def check(name):
+def check(name, machine=NODE):
     def register(function):
-        CHECKS.append((name, function))
+        CHECKS.append((name, function, machine))
         return function
     return register
 

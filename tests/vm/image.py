@@ -6,6 +6,7 @@ disk of one lies under GPUNODE_CACHE (default /var/cache/gpunode), named by the 
 
     vm/<name>-<hash>/root.img          an ext4 filesystem, sparse; never written to by a machine
     vm/<name>-<hash>/vmlinuz, initrd   of a recipe with a kernel
+    vm/<name>-<hash>/loader.img        of a recipe with a boot loader: a disk that starts it
     vm/<name>-<hash>/complete.json     what was made, and how long that took; published by a rename
 
 A finished disk is used without asking the network. Prints the directories on stdout.
@@ -20,6 +21,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,8 +29,11 @@ import sys
 import tempfile
 import time
 
-GUEST = pathlib.Path(__file__).resolve().parent / "guest"
+HERE = pathlib.Path(__file__).resolve().parent
+GUEST = HERE / "guest"
+DRIVER_DISK = HERE / "driver-disk"
 MIRROR = "http://deb.debian.org/debian"
+SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 UNUSED_DAYS = 30  # A disk of another recipe goes when no run has used it for so long.
 TIME_LIMIT = 1800  # For the packages, on a slow mirror and a busy machine.
 DISK_NEEDED = 2 << 30
@@ -48,10 +53,19 @@ class Recipe:
     packages: tuple
     size_gib: int
     boots: bool  # Has a kernel, an initrd and the agent of guest/.
+    labels: bool = False  # Its files have the labels of its SELinux policy.
+    kernel_options: str = "audit=0"  # For the kernel's command line.
+    updates_kernel: bool = False  # Has a later kernel in /srv/updates, and a boot loader: driver-disk.
 
     def text(self):
         """All that decides what the disk holds, for its hash."""
-        parts = [json.dumps(dataclasses.asdict(self), sort_keys=True), *LEFT_OUT]
+        decides = dataclasses.asdict(self)
+        del decides["kernel_options"]
+        if not decides["updates_kernel"]:
+            del decides["updates_kernel"]
+        parts = [json.dumps(decides, sort_keys=True), *LEFT_OUT]
+        if self.updates_kernel:
+            parts.append(DRIVER_DISK.read_text())
         if self.boots:
             parts += [f"{path.name}\n{path.read_text()}" for path in sorted(GUEST.iterdir())]
         return "\n".join(parts)
@@ -68,6 +82,18 @@ DEBIAN_12 = Recipe("debian12", "bookworm", boots=True, size_gib=4, packages=(
     # What `gpunode apply` finds there, for the machine has no network to fetch it from.
     "attr", "conntrack", "ethtool", "lvm2", "mdadm", "socat", "systemd-timesyncd", "xfsprogs"))
 
+# The same with SELinux enforcing, every file labelled as Debian's policy says.
+DEBIAN_12_SELINUX = Recipe(
+    "debian12-selinux", "bookworm", boots=True, size_gib=4, labels=True,
+    kernel_options="security=selinux selinux=1 enforcing=1 audit=1",
+    packages=(*DEBIAN_12.packages, "selinux-policy-default", "policycoreutils", "selinux-utils"))
+
+# With what DKMS builds modules with, and the kernel that comes after its own.
+DEBIAN_12_DRIVER = Recipe(
+    "debian12-driver", "bookworm", boots=True, size_gib=14, updates_kernel=True,
+    packages=(*DEBIAN_12.packages, "dkms", "gcc", "g++", "make", "linux-headers-cloud-amd64",
+              "grub2-common", "grub-pc-bin"))
+
 # A container's root of an older C library than the one that gpunode was built with.
 DEBIAN_11 = Recipe("debian11", "bullseye", boots=False, size_gib=1, packages=())
 
@@ -75,6 +101,7 @@ DEBIAN_11 = Recipe("debian11", "bullseye", boots=False, size_gib=1, packages=())
 @dataclasses.dataclass(frozen=True)
 class Image:
     directory: pathlib.Path
+    kernel_options: str = "audit=0"
 
     @property
     def disk(self):
@@ -87,6 +114,10 @@ class Image:
     @property
     def initrd(self):
         return self.directory / "initrd"
+
+    @property
+    def loader(self):
+        return self.directory / "loader.img"
 
 
 def cache_root():
@@ -106,17 +137,24 @@ def apt_says(*argv):
     return done.stdout.splitlines()
 
 
-def mirror():
-    """Where this machine has its own Debian packages from."""
-    chosen = os.environ.get("GPUNODE_DEBIAN_MIRROR")
-    if chosen:
-        return chosen
+def own_source(release):
+    """Where this machine has Debian's packages of that release from; None if it has none of them."""
     for line in apt_says("apt-get", "indextargets", "--format",
                          "$(ORIGIN) $(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"):
         words = line.split()
-        if words[:3] == ["Debian", DEBIAN_12.release, "main"] and words[3].startswith("http"):
+        if words[:3] == ["Debian", release, "main"] and words[3].startswith("http"):
             return words[3]
-    return MIRROR
+    return None
+
+
+def mirror():
+    """Where this machine has its own Debian packages from."""
+    return os.environ.get("GPUNODE_DEBIAN_MIRROR") or own_source(DEBIAN_12.release) or MIRROR
+
+
+def security_mirror():
+    return (os.environ.get("GPUNODE_DEBIAN_SECURITY_MIRROR")
+            or own_source(f"{DEBIAN_12.release}-security") or SECURITY_MIRROR)
 
 
 def command(recipe, root):
@@ -132,6 +170,9 @@ def command(recipe, root):
     if recipe.boots:
         argv += [f"--essential-hook={GUEST}/before-packages",
                  f"--customize-hook={GUEST}/after-packages"]
+    if recipe.updates_kernel:
+        argv.append(f"--customize-hook={shlex.quote(str(DRIVER_DISK))} \"$1\""
+                    f" {shlex.quote(security_mirror())}")
     return [*argv, recipe.release, str(root),
             "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
             f"{mirror()} {recipe.release} main"]
@@ -174,6 +215,10 @@ def make(recipe, work):
     if recipe.boots:
         shutil.copyfile(root / "vmlinuz", work / "vmlinuz")
         shutil.copyfile(root / "initrd.img", work / "initrd")
+    if recipe.updates_kernel:
+        (root / "loader.img").rename(work / "loader.img")
+    if recipe.labels:
+        run([str(GUEST / "label-files"), str(root)], log, f"the labels of {recipe.name}")
     run(["mke2fs", "-q", "-t", "ext4", "-L", recipe.name, "-d", str(root), str(work / "root.img"),
          f"{recipe.size_gib}G"], log, f"the disk of {recipe.name}")
     shutil.rmtree(root)
@@ -224,7 +269,7 @@ def ensure(recipe, rebuild=False):
             prune(root)
             build(recipe)
         os.utime(directory)
-    return Image(directory)
+    return Image(directory, recipe.kernel_options)
 
 
 def main():
@@ -233,7 +278,7 @@ def main():
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the cleaning up happens.
     try:
-        for recipe in (DEBIAN_12, DEBIAN_11):
+        for recipe in (DEBIAN_12, DEBIAN_11, DEBIAN_12_SELINUX, DEBIAN_12_DRIVER):
             print(ensure(recipe, arguments.rebuild).directory)
     except ImageError as error:
         print(f"vm: {error}", file=sys.stderr)

@@ -27,9 +27,10 @@ PROCESSORS = 2
 MEMORY_MIB = 1024
 
 # no_timer_check: on a busy machine the emulated timer is late for the check, and the kernel panics.
-KERNEL_LINE = ("root=/dev/disk/by-id/virtio-system rw console=ttyS0 loglevel=7 systemd.show_status=1 no_timer_check"
-               " mitigations=off random.trust_cpu=on audit=0")
+KERNEL_LINE = ("console=ttyS0 loglevel=7 systemd.show_status=1 no_timer_check"
+               " mitigations=off random.trust_cpu=on")
 
+KERNEL_ENDS = b"reboot: Restarting system"
 # Where the host's other work gets between two looks at an emulated clock, the kernel takes the
 # clock's speed wrongly and hangs. That is over before its first program, and is tried again.
 KERNEL_UP = b"Run /init as init process"
@@ -104,6 +105,8 @@ class Machine:
         # Serial -> raw image: NVMe disks of the next boot, in the order in which its kernel finds
         # them. The model of all is "QEMU NVMe Ctrl".
         self.nvme = {}
+        self.has_loader = False  # From the next boot on its own loader chooses the kernel, and not qemu.
+        self.nvme_write_limit = None  # Bytes a second that each of them takes, from the next boot on.
         self.console = self.directory / "console.log"
         self.qemu_log = self.directory / "qemu.log"
         self.overlay = self.directory / "disk.qcow2"
@@ -119,8 +122,7 @@ class Machine:
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
             "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
             "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB),
-            "-kernel", str(self.image.kernel), "-initrd", str(self.image.initrd),
-            "-append", KERNEL_LINE,
+            *self.boot_arguments(),
             "-chardev", f"file,id=console,path={self.console},append=on",
             "-serial", "chardev:console",
             "-device", "virtio-serial-pci",
@@ -132,10 +134,18 @@ class Machine:
         ]
         for name, disk in self.disks.items():
             argv += self.disk_arguments(name, disk, "raw,readonly=on")
+        slow = f",throttling.bps-write={self.nvme_write_limit}" if self.nvme_write_limit else ""
         for serial, disk in self.nvme.items():
-            argv += ["-drive", f"if=none,id={serial},file={disk},format=raw",
+            argv += ["-drive", f"if=none,id={serial},file={disk},format=raw{slow}",
                      "-device", f"nvme,drive={serial},serial={serial}"]
         return argv
+
+    def boot_arguments(self):
+        if self.has_loader:
+            return ["-drive", f"if=none,id=loader,file={self.image.loader},format=raw,readonly=on",
+                    "-device", "virtio-blk-pci,drive=loader,serial=loader,bootindex=0"]
+        return ["-kernel", str(self.image.kernel), "-initrd", str(self.image.initrd),
+                "-append", f"root=/dev/disk/by-id/virtio-system rw {KERNEL_LINE} {self.image.kernel_options}"]
 
     @staticmethod
     def disk_arguments(name, file, form):
@@ -169,6 +179,29 @@ class Machine:
             units = self.run("systemctl --failed --no-legend --plain").out
             raise Failed(f"systemd says that the machine is {state}: {units}", self.console)
 
+    def reboots(self, begin, timeout):
+        """Waits until it has started anew by itself, of which its console tells after `begin`, and
+        until all that its units do is done."""
+        deadline = time.monotonic() + timeout
+        while (ended := self.console_tells(begin, KERNEL_ENDS)) is None:
+            if time.monotonic() > deadline:
+                raise Failed(f"the machine did not reboot within {timeout} s", self.console)
+            time.sleep(0.1)
+        if self.kernel_is_up(ended):
+            self.wait_started(timeout)
+        else:  # The emulated clock's doing, before there was anything to lose.
+            self.cut_power()
+            self.boot(timeout)
+
+    def console_tells(self, begin, what):
+        """Where, after `begin`, the console's first `what` ends; None if it has none."""
+        if not self.console.exists():
+            return None
+        with open(self.console, "rb") as console:
+            console.seek(begin)
+            at = console.read().find(what)
+        return None if at < 0 else begin + at + len(what)
+
     def console_size(self):
         return self.console.stat().st_size if self.console.exists() else 0
 
@@ -188,11 +221,8 @@ class Machine:
         """Whether it runs its first program in time; `begin` is where its log begins."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if self.console.exists():
-                with open(self.console, "rb") as console:
-                    console.seek(begin)
-                    if KERNEL_UP in console.read():
-                        return True
+            if self.console_tells(begin, KERNEL_UP) is not None:
+                return True
             if self.qemu.poll() is not None:
                 raise Failed(f"qemu exited with {self.qemu.returncode}", self.qemu_log)
             time.sleep(0.1)

@@ -5,16 +5,21 @@ The nodes of the driver are real nodes with no driver behind them: where a conta
 lets an open through the kernel answers ENXIO, and where it does not EPERM.
 """
 
+import json
 import os
 import pathlib
+import shutil
 
-from machine import Failed, make_disk, run
+from driver_repository import FIRST_KERNEL, GOOD, Repository
+from machine import KERNEL_LINE, Failed, make_disk, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROFILES = HERE.parent / "fixtures/profiles"
 DRIVER = "t4-x4"  # The one that the machine boots with.
 OTHER_DRIVERS = ("a100-x8-mig-empty", "a100-x8-mig-mixed")
 GPUS = 4
+RECORDED_HOST = HERE.parent / "fixtures/hosts/g5-rocky8"  # For a check of a GPU that the driver has not.
+DISK = "node.img"
 
 # What a driver's modules and packages do at boot, before anybody looks for GPUs.
 DRIVER_UNIT = """\
@@ -64,32 +69,62 @@ class Build:
 
 
 def make_node_disk(build, directory):
-    """The run's disk: install/ for the node's root, and drivers/NAME/."""
+    """The run's disk: install/ for the node's root, drivers/NAME/ and hosts/NAME/, and cuda/, a mirror of NVIDIA's."""
     stage = directory / "stage"
     run(["cmake", "--install", str(build.directory), "--prefix", "/usr", "--strip"],
         env={**os.environ, "DESTDIR": str(stage / "install")})
     for name in (DRIVER, *OTHER_DRIVERS):
         run([str(build.fake_nvml), "tree", "--profile", str(PROFILES / f"{name}.json"), "--root",
              str(stage / "drivers" / name), "--library", str(build.nvml), "--copy", str(build.cuda)])
-    return make_disk(directory / "node.img", stage, "node")
+    shutil.copytree(RECORDED_HOST, stage / "hosts" / RECORDED_HOST.name, symlinks=True)
+    make_repository(build, stage / "cuda", directory / "repository")
+    return make_disk(directory / DISK, stage, "node")
 
 
-def set_up(vm):
-    """Makes the machine that has been booted for the first time a node."""
+def make_repository(build, place, work):
+    """A mirror of NVIDIA's repositories in `place`, for one A10G; `place`/fingerprint is its key's."""
+    profile = json.loads((PROFILES / "a10g-x1.json").read_text())
+    work.mkdir()
+    tree = work / "tree"
+    profile["driverVersion"] = GOOD
+    (work / "profile.json").write_text(json.dumps(profile))
+    run([str(build.fake_nvml), "tree", "--profile", str(work / "profile.json"), "--root", str(tree),
+         "--library", str(build.nvml), "--copy", str(build.cuda)])
+    fingerprint = Repository(place, work, tree).make()
+    (place / "fingerprint").write_text(fingerprint)
+
+
+def install(vm):
+    """Puts gpunode on the machine that has been booted for the first time, and has its disks there
+    from now on."""
     names = " ".join(vm.disks)
     vm.sh(f"""
 for name in {names}; do
   mkdir -p /disks/$name
   echo "/dev/disk/by-id/virtio-$name /disks/$name ext4 ro,noload 0 0" >>/etc/fstab
 done
+systemctl daemon-reload
+systemctl start local-fs.target
+cp -a /disks/node/install/* /
+systemctl daemon-reload
+""")
+
+
+def label(vm):
+    """What a package manager does after an installation where there is SELinux."""
+    vm.sh("restorecon -F $(find /disks/node/install -mindepth 1 -printf '/%P '); restorecon -F /disks;"
+          " restorecon -R /etc")
+
+
+def set_up(vm):
+    """Makes the machine that has been booted for the first time a node."""
+    install(vm)
+    vm.sh(f"""
 cat >/etc/systemd/system/vm-driver.service <<'UNIT'
 {DRIVER_UNIT}UNIT
 mkdir /etc/systemd/system/gpunode-cdi-refresh.service.d
 cat >/etc/systemd/system/gpunode-cdi-refresh.service.d/vm-driver.conf <<'UNIT'
 {SERVICE_SEES_DRIVER}UNIT
-systemctl daemon-reload
-systemctl start local-fs.target
-cp -a /disks/node/install/. /
 ln -s /disks/node/drivers/{DRIVER} /etc/vm-driver
 cp -a /etc/vm-driver/usr/. /usr/
 ldconfig
@@ -97,6 +132,54 @@ systemctl daemon-reload
 systemctl enable --now vm-driver.service
 systemctl preset gpunode-cdi-refresh.service gpunode-cdi-refresh.path
 """)
+
+
+# A recorded host's GPU over the machine's own, from before anybody looks for one. It is not in the
+# kernel's own tables: nothing binds to it.
+GPU_UNIT = f"""\
+[Unit]
+Description=A recorded GPU
+DefaultDependencies=no
+RequiresMountsFor=/disks/node
+After=local-fs.target systemd-udevd.service
+Before=gpunode-resume.service gpunode-cdi-refresh.service sysinit.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=mount --bind /disks/node/hosts/{RECORDED_HOST.name}/sys/bus/pci/devices /sys/bus/pci/devices
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+GRUB = f"""\
+GRUB_DEFAULT=0
+GRUB_TIMEOUT=0
+GRUB_DISTRIBUTOR=Debian
+GRUB_CMDLINE_LINUX="{KERNEL_LINE} audit=0"
+GRUB_TERMINAL=serial
+GRUB_DISABLE_OS_PROBER=true
+"""
+
+
+def set_up_bare(vm):
+    """Makes the machine that has been booted for the first time a host with a GPU and no driver,
+    which boots what its own boot loader says from then on."""
+    install(vm)
+    vm.sh(f"""
+cat >/etc/systemd/system/vm-gpu.service <<'UNIT'
+{GPU_UNIT}UNIT
+cat >/etc/default/grub <<'GRUB'
+{GRUB}GRUB
+uname -r >{FIRST_KERNEL}
+systemctl daemon-reload
+systemctl enable --now vm-gpu.service
+mkdir -p /boot/grub
+update-grub
+""", timeout=300)
+    vm.has_loader = True
+    vm.power_cycle()
 
 
 SHOW_DRIVER = """

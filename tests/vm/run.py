@@ -19,12 +19,13 @@ import time
 import image
 import node
 from checks import CHECKS
+from claim import DRIVER, SELINUX
 from machine import Failed, Machine, RunDirectory, tail
 
 SKIP = 77
-PROGRAMS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "setpriv")
+PROGRAMS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "setpriv", "apt-ftparchive", "gpg")
 NICE = -10
-TIME_LIMIT = 3000  # For the checks; making the disks apart.
+TIME_LIMIT = 3600  # For the checks; making the disks apart.
 
 
 def parse(argv):
@@ -55,29 +56,45 @@ def take_precedence():
         pass  # The kernel has none.
 
 
-def make_machine(build, directory):
-    """Its disks, those of this run and those of all; it is still off."""
+def images_of(kind):
+    """The disk that such a machine boots from, and the roots of containers; made if need be."""
+    if kind == SELINUX:
+        return image.ensure(image.DEBIAN_12_SELINUX), {}
+    if kind == DRIVER:
+        return image.ensure(image.DEBIAN_12_DRIVER), {}
     system = image.ensure(image.DEBIAN_12)
-    roots = {"debian11": image.ensure(image.DEBIAN_11).disk, "debian12": system.disk}
-    return Machine(system, directory, {"node": node.make_node_disk(build, directory), **roots})
+    return system, {"debian11": image.ensure(image.DEBIAN_11).disk, "debian12": system.disk}
 
 
-def make_node(vm):
+def set_up(kind, vm):
     seconds = vm.boot()
-    node.set_up(vm)
+    if kind == SELINUX:
+        node.install(vm)
+        node.label(vm)
+    elif kind == DRIVER:
+        node.set_up_bare(vm)
+    else:
+        node.set_up(vm)
     about = vm.sh("echo $(uname -r), $(systemctl --version | head -1), cgroup"
                   " $(stat -f -c %T /sys/fs/cgroup)").strip()
     say(f"ok     {seconds:6.1f} s  Debian 12 has booted ({about})")
 
 
-def make_checks(vm, only):
-    """Makes the checks, each of which is told of by a line. Returns how many, and who failed."""
-    chosen = [(name, function) for name, function in CHECKS
-              if not only or any(words in name for words in only)]
+def chosen_checks(only):
+    """Machine -> its checks that have these words, both in the order in which they are made."""
+    chosen = {}
+    for name, function, kind in CHECKS:
+        if not only or any(words in name for words in only):
+            chosen.setdefault(kind, []).append((name, function))
     if not chosen:
         raise Failed("no check has these words; --list lists them")
+    return chosen
+
+
+def make_checks(vm, checks):
+    """Makes the checks, each of which is told of by a line. Returns which failed."""
     failed = []
-    for name, function in chosen:
+    for name, function in checks:
         start = time.monotonic()
         try:
             note = function(vm)
@@ -90,7 +107,7 @@ def make_checks(vm, only):
         say(f"{word} {time.monotonic() - start:6.1f} s  {name}{more}")
         if not vm.runs():
             raise Failed("the machine has ended; what was left was not checked", vm.console)
-    return len(chosen), failed
+    return failed
 
 
 def talk(vm):
@@ -102,9 +119,7 @@ def talk(vm):
         say(answer.out + answer.err + (f"[{answer.status}]" if answer.status else ""))
 
 
-def keep_logs(vm, build):
-    logs = build.directory / "tests/vm/logs"
-    shutil.rmtree(logs, ignore_errors=True)
+def keep_logs(vm, logs):
     logs.mkdir(parents=True)
     if vm.runs():
         try:
@@ -126,26 +141,43 @@ def why_not_here():
     return f"no {', '.join(missing)} here; next: tools/setup vm" if missing else None
 
 
+def run_machine(kind, checks, directory, logs, keep):
+    """A machine from its first boot to its end. Returns which of its checks failed."""
+    system, roots = images_of(kind)
+    (directory / kind).mkdir()
+    vm = Machine(system, directory / kind, {"node": directory / node.DISK, **roots})
+    try:
+        set_up(kind, vm)
+        failed = make_checks(vm, checks)
+        if keep:
+            talk(vm)
+        return failed
+    finally:
+        keep_logs(vm, logs / kind)
+        vm.cut_power()
+
+
 def run(arguments):
     build = node.Build(arguments.build_dir)
     build.check()
+    chosen = chosen_checks(arguments.only)
     begin = time.monotonic()
+    logs = build.directory / "tests/vm/logs"
+    shutil.rmtree(logs, ignore_errors=True)
     directory = RunDirectory()
+    failed = []
     try:
-        vm = make_machine(build, directory.path)
+        for kind in chosen:
+            images_of(kind)
+        node.make_node_disk(build, directory.path)
         take_precedence()
         signal.alarm(TIME_LIMIT)
-        try:
-            make_node(vm)
-            count, failed = make_checks(vm, arguments.only)
-            if arguments.keep:
-                talk(vm)
-        finally:
-            keep_logs(vm, build)
-            vm.cut_power()
+        for kind, checks in chosen.items():
+            failed += run_machine(kind, checks, directory.path, logs, arguments.keep)
     finally:
         directory.close()
     minutes = (time.monotonic() - begin) / 60
+    count = sum(len(checks) for checks in chosen.values())
     if failed:
         say(f"vm: FAILED in {minutes:.1f} min: {len(failed)} of {count}: " + "; ".join(failed))
     else:
@@ -160,7 +192,7 @@ def out_of_time(*_):
 def main(argv):
     arguments = parse(argv)
     if arguments.list:
-        for name, _ in CHECKS:
+        for name, *_ in CHECKS:
             say(name)
         return 0
     lacking = why_not_here()

@@ -53,6 +53,13 @@ class Cache(unittest.TestCase):
         self.assertEqual(self.ensure(other).disk.read_text(), "new")
         self.assertTrue(image.DEBIAN_12.directory().exists())
 
+    def test_what_makes_the_drivers_disk_is_part_of_its_recipe_alone(self):
+        text = image.DRIVER_DISK.read_text()
+        self.assertIn(text, image.DEBIAN_12_DRIVER.text())
+        self.assertNotIn(text, image.DEBIAN_12.text())
+        argv = image.command(image.DEBIAN_12_DRIVER, "/nowhere")
+        self.assertTrue(any(str(image.DRIVER_DISK) in word and image.security_mirror() in word for word in argv))
+
     def test_what_runs_in_the_guest_is_part_of_the_recipe(self):
         for name in ("agent", "vm-agent.service", "before-packages", "after-packages"):
             self.assertIn((image.GUEST / name).read_text(), image.DEBIAN_12.text())
@@ -166,6 +173,26 @@ class Line(unittest.TestCase):
         self.answer(degraded)
         with self.assertRaisesRegex(Failed, "degraded: broken.service"):
             self.vm.wait_started(20)
+
+
+    def test_a_reboot_of_its_own_is_waited_for(self):
+        self.vm.qemu = subprocess.Popen(["sleep", "1000"])
+        earlier = "[ 9.0] reboot: Restarting system\n[ 1.0] Run /init as init process\n"
+        self.vm.console.write_text(earlier)
+        begin = self.vm.console_size()
+        with self.assertRaisesRegex(Failed, "did not reboot within 0.2 s"):
+            self.vm.reboots(begin, 0.2)
+        self.vm.console.write_text(2 * earlier)
+        self.guest.sendall(READY)
+        self.answer(lambda number, *_: self.reply(number, 0, b"running\n"))
+        self.vm.reboots(begin, 20)
+
+    def test_its_own_loader_chooses_the_kernel_once_it_has_one(self):
+        self.assertIn("-kernel", self.vm.command(0))
+        self.vm.has_loader = True
+        argv = self.vm.command(0)
+        self.assertNotIn("-kernel", argv)
+        self.assertIn(f"if=none,id=loader,file={self.vm.image.loader},format=raw,readonly=on", argv)
 
 
 class Skips(unittest.TestCase):

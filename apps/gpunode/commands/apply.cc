@@ -5,12 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -18,11 +16,16 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/commands.h"
-#include "base/core/clock.h"
+#include "apps/gpunode/commands/run_outcome.h"
+#include "apps/gpunode/commands/stop_signals.h"
+#include "apps/gpunode/live_run.h"
+#include "base/core/waiting_clock.h"
+#include "base/host/watched_command_runner.h"
 #include "node/provision/executor.h"
 #include "node/provision/host_performer.h"
 #include "node/provision/pending.h"
 #include "node/provision/plan_text.h"
+#include "node/provision/resumption.h"
 #include "node/provision/run_json.h"
 #include "node/provision/run_lock.h"
 #include "node/provision/run_text.h"
@@ -36,12 +39,6 @@ using provision::StepState;
 
 constexpr std::size_t kPlanFileLimitBytes = std::size_t{16} << 20U;
 
-std::atomic<bool> stop_asked{false};
-
-extern "C" void ask_to_stop(int /*signal*/) {
-  stop_asked = true;
-}
-
 bool says_yes() {
   std::fputs("Do it? Type yes: ", stdout);
   std::fflush(stdout);
@@ -52,75 +49,56 @@ bool says_yes() {
   return answer == "yes";
 }
 
-ExitCode exit_code_of(RunEnd end) {
-  constexpr int kInterruptedCode = 130;
-  switch (end) {
-    case RunEnd::kDone:
-      return ExitCode::kOk;
-    case RunEnd::kRebootNeeded:
-      return ExitCode::kRebootNeeded;
-    case RunEnd::kVerificationFailed:
-      return ExitCode::kVerificationFailed;
-    case RunEnd::kInterrupted:
-      return static_cast<ExitCode>(kInterruptedCode);
-    case RunEnd::kFailed:
-      break;
-  }
-  return ExitCode::kError;
-}
-
-std::string recap(const RunOutcome& outcome) {
-  switch (outcome.end) {
-    case RunEnd::kDone:
-      return fmt::format(
-          "Done: {} step{} changed. `gpunode status` shows how "
-          "it stays, `gpunode rollback` undoes it.\n",
-          outcome.changed, outcome.changed == 1 ? "" : "s");
-    case RunEnd::kRebootNeeded:
-      return fmt::format("{}: a reboot is needed: {}\n", outcome.step,
-                         outcome.message);
-    case RunEnd::kVerificationFailed:
-      return fmt::format(
-          "{} was done and is still not as it should be: {}\nLook at "
-          "`gpunode plan`; `gpunode rollback --step {}` undoes it.\n",
-          outcome.step, outcome.message, outcome.step);
-    case RunEnd::kInterrupted:
-      return fmt::format("{}: {}. `gpunode apply` goes on from here.\n",
-                         outcome.step, outcome.message);
-    case RunEnd::kFailed:
-      break;
-  }
-  return fmt::format(
-      "{} failed: {}\nWhat was done before stands; `gpunode "
-      "apply` goes on from here, `gpunode rollback` undoes "
-      "it.\n",
-      outcome.step, outcome.message);
+provision::RunJson json_lines() {
+  return {[](const std::string& line) {
+            std::fputs(line.c_str(), stdout);
+            // Who follows a long action is to see it while it runs.
+            std::fflush(stdout);
+          },
+          SystemWaitingClock::instance()};
 }
 
 /// One apply from lock to outcome.
 class Application {
  public:
-  Application(const ApplyOptions& options, Session& session)
-      : options_(options), session_(session), host_(options.root) {}
+  Application(ApplyOptions options, Session& session)
+      : options_(std::move(options)), session_(session), host_(options_.root) {}
 
   void run();
 
  private:
   Result<void> prepare();
+  /// Under the lock: which run goes on, with what options. False: none waits.
+  Result<bool> take_pending();
+  /// Takes the plan of the run that goes on, if it may; a failure is said.
+  bool take_agreed();
   bool is_whole() const { return options_.only.empty(); }
   bool may_start();
   bool is_agreed();
+  /// What is left of `run` for who goes on with it: the plan as it is now.
+  provision::Pending pending_of(const std::string& run) const;
   Result<RunOutcome> execute();
+  template <class Follower>
+  RunOutcome execute_watched(Follower& follower);
   void end(const RunOutcome& outcome);
+  /// Ends the run that waits to be gone on with, since nothing is left to do.
+  Result<void> end_pending();
+  /// What a whole look at the host after the run makes of it.
+  RunOutcome looked_over(RunOutcome outcome);
   void reboot(const RunOutcome& outcome);
   void show(const std::string& text);
 
-  const ApplyOptions& options_;
+  ApplyOptions options_;
   Session& session_;
   host::HostRoot host_;
   std::optional<provision::RunLock> lock_;
   std::optional<provision::Journal> journal_;
   std::optional<NodeView> view_;
+  provision::PackageForecasts forecasts_;
+  /// The run that goes on, if one does, and what was planned at its start:
+  /// view_ is then what remains of it.
+  std::optional<provision::Pending> pending_;
+  std::optional<provision::Plan> agreed_;
 };
 
 void Application::show(const std::string& text) {
@@ -138,15 +116,52 @@ Result<void> Application::prepare() {
     return {};
   }
   lock_.emplace(*std::move(lock));
-  TRY(NodeView view, view_node(options_, session_));
+  if (options_.resumes) {
+    TRY(const bool waits, take_pending());
+    if (!waits) {
+      show(kNoneWaits);
+      return {};
+    }
+  }
+  NodeOptions options = options_;
+  options.is_run = true;
+  TRY(NodeView view, view_node(options, session_));
   view_.emplace(std::move(view));
   return {};
+}
+
+Result<bool> Application::take_pending() {
+  TRY(pending_, provision::read_pending(host_));
+  if (!pending_) return false;
+  options_.spec_path = pending_->spec_path;
+  options_.blank_only = pending_->blank_only;
+  options_.ignored_preflight = pending_->ignored_preflight;
+  options_.only = pending_->only;
+  options_.confirmed_wipes = pending_->confirmed_wipes;
+  options_.overwrite_drift = pending_->overwrite_drift;
+  return true;
+}
+
+bool Application::take_agreed() {
+  auto rest = provision::go_on(*pending_, view_->spec.files, view_->plan,
+                               view_->journal);
+  if (!rest) {
+    session_.fail(rest.error(), exit_code_of(rest.error().code()));
+    return false;
+  }
+  agreed_.emplace(std::move(rest->agreed));
+  view_->plan = std::move(rest->remaining);
+  return true;
 }
 
 bool Application::may_start() {
   const provision::Plan& plan = view_->plan;
   if (plan.has(StepState::kRefused) || plan.has(StepState::kBlocked)) {
     session_.outcome = cli::exit_code_of(plan);
+    return false;
+  }
+  if (forecasts_.has_refusal()) {
+    session_.outcome = ExitCode::kRefusedForSafety;
     return false;
   }
   if (plan.has(StepState::kDrift) && !options_.overwrite_drift) {
@@ -189,34 +204,70 @@ bool Application::is_agreed() {
   return false;
 }
 
+provision::Pending Application::pending_of(const std::string& run) const {
+  return {.run = run,
+          .spec_path = view_->spec.path,
+          .confirmed_wipes = options_.confirmed_wipes,
+          .only = options_.only,
+          .overwrite_drift = options_.overwrite_drift,
+          .blank_only = options_.blank_only,
+          .ignored_preflight = options_.ignored_preflight,
+          .spec_files = view_->spec.files,
+          .plan = provision::plan_file(view_->plan)};
+}
+
 Result<RunOutcome> Application::execute() {
   TRY(provision::Journal journal,
       provision::Journal::open(host_, view_->facts.kernel.boot_id));
   journal_.emplace(std::move(journal));
-  const std::string run = options_.run.empty() ? new_run_name() : options_.run;
-  TRY_VOID(journal_->start(run, options_.run.empty() ? "apply" : "resume"));
+  const bool goes_on = pending_.has_value();
+  const std::string run = goes_on ? pending_->run : new_run_name();
+  // Made before the journal says that a run began: nothing is left to go wrong
+  // between the two but writing it.
+  const provision::Pending pending = pending_of(run);
+  TRY_VOID(journal_->start(run, goes_on ? "resume" : "apply"));
   // Single Steps are somebody's own business, a boot unit's too: the run that
   // may be waiting for its reboot is not theirs.
-  if (is_whole()) {
-    TRY_VOID(provision::write_pending(
-        host_, {run, view_->spec.path, options_.confirmed_wipes, options_.only,
-                options_.overwrite_drift}));
+  if (is_whole() && !goes_on) {
+    TRY_VOID(provision::write_pending(host_, pending));
   }
+  provision::RunText text(
+      stdout, [this] { return terminal_of(options_, session_); },
+      SystemWaitingClock::instance());
+  provision::RunJson json = json_lines();
+  if (options_.as_json) return execute_watched(json);
+  return execute_watched(text);
+}
+
+template <class Follower>
+RunOutcome Application::execute_watched(Follower& follower) {
+  LiveRun live(follower, SystemWaitingClock::instance());
+  host::WatchedCommandRunner runner(live);
   provision::HostPerformer performer(
-      host_, session_.runner, {.overwrite_drift = options_.overwrite_drift});
-  const SystemClock clock;
-  provision::RunText text(stdout, terminal_of(options_, session_), clock);
-  provision::RunJson json(
-      [](const std::string& line) { std::fputs(line.c_str(), stdout); });
-  provision::RunObserver& observer =
-      options_.as_json ? static_cast<provision::RunObserver&>(json) : text;
+      host_, runner,
+      {.overwrite_drift = options_.overwrite_drift,
+       .packages = provision::package_settings(view_->spec),
+       .watch = &live});
   const auto replan = [&](std::string_view step) {
-    return replan_step(options_, *view_,
-                       provision::history_of(journal_->lines()), session_,
-                       step);
+    return replan_step(
+        options_, *view_,
+        provision::history_of(journal_->lines(), journal_->run()), session_,
+        step);
   };
-  return provision::execute(view_->plan, performer, *journal_, replan, observer,
-                            stop_on_signals());
+  return provision::execute(agreed_ ? *agreed_ : view_->plan, performer,
+                            *journal_, replan, live, stop_on_signals());
+}
+
+RunOutcome Application::looked_over(RunOutcome outcome) {
+  if (outcome.end != RunEnd::kDone || outcome.changed == 0) return outcome;
+  auto now = replan_all(
+      options_, *view_,
+      provision::history_of(journal_->lines(), journal_->run()), session_);
+  if (now) return provision::judged_by(*now, std::move(outcome));
+  outcome.end = RunEnd::kVerificationFailed;
+  outcome.step = "apply";
+  outcome.message = now.error().message();
+  return outcome;
 }
 
 void Application::reboot(const RunOutcome& outcome) {
@@ -242,17 +293,20 @@ void Application::reboot(const RunOutcome& outcome) {
 void Application::end(const RunOutcome& outcome) {
   session_.outcome = exit_code_of(outcome.end);
   if (options_.as_json) {
-    provision::RunJson json(
-        [](const std::string& line) { std::fputs(line.c_str(), stdout); });
+    provision::RunJson json = json_lines();
     json.outcome(outcome);
   }
-  show(recap(outcome));
+  // A shutdown ends no run that can wait for the boot after it.
+  const bool waits = is_whole() && is_cut_off(outcome.end, stop_reason());
+  show(harmless(recap(outcome, waits)));
+  if (waits) return;
   if (outcome.end == RunEnd::kRebootNeeded) return reboot(outcome);
   Result<void> ended =
       is_whole() ? provision::remove_pending(host_) : Result<void>();
   if (ended) {
     auto line = journal_->append(
         {.event = provision::JournalEvent::kEnd,
+         .step = outcome.step,
          .note = fmt::format("{} {}", provision::end_name(outcome.end),
                              outcome.message)});
     if (!line) ended = std::move(line).error();
@@ -260,30 +314,45 @@ void Application::end(const RunOutcome& outcome) {
   if (!ended) session_.fail(ended.error());
 }
 
+Result<void> Application::end_pending() {
+  const auto pending = provision::read_pending(host_);
+  // One that cannot be read is nobody's: it goes without a word.
+  if (pending && pending->has_value()) {
+    TRY(provision::Journal journal,
+        provision::Journal::open(host_, view_->facts.kernel.boot_id));
+    TRY_VOID(journal.start((*pending)->run, pending_ ? "resume" : "apply"));
+    TRY_VOID(journal.append(
+        {.event = provision::JournalEvent::kEnd,
+         .note = std::string(provision::end_name(RunEnd::kDone))}));
+  }
+  return provision::remove_pending(host_);
+}
+
 void Application::run() {
   if (const auto ready = prepare(); !ready) {
     return session_.fail(ready.error());
   }
-  if (!view_) return;  // Somebody else has the lock; that was said.
+  if (!view_) return;  // The lock is another's, or no run waits; said already.
+  if (pending_ && !take_agreed()) return;
+  forecasts_ = forecasts_of(options_, *view_);
   if (options_.as_json) {
-    provision::RunJson json(
-        [](const std::string& line) { std::fputs(line.c_str(), stdout); });
-    json.plan(view_->plan);
+    provision::RunJson json = json_lines();
+    json.plan(view_->plan, forecasts_);
   }
   show(provision::plan_page(view_->plan,
-                            {.drift_is_overwritten = options_.overwrite_drift})
+                            {.drift_is_overwritten = options_.overwrite_drift,
+                             .forecasts = forecasts_})
            .render(terminal_of(options_, session_)));
   if (!may_start()) return;
   if (view_->plan.changes() == 0) {
     if (!is_whole()) return;
-    const auto removed = provision::remove_pending(host_);
-    if (!removed) session_.fail(removed.error());
+    if (auto ended = end_pending(); !ended) session_.fail(ended.error());
     return;
   }
   if (!is_agreed()) return;
-  const auto outcome = execute();
+  auto outcome = execute();
   if (!outcome) return session_.fail(outcome.error());
-  end(*outcome);
+  end(looked_over(*std::move(outcome)));
 }
 
 constexpr const char* kExamples = R"(
@@ -300,27 +369,10 @@ Examples:
 Killed, powered off or out of space half-way: `gpunode apply` again ends in the
 same state. Every change is in /var/lib/gpunode/journal.jsonl with its inverse.
 
-Exit code 0: it is as the file says; 1: a step failed; 3: refused, for safety;
+Exit code 0: it is as the file says; 1: a step failed; 2: all is done, and by
+that there is more to do, see another `gpunode apply`; 3: refused, for safety;
 4: reboot needed; 5: a person must act first; 6: another gpunode is at work;
 7: a step was done and is still not so; 130: stopped.)";
-
-void resume(const ApplyOptions& given, Session& session) {
-  const auto pending = provision::read_pending(host::HostRoot(given.root));
-  if (!pending) return session.fail(pending.error());
-  if (!*pending) {
-    const auto printed = print("No run waits to go on.\n");
-    if (!printed) session.fail(printed.error());
-    return;
-  }
-  ApplyOptions options = given;
-  options.spec_path = (*pending)->spec_path;
-  options.run = (*pending)->run;
-  options.only = (*pending)->only;
-  options.confirmed_wipes = (*pending)->confirmed_wipes;
-  options.overwrite_drift = (*pending)->overwrite_drift;
-  options.yes = true;
-  apply_node(options, session);
-}
 
 }  // namespace
 
@@ -329,31 +381,11 @@ std::string new_run_name() {
   return fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(now), ::getpid());
 }
 
-Result<void> require_root(const NodeOptions& options, const char* command) {
-  if (options.root != "/") {
-    return Error(ErrorCode::kUnsupported,
-                 fmt::format("{} works on the running host alone: kernel, "
-                             "mounts and services of {} are not running; "
-                             "`gpunode plan --root` shows what it would do",
-                             command, options.root));
-  }
-  if (::geteuid() == 0) return {};
-  return Error(ErrorCode::kPermissionDenied,
-               fmt::format("this changes the host: run it as root, `sudo "
-                           "gpunode {}`",
-                           command));
-}
-
-const std::atomic<bool>& stop_on_signals() {
-  std::signal(SIGINT, ask_to_stop);
-  std::signal(SIGTERM, ask_to_stop);
-  return stop_asked;
-}
-
 void apply_node(const ApplyOptions& options, Session& session) {
-  // Copies of files and the journal are root's alone.
-  constexpr mode_t kOwnerOnly = 077;
-  ::umask(kOwnerOnly);
+  // What is made on the way to a file is everybody's to pass through, and so is
+  // what programs that are run make; what is root's alone says so itself.
+  constexpr mode_t kOthersMayRead = 022;
+  ::umask(kOthersMayRead);
   Application(options, session).run();
 }
 
@@ -369,23 +401,14 @@ void add_apply(CLI::App& gpunode, Session& session) {
                  "Changes made by hand to our files are overwritten");
   verb->add_flag("--blank-only", options->blank_only,
                  "Erase no disk, whatever the file allows");
+  verb->add_option("--lock-wait", options->lock_wait_seconds,
+                   "Seconds to wait for a package manager in use, before "
+                   "anything is begun")
+      ->capture_default_str();
   verb->add_flag("--no-reboot", options->never_reboot,
                  "Stop where a reboot is needed, whatever the file says");
   verb->footer(kExamples);
   verb->callback([options, &session] { apply_node(*options, session); });
-}
-
-void add_resume(CLI::App& gpunode, Session& session) {
-  CLI::App* verb = gpunode.add_subcommand(
-      "resume", "Go on with a run that a reboot or a crash interrupted");
-  const auto options = std::make_shared<ApplyOptions>();
-  verb->add_option("--root", options->root, "Work on the host mounted here")
-      ->capture_default_str();
-  verb->add_flag("--json", options->as_json, "One JSON object a line");
-  verb->add_flag("--no-reboot", options->never_reboot,
-                 "Stop where a reboot is needed, whatever the file says");
-  verb->footer("gpunode-resume.service calls this after a boot.");
-  verb->callback([options, &session] { resume(*options, session); });
 }
 
 }  // namespace gpunode::cli

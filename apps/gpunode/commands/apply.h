@@ -12,7 +12,9 @@ struct ApplyOptions : NodeOptions {
   bool yes = false;       ///< Nobody is asked.
   bool overwrite_drift = false;
   bool never_reboot = false;
-  std::string run;  ///< The run to go on with; empty: a new one.
+  /// Go on with the run that waits (pending.h), held to its plan, its options
+  /// and its file; false: a new run.
+  bool resumes = false;
 };
 
 /// Locks the host, plans, shows, asks, does. Sets session.outcome.
@@ -21,10 +23,6 @@ void apply_node(const ApplyOptions& options, Session& session);
 /// A name for a new run: "20261128-141503-4242".
 std::string new_run_name();
 
-/// Work of this kind needs root; kPermissionDenied with what to type.
-Result<void> require_root(const NodeOptions& options, const char* command);
-
-/// Ctrl-C and SIGTERM stop a run between two actions.
-const std::atomic<bool>& stop_on_signals();
+inline constexpr const char* kNoneWaits = "No run waits to go on.\n";
 
 }  // namespace gpunode::cli

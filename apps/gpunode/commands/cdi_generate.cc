@@ -282,11 +282,11 @@ Result<void> run_generate(const GenerateRequest& request,
 }
 
 void warn(const std::string& text) {
-  fmt::print(stderr, "gpunode: warning: {}\n", text);
+  fmt::print(stderr, "gpunode: warning: {}\n", harmless(text));
 }
 
 void inform(const std::string& text) {
-  fmt::print(stderr, "gpunode: {}\n", text);
+  fmt::print(stderr, "gpunode: {}\n", harmless(text));
 }
 
 }  // namespace gpunode::cli

@@ -18,6 +18,7 @@
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/facts_host.h"
 #include "apps/gpunode/commands/gpu_names.h"
+#include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/session.h"
 #include "base/text/json_splice.h"
 #include "base/text/node.h"
@@ -62,7 +63,7 @@ Result<config::DiscoverySettings> settings_of(const Options& options) {
   TRY(config::LoadedDiscovery loaded, config::load_discovery(line, file));
   for (const config::Warning& warning : loaded.warnings) {
     fmt::print(stderr, "gpunode: warning: {}\n",
-               config::describe(warning, options.config_file));
+               harmless(config::describe(warning, options.config_file)));
   }
   return std::move(loaded.settings);
 }
@@ -119,7 +120,7 @@ Result<void> show_labels(const Options& options, host::CommandRunner& runner) {
       options.has_timestamp ? std::optional(labels::unix_now()) : std::nullopt);
   std::ranges::move(made.remarks, std::back_inserter(remarks));
   for (const std::string& remark : remarks) {
-    fmt::print(stderr, "gpunode: warning: {}\n", remark);
+    fmt::print(stderr, "gpunode: warning: {}\n", harmless(remark));
   }
   return print(options.host.as_json ? as_json(made.labels)
                                     : labels::to_feature_file(made.labels));
@@ -150,6 +151,7 @@ void add_facts(CLI::App& gpunode, Session& session) {
                                        "Look at the host mounted here")
                           ->capture_default_str();
   verb->add_flag("--json", options->host.as_json, "One JSON object");
+  add_no_color(*verb);
   CLI::Option* from =
       verb->add_option("--from", options->host.from,
                        "Look at the host of this bundle, a file or a folder")

@@ -5,15 +5,16 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "apps/gpunode/commands/host_source.h"
 #include "apps/gpunode/session.h"
 #include "base/host/file.h"
 #include "base/host/host_root.h"
+#include "node/diagnose/doctor_look.h"
 #include "node/facts/bundle.h"
 #include "node/facts/facts_json.h"
 #include "node/facts/facts_text.h"
@@ -23,8 +24,6 @@
 
 namespace gpunode::cli {
 namespace {
-
-constexpr const char* kIndex = "bundle.json";
 
 Result<facts::ScrubKey> random_key() {
   facts::ScrubKey key{};
@@ -42,28 +41,6 @@ Result<std::string> absolute(const std::string& path) {
   return full.string();
 }
 
-/// A tar archive, or the folder that it was unpacked to.
-Result<facts::Recording> load_bundle(const std::string& path) {
-  TRY(const std::string full, absolute(path));
-  const host::HostRoot here;
-  TRY(const host::FileStatus status, here.status(full));
-  auto recording = status.kind == host::FileKind::kDirectory
-                       ? facts::read_unpacked_bundle(host::HostRoot(full))
-                       : [&]() -> Result<facts::Recording> {
-    TRY(const std::string archive, here.read_file(full, facts::kTarLimitBytes));
-    return facts::read_bundle(archive);
-  }();
-  if (!recording) {
-    return std::move(recording).error().with_context("read the bundle " + path);
-  }
-  return recording;
-}
-
-bool is_bundle(const std::string& root) {
-  const host::HostRoot host(root);
-  return host.exists(kIndex) && !host.exists("/etc/os-release");
-}
-
 Result<facts::HostFacts> observe(const host::HostRoot& host,
                                  host::CommandRunner& runner) {
   auto facts = facts::observe(host, runner, facts::usual_wants());
@@ -79,23 +56,15 @@ Result<void> show(const facts::HostFacts& facts, bool as_json) {
   return print(as_json ? facts::to_json(facts) + "\n" : facts::describe(facts));
 }
 
-Result<void> replay(const std::string& bundle, bool as_json) {
-  TRY(facts::Recording loaded, load_bundle(bundle));
-  const auto recording =
-      std::make_shared<const facts::Recording>(std::move(loaded));
-  facts::ReplayingRunner runner(recording);
-  TRY(const facts::HostFacts facts,
-      observe(facts::replayed(recording), runner));
-  return show(facts, as_json);
-}
-
 Result<void> export_host(const HostFactsOptions& options,
                          host::CommandRunner& runner) {
   facts::Recording recording;
   facts::RecordingRunner recorder(runner, recording);
-  TRY(const facts::HostFacts facts,
-      observe(facts::recorded(host::HostRoot(options.root), recording),
-              recorder));
+  const host::HostRoot host =
+      facts::recorded(host::HostRoot(options.root), recording);
+  TRY(const facts::HostFacts facts, observe(host, recorder));
+  // What `gpunode doctor --from` judges.
+  static_cast<void>(diagnose::look_for_doctor(host, recorder));
   TRY(const facts::ScrubKey key, random_key());
   TRY(const std::string archive,
       facts::write_bundle(facts::scrubbed(recording, key)));
@@ -103,7 +72,7 @@ Result<void> export_host(const HostFactsOptions& options,
   TRY_VOID(host::write_file_atomic(path, archive, 0600,
                                    host::Durability::kVolatile));
   for (const std::string& gap : facts.gaps) {
-    fmt::print(stderr, "gpunode: warning: {}\n", gap);
+    fmt::print(stderr, "gpunode: warning: {}\n", harmless(gap));
   }
   fmt::print(stderr,
              "gpunode: wrote {} ({} KiB): secrets, serials and hardware "
@@ -117,11 +86,12 @@ Result<void> export_host(const HostFactsOptions& options,
 
 Result<void> show_host(const HostFactsOptions& options,
                        host::CommandRunner& runner) {
-  if (!options.from.empty()) return replay(options.from, options.as_json);
-  if (!options.export_file.empty()) return export_host(options, runner);
-  if (is_bundle(options.root)) return replay(options.root, options.as_json);
-  TRY(const facts::HostFacts facts,
-      observe(host::HostRoot(options.root), runner));
+  if (!options.export_file.empty() && options.from.empty()) {
+    return export_host(options, runner);
+  }
+  TRY(const HostSource source,
+      HostSource::open(options.root, options.from, runner));
+  TRY(const facts::HostFacts facts, observe(source.host(), source.runner()));
   return show(facts, options.as_json);
 }
 

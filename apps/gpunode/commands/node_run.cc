@@ -3,15 +3,26 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "apps/gpunode/commands/output_options.h"
+#include "base/console/page.h"
+#include "base/core/clock.h"
 #include "node/facts/observe.h"
+#include "node/facts/packages.h"
+#include "node/provision/package_actions.h"
+#include "node/provision/packages/lock_holder.h"
+#include "node/provision/preflight.h"
+#include "node/provision/preflight_facts.h"
+#include "node/provision/seen_content.h"
 #include "node/provision/spec_file.h"
 #include "node/provision/steps/steps.h"
 
@@ -34,8 +45,12 @@ void add_node_options(CLI::App& verb, NodeOptions& options) {
   verb.add_option("--only", options.only,
                   "Only the Step with this id; once for each")
       ->allow_extra_args(false);
+  verb.add_option("--ignore-preflight", options.ignored_preflight,
+                  "Go on although this check of host.preflight fails; once for "
+                  "each, or all")
+      ->allow_extra_args(false);
   verb.add_flag("--json", options.as_json, "One JSON object a line");
-  verb.add_flag("--no-color", options.no_color, "Never colours");
+  add_no_color(verb, options.no_color);
 }
 
 namespace {
@@ -52,9 +67,14 @@ std::string program_for_units() {
 
 }  // namespace
 
-Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
+std::string spec_path_of(const NodeOptions& options) {
+  if (options.root != "/") return options.spec_path;
+  return std::filesystem::absolute(options.spec_path).lexically_normal();
+}
+
+Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
   const host::HostRoot host(options.root);
-  auto texts = provision::find_spec_files(host, options.spec_path);
+  auto texts = provision::find_spec_files(host, spec_path_of(options));
   if (!texts) {
     const bool is_missing = texts.error().code() == ErrorCode::kNotFound;
     Error error = std::move(texts).error();
@@ -63,17 +83,24 @@ Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
                  error.message() + "; `gpunode init` writes one for this host");
   }
   provision::SpecReading reading = provision::read_spec(*texts);
-  if (reading.problems.empty()) {
-    reading.spec.program = program_for_units();
-    reading.spec.path =
-        std::filesystem::absolute(options.spec_path).lexically_normal();
-    if (options.blank_only) {
-      for (auto& entry : reading.spec.storage) entry.wipe_serials.clear();
-    }
-    return std::move(reading.spec);
+  if (!reading.problems.empty()) return reading;
+  reading.spec.program = program_for_units();
+  reading.spec.path =
+      std::filesystem::absolute(options.spec_path).lexically_normal();
+  for (const provision::SpecText& text : *texts) {
+    reading.spec.files[text.file_name] = provision::seen_content(text.text);
   }
+  if (options.blank_only) {
+    for (auto& entry : reading.spec.storage) entry.wipe_serials.clear();
+  }
+  return reading;
+}
+
+Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
+  TRY(provision::SpecReading reading, read_node_spec(options));
+  if (reading.problems.empty()) return std::move(reading.spec);
   for (const provision::SpecProblem& problem : reading.problems) {
-    std::fputs((problem + "\n").c_str(), stderr);
+    std::fputs((console::printable(problem) + "\n").c_str(), stderr);
   }
   return Error(ErrorCode::kInvalidArgument,
                fmt::format("{} has {} problem{}; nothing was changed",
@@ -103,21 +130,74 @@ Result<void> keep_only(const std::vector<std::string>& only,
 
 }  // namespace
 
+namespace {
+
+/// At a boot apt-daily and unattended-upgrades run beside us, every time.
+/// Whether somebody was waited for, who may have changed packages.
+bool wait_for_package_tool(const NodeOptions& options,
+                           const facts::OsRelease& os) {
+  const auto tool = provision::package_tool(os);
+  if (!tool) return false;
+  const host::HostRoot host(options.root);
+  bool is_told = false;
+  std::string who;
+  const auto look = [&] {
+    auto holders = packages::lock_holders(host, *tool);
+    if (!holders.empty()) who = packages::describe(holders.front());
+    return holders;
+  };
+  const auto pause = [&] {
+    if (!std::exchange(is_told, true)) {
+      std::fputs(fmt::format("waiting for {}, up to {} s\n",
+                             console::printable(who), options.lock_wait_seconds)
+                     .c_str(),
+                 stderr);
+    }
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  };
+  packages::outlast_holders(look, pause, options.lock_wait_seconds + 1);
+  return is_told;
+}
+
+}  // namespace
+
 Result<NodeView> view_node(const NodeOptions& options, Session& session) {
   const host::HostRoot host(options.root);
+  TRY_VOID(provision::check_preflight_ids(options.ignored_preflight));
   NodeView view;
+  view.questions = std::make_unique<host::RememberingRunner>(
+      session.runner, facts::is_package_list);
   TRY(view.spec, load_spec(options));
   view.steps = provision::steps_for(view.spec);
   TRY_VOID(keep_only(options.only, view.steps));
   TRY(provision::JournalText journal, provision::Journal::read(host));
   view.journal = std::move(journal.lines);
   view.history = provision::history_of(view.journal);
-  TRY(view.facts, facts::observe(host, session.runner,
+  TRY(view.facts, facts::observe(host, *view.questions,
                                  provision::wanted_by(view.steps, view.spec)));
   view.plan = provision::make_plan(
       view.steps,
       {view.facts, view.spec, view.history, options.confirmed_wipes});
+  const auto needs = provision::preflight_needs(view.plan);
+  if (options.is_run && needs.packages &&
+      wait_for_package_tool(options, view.facts.os)) {
+    view.questions->forget();
+  }
+  const auto seen = provision::observe_preflight(
+      host, *view.questions, view.facts.os, needs, options.is_run);
+  view.plan.steps.insert(
+      view.plan.steps.begin(),
+      provision::preflight_step(provision::preflight_obstacles(needs, seen),
+                                options.ignored_preflight));
   return view;
+}
+
+provision::PackageForecasts forecasts_of(const NodeOptions& options,
+                                         const NodeView& view) {
+  if (options.root != "/") return {};
+  return provision::forecast_packages(view.plan, view.facts.os, *view.questions,
+                                      provision::package_settings(view.spec),
+                                      SystemClock());
 }
 
 Result<provision::StepPlan> replan_step(const NodeOptions& options,
@@ -133,7 +213,44 @@ Result<provision::StepPlan> replan_step(const NodeOptions& options,
   TRY(const facts::HostFacts facts,
       facts::observe(host::HostRoot(options.root), session.runner,
                      (*found)->wants(view.spec)));
+  // What could not be looked at reads like what is not there, and a plan from
+  // that like less to do.
+  for (const std::string& gap : facts.gaps) {
+    if (std::ranges::find(view.facts.gaps, gap) != view.facts.gaps.end()) {
+      continue;
+    }
+    return Error(ErrorCode::kUnavailable,
+                 fmt::format("the host could be looked at when this was "
+                             "planned, and cannot be now: {}",
+                             gap));
+  }
   return (*found)->plan({facts, view.spec, history, options.confirmed_wipes});
+}
+
+Result<provision::Plan> replan_all(const NodeOptions& options,
+                                   const NodeView& view,
+                                   const provision::History& history,
+                                   Session& session) {
+  TRY(const facts::HostFacts facts,
+      facts::observe(host::HostRoot(options.root), session.runner,
+                     provision::wanted_by(view.steps, view.spec)));
+  return provision::make_plan(
+      view.steps, {facts, view.spec, history, options.confirmed_wipes});
+}
+
+Result<void> require_root(const NodeOptions& options, const char* command) {
+  if (options.root != "/") {
+    return Error(ErrorCode::kUnsupported,
+                 fmt::format("{} works on the running host alone: kernel, "
+                             "mounts and services of {} are not running; "
+                             "`gpunode plan --root` shows what it would do",
+                             command, options.root));
+  }
+  if (::geteuid() == 0) return {};
+  return Error(ErrorCode::kPermissionDenied,
+               fmt::format("this changes the host: run it as root, `sudo "
+                           "gpunode {}`",
+                           command));
 }
 
 console::Terminal terminal_of(const NodeOptions& options,

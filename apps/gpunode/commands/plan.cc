@@ -9,6 +9,7 @@
 
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/node_run.h"
+#include "base/core/clock.h"
 #include "base/host/file.h"
 #include "node/provision/plan_text.h"
 #include "node/provision/run_json.h"
@@ -41,17 +42,20 @@ struct Options : NodeOptions {
 void run(const Options& options, Session& session) {
   const auto view = view_node(options, session);
   if (!view) return session.fail(view.error());
+  const auto forecasts = forecasts_of(options, *view);
   Result<void> printed;
   if (options.as_json) {
     std::string lines;
-    provision::RunJson json([&](const std::string& line) { lines += line; });
-    json.plan(view->plan);
+    const SystemClock clock;
+    provision::RunJson json([&](const std::string& line) { lines += line; },
+                            clock);
+    json.plan(view->plan, forecasts);
     printed = print(lines);
   } else {
-    printed =
-        print(provision::plan_page(
-                  view->plan, {.all = options.all, .diffs = !options.no_diff})
-                  .render(terminal_of(options, session)));
+    printed = print(provision::plan_page(view->plan, {.all = options.all,
+                                                      .diffs = !options.no_diff,
+                                                      .forecasts = forecasts})
+                        .render(terminal_of(options, session)));
   }
   if (!printed) return session.fail(printed.error());
   if (!options.output.empty()) {
@@ -60,7 +64,8 @@ void run(const Options& options, Session& session) {
         host::Durability::kDurable);
     if (!written) return session.fail(written.error());
   }
-  session.outcome = exit_code_of(view->plan);
+  session.outcome = forecasts.has_refusal() ? ExitCode::kRefusedForSafety
+                                            : exit_code_of(view->plan);
 }
 
 }  // namespace

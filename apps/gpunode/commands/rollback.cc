@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -14,8 +15,11 @@
 
 #include "apps/gpunode/commands/apply.h"
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/output_options.h"
+#include "apps/gpunode/live_run.h"
 #include "base/console/page.h"
-#include "base/core/clock.h"
+#include "base/core/waiting_clock.h"
+#include "base/host/watched_command_runner.h"
 #include "node/facts/observe.h"
 #include "node/provision/host_performer.h"
 #include "node/provision/pending.h"
@@ -72,45 +76,145 @@ console::Page page_of(const std::vector<provision::Undoing>& plan) {
   return page;
 }
 
+bool has_work(const std::vector<provision::Undoing>& plan) {
+  return std::ranges::any_of(plan, [](const auto& one) { return !one.left; });
+}
+
+template <class Follower>
+Result<void> undo_watched(const Options& options,
+                          const std::vector<provision::Undoing>& plan,
+                          const host::HostRoot& host,
+                          provision::Journal& journal, bool is_systemd_stale,
+                          Follower& follower) {
+  LiveRun live(follower, SystemWaitingClock::instance());
+  host::WatchedCommandRunner runner(live);
+  provision::HostPerformer performer(
+      host, runner,
+      {.overwrite_drift = options.overwrite_drift,
+       .is_systemd_stale = is_systemd_stale,
+       .watch = &live});
+  return provision::roll_back(plan, performer, journal, live);
+}
+
+/// Undoes what the plan has, as a run of its own; or ends the run `cut_off`,
+/// which had nothing more to undo.
+Result<void> carry_out(const Options& options,
+                       const std::vector<provision::Undoing>& plan,
+                       const host::HostRoot& host, provision::Journal& journal,
+                       const std::string& cut_off, Session& session) {
+  const bool ends = !has_work(plan) && !cut_off.empty();
+  const bool is_systemd_stale = !cut_off.empty();
+  TRY_VOID(journal.start(ends ? cut_off : new_run_name(),
+                         provision::kRollbackCommand));
+  // What is undone must not be gone on with: not even where this is cut off.
+  TRY_VOID(provision::remove_pending(host));
+  const SystemWaitingClock& clock = SystemWaitingClock::instance();
+  provision::RunText text(
+      stdout, [&] { return terminal_of(options, session); }, clock);
+  provision::RunJson json(
+      [](const std::string& line) {
+        std::fputs(line.c_str(), stdout);
+        std::fflush(stdout);
+      },
+      clock);
+  const Result<void> undone =
+      options.as_json
+          ? undo_watched(options, plan, host, journal, is_systemd_stale, json)
+          : undo_watched(options, plan, host, journal, is_systemd_stale, text);
+  const auto ended = journal.append(
+      {.event = provision::JournalEvent::kEnd,
+       .note = undone ? "done" : "failed " + undone.error().message()});
+  TRY_VOID(undone);
+  TRY_VOID(ended);
+  return {};
+}
+
+/// A name or number that is not in the journal is a slip, not "nothing to do".
+Result<void> expect_known(const std::vector<provision::JournalLine>& lines,
+                          const Options& options) {
+  const auto has_step = [&] {
+    return std::ranges::any_of(lines, [&](const provision::JournalLine& line) {
+      return line.event == provision::JournalEvent::kBegin &&
+             line.step == options.step;
+    });
+  };
+  if (!options.step.empty() && !has_step()) {
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--step={}: no run has begun this Step, so nothing "
+                    "was undone; `gpunode rollback --dry-run` shows "
+                    "what there is to undo",
+                    options.step));
+  }
+  if (options.to && *options.to > lines.size()) {
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--to={}: the journal ends with {}, so nothing was "
+                    "undone; `gpunode rollback --dry-run` shows the "
+                    "numbers",
+                    *options.to, lines.size()));
+  }
+  return {};
+}
+
+/// What there is to undo of these lines, as far as told.
+Result<std::vector<provision::Undoing>> look(
+    const std::vector<provision::JournalLine>& lines, const Options& options) {
+  TRY_VOID(expect_known(lines, options));
+  const auto unknown =
+      provision::unknown_serials(lines, options.confirmed_wipes);
+  if (!unknown.empty()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("--confirm-wipe={}: no disk that gpunode made has "
+                             "this serial, so nothing was undone; `gpunode "
+                             "rollback --dry-run` shows which it made",
+                             unknown.front()));
+  }
+  return provision::plan_rollback(lines, {options.to, options.step},
+                                  options.confirmed_wipes);
+}
+
+Result<void> show(const Options& options,
+                  const std::vector<provision::Undoing>& plan,
+                  const Session& session) {
+  if (options.as_json) return {};
+  return print(page_of(plan).render(terminal_of(options, session)));
+}
+
 Result<void> undo(const Options& options, Session& session) {
   const host::HostRoot host(options.root);
   TRY_VOID(require_root(options, "rollback"));
-  constexpr mode_t kOwnerOnly = 077;
-  ::umask(kOwnerOnly);
+  // As apply does.
+  constexpr mode_t kOthersMayRead = 022;
+  ::umask(kOthersMayRead);
   auto lock = provision::RunLock::take(host, "gpunode rollback");
   if (!lock) {
     session.fail(lock.error(), ExitCode::kLocked);
     return {};
   }
+  if (options.dry_run) {
+    // Not opened: that would mend its end.
+    TRY(const provision::JournalText text, provision::Journal::read(host));
+    TRY(const auto plan, look(text.lines, options));
+    return show(options, plan, session);
+  }
   TRY(const facts::HostFacts facts, facts::observe(host, session.runner, {}));
   TRY(provision::Journal journal,
       provision::Journal::open(host, facts.kernel.boot_id));
-  const auto plan = provision::plan_rollback(
-      journal.lines(), {options.to, options.step}, options.confirmed_wipes);
-  if (!options.as_json) {
-    TRY_VOID(print(page_of(plan).render(terminal_of(options, session))));
-  }
-  const bool has_work =
-      std::ranges::any_of(plan, [](const auto& one) { return !one.left; });
-  if (options.dry_run || !has_work) return {};
+  TRY(const auto plan, look(journal.lines(), options));
+  TRY_VOID(show(options, plan, session));
+  const std::string cut_off = provision::cut_off_rollback(journal.lines());
+  if (!has_work(plan) && cut_off.empty()) return {};
   if (!options.yes) {
-    session.fail(Error(ErrorCode::kInvalidArgument,
-                       "nothing was undone: add --yes to do it"),
-                 ExitCode::kPersonNeeded);
+    session.fail(
+        Error(ErrorCode::kInvalidArgument,
+              has_work(plan) ? "nothing was undone: add --yes to do it"
+                             : "all is undone, but the rollback was cut off "
+                               "before its end: add --yes to end it"),
+        ExitCode::kPersonNeeded);
     return {};
   }
-  TRY_VOID(journal.start(new_run_name(), "rollback"));
-  provision::HostPerformer performer(
-      host, session.runner, {.overwrite_drift = options.overwrite_drift});
-  const SystemClock clock;
-  provision::RunText text(stdout, terminal_of(options, session), clock);
-  provision::RunJson json(
-      [](const std::string& line) { std::fputs(line.c_str(), stdout); });
-  provision::RollbackObserver& observer =
-      options.as_json ? static_cast<provision::RollbackObserver&>(json) : text;
-  TRY_VOID(provision::roll_back(plan, performer, journal, observer));
-  // What was undone must not be gone on with.
-  return provision::remove_pending(host);
+  return carry_out(options, plan, host, journal, cut_off, session);
 }
 
 }  // namespace
@@ -132,7 +236,7 @@ void add_rollback(CLI::App& gpunode, Session& session) {
   verb->add_flag("--overwrite-drift", options->overwrite_drift,
                  "Put back files that somebody changed since");
   verb->add_flag("--json", options->as_json, "One JSON object a line");
-  verb->add_flag("--no-color", options->no_color, "Never colours");
+  add_no_color(*verb, options->no_color);
   verb->footer(kExamples);
   verb->callback([options, &session] {
     if (const auto done = undo(*options, session); !done) {

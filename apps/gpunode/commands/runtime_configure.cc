@@ -219,7 +219,7 @@ Result<void> Configure::run_checked() {
                      ? configurator_.plan_undo(task_)
                      : configurator_.plan(task_, request_of(flags_, root_)));
   for (const std::string& note : plan.notes) {
-    fmt::print(stderr, "gpunode: note: {}\n", note);
+    fmt::print(stderr, "gpunode: note: {}\n", harmless(note));
   }
   const bool is_change = plan.is_change();
   if (flags_.dry_run) {

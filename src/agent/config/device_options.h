@@ -167,7 +167,7 @@ inline constexpr std::array kDeviceOptions = {
         kText,
         "auto",
         "flags.deviceDiscoveryStrategy",
-        {"auto", "nvml"},
+        {"auto", "nvml", "vfio"},
         {Use{kDiscovery,
              kDevices,
              {"DEVICE_DISCOVERY_STRATEGY"},

@@ -177,9 +177,21 @@ TEST(Discovery, TheNodeFeatureIsThePeersDefault) {
       ""));
 }
 
+TEST(Discovery, LooksForGpusOfVirtualMachinesOnRequest) {
+  const std::string file =
+      "version: v1\nflags: {deviceDiscoveryStrategy: vfio}";
+  for (const auto& asked : {read({"--device-discovery-strategy=vfio"}),
+                            read({}, {{"DEVICE_DISCOVERY_STRATEGY", "vfio"}}),
+                            read({}, {}, file)}) {
+    ASSERT_TRUE(asked) << asked.error().message();
+    EXPECT_EQ(asked->settings.node.discovery_strategy,
+              DiscoveryStrategy::kVfio);
+  }
+  EXPECT_EQ(read({})->settings.node.discovery_strategy,
+            DiscoveryStrategy::kAuto);
+}
+
 TEST(Discovery, SaysWhatItCannotYet) {
-  EXPECT_THAT(complaint({"--device-discovery-strategy=vfio"}),
-              HasSubstr("this version labels what NVML shows"));
   EXPECT_THAT(complaint({}, {{"DEVICE_DISCOVERY_STRATEGY", "tegra"}}),
               HasSubstr("DEVICE_DISCOVERY_STRATEGY: this version labels"));
 }

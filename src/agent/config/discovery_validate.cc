@@ -12,16 +12,17 @@ namespace {
 Result<void> read_strategies(const Chosen& chosen, Settings& node) {
   const auto& discovery =
       chosen.get<std::string>(Option::kDeviceDiscoveryStrategy);
-  const DiscoveryStrategy* const found = look_up(kDiscoveries, discovery);
+  const DiscoveryStrategy* const found =
+      look_up(kLabelledDiscoveries, discovery);
   if (found == nullptr || *found == DiscoveryStrategy::kTegra) {
-    const bool is_the_peers = found != nullptr || discovery == "vfio";
     return chosen.refuse(
         Option::kDeviceDiscoveryStrategy,
         fmt::format("unable to load config: unable to validate flags: invalid "
                     "--device-discovery-strategy option {}",
                     discovery),
-        is_the_peers ? "this version labels what NVML shows; give auto or nvml"
-                     : "");
+        found != nullptr ? "this version labels what NVML shows or vfio-pci "
+                           "holds; give auto, nvml or vfio"
+                         : "");
   }
   node.discovery_strategy = *found;
   const auto& mig = chosen.get<std::string>(Option::kMigStrategy);

@@ -77,7 +77,7 @@ void write_flags(JsonWriter& json, const Settings& settings) {
   json.key("useNodeFeatureAPI");
   json.raw("null");
   json.field("deviceDiscoveryStrategy",
-             word_of(kDiscoveries, settings.discovery_strategy));
+             word_of(kLabelledDiscoveries, settings.discovery_strategy));
   json.key("plugin");
   json.open('{');
   json.flag("passDeviceSpecs", settings.pass_device_specs);

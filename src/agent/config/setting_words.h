@@ -32,6 +32,12 @@ inline constexpr Words<DiscoveryStrategy, 3> kDiscoveries = {
     {{"auto", DiscoveryStrategy::kAuto},
      {"nvml", DiscoveryStrategy::kNvml},
      {"tegra", DiscoveryStrategy::kTegra}}};
+/// Of feature discovery, which tells also of GPUs that no Pod can have.
+inline constexpr Words<DiscoveryStrategy, 4> kLabelledDiscoveries = {
+    {{"auto", DiscoveryStrategy::kAuto},
+     {"nvml", DiscoveryStrategy::kNvml},
+     {"tegra", DiscoveryStrategy::kTegra},
+     {"vfio", DiscoveryStrategy::kVfio}}};
 inline constexpr Words<log::Level, 4> kLevels = {
     {{"debug", log::Level::kDebug},
      {"info", log::Level::kInfo},

@@ -25,7 +25,7 @@ enum class DeviceListStrategy {
 };
 enum class DeviceIdStrategy { kUuid, kIndex };
 enum class AllocationPolicy { kDistributed, kPacked };
-enum class DiscoveryStrategy { kAuto, kNvml, kTegra };
+enum class DiscoveryStrategy { kAuto, kNvml, kTegra, kVfio };
 enum class SharingStrategy { kNone, kTimeSlicing, kMps };
 
 /// `devices:` of a sharing entry, in each of its forms.

@@ -55,19 +55,29 @@ void add_driver_version(const std::string& version, NodeLabels& into) {
   put(into, "cuda.driver.rev", revision);
 }
 
+void put_cuda_version(int major_number, int minor_number, NodeLabels& into) {
+  const std::string major = std::to_string(major_number);
+  const std::string minor = std::to_string(minor_number);
+  put(into, "cuda.runtime-version.full", fmt::format("{}.{}", major, minor));
+  put(into, "cuda.runtime-version.major", major);
+  put(into, "cuda.runtime-version.minor", minor);
+  put(into, "cuda.runtime.major", major);
+  put(into, "cuda.runtime.minor", minor);
+}
+
 void add_cuda_version(int version, NodeLabels& into) {
   if (version <= 0) {
     into.remarks.emplace_back(
         "no labels of the CUDA version: the driver does not tell it");
     return;
   }
-  const std::string major = std::to_string(version / 1000);
-  const std::string minor = std::to_string(version % 1000 / 10);
-  put(into, "cuda.runtime-version.full", fmt::format("{}.{}", major, minor));
-  put(into, "cuda.runtime-version.major", major);
-  put(into, "cuda.runtime-version.minor", minor);
-  put(into, "cuda.runtime.major", major);
-  put(into, "cuda.runtime.minor", minor);
+  put_cuda_version(version / 1000, version % 1000 / 10, into);
+}
+
+// No driver is there that had any; the words and numbers are NVIDIA's.
+void add_passthrough_versions(NodeLabels& into) {
+  add_driver_version("unknown.unknown.unknown", into);
+  put_cuda_version(0, 0, into);
 }
 
 std::string_view mode_of(const std::vector<Gpu>& gpus) {
@@ -114,8 +124,12 @@ void add_sharing(const Inventory& inventory, const config::Settings& settings,
 void add_gpus(const Inventory& inventory, const config::Settings& settings,
               const Machine& machine, NodeLabels& into) {
   put(into, "gpu.machine", machine.type.value_or("unknown"));
-  add_driver_version(inventory.driver_version, into);
-  add_cuda_version(inventory.cuda_driver_version, into);
+  if (inventory.gpus.front().is_passed_through) {
+    add_passthrough_versions(into);
+  } else {
+    add_driver_version(inventory.driver_version, into);
+    add_cuda_version(inventory.cuda_driver_version, into);
+  }
   put_flag(into, "mig.capable",
            std::any_of(inventory.gpus.begin(), inventory.gpus.end(),
                        [](const Gpu& gpu) { return gpu.mig_capable; }));

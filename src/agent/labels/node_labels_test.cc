@@ -280,6 +280,46 @@ TEST(NodeLabels, UnknownNumbersAreAbsentAndNotZero) {
   EXPECT_EQ(value(labels, "gpu.compute.major"), "(absent)");
 }
 
+Gpu passed_through(const std::string& name, std::uint64_t memory_bytes) {
+  Gpu gpu;
+  gpu.name = name;
+  gpu.memory_bytes = memory_bytes;
+  gpu.pci_class = 0x030200;
+  gpu.is_passed_through = true;
+  return gpu;
+}
+
+// But for compute capability -1.-1, which no label can have for its value.
+TEST(NodeLabels, OfPassthroughGpusAreNvidias) {
+  Inventory inventory;
+  inventory.gpus = {passed_through("GH100 [H100 SXM5 80GB]", 1ULL << 38U),
+                    passed_through("GH100 [H100 SXM5 80GB]", 1ULL << 37U)};
+  for (const MigStrategy strategy :
+       {MigStrategy::kNone, MigStrategy::kSingle, MigStrategy::kMixed}) {
+    const NodeLabels made =
+        make_node_labels(inventory, with_strategy(strategy), plain_machine());
+    EXPECT_THAT(made.remarks, IsEmpty());
+    const LabelSet& labels = made.labels;
+    EXPECT_EQ(value(labels, "cuda.driver-version.full"),
+              "unknown.unknown.unknown");
+    EXPECT_EQ(value(labels, "cuda.driver.rev"), "unknown");
+    EXPECT_EQ(value(labels, "cuda.runtime-version.full"), "0.0");
+    EXPECT_EQ(value(labels, "cuda.runtime.major"), "0");
+    EXPECT_EQ(value(labels, "gpu.product"), "GH100-H100-SXM5-80GB");
+    EXPECT_EQ(value(labels, "gpu.count"), "2");
+    EXPECT_EQ(value(labels, "gpu.memory"), "137438953472");
+    EXPECT_EQ(value(labels, "gpu.family"), "undefined");
+    EXPECT_EQ(value(labels, "gpu.compute.major"), "(absent)");
+    EXPECT_EQ(value(labels, "gpu.compute.minor"), "(absent)");
+    EXPECT_EQ(value(labels, "gpu.mode"), "compute");
+    EXPECT_EQ(value(labels, "mig.capable"), "false");
+  }
+  inventory.gpus = {passed_through("UNKNOWN_DEVICE", 0)};
+  EXPECT_EQ(value(labels_of(inventory), "gpu.memory"), "(absent)");
+  EXPECT_EQ(value(labels_of(inventory), "gpu.product"), "UNKNOWN_DEVICE");
+  EXPECT_EQ(value(labels_of(inventory, time_sliced(20)), "gpu.replicas"), "20");
+}
+
 TEST(NodeLabels, CliqueOnlyWhereAttachedGpusAgree) {
   const device::FabricClique one{"3f1c0c2e-0000-0000-0000-00000000000a", 7};
   Gpu attached = a100();

@@ -120,17 +120,29 @@ std::string joined_names(const std::map<std::string, Model>& models) {
   return text;
 }
 
+// MiB; of a GPU that is passed through, bytes: selectors that were written for
+// NVIDIA's labels compare with these.
+std::uint64_t labelled_memory(const Gpu& gpu) {
+  return gpu.is_passed_through ? gpu.memory_bytes : gpu.memory_bytes / kMib;
+}
+
 void put_architecture(const std::vector<const Gpu*>& gpus,
                       ResourceLabels& labels) {
   std::uint64_t memory = 0;
   std::pair<int, int> compute{0, 0};
   for (const Gpu* gpu : gpus) {
-    const std::uint64_t mib = gpu->memory_bytes / kMib;
-    if (mib != 0 && (memory == 0 || mib < memory)) memory = mib;
+    const std::uint64_t one_memory = labelled_memory(*gpu);
+    if (one_memory != 0 && (memory == 0 || one_memory < memory)) {
+      memory = one_memory;
+    }
     const std::pair one(gpu->compute_major, gpu->compute_minor);
     if (one.first > 0 && (compute.first == 0 || one < compute)) compute = one;
   }
   if (memory != 0) labels.put("memory", memory);
+  if (gpus.front()->is_passed_through) {
+    // NVIDIA's compute capability of -1.-1 is no value of a label.
+    labels.put("family", "undefined");
+  }
   if (compute.first == 0) return;
   labels.put("family", family_of(compute.first, compute.second));
   labels.put("compute.major", std::to_string(compute.first));

@@ -21,6 +21,7 @@
 #include "agent/plugin/feature_file.h"
 #include "agent/plugin/platform.h"
 #include "base/core/log.h"
+#include "gpu/procfs/passthrough.h"
 
 namespace gpunode::plugin {
 namespace {
@@ -166,6 +167,10 @@ Result<FeatureDiscovery::Woken> FeatureDiscovery::ask_driver() {
   const config::Settings& node = settings_.node;
   const host::HostRoot driver_root(node.driver_root_ctr_path);
   const host::HostRoot host_root(node.host_root);
+  if (node.discovery_strategy == config::DiscoveryStrategy::kVfio) {
+    TRY_VOID(label(procfs::list_passthrough_gpus(host_root)));
+    return Woken::kAnswer;
+  }
   if (detect_platform(node.discovery_strategy, host_root, driver_root) ==
       Platform::kTegra) {
     TRY_VOID(label(Error(ErrorCode::kUnsupported,

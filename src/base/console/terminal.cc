@@ -19,11 +19,16 @@ std::size_t width_in(const std::string& text) {
   return error == std::errc() && at == end ? width : 0;
 }
 
-std::size_t width_of(int fd, const Environment& environment) {
-  std::size_t width = width_in(environment("COLUMNS").value_or(""));
+winsize size_of(int fd) {
   winsize size{};
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): the API's way.
-  if (width == 0 && ::ioctl(fd, TIOCGWINSZ, &size) == 0) width = size.ws_col;
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0) return {};
+  return size;
+}
+
+std::size_t width_of(const winsize& size, const Environment& environment) {
+  std::size_t width = width_in(environment("COLUMNS").value_or(""));
+  if (width == 0) width = size.ws_col;
   // A terminal that says 0, as a serial line's does, is not folded for.
   if (width == 0 || width > kWidest) return 0;
   return width < kNarrowest ? kNarrowest : width;
@@ -34,10 +39,13 @@ std::size_t width_of(int fd, const Environment& environment) {
 Terminal look_at(int fd, const Environment& environment, bool wants_colours) {
   Terminal terminal;
   if (::isatty(fd) == 0) return terminal;
-  terminal.width = width_of(fd, environment);
-  terminal.has_colours = wants_colours &&
-                         environment("NO_COLOR").value_or("").empty() &&
-                         environment("TERM").value_or("dumb") != "dumb";
+  const winsize size = size_of(fd);
+  const bool is_dumb = environment("TERM").value_or("dumb") == "dumb";
+  terminal.width = width_of(size, environment);
+  terminal.height = size.ws_row;
+  terminal.can_redraw = !is_dumb && terminal.width != 0 && terminal.height != 0;
+  terminal.has_colours =
+      wants_colours && !is_dumb && environment("NO_COLOR").value_or("").empty();
   return terminal;
 }
 

@@ -14,6 +14,9 @@ namespace gpunode::console {
 struct Terminal {
   std::size_t width = 0;     ///< Columns; 0: lines are not folded.
   bool has_colours = false;  ///< ECMA-48 colours may be written.
+  std::size_t height = 0;    ///< Rows; 0: not known.
+  /// The cursor can be moved and lines can be drawn over.
+  bool can_redraw = false;
 
   bool operator==(const Terminal&) const = default;
 };
@@ -24,7 +27,7 @@ using Environment = std::function<std::optional<std::string>(std::string_view)>;
 /// What `fd` leads to. Of a terminal the width is COLUMNS if that is a number,
 /// else the terminal's own word. Colours only there, and not with NO_COLOR (any
 /// text, https://no-color.org), with TERM=dumb or when `wants_colours` is
-/// false.
+/// false. Cheap: who draws again asks again, for people resize their terminals.
 Terminal look_at(int fd, const Environment& environment, bool wants_colours);
 
 }  // namespace gpunode::console

@@ -20,6 +20,7 @@ class TerminalTest : public testing::Test {
     int slave = -1;
     winsize size{};
     size.ws_col = 72;
+    size.ws_row = 30;
     ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, &size), 0);
     master_.reset(master);
     slave_.reset(slave);
@@ -42,7 +43,15 @@ class TerminalTest : public testing::Test {
 };
 
 TEST_F(TerminalTest, TellsItsWidthAndHasColours) {
-  EXPECT_EQ(look(), (Terminal{72, true}));
+  EXPECT_EQ(look(), (Terminal{72, true, 30, true}));
+}
+
+TEST_F(TerminalTest, ADumbOneIsNotDrawnOver) {
+  environment_["TERM"] = "dumb";
+  EXPECT_EQ(look(), (Terminal{72, false, 30, false}));
+  environment_["TERM"] = "xterm";
+  environment_["NO_COLOR"] = "1";
+  EXPECT_EQ(look(), (Terminal{72, false, 30, true}));
 }
 
 TEST_F(TerminalTest, ColumnsIsThePersonsWord) {

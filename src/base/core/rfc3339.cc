@@ -7,7 +7,11 @@
 namespace gpunode {
 
 std::string rfc3339(std::chrono::system_clock::time_point when) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
+  return rfc3339(std::chrono::floor<std::chrono::seconds>(when));
+}
+
+std::string rfc3339(std::chrono::sys_seconds when) {
+  const std::time_t seconds = when.time_since_epoch().count();
   std::tm utc{};
   ::gmtime_r(&seconds, &utc);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900,

@@ -13,5 +13,14 @@ TEST(Rfc3339, IsUtcInWholeSeconds) {
             "2026-02-27T00:01:01Z");
 }
 
+TEST(Rfc3339, WholeSecondsOfAnyYear) {
+  using std::chrono::seconds;
+  using std::chrono::sys_seconds;
+  // The end of certificates that have none (RFC 5280, 4.1.2.5).
+  EXPECT_EQ(rfc3339(sys_seconds(seconds(253402300799))),
+            "9999-12-31T23:59:59Z");
+  EXPECT_EQ(rfc3339(sys_seconds(seconds(-1))), "1969-12-31T23:59:59Z");
+}
+
 }  // namespace
 }  // namespace gpunode

@@ -14,6 +14,7 @@
 
 #include "base/host/block_device.h"
 #include "base/host/device_read.h"
+#include "base/host/xfs_block.h"
 
 namespace gpunode::host {
 namespace {
@@ -123,6 +124,7 @@ class Prover {
     if (offset < kEdgeBytes && offset < size / 2) where = "at the start";
     if (size - offset <= kEdgeBytes && offset >= size / 2) where = "at the end";
     FoundData found{offset, std::string(rest.substr(0, 16)), ""};
+    found.xfs_uuid = xfs_block_uuid(rest);
     const std::string_view kind = data_kind(rest);
     found.words = fmt::format("{} {}", kind.empty() ? "data" : kind, where);
     if (offset >= kKiB) found.words += ", at " + size_text(offset);
@@ -222,13 +224,17 @@ std::string BlankProof::digest() const {
       }
     }
   }
+  const std::string wwid =
+      identity.wwid.empty()
+          ? ""
+          : fmt::format(" wwid={}:{}", identity.wwid.size(), identity.wwid);
   // Lengths first: no model can be made to look like a serial.
   return fmt::format(
-      "blank-proof/1 model={}:{} serial={}:{} size={} edge={} missed={} "
+      "blank-proof/1 model={}:{} serial={}:{}{} size={} edge={} missed={} "
       "fill={:02x} {}",
       identity.model.size(), identity.model, identity.serial.size(),
-      identity.serial, identity.size_bytes, edge_bytes, longest_missed_bytes,
-      fill, outcome);
+      identity.serial, wwid, identity.size_bytes, edge_bytes,
+      longest_missed_bytes, fill, outcome);
 }
 
 Result<std::uint64_t> device_size(int fd) {
@@ -280,7 +286,8 @@ Result<BlankProof> prove_blank(int fd, const DiskIdentity& identity,
     proof.data = FoundData{
         0, std::string(16, '\xff'),
         "0xff in every byte that was read, which is no blank disk unless it is "
-        "said to be (erased flash reads so)"};
+        "said to be (erased flash reads so)",
+        ""};
   }
   return proof;
 }

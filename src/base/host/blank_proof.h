@@ -22,6 +22,10 @@ struct DiskIdentity {
   std::string model;
   std::string serial;
   std::uint64_t size_bytes = 0;
+  /// "nvme.…", "eui.…": tells namespaces of one controller apart, which have
+  /// one serial (Google's local SSDs). "" if the kernel tells none, and in what
+  /// was written before it was asked for.
+  std::string wwid = {};
 
   friend bool operator==(const DiskIdentity&, const DiskIdentity&) = default;
 };
@@ -53,6 +57,8 @@ struct FoundData {
   std::uint64_t offset_bytes = 0;
   std::string bytes;  ///< Up to 16 from there, raw.
   std::string words;  ///< "data in the middle, at 12.0 GiB (byte …): …".
+  /// Of the xfs whose metadata this is (xfs_block.h); "" if it is none.
+  std::string xfs_uuid = {};
 
   friend bool operator==(const FoundData&, const FoundData&) = default;
 };

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/core/unique_fd.h"
+#include "base/host/superblock_bytes.h"
 
 namespace gpunode::host {
 namespace {
@@ -203,6 +204,32 @@ TEST(BlankProof, TellsHowFarItIsAndCanBeGivenUp) {
   const auto proof = prove_blank(image.fd(), image.identity(), options);
   ASSERT_FALSE(proof);
   EXPECT_THAT(proof.error().message(), HasSubstr("given up at"));
+}
+
+TEST(BlankProof, OfTwoNamespacesOfOneControllerIsNotTheSame) {
+  const Image image(kMiB);
+  DiskIdentity first = image.identity();
+  first.wwid = "nvme.1";
+  DiskIdentity second = image.identity();
+  second.wwid = "nvme.2";
+  const auto digest = [&](const DiskIdentity& identity) {
+    return prove_blank(image.fd(), identity, {})->digest();
+  };
+  EXPECT_NE(digest(first), digest(second));
+  EXPECT_NE(digest(first), digest(image.identity()));
+  EXPECT_EQ(digest(first), digest(first));
+}
+
+TEST(BlankProof, SaysOfWhichXfsTheDataIs) {
+  Image image(kMiB);
+  std::string header(512, '\0');
+  put_text(header, 0, "XAGF");
+  put_text(header, 64, sample_uuid_bytes());
+  image.write(kMiB / 2, header);
+  const BlankProof proof = image.proof();
+  ASSERT_TRUE(proof.data);
+  EXPECT_EQ(proof.data->xfs_uuid, kSampleUuid);
+  EXPECT_EQ(Image(kMiB).write(kMiB / 2, "data").proof().data->xfs_uuid, "");
 }
 
 TEST(BlankProof, DigestIsOfTheDiskAndItsState) {

@@ -20,6 +20,8 @@ struct Command {
   /// Standard input; at most what a pipe holds (64 KiB).
   std::string input;
   std::chrono::milliseconds timeout = std::chrono::seconds(30);
+  /// The working directory; empty: ours.
+  std::string directory = {};
 };
 
 /// A program that ran to its end.

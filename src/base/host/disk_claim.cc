@@ -74,9 +74,11 @@ Result<void> DiskClaim::check_name() const {
                path_ + " is another device now than the one that was claimed");
 }
 
-Result<void> DiskClaim::lend(const std::function<Result<void>(int fd)>& work) {
+Result<void> DiskClaim::lend(const std::function<Result<void>(int fd)>& work,
+                             After after) {
   exclusive_.reset();
   auto done = work(plain_.get());
+  if (after == After::kGiveUp) return done;
   auto again = open_exclusively(plain_, flags_, path_);
   if (!again) return done ? std::move(again).error() : std::move(done).error();
   exclusive_ = *std::move(again);

@@ -25,6 +25,12 @@ class DiskClaim {
     kReadWrite  ///< For who will write.
   };
 
+  /// What becomes of the O_EXCL part after it was lent.
+  enum class After {
+    kTakeAgain,
+    kGiveUp  ///< The work hands the device to the kernel: md, dm, a mount.
+  };
+
   /// Claims `path`. If `expected` is given and the path is another device by
   /// now, that is kUnavailable, and so is a device in use; nothing is waited
   /// for.
@@ -34,7 +40,8 @@ class DiskClaim {
                                 std::optional<DeviceNumber> expected,
                                 Access access);
 
-  /// The claimed descriptor, for reading and, as asked for, writing.
+  /// The claimed descriptor, for reading and, as asked for, writing; -1 once
+  /// given up.
   int fd() const { return exclusive_.get(); }
   const std::string& path() const { return path_; }
 
@@ -49,8 +56,11 @@ class DiskClaim {
   /// mkfs's: what is to be written must be refused by its writer if the disk is
   /// not blank (mkfs.xfs without -f). An Error of `work` comes first.
   ///
-  /// `work` gets a descriptor on the same device, for a last look.
-  Result<void> lend(const std::function<Result<void>(int fd)>& work);
+  /// `work` gets a descriptor on the same device, for a last look. Given up,
+  /// the claim is the lock alone: whoever `work` gave the device to keeps
+  /// others out.
+  Result<void> lend(const std::function<Result<void>(int fd)>& work,
+                    After after = After::kTakeAgain);
 
  private:
   DiskClaim(std::string path, int flags, UniqueFd plain, UniqueFd exclusive)

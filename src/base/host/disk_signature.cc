@@ -12,6 +12,7 @@
 
 #include "base/host/block_device.h"
 #include "base/host/device_read.h"
+#include "base/host/filesystem_superblock.h"
 
 namespace gpunode::host {
 namespace {
@@ -172,6 +173,7 @@ struct Mark {
   std::string_view bytes;
   std::string_view type;
   std::string_view words;
+  std::uint64_t uuid_after = 0;  ///< Bytes from the mark to a UUID; 0: none.
 };
 
 constexpr std::int64_t kKiB = 1024;
@@ -193,10 +195,11 @@ constexpr auto kMarks = std::to_array<Mark>({
     {64 * kKiB, "SKUL\xba\xbe", "luks_header", "second LUKS header"},
     {512, "LABELONE", "lvm_label", "LVM label, damaged"},
     {0, "bluestore block device", "ceph_bluestore", "Ceph BlueStore volume"},
-    {0, "XFSB", "xfs_superblock", "xfs superblock, damaged"},
-    {1080, kExtMagic, "ext_superblock", "ext4 superblock, damaged"},
-    {8193 * kKiB + 56, kExtMagic, "ext_backup", "backup superblock of ext4"},
-    {128 * kMiB + 56, kExtMagic, "ext_backup", "backup superblock of ext4"},
+    {0, "XFSB", "xfs_superblock", "xfs superblock, damaged", 32},
+    {1080, kExtMagic, "ext_superblock", "ext4 superblock, damaged", 48},
+    {8193 * kKiB + 56, kExtMagic, "ext_backup", "backup superblock of ext4",
+     48},
+    {128 * kMiB + 56, kExtMagic, "ext_backup", "backup superblock of ext4", 48},
     {64 * kKiB + 64, "_BHRfS_M", "btrfs_copy", "btrfs superblock, damaged"},
     {64 * kMiB + 64, "_BHRfS_M", "btrfs_copy", "copy of a btrfs superblock"},
     {256 * kGiB + 64, "_BHRfS_M", "btrfs_copy", "copy of a btrfs superblock"},
@@ -249,9 +252,18 @@ Result<void> find_marks(int fd, std::uint64_t size_bytes,
         is_told(mark, found)) {
       continue;
     }
+    // Whose it is, where a mkfs was cut off before it wrote the first one.
+    std::string uuid;
+    std::array<char, 16> raw{};
+    if (mark.uuid_after != 0 &&
+        size_bytes - offset >= mark.uuid_after + raw.size()) {
+      TRY_VOID(
+          read_device(fd, offset + mark.uuid_after, raw.data(), raw.size()));
+      uuid = uuid_text({raw.data(), raw.size()});
+    }
     add_new({.type = std::string(mark.type),
              .label = "",
-             .uuid = "",
+             .uuid = std::move(uuid),
              .offset_bytes = offset,
              .words = std::string(mark.words)},
             found);

@@ -11,7 +11,9 @@
 
 #include "base/core/unique_fd.h"
 #include "base/host/disk_claim.h"
+#include "base/host/filesystem_superblock.h"
 #include "base/host/host_tree.h"
+#include "base/host/superblock_bytes.h"
 
 namespace gpunode::host {
 namespace {
@@ -100,6 +102,17 @@ TEST(DiskSignature, WhatLibblkidDoesNotTellIsTold) {
     EXPECT_TRUE(found[0].type.starts_with(one.type)) << found[0].type;
     EXPECT_FALSE(found[0].words.empty());
   }
+}
+
+// mkfs.ext4 writes the copies first: cut off in between, they say whose it was.
+TEST(DiskSignature, ACopyOfASuperblockTellsItsUuid) {
+  const std::string super = ext4_superblock("ctrd").substr(1024);
+  std::string disk(std::size_t{9} << 20U, '\0');
+  disk.replace(std::size_t{8193} * 1024, super.size(), super);
+  const auto found = found_in(disk);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].type, "ext_backup");
+  EXPECT_EQ(found[0].uuid, uuid_text(sample_uuid_bytes()));
 }
 
 TEST(DiskSignature, WhatCannotBeReadIsAnError) {

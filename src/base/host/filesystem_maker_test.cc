@@ -73,6 +73,15 @@ TEST(FilesystemSuperblock, OneWrongBitIsNoSuperblock) {
   }
 }
 
+TEST(FilesystemSuperblock, OfAnXfsWhoseMkfsWasCutOffIsNone) {
+  std::string bytes = xfs_superblock("ctrd");
+  bytes[126] = 1;  // sb_inprogress
+  const auto super = parse_superblock(bytes);
+  ASSERT_FALSE(super);
+  EXPECT_EQ(super.error().code(), ErrorCode::kCorrupt);
+  EXPECT_THAT(super.error().message(), HasSubstr("cut off"));
+}
+
 TEST(FilesystemSuperblock, OfNeitherKindIsNotFound) {
   for (const std::string& bytes :
        {std::string(4096, '\0'), std::string("XFSB"), std::string()}) {

@@ -33,15 +33,7 @@ class Fields {
   }
 
   std::string uuid(std::size_t offset) const {
-    constexpr const char* kDigits = "0123456789abcdef";
-    std::string text;
-    for (std::size_t i = 0; i < 16; ++i) {
-      if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-      const auto byte = static_cast<unsigned char>(bytes_[offset + i]);
-      text += kDigits[byte >> 4U];
-      text += kDigits[byte & 15U];
-    }
-    return text;
+    return uuid_text(bytes_.substr(offset, 16));
   }
 
   std::string label(std::size_t offset, std::size_t size) const {
@@ -87,6 +79,8 @@ Result<FilesystemSuperblock> parse_xfs(std::string_view bytes) {
     return corrupt("no xfs has such a size");
   }
   found.size_bytes = blocks * found.block_bytes;
+  // sb_inprogress: mkfs writes the superblock early and clears this last.
+  if (fields.big(126, 1) != 0) return corrupt("mkfs.xfs was cut off");
   if (version == 4) {
     found.entry_types = (fields.big(200, 4) & kEntryTypesV4) != 0;
     return found;
@@ -168,6 +162,18 @@ Result<FilesystemSuperblock> read_superblock(int fd) {
   std::array<char, kSuperblockBytes> bytes{};
   TRY_VOID(read_device(fd, 0, bytes.data(), bytes.size()));
   return parse_superblock({bytes.data(), bytes.size()});
+}
+
+std::string uuid_text(std::string_view bytes) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
+  }
+  return text;
 }
 
 }  // namespace gpunode::host

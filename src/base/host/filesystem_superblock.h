@@ -48,4 +48,7 @@ Result<FilesystemSuperblock> parse_superblock(std::string_view bytes);
 /// parse_superblock() of an open device or file.
 Result<FilesystemSuperblock> read_superblock(int fd);
 
+/// 16 bytes as libblkid and people write a UUID: lower case, 8-4-4-4-12.
+std::string uuid_text(std::string_view bytes);
+
 }  // namespace gpunode::host

@@ -60,6 +60,15 @@ inline std::string xfs_superblock(std::string_view label = "",
   return bytes;
 }
 
+/// Swap space as mkswap(8) makes it where a page has so many bytes.
+inline std::string swap_space(std::size_t page_bytes = 4096) {
+  std::string bytes(page_bytes, '\0');
+  put_number(bytes, 1024, 4, 1, false);
+  put_text(bytes, 1036, sample_uuid_bytes());
+  put_text(bytes, page_bytes - 10, "SWAPSPACE2");
+  return bytes;
+}
+
 /// ext4 of 1 GiB, 4 KiB blocks, with metadata_csum.
 inline std::string ext4_superblock(std::string_view label = "") {
   std::string bytes(4096, '\0');

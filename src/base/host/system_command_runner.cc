@@ -16,6 +16,7 @@
 #include "base/core/clock.h"
 #include "base/core/unique_fd.h"
 #include "base/host/command_runner.h"
+#include "base/host/watched_command_runner.h"
 
 namespace gpunode::host {
 namespace {
@@ -53,6 +54,8 @@ Result<UniqueFd> filled_pipe(const std::string& input) {
 struct Stream {
   UniqueFd pipe;
   std::string kept;  // The last kOutputLimitBytes.
+  OutputWatch* watch = nullptr;
+  OutputStream name = OutputStream::kOut;
   bool is_truncated = false;
 
   /// Reads what is there without waiting; closes the pipe at its end. A flood
@@ -67,7 +70,9 @@ struct Stream {
         pipe.reset();
         return;
       }
-      kept.append(chunk.data(), static_cast<std::size_t>(n));
+      const std::string_view read(chunk.data(), static_cast<std::size_t>(n));
+      if (watch != nullptr) watch->printed(name, read);
+      kept.append(read);
       // Twice the limit before cutting, so that a flood is not moved a chunk
       // at a time.
       if (kept.size() > 2 * kOutputLimitBytes) cut();
@@ -107,7 +112,12 @@ class SpawnSettings {
   }
 
   /// Returns errno or 0.
-  int fill(int in, int out, int err) {
+  int fill(int in, int out, int err, const std::string& directory) {
+    if (!directory.empty()) {
+      const int error =
+          ::posix_spawn_file_actions_addchdir_np(&actions_, directory.c_str());
+      if (error != 0) return error;
+    }
     int target = 0;
     for (const int stream : {in, out, err}) {
       const int error =
@@ -141,9 +151,12 @@ class SpawnSettings {
 /// A started program, its streams, and the wait for its end.
 class Child {
  public:
-  Child(pid_t pid, UniqueFd out, UniqueFd err) : pid_(pid) {
+  Child(pid_t pid, UniqueFd out, UniqueFd err, OutputWatch* watch) : pid_(pid) {
     out_.pipe = std::move(out);
     err_.pipe = std::move(err);
+    out_.watch = watch;
+    err_.watch = watch;
+    err_.name = OutputStream::kErr;
     for (const Stream* stream : {&out_, &err_}) {
       ::fcntl(stream->pipe.get(), F_SETFL, O_NONBLOCK);
     }
@@ -209,20 +222,22 @@ class Child {
   UniqueFd exit_fd_;
 };
 
-Result<Child> start(const Command& command) {
+Result<Child> start(const Command& command, OutputWatch* watch) {
   TRY(const UniqueFd in, filled_pipe(command.input));
   TRY(Pipe out, make_pipe());
   TRY(Pipe err, make_pipe());
   SpawnSettings settings;
   pid_t pid = -1;
-  int error = settings.fill(in.get(), out.write_end.get(), err.write_end.get());
+  int error = settings.fill(in.get(), out.write_end.get(), err.write_end.get(),
+                            command.directory);
   if (error == 0) {
     error = ::posix_spawn(&pid, command.argv[0].c_str(), settings.actions(),
                           settings.attributes(), pointers(command.argv).data(),
                           pointers(command.env).data());
   }
   if (error != 0) return Error::from_errno("start", error);
-  return Child(pid, std::move(out.read_end), std::move(err.read_end));
+  if (watch != nullptr) watch->started(command);
+  return Child(pid, std::move(out.read_end), std::move(err.read_end), watch);
 }
 
 /// What became of a program that did not end by itself, or not quietly.
@@ -232,8 +247,8 @@ Error failure(const std::string& what, ErrorCode code, Child& child) {
   return {code, tail.empty() ? what : what + ": " + tail};
 }
 
-Result<Completed> run_to_end(const Command& command) {
-  TRY(Child child, start(command));
+Result<Completed> run_to_end(const Command& command, OutputWatch* watch) {
+  TRY(Child child, start(command, watch));
   if (!child.wait(command.timeout)) {
     child.kill();
     return failure("no end within " + std::to_string(command.timeout.count()) +
@@ -256,17 +271,25 @@ Result<Completed> run_to_end(const Command& command) {
                    std::move(child.err().kept)};
 }
 
-}  // namespace
-
-Result<Completed> SystemCommandRunner::run(const Command& command) {
+Result<Completed> run_checked(const Command& command, OutputWatch* watch) {
   const std::string attempt = "run " + command_line(command);
   if (command.argv.empty() || command.argv[0].substr(0, 1) != "/") {
     return Error(ErrorCode::kInvalidArgument,
                  attempt + ": the program must be an absolute path");
   }
-  auto completed = run_to_end(command);
+  auto completed = run_to_end(command, watch);
   if (!completed) return std::move(completed).error().with_context(attempt);
   return completed;
+}
+
+}  // namespace
+
+Result<Completed> SystemCommandRunner::run(const Command& command) {
+  return run_checked(command, nullptr);
+}
+
+Result<Completed> WatchedCommandRunner::run(const Command& command) {
+  return run_checked(command, &watch_);
 }
 
 }  // namespace gpunode::host

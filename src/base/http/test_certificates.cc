@@ -90,8 +90,9 @@ TestAuthority::TestAuthority(const std::string& common_name)
           {})) {}
 
 IssuedCertificate TestAuthority::issue(const std::string& names, long from,
-                                       long until) const {
-  return make({"issued", names, NID_subject_alt_name, from, until}, own_);
+                                       long until,
+                                       const std::string& common_name) const {
+  return make({common_name, names, NID_subject_alt_name, from, until}, own_);
 }
 
 }  // namespace gpunode::http

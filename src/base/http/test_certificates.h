@@ -20,7 +20,8 @@ class TestAuthority {
   /// `names` as OpenSSL writes them: "DNS:a.example,IP:127.0.0.1". The times
   /// are seconds from now.
   IssuedCertificate issue(const std::string& names, long from = -3600,
-                          long until = 3600) const;
+                          long until = 3600,
+                          const std::string& common_name = "issued") const;
 
  private:
   IssuedCertificate own_;

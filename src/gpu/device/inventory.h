@@ -63,6 +63,10 @@ struct Gpu {
   int compute_minor = 0;
   bool mig_capable = false;
   bool mig_enabled = false;
+  /// Bound to vfio-pci for a virtual machine, so no driver can be asked: `name`
+  /// is that of pci.ids, `memory_bytes` what its BARs let a VM address, and
+  /// there is no id, Minor or compute capability.
+  bool is_passed_through = false;
   std::optional<FabricClique> fabric;  ///< Once registration has succeeded.
   std::optional<unsigned> numa_node;
   /// 0x030000 has displays, 0x030200 has none; nothing: sysfs does not tell.

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace gpunode::device {
 
@@ -12,5 +14,13 @@ namespace gpunode::device {
 /// than we are. One id may be of several products that only their subsystems
 /// tell apart: 25b6 is an A16 or an A2.
 std::string product_name_of(std::uint16_t pci_device);
+
+/// Whether this id lies behind all that our table has: of a GPU that is younger
+/// than this version.
+bool is_newer_than_table(std::uint16_t pci_device);
+
+/// "GA102GL [A10G]": what the PCI ID database calls it, of which labels of GPUs
+/// without a driver are made; nothing for an id that is not in our table.
+std::optional<std::string_view> pci_name_of(std::uint16_t pci_device);
 
 }  // namespace gpunode::device

@@ -250,6 +250,18 @@ Result<std::string> Client::merge_patch(const ResourceType& type,
   return ask(call);
 }
 
+Result<std::string> Client::patch_status(const ResourceType& type,
+                                         const ObjectKey& key,
+                                         const std::string& json) {
+  Call call;
+  call.method = "PATCH";
+  TRY(call.target, object_path(type, key));
+  call.target += "/status";
+  call.content_type = "application/strategic-merge-patch+json";
+  call.body = json;
+  return ask(call);
+}
+
 Result<std::string> Client::apply(const ResourceType& type,
                                   const ObjectKey& key, const std::string& json,
                                   const std::string& field_manager, bool force,

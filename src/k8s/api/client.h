@@ -95,6 +95,13 @@ class Client {
                                   const ObjectKey& key,
                                   const std::string& json);
 
+  /// Of the status alone, as a strategic merge patch: lists that have keys
+  /// (conditions: their type) are merged by them. For types that the server
+  /// itself knows.
+  Result<std::string> patch_status(const ResourceType& type,
+                                   const ObjectKey& key,
+                                   const std::string& json);
+
   /// Server-side apply: makes the object, or changes what `field_manager` owns
   /// of it. `force` takes fields over from others; without it they are a
   /// conflict, kAlreadyExists, that names their owners.

@@ -148,6 +148,7 @@ std::string next_for(const Error& why, const HostLook& look) {
 HostLook look_at_host(const host::HostRoot& host,
                       const std::string& plugin_directory) {
   HostLook look;
+  look.has_plugin_directory = host.exists(plugin_directory);
   look_at_gpus(host, look);
   read_record(host, plugin_directory, look);
   name_pods(look.known.holders, host);

@@ -22,6 +22,7 @@ struct HostLook {
   /// configuration last. Empty: none has since the machine came up.
   std::string last_choice;
   bool kubelet_listens = false;
+  bool has_plugin_directory = false;  ///< A kubelet has been here.
   bool has_service = false;  ///< The agent is installed as a systemd service.
   /// Plugins that are there for the kubelet, as the name of their socket says.
   std::vector<Listener> plugins;

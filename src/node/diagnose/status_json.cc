@@ -1,11 +1,13 @@
 #include "node/diagnose/status_json.h"
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/text/json_reader.h"
 #include "base/text/json_splice.h"
 #include "base/text/node.h"
+#include "node/diagnose/plan_look_text.h"
 
 namespace gpunode::diagnose {
 namespace {
@@ -96,10 +98,15 @@ std::string plugins_of(const HostLook& look) {
   return json_array(items);
 }
 
+void add_plan(const PlanLook& plan,
+              std::vector<std::pair<std::string_view, std::string>>& members) {
+  if (plan.exists) members.emplace_back("node", plan_look_json(plan));
+}
+
 }  // namespace
 
 Result<std::string> status_json(std::string_view document,
-                                const AgentStatus& status,
+                                const AgentStatus& status, const PlanLook& plan,
                                 const Findings& findings) {
   text::JsonReader reader(document, "the agent's status");
   text::JsonPlace object{text::JsonPlace::State::kObject, {}, {}};
@@ -116,28 +123,29 @@ Result<std::string> status_json(std::string_view document,
     if (*key == "holders") splice.replace(value, holders_of(status));
   }
   object.span.end = reader.position();
-  splice.add_members(object, {{"agent", agent_member(true, "")},
-                              {"findings", finding_list(findings)}});
+  std::vector<std::pair<std::string_view, std::string>> members = {
+      {"agent", agent_member(true, "")}, {"findings", finding_list(findings)}};
+  add_plan(plan, members);
+  splice.add_members(object, members);
   return std::move(splice).apply(document);
 }
 
 std::string status_json(const HostLook& look, const Error& why,
-                        const Findings& findings) {
+                        const PlanLook& plan, const Findings& findings) {
   const AgentStatus& known = look.known;
-  return json_object(
-             {{"version", "1"},
-              {"agent", agent_member(false, why.message())},
-              {"driver",
-               json_object({{"version", json_string(known.driver_version)}})},
-              {"config",
-               json_object({{"lastChoice", json_string(look.last_choice)}})},
-              {"gpus", gpus_of(known)},
-              {"resources", resources_of(known)},
-              {"holders", holders_of(known)},
-              {"kubeletListens", boolean(look.kubelet_listens)},
-              {"plugins", plugins_of(look)},
-              {"findings", finding_list(findings)}}) +
-         "\n";
+  std::vector<std::pair<std::string_view, std::string>> members = {
+      {"version", "1"},
+      {"agent", agent_member(false, why.message())},
+      {"driver", json_object({{"version", json_string(known.driver_version)}})},
+      {"config", json_object({{"lastChoice", json_string(look.last_choice)}})},
+      {"gpus", gpus_of(known)},
+      {"resources", resources_of(known)},
+      {"holders", holders_of(known)},
+      {"kubeletListens", boolean(look.kubelet_listens)},
+      {"plugins", plugins_of(look)},
+      {"findings", finding_list(findings)}};
+  add_plan(plan, members);
+  return json_object(members) + "\n";
 }
 
 }  // namespace gpunode::diagnose

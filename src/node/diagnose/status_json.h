@@ -8,19 +8,20 @@
 #include "node/diagnose/agent_status.h"
 #include "node/diagnose/finding.h"
 #include "node/diagnose/host_look.h"
+#include "node/diagnose/step_look.h"
 
 namespace gpunode::diagnose {
 
-/// The agent's `document` with what gpunode adds: `agent`, `findings`, and the
-/// holders of `status`, whose Pods may have got names since. What is in it is
-/// else as the agent wrote it.
+/// The agent's `document` with what gpunode adds: `agent`, `findings`, `node`
+/// where `plan` exists, and the holders of `status`, whose Pods may have got
+/// names since. What is in it is else as the agent wrote it.
 Result<std::string> status_json(std::string_view document,
-                                const AgentStatus& status,
+                                const AgentStatus& status, const PlanLook& plan,
                                 const Findings& findings);
 
 /// Of a node whose agent did not answer for the reason `why`: the members that
 /// the host's files tell, and the rest absent.
 std::string status_json(const HostLook& look, const Error& why,
-                        const Findings& findings);
+                        const PlanLook& plan, const Findings& findings);
 
 }  // namespace gpunode::diagnose

@@ -15,7 +15,7 @@ TEST(StatusJson, KeepsTheAgentsWordsAndAddsItsOwn) {
   const auto text = status_json(
       R"({"version":1,"later":[1.50],"holders":{"source":"x"},"z":0})"
       "\n",
-      status, {{"health", "it's \"ill\"", "look"}});
+      status, {}, {{"health", "it's \"ill\"", "look"}});
   ASSERT_TRUE(text) << text.error().message();
   EXPECT_EQ(*text,
             R"({"version":1,"later":[1.50],"holders":{"source":"checkpoint",)"
@@ -38,7 +38,7 @@ TEST(StatusJson, WithoutAnAgentIsReadAsTheAgentsIs) {
   look.known.resources[0].free = 3;
   look.last_choice = "label=a";
   const std::string text =
-      status_json(look, Error(ErrorCode::kNotFound, "no socket"), {});
+      status_json(look, Error(ErrorCode::kNotFound, "no socket"), {}, {});
   EXPECT_THAT(text,
               HasSubstr(R"("agent":{"answers":false,"problem":"no socket"})"));
   EXPECT_THAT(text, HasSubstr(R"("lastChoice":"label=a")"));
@@ -48,6 +48,28 @@ TEST(StatusJson, WithoutAnAgentIsReadAsTheAgentsIs) {
   EXPECT_EQ(again->holders.at(0).ids.at(0), "GPU-0::\x1b");
   EXPECT_EQ(again->resources.at(0).free, 3U);
   EXPECT_FALSE(again->driver_answers);
+}
+
+TEST(StatusJson, ThePlanIsThereWhereThereIsOne) {
+  PlanLook plan;
+  plan.file = "/etc/gpunode/node.yaml";
+  plan.exists = true;
+  plan.steps = {{"prep.swap", "swap is off", StepStand::kDrift, "it is on"}};
+  plan.last_run = {"r", "apply", "2026-11-28T10:00:00Z", "", ""};
+  plan.is_pending = true;
+  const std::string node =
+      R"("node":{"file":"/etc/gpunode/node.yaml","problem":"","steps":[{)"
+      R"("id":"prep.swap","title":"swap is off","stand":"drift",)"
+      R"("why":"it is on","fix":""}],"lastRun":{"run":"r","command":"apply",)"
+      R"("began":"2026-11-28T10:00:00Z","ended":"","outcome":""},)"
+      R"("pending":true,"gaps":[]})";
+  EXPECT_THAT(status_json({}, Error(ErrorCode::kNotFound, "x"), plan, {}),
+              HasSubstr(node));
+  const auto text = status_json(R"({"version":1})", {}, plan, {});
+  ASSERT_TRUE(text);
+  EXPECT_THAT(*text, HasSubstr(node));
+  EXPECT_THAT(status_json({}, Error(ErrorCode::kNotFound, "x"), {}, {}),
+              testing::Not(HasSubstr("\"node\"")));
 }
 
 }  // namespace

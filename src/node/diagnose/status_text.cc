@@ -258,11 +258,25 @@ Page describe(const AgentStatus& status, const Findings& findings,
   return page;
 }
 
-Page describe(const HostLook& look, const Findings& findings, Detail detail) {
+Absence judge_absence(const Error& why, const HostLook& look,
+                      const PlanLook& plan) {
+  const bool is_early = plan.exists && !look.has_plugin_directory &&
+                        why.code() == ErrorCode::kNotFound;
+  return is_early ? Absence::kExpected : Absence::kTold;
+}
+
+Page describe(const HostLook& look, const Findings& findings, Detail detail,
+              Absence absence) {
   const AgentStatus& known = look.known;
   Page page;
-  page.line(
-      0, "No answer from an agent. What the host's files tell:", Style::kBad);
+  if (absence == Absence::kExpected) {
+    page.line(0,
+              "No agent, as no kubelet has been here. The host's files tell:",
+              Style::kDim);
+  } else {
+    page.line(
+        0, "No answer from an agent. What the host's files tell:", Style::kBad);
+  }
   page.line(0, "Driver", Style::kHeading);
   page.line(2, known.driver_version.empty() ? "none is loaded"
                                             : known.driver_version);

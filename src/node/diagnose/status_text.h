@@ -7,6 +7,7 @@
 #include "node/diagnose/agent_status.h"
 #include "node/diagnose/finding.h"
 #include "node/diagnose/host_look.h"
+#include "node/diagnose/step_look.h"
 
 namespace gpunode::diagnose {
 
@@ -23,8 +24,18 @@ Findings check_status(const AgentStatus& status);
 console::Page describe(const AgentStatus& status, const Findings& findings,
                        Detail detail);
 
+/// Whether somebody should know that no agent answers.
+enum class Absence {
+  kTold,
+  kExpected,  ///< The machine is being made a node and has no kubelet yet.
+};
+
+/// kExpected if `plan` is of a machine where no kubelet has been. Pure.
+Absence judge_absence(const Error& why, const HostLook& look,
+                      const PlanLook& plan);
+
 /// The same of a node whose agent did not answer.
 console::Page describe(const HostLook& look, const Findings& findings,
-                       Detail detail);
+                       Detail detail, Absence absence = Absence::kTold);
 
 }  // namespace gpunode::diagnose

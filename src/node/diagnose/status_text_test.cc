@@ -80,6 +80,22 @@ TEST(StatusText, OfASickGpuNamesThosePodsThatHaveIt) {
   EXPECT_THAT(findings[0].next, HasSubstr("kubectl delete"));
 }
 
+TEST(StatusText, AnAgentIsMissedOnceAKubeletHasBeenHere) {
+  const Error none(ErrorCode::kNotFound, "no socket");
+  HostLook look;
+  PlanLook plan;
+  EXPECT_EQ(judge_absence(none, look, plan), Absence::kTold);
+  plan.exists = true;
+  EXPECT_EQ(judge_absence(none, look, plan), Absence::kExpected);
+  // Who is there and does not answer is no absence.
+  for (const ErrorCode code :
+       {ErrorCode::kUnavailable, ErrorCode::kPermissionDenied}) {
+    EXPECT_EQ(judge_absence(Error(code, "x"), look, plan), Absence::kTold);
+  }
+  look.has_plugin_directory = true;
+  EXPECT_EQ(judge_absence(none, look, plan), Absence::kTold);
+}
+
 TEST(StatusText, OfAnAgentThatCannotTellSaysSo) {
   AgentStatus status = parsed(kGood);
   status.resources[0].free.reset();

@@ -40,7 +40,10 @@ bool is_cloud_ephemeral(std::string_view model) {
 }
 
 bool DiskFilter::fits(const host::BlockDevice& device) const {
-  if (!path.empty()) return device.path == path && device.size_bytes != 0;
+  if (!path.empty()) {
+    return device.subsystem == BlockSubsystem::kLoop && device.path == path &&
+           device.size_bytes != 0;
+  }
   if (!is_disk(device)) return false;
   if (cloud_ephemeral && !is_cloud_ephemeral(device.model)) return false;
   if (!model.empty() && model != device.model) return false;

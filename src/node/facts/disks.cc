@@ -35,21 +35,48 @@ Result<void> prove(const host::HostRoot& host, DiskFacts& disk) {
       host::DiskClaim::take(host, disk.device.path, disk.device.number,
                             host::DiskClaim::Access::kRead));
   TRY(const host::BlankProof proof,
-      host::prove_blank(
-          claim.fd(),
-          {disk.device.model, disk.device.serial, disk.device.size_bytes}, {}));
+      host::prove_blank(claim.fd(),
+                        {disk.device.model, disk.device.serial,
+                         disk.device.size_bytes, disk.device.wwid},
+                        {}));
   disk.was_proved = true;
   disk.is_blank = proof.is_blank();
   disk.finding = disk.is_blank ? proof.summary() : proof.refusal();
   disk.digest = proof.digest();
   disk.signatures = proof.signatures;
+  if (proof.data) disk.xfs_uuid = proof.data->xfs_uuid;
+  return {};
+}
+
+/// Whose it is, of a disk that cannot be claimed since a volume stands on it,
+/// or of a volume.
+Result<void> read_signatures(const host::HostRoot& host, DiskFacts& disk) {
+  TRY(const UniqueFd fd, host.open(disk.device.path, O_RDONLY));
+  TRY(disk.signatures,
+      host::find_disk_signatures(fd.get(), disk.device.size_bytes));
   return {};
 }
 
 Result<void> look_at(const host::HostRoot& host, DiskFacts& disk) {
   TRY_VOID(read_filesystem(host, disk));
+  if (!disk.volumes.empty()) return read_signatures(host, disk);
   if (!disk.in_use.empty()) return {};
   return prove(host, disk);
+}
+
+Result<void> look_at_volume(const host::HostRoot& host, DiskFacts& disk) {
+  TRY_VOID(read_filesystem(host, disk));
+  if (!disk.in_use.empty()) return {};
+  return read_signatures(host, disk);
+}
+
+/// What stands on the disk, if that is volumes and nothing else.
+std::vector<std::string> volumes_on(const host::DiskLineage& lineage) {
+  const bool only_volumes =
+      std::ranges::all_of(lineage.uses, [](const host::DiskUse& use) {
+        return use.kind == host::UseKind::kHolder;
+      });
+  return only_volumes ? lineage.device->holders : std::vector<std::string>();
 }
 
 }  // namespace
@@ -64,12 +91,13 @@ StorageFacts observe_disks(const host::HostRoot& host, host::StorageView view,
     DiskFacts disk{.device = *lineage.device};
     disk.is_system = lineage.is_system();
     disk.in_use = lineage.refusal();
+    disk.volumes = volumes_on(lineage);
     const bool is_meant = std::ranges::any_of(
         filters,
         [&](const DiskFilter& filter) { return filter.fits(disk.device); });
     if (is_volume(disk.device) && !filters.empty()) {
       // Made of disks that may fit: what is on it tells whether they are ours.
-      if (auto looked = read_filesystem(host, disk); !looked) {
+      if (auto looked = look_at_volume(host, disk); !looked) {
         disk.error = looked.error().message();
       }
     } else if (is_meant) {

@@ -20,6 +20,10 @@ struct DiskFacts {
   bool is_system = false;   ///< The running system is on it.
   std::string in_use = {};  ///< Completes "disk X …"; empty: nothing known is.
 
+  /// The md and dm devices that stand on it, by name, if nothing else does: no
+  /// partition, and nothing that is mounted or swapped to.
+  std::vector<std::string> volumes = {};
+
   /// Of the one xfs or ext4 that fills the disk; empty otherwise.
   std::string filesystem = {};
   std::string label = {};
@@ -29,10 +33,13 @@ struct DiskFacts {
   /// Only of disks that fit a filter and are not in use.
   bool was_proved = false;
   bool is_blank = false;
-  /// What says that the disk is somebody's, as far as it was proved.
+  /// What says that the disk is somebody's, as far as it was proved. Of members
+  /// (`volumes`), and of volumes that are not in use, as well.
   std::vector<host::DiskSignature> signatures = {};
   std::string finding = {};  ///< "blank: …" or "holds …".
   std::string digest = {};   ///< Of the proof, to compare with a later one.
+  /// Of the xfs whose metadata the first data on it is, where no signature is.
+  std::string xfs_uuid = {};
 
   std::string error = {};  ///< Why it could not be looked at.
 

@@ -83,16 +83,93 @@ std::string json(const MachineFacts& machine) {
                       {"wsl", json(machine.wsl)},
                       {"tegra", json(machine.tegra)},
                       {"systemd", json(machine.systemd)},
+                      {"managesNvlink", json(machine.manages_nvlink)},
+                      {"selinux", json(machine.selinux)},
                       {"selinuxEnforcing", json(machine.selinux_enforcing)}});
 }
 
+std::string json(const ModuleFile& module) {
+  if (module.path.empty()) return "null";
+  return json_object({{"path", json(module.path)},
+                      {"version", json(module.version)},
+                      {"vermagic", json(module.vermagic)},
+                      {"license", json(module.license)},
+                      {"signer", json(module.signer)}});
+}
+
+std::string json(const KernelImage& image) {
+  return json_object({{"release", json(image.release)},
+                      {"hasDevel", json(image.has_devel)},
+                      {"develRelease", json(image.devel_release)},
+                      {"compiler", json(image.compiler)},
+                      {"module", json(image.module)}});
+}
+
+std::string json(const KernelsFacts& kernels) {
+  return json_object(
+      {{"images", list(kernels.images,
+                       [](const KernelImage& image) { return json(image); })},
+       {"next", json(kernels.next)},
+       {"nextWhy", json(kernels.next_why)}});
+}
+
+std::string json(SecureBoot state) {
+  switch (state) {
+    case SecureBoot::kOff:
+      return "\"off\"";
+    case SecureBoot::kOn:
+      return "\"on\"";
+    case SecureBoot::kUnknown:
+      return "\"unknown\"";
+    case SecureBoot::kAbsent:
+      break;
+  }
+  return "\"absent\"";
+}
+
+std::string json(const SecureBootFacts& facts) {
+  const std::string enrolled =
+      facts.is_mok_enrolled ? json(*facts.is_mok_enrolled) : "null";
+  return json_object({{"state", json(facts.state)},
+                      {"enforcesSignatures", json(facts.enforces_signatures)},
+                      {"lockdown", json(facts.lockdown)},
+                      {"mokCertificate", json(facts.mok_certificate)},
+                      {"mokEnrolled", enrolled}});
+}
+
+std::string json(const procfs::PciLink& link) {
+  return json_object(
+      {{"width", json(std::uint64_t{link.width})},
+       {"megatransfersPerSecond", json(std::uint64_t{link.speed_mts})}});
+}
+
+std::string_view word(procfs::PciMemory memory) {
+  switch (memory) {
+    case procfs::PciMemory::kAssigned:
+      return "assigned";
+    case procfs::PciMemory::kLacking:
+      return "lacking";
+    case procfs::PciMemory::kUnknown:
+      break;
+  }
+  return "";
+}
+
 std::string json(const PciGpu& gpu) {
-  return json_object({{"address", json(gpu.address)},
-                      {"id", json(fmt::format("10de:{:04x}", gpu.device_id))},
-                      {"product", json(gpu.product)},
-                      {"driver", json(gpu.driver)},
-                      {"isSwitch", json(gpu.is_switch)},
-                      {"isVgpu", json(gpu.is_vgpu)}});
+  const procfs::PciCondition& condition = gpu.condition;
+  return json_object(
+      {{"address", json(gpu.address)},
+       {"id", json(fmt::format("10de:{:04x}", gpu.device_id))},
+       {"product", json(gpu.product)},
+       {"driver", json(gpu.driver)},
+       {"isSwitch", json(gpu.is_switch)},
+       {"isVgpu", json(gpu.is_vgpu)},
+       {"isLost", json(condition.is_lost)},
+       {"physicalFunction", json(condition.physical_function)},
+       {"virtualFunctions", json(std::uint64_t{condition.virtual_functions})},
+       {"memory", json(std::string(word(condition.memory)))},
+       {"link", json(condition.link)},
+       {"linkMost", json(condition.link_most)}});
 }
 
 std::string json(const DiskFacts& disk) {
@@ -144,13 +221,41 @@ std::string json(const TreeFacts& tree) {
   return json_object({{"exists", json(tree.exists)},
                       {"isDirectory", json(tree.is_directory)},
                       {"isMountPoint", json(tree.is_mount_point)},
-                      {"entries", json(tree.entries)}});
+                      {"entries", json(tree.entries)},
+                      {"link", json(tree.link)}});
 }
 
 std::string json(const UnitFacts& unit) {
-  return json_object({{"loadState", json(unit.load_state)},
-                      {"activeState", json(unit.active_state)},
-                      {"unitFileState", json(unit.unit_file_state)}});
+  return json_object(
+      {{"loadState", json(unit.load_state)},
+       {"activeState", json(unit.active_state)},
+       {"unitFileState", json(unit.unit_file_state)},
+       {"triggeredBy", list(unit.triggered_by, [](const std::string& one) {
+          return json(one);
+        })}});
+}
+
+std::string json(const DkmsBuild& build) {
+  return json_object({{"source", json(build.source)},
+                      {"version", json(build.version)},
+                      {"kernel", json(build.kernel)},
+                      {"isInstalled", json(build.is_installed)}});
+}
+
+std::string json(const DriverFacts& driver) {
+  return json_object(
+      {{"loadedVersion", json(driver.loaded_version)},
+       {"isLoadedOpen", json(driver.is_loaded_open)},
+       {"users", std::to_string(driver.users)},
+       {"params", table(driver.params,
+                        [](const std::string& value) { return json(value); })},
+       {"procGpus", std::to_string(driver.proc_gpus)},
+       {"library", json(driver.library)},
+       {"hasRunfile", json(driver.has_runfile)},
+       {"hasContainer", json(driver.has_container)},
+       {"dkms",
+        list(driver.dkms, [](const DkmsBuild& build) { return json(build); })},
+       {"holders", json(driver.holders)}});
 }
 
 std::string json(const Obstacle& obstacle) {
@@ -170,6 +275,8 @@ std::string to_json(const HostFacts& facts) {
        {"os", json(facts.os)},
        {"kernel", json(facts.kernel)},
        {"machine", json(facts.machine)},
+       {"kernels", json(facts.kernels)},
+       {"secureBoot", json(facts.secure_boot)},
        {"gpus", list(facts.gpus, kAny)},
        {"disks",
         facts.storage.is_known ? list(facts.storage.disks, kAny) : "null"},
@@ -188,6 +295,7 @@ std::string to_json(const HostFacts& facts) {
                            return json(
                                std::string(is_loaded ? "loaded" : "builtin"));
                          })},
+       {"driver", json(facts.driver)},
        {"gaps", json(facts.gaps)},
        {"obstacles", list(find_obstacles(facts), kAny)}});
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 #include "base/host/block_device.h"
 #include "base/host/root_directory.h"
+#include "gpu/device/product_name.h"
 #include "node/facts/obstacles.h"
 
 namespace gpunode::facts {
@@ -43,6 +45,55 @@ std::string swap_text(const HostFacts& facts) {
   return joined(parts);
 }
 
+std::string_view words(SecureBoot state) {
+  switch (state) {
+    case SecureBoot::kOff:
+      return "off";
+    case SecureBoot::kOn:
+      return "on";
+    case SecureBoot::kUnknown:
+      return "not known";
+    case SecureBoot::kAbsent:
+      break;
+  }
+  return "absent";
+}
+
+/// "nvidia 580.65.06 (Dual MIT/GPL)".
+std::string module_text(const ModuleFile& module) {
+  if (module.path.empty()) return "no nvidia module";
+  if (module.version.empty()) return "an nvidia module";
+  return fmt::format(
+      "nvidia {}{}", printable(module.version),
+      module.license.empty() ? "" : " (" + printable(module.license) + ")");
+}
+
+void describe_kernels(const HostFacts& facts, std::string& out) {
+  for (const KernelImage& image : facts.kernels.images) {
+    std::vector<std::string> parts = {printable(image.release)};
+    if (image.release == facts.kernel.release) parts.emplace_back("runs");
+    if (image.release == facts.kernels.next) parts.emplace_back("boots next");
+    parts.emplace_back(image.has_devel ? "headers" : "no headers");
+    parts.push_back(module_text(image.module));
+    out += fmt::format("  {}\n", joined(parts));
+  }
+}
+
+void describe_secure_boot(const HostFacts& facts, std::string& out) {
+  const SecureBootFacts& boot = facts.secure_boot;
+  if (boot.state == SecureBoot::kAbsent && !boot.enforces_signatures) return;
+  std::string key;
+  if (!boot.mok_certificate.empty()) {
+    key = fmt::format("DKMS's key {}", !boot.is_mok_enrolled ? "is there"
+                                       : *boot.is_mok_enrolled
+                                           ? "is enrolled"
+                                           : "is not enrolled");
+  }
+  add_line(out, "Boot",
+           {fmt::format("Secure Boot {}", words(boot.state)),
+            boot.enforces_signatures ? "modules must be signed" : "", key});
+}
+
 void describe_host(const HostFacts& facts, std::string& out) {
   const MachineFacts& machine = facts.machine;
   add_line(out, "Machine",
@@ -59,16 +110,42 @@ void describe_host(const HostFacts& facts, std::string& out) {
        machine.image_based
            ? "image-based (" + printable(machine.image_kind) + ")"
            : "",
-       machine.selinux_enforcing ? "SELinux enforcing" : ""});
+       machine.selinux_enforcing ? "SELinux enforcing"
+       : machine.selinux         ? "SELinux permissive"
+                                 : ""});
   add_line(out, "Kernel",
            {printable(facts.kernel.release), printable(facts.kernel.machine),
             machine.efi ? "UEFI" : "no UEFI"});
+  describe_kernels(facts, out);
+  describe_secure_boot(facts, out);
   add_line(out, "Memory",
            {machine.memory_bytes == 0 ? "" : size_text(machine.memory_bytes),
             swap_text(facts)});
   if (machine.processors > 0) {
     add_line(out, "CPUs", {std::to_string(machine.processors)});
   }
+}
+
+/// ", vGPU, newer than this version's table": what sets this one apart.
+std::string condition_text(const PciGpu& gpu) {
+  const procfs::PciCondition& condition = gpu.condition;
+  std::string text;
+  if (gpu.is_vgpu) text += ", vGPU";
+  if (!gpu.is_switch && device::is_newer_than_table(gpu.device_id)) {
+    text += ", newer than this version's table";
+  }
+  if (!condition.physical_function.empty()) {
+    text += ", virtual function of " + printable(condition.physical_function);
+  }
+  if (condition.virtual_functions > 0) {
+    text += fmt::format(", {} virtual function{}", condition.virtual_functions,
+                        condition.virtual_functions == 1 ? "" : "s");
+  }
+  if (condition.is_lost) text += ", FALLEN OFF THE BUS";
+  if (condition.memory == procfs::PciMemory::kLacking) {
+    text += ", not enough MMIO";
+  }
+  return text;
 }
 
 void describe_gpus(const HostFacts& facts, std::string& out) {
@@ -89,8 +166,27 @@ void describe_gpus(const HostFacts& facts, std::string& out) {
         "  {}  {:<{}}  10de:{:04x}  {}{}\n", printable(gpu.address),
         gpu.product, width, gpu.device_id,
         gpu.driver.empty() ? "no driver" : "driver " + printable(gpu.driver),
-        gpu.is_vgpu ? ", vGPU" : "");
+        condition_text(gpu));
   }
+}
+
+/// "580.65.06 (open), library 575.57.08, open in python3 (4711)".
+void describe_driver(const HostFacts& facts, std::string& out) {
+  const DriverFacts& driver = facts.driver;
+  std::vector<std::string> parts;
+  if (!driver.loaded_version.empty()) {
+    parts.push_back(printable(driver.loaded_version) +
+                    (driver.is_loaded_open ? " (open)" : " (proprietary)"));
+  }
+  if (!driver.library.empty() && driver.library != driver.loaded_version) {
+    parts.push_back("library " + printable(driver.library));
+  }
+  if (driver.has_runfile) parts.emplace_back("installed from a runfile");
+  if (driver.has_container) parts.emplace_back("from a container");
+  if (!driver.holders.empty()) {
+    parts.push_back("open in " + printable(joined(driver.holders)));
+  }
+  add_line(out, "Driver", parts);
 }
 
 /// Devices that stand on others, or on nothing, are no disks to a person.
@@ -153,6 +249,7 @@ std::string describe(const HostFacts& facts) {
   std::string out;
   describe_host(facts, out);
   describe_gpus(facts, out);
+  describe_driver(facts, out);
   describe_disks(facts, out);
   describe_services(facts, out);
   const std::vector<Obstacle> obstacles = find_obstacles(facts);
@@ -164,6 +261,19 @@ std::string describe(const HostFacts& facts) {
     out += "  " + printable(gap) + "\n";
   }
   return out;
+}
+
+std::string describe_gpus_briefly(const HostFacts& facts) {
+  std::map<std::string, std::size_t> counts;
+  for (const PciGpu& gpu : facts.gpus) {
+    if (gpu.is_switch) continue;
+    ++counts[fmt::format("{} (10de:{:04x})", gpu.product, gpu.device_id)];
+  }
+  std::string text;
+  for (const auto& [product, count] : counts) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, product);
+  }
+  return text;
 }
 
 }  // namespace gpunode::facts

@@ -11,4 +11,8 @@ namespace gpunode::facts {
 /// Texts that come from the host are made harmless for a terminal.
 std::string describe(const HostFacts& facts);
 
+/// The GPUs by product, for a heading: "1 NVIDIA A10G (10de:2237)". Empty if
+/// there are none; switches do not count.
+std::string describe_gpus_briefly(const HostFacts& facts);
+
 }  // namespace gpunode::facts

@@ -12,6 +12,22 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
+TEST(FactsText, OfGpusBrieflyCountsThemByProduct) {
+  HostFacts facts;
+  EXPECT_EQ(describe_gpus_briefly(facts), "");
+  PciGpu gpu;
+  gpu.device_id = 0x2330;
+  gpu.product = "NVIDIA H100 80GB HBM3";
+  PciGpu other;
+  other.device_id = 0x2237;
+  other.product = "NVIDIA A10G";
+  PciGpu nvswitch;
+  nvswitch.is_switch = true;
+  facts.gpus = {gpu, nvswitch, other, gpu};
+  EXPECT_EQ(describe_gpus_briefly(facts),
+            "1 NVIDIA A10G (10de:2237), 2 NVIDIA H100 80GB HBM3 (10de:2330)");
+}
+
 HostFacts sample() {
   HostFacts facts;
   facts.os.id = "rocky";
@@ -82,6 +98,29 @@ TEST(FactsText, TellsWhatBlocksAndWhatIsNotKnown) {
       AllOf(HasSubstr("No GPU node can be made of this host:\n"
                       "  no-gpu: there is no NVIDIA GPU on the PCI bus"),
             HasSubstr("\nNot known:\n  read /x: permission denied\n")));
+}
+
+TEST(FactsText, TellsWhatSetsAGpuApart) {
+  HostFacts facts = sample();
+  PciGpu& gpu = facts.gpus[0];
+  const auto line = [&] {
+    const std::string text = describe(facts);
+    const std::size_t start = text.find("  0000:00:1e.0");
+    return text.substr(start, text.find('\n', start) - start);
+  };
+  gpu.condition.virtual_functions = 4;
+  EXPECT_THAT(line(), HasSubstr("no driver, 4 virtual functions"));
+  gpu.condition = {.physical_function = "0000:00:1d.0"};
+  EXPECT_THAT(line(), HasSubstr("no driver, virtual function of 0000:00:1d.0"));
+  gpu.condition = {.is_lost = true};
+  EXPECT_THAT(line(), HasSubstr("no driver, FALLEN OFF THE BUS"));
+  gpu.condition = {.memory = procfs::PciMemory::kLacking};
+  EXPECT_THAT(line(), HasSubstr("no driver, not enough MMIO"));
+  gpu.condition = {};
+  gpu.device_id = 0x3fff;
+  gpu.product = "NVIDIA 10de:3fff";
+  EXPECT_THAT(line(), HasSubstr("NVIDIA 10de:3fff  10de:3fff  no driver, newer "
+                                "than this version's table"));
 }
 
 TEST(FactsText, CountsNvSwitches) {

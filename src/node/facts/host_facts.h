@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "gpu/procfs/pci_condition.h"
 #include "node/facts/disks.h"
+#include "node/facts/driver_facts.h"
 #include "node/facts/fstab.h"
 #include "node/facts/os_release.h"
 
@@ -36,6 +38,10 @@ struct TreeFacts {
   std::uint64_t entries = 0;  ///< Of the directory itself, at most 4096.
   std::string selinux_label =
       {};  ///< "system_u:object_r:var_lib_t:s0"; "" if none.
+  /// What the policy has for the path, where SELinux enforces; "" if unknown.
+  std::string selinux_policy_label = {};
+  /// The first part of the path that is a symbolic link, "/data"; "" if none.
+  std::string link = {};
   friend bool operator==(const TreeFacts&, const TreeFacts&) = default;
 };
 
@@ -47,6 +53,9 @@ struct UnitFacts {
   std::string active_state;
   std::string
       unit_file_state;  ///< "enabled", "disabled", "static", "" if none.
+  /// Sockets, timers and paths that start it, which are in the facts as well;
+  /// none where systemd does not run.
+  std::vector<std::string> triggered_by = {};
   friend bool operator==(const UnitFacts&, const UnitFacts&) = default;
 };
 
@@ -54,6 +63,8 @@ struct PackageFacts {
   /// As the manager prints it, epoch too: "1.7.24~ds1-6". Of several installed
   /// (kernels) the one that came last.
   std::string version;
+  /// dpkg's own hold. What dnf and zypper keep is in files of theirs.
+  bool is_held = false;
   friend bool operator==(const PackageFacts&, const PackageFacts&) = default;
 };
 
@@ -82,6 +93,13 @@ struct MachineFacts {
   bool wsl = false;      ///< Windows Subsystem for Linux.
   bool tegra = false;    ///< Jetson: NVIDIA's other driver stack.
   bool systemd = false;  ///< PID 1 is systemd.
+  /// An InfiniBand function of this machine manages NVLink switches (NVLink 5:
+  /// they are not on the PCI bus): "SW_MNG" in its VPD. Looked for where the
+  /// driver is wanted.
+  bool manages_nvlink = false;
+  /// SELinux has a policy loaded, whether it enforces it or is permissive:
+  /// labels are made and kept.
+  bool selinux = false;
   bool selinux_enforcing = false;
   friend bool operator==(const MachineFacts&, const MachineFacts&) = default;
 };
@@ -94,6 +112,7 @@ struct PciGpu {
   std::string driver;  ///< "nvidia", "nouveau", "vfio-pci", "" for none.
   bool is_switch = false;
   bool is_vgpu = false;  ///< A hypervisor's vGPU: needs the GRID driver.
+  procfs::PciCondition condition = {};
   friend bool operator==(const PciGpu&, const PciGpu&) = default;
 };
 
@@ -125,6 +144,11 @@ struct HostFacts {
 
   /// All disks by what the kernel tells; those wanted were looked into.
   StorageFacts storage;
+
+  // What a driver is built for and what there is of one; empty unless wanted.
+  KernelsFacts kernels;
+  DriverFacts driver;
+  SecureBootFacts secure_boot;
 
   /// What could not be observed and is no reason to stop: said in plans.
   std::vector<std::string> gaps;

@@ -177,8 +177,9 @@ MachineFacts read_machine(const host::HostRoot& host, const OsRelease& os,
   // sd_booted(3), and who is first: the directory may come from elsewhere.
   machine.systemd = host.exists("/run/systemd/system") &&
                     read_value(host, "/proc/1/comm") == "systemd";
-  machine.selinux_enforcing =
-      read_value(host, "/sys/fs/selinux/enforce") == "1";
+  const std::string enforce = read_value(host, "/sys/fs/selinux/enforce");
+  machine.selinux = !enforce.empty();
+  machine.selinux_enforcing = enforce == "1";
   return machine;
 }
 

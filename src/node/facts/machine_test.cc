@@ -64,6 +64,7 @@ TEST(Machine, IsReadFromDmiProcAndSysfs) {
   expected.processors = 16;
   expected.efi = true;
   expected.systemd = true;
+  expected.selinux = true;
   expected.selinux_enforcing = true;
   EXPECT_EQ(seen.machine, expected);
   EXPECT_THAT(seen.gaps, IsEmpty());

@@ -4,9 +4,12 @@
 
 #include "gpu/device/product_name.h"
 #include "gpu/procfs/pci.h"
+#include "gpu/procfs/pci_condition.h"
 #include "gpu/procfs/vgpu.h"
+#include "node/facts/driver_look.h"
 #include "node/facts/host_text.h"
 #include "node/facts/kernel_settings.h"
+#include "node/facts/kernels_look.h"
 #include "node/facts/machine.h"
 #include "node/facts/packages.h"
 #include "node/facts/units.h"
@@ -32,13 +35,18 @@ Result<OsRelease> read_os(const host::HostRoot& host) {
   return os;
 }
 
+/// The PCI config space; empty if it cannot be read at all.
+std::string read_config(const host::HostRoot& host,
+                        const std::string& address) {
+  auto config = host.read_file("/sys/bus/pci/devices/" + address + "/config");
+  return config ? *std::move(config) : std::string();
+}
+
 /// Only root sees the capability that tells a vGPU.
-bool is_vgpu(const host::HostRoot& host, const std::string& address,
+bool is_vgpu(const std::string& address, const std::string& config,
              std::vector<std::string>& gaps) {
-  const auto config =
-      host.read_file("/sys/bus/pci/devices/" + address + "/config");
-  if (!config) return false;
-  const auto vgpus = procfs::parse_vgpu(address, *config);
+  if (config.empty()) return false;
+  const auto vgpus = procfs::parse_vgpu(address, config);
   if (vgpus) return !vgpus->empty();
   if (vgpus.error().code() == ErrorCode::kPermissionDenied) {
     gaps.push_back("whether the GPU at " + address +
@@ -51,14 +59,17 @@ bool is_vgpu(const host::HostRoot& host, const std::string& address,
 
 void read_gpus(const host::HostRoot& host, HostFacts& facts) {
   for (procfs::PciGpu& found : procfs::list_pci_gpus_and_switches(host)) {
+    const std::string config = read_config(host, found.bus_id);
     PciGpu gpu;
+    gpu.condition = procfs::read_pci_condition(host, found, config);
     gpu.address = std::move(found.bus_id);
     gpu.device_id = found.device;
     gpu.is_switch = found.is_switch();
     gpu.product = gpu.is_switch ? "NVIDIA NVSwitch"
                                 : device::product_name_of(found.device);
     gpu.driver = std::move(found.driver);
-    gpu.is_vgpu = !gpu.is_switch && is_vgpu(host, gpu.address, facts.gaps);
+    gpu.is_vgpu = !gpu.is_switch && !gpu.condition.is_lost &&
+                  is_vgpu(gpu.address, config, facts.gaps);
     facts.gpus.push_back(std::move(gpu));
   }
 }
@@ -103,13 +114,16 @@ Result<HostFacts> observe(const host::HostRoot& host,
   facts.machine = read_machine(host, facts.os, facts.kernel,
                                facts.storage.mounts, facts.gaps);
   read_gpus(host, facts);
+  if (wanted.driver) look_at_driver(host, facts);
   read_fstab(host, facts);
   read_wanted_files(host, wanted, facts);
   read_wanted_trees(host, wanted, facts);
+  read_policy_labels(host, runner, facts);
   read_wanted_sysctls(host, wanted, facts);
   read_wanted_modules(host, wanted, facts);
   read_wanted_units(host, runner, wanted, facts);
   read_wanted_packages(host, runner, wanted, facts);
+  look_at_kernels(host, runner, wanted, facts);
   return facts;
 }
 

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "gpu/device/product.h"
+#include "gpu/device/module_rule.h"
 
 namespace gpunode::facts {
 namespace {
@@ -102,12 +102,7 @@ void check_system(const HostFacts& facts, std::vector<Obstacle>& found) {
                      "there is no maintained driver for " + machine,
                      "use x86_64 or aarch64", true});
   }
-  constexpr std::array<std::string_view, 6> kFamilies = {
-      "debian", "ubuntu", "rhel", "fedora", "suse", "amzn"};
-  const bool is_known = std::ranges::any_of(
-      kFamilies,
-      [&](std::string_view family) { return facts.os.is_like(family); });
-  if (!is_known && !facts.machine.image_based) {
+  if (!facts.os.package_manager() && !facts.machine.image_based) {
     found.push_back(
         {"distribution",
          fmt::format("{} is of no family that NVIDIA has packages for",
@@ -146,21 +141,34 @@ std::string addresses_where(const HostFacts& facts, Matches matches) {
   return addresses_of(gpus);
 }
 
-/// Chips before Turing have no open kernel module; from Blackwell on there is
-/// no other.
-enum class Flavour { kClosed, kEither, kOpen };
-
-Flavour flavour_of(const PciGpu& gpu) {
-  // GT2xx to Kepler; the table of chips begins with Maxwell.
-  if (gpu.device_id < 0x1340) return Flavour::kClosed;
-  const std::string_view capability =
-      device::compute_capability_of(gpu.device_id);
-  const std::string_view major = capability.substr(0, capability.find('.'));
-  if (major == "5" || major == "6" || capability == "7.0") {
-    return Flavour::kClosed;
+/// What firmware, slot or hypervisor did to them. No reason to stop: the others
+/// of the host may do.
+void check_gpu_conditions(const HostFacts& facts,
+                          std::vector<Obstacle>& found) {
+  const std::string lost = addresses_where(
+      facts, [](const PciGpu& gpu) { return gpu.condition.is_lost; });
+  if (!lost.empty()) {
+    found.push_back(
+        {"lost-gpu",
+         "fallen off the bus, nothing answers there: GPU at " + lost,
+         "switch the machine off and on again; if it comes back, "
+         "look at its power, slot and cooling",
+         false});
   }
-  if (major == "10" || major == "12") return Flavour::kOpen;
-  return Flavour::kEither;
+  const std::string lacking = addresses_where(facts, [](const PciGpu& gpu) {
+    return gpu.condition.memory == procfs::PciMemory::kLacking;
+  });
+  if (!lacking.empty()) {
+    found.push_back(
+        {"pci-memory",
+         "without addresses for all of its memory regions (BARs), so that no "
+         "driver can use it: GPU at " +
+             lacking,
+         "switch \"Above 4G Decoding\" (large BARs, 64-bit MMIO) on in the "
+         "firmware; of a virtual machine, give it a larger 64-bit PCI window; "
+         "the kernel's pci=realloc may help",
+         false});
+  }
 }
 
 void check_gpus(const HostFacts& facts, std::vector<Obstacle>& found) {
@@ -191,12 +199,13 @@ void check_gpus(const HostFacts& facts, std::vector<Obstacle>& found) {
                      "install the guest driver of the hypervisor's release",
                      true});
   }
-  const auto has = [&](Flavour flavour) {
+  const auto has = [&](device::ModuleRule rule) {
     return std::ranges::any_of(facts.gpus, [&](const PciGpu& gpu) {
-      return !gpu.is_switch && flavour_of(gpu) == flavour;
+      return !gpu.is_switch && device::module_rule_of(gpu.device_id) == rule;
     });
   };
-  if (has(Flavour::kClosed) && has(Flavour::kOpen)) {
+  if (has(device::ModuleRule::kProprietaryOnly) &&
+      has(device::ModuleRule::kOpenOnly)) {
     found.push_back({"mixed-gpus",
                      "no driver serves GPUs before Turing and those from "
                      "Blackwell on at once",
@@ -231,6 +240,7 @@ std::vector<Obstacle> find_obstacles(const HostFacts& facts) {
   check_machine(facts, found);
   check_system(facts, found);
   check_gpus(facts, found);
+  check_gpu_conditions(facts, found);
   check_swap(facts, found);
   // Not that of std::ranges, of which clang 14 cannot make anything.
   std::stable_partition(

@@ -167,5 +167,18 @@ TEST(Obstacles, TellOfSwapBehindWhatBlocks) {
                           obstacle("swap", "/dev/sda3 and others", false)));
 }
 
+TEST(Obstacles, AreGpusThatFellOffTheBusOrHaveNoAddresses) {
+  HostFacts facts = good();
+  facts.gpus.push_back(gpu("0000:00:1f.0", 0x2237));
+  facts.gpus[1].condition.is_lost = true;
+  EXPECT_THAT(find_obstacles(facts),
+              ElementsAre(obstacle("lost-gpu", "GPU at 0000:00:1f.0", false)));
+  facts.gpus[1].condition.is_lost = false;
+  facts.gpus[1].condition.memory = procfs::PciMemory::kLacking;
+  EXPECT_THAT(
+      find_obstacles(facts),
+      ElementsAre(obstacle("pci-memory", "GPU at 0000:00:1f.0", false)));
+}
+
 }  // namespace
 }  // namespace gpunode::facts

@@ -108,6 +108,10 @@ bool OsRelease::is_like(std::string_view family) const {
   return id == family || std::ranges::find(id_like, family) != id_like.end();
 }
 
+std::optional<distribution::Manager> OsRelease::package_manager() const {
+  return distribution::manager_of(id, id_like);
+}
+
 int OsRelease::major_version() const {
   int number = 0;
   for (const char c : version_id) {

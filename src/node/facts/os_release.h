@@ -1,11 +1,13 @@
 // Which distribution this is; os-release(5).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/core/result.h"
+#include "node/distribution/distribution.h"
 
 namespace gpunode::facts {
 
@@ -23,6 +25,8 @@ struct OsRelease {
   /// The number before the first dot of version_id; 0 if there is none or it is
   /// a date, as of rolling distributions.
   int major_version() const;
+  /// distribution::manager_of() of this one.
+  std::optional<distribution::Manager> package_manager() const;
   friend bool operator==(const OsRelease&, const OsRelease&) = default;
 };
 

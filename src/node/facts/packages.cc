@@ -1,7 +1,7 @@
 #include "node/facts/packages.h"
 
-#include <algorithm>
-#include <array>
+#include <charconv>
+#include <cstdint>
 #include <utility>
 
 #include "node/facts/host_text.h"
@@ -13,28 +13,24 @@ constexpr const char* kDpkgStatus = "/var/lib/dpkg/status";
 // A desktop with 5000 packages has 10 MB.
 constexpr std::size_t kDpkgStatusLimitBytes = std::size_t{64} << 20U;
 
-enum class Manager { kNone, kDpkg, kRpm };
+enum class Database { kNone, kDpkg, kRpm };
 
-Manager manager_of(const host::HostRoot& host, const OsRelease& os) {
-  if (os.is_like("debian") || os.is_like("ubuntu")) return Manager::kDpkg;
-  constexpr std::array<std::string_view, 4> kRpmFamilies = {"rhel", "fedora",
-                                                            "suse", "amzn"};
-  if (std::ranges::any_of(kRpmFamilies, [&](std::string_view family) {
-        return os.is_like(family);
-      })) {
-    return Manager::kRpm;
+Database database_of(const host::HostRoot& host, const OsRelease& os) {
+  if (const auto manager = os.package_manager()) {
+    return manager == distribution::Manager::kApt ? Database::kDpkg
+                                                  : Database::kRpm;
   }
   // Distributions that say nothing of their family: by their own database,
   // since the tool of the other family may be installed as well.
-  if (host.exists(kDpkgStatus)) return Manager::kDpkg;
+  if (host.exists(kDpkgStatus)) return Database::kDpkg;
   if (host.exists("/var/lib/rpm") || host.exists("/usr/lib/sysimage/rpm")) {
-    return Manager::kRpm;
+    return Database::kRpm;
   }
-  return Manager::kNone;
+  return Database::kNone;
 }
 
-void keep_dpkg(std::string_view name, std::string_view state,
-               std::string_view version,
+void keep_dpkg(std::string_view name, std::string_view wish,
+               std::string_view state, std::string_view version,
                std::map<std::string, PackageFacts>& packages,
                std::vector<std::string>& gaps) {
   if (state == "not-installed" || state == "config-files") return;
@@ -45,22 +41,26 @@ void keep_dpkg(std::string_view name, std::string_view state,
     return;
   }
   // The first of two architectures is the host's own.
-  packages.emplace(name, PackageFacts{std::string(version)});
+  packages.emplace(name, PackageFacts{std::string(version), wish == "hold"});
 }
 
-/// Runs a query whose exit status counts the packages that are not installed.
-Result<std::string> query(host::CommandRunner& runner,
-                          std::vector<std::string> argv, const Wanted& wanted) {
+/// Whether rpm failed: it says so in words, and may list what it can see
+/// beside.
+bool is_wrong_of_rpm(const host::Completed& done) {
+  const bool has_error = done.err.starts_with("error: ") ||
+                         done.err.find("\nerror: ") != std::string::npos;
+  return has_error || done.status != 0;
+}
+
+/// What the list says, if it can be had.
+Result<std::string> list(host::CommandRunner& runner,
+                         std::vector<std::string> argv) {
   host::Command command;
   command.argv = std::move(argv);
-  command.argv.insert(command.argv.end(), wanted.packages.begin(),
-                      wanted.packages.end());
   TRY(host::Completed done, runner.run(command));
-  // dpkg-query: 1 for names it does not know, 2 for what is really wrong. rpm
-  // counts names, and says what is wrong in words on standard error alone.
-  const bool is_wrong = command.argv[0].ends_with("rpm")
-                            ? !done.err.empty() && done.out.empty()
-                            : done.status > 1;
+  const bool is_rpm = command.argv[0].ends_with("rpm");
+  // dpkg-query: 1, and nothing said, of a database without any package.
+  const bool is_wrong = is_rpm ? is_wrong_of_rpm(done) : done.status > 1;
   if (is_wrong) {
     return Error(ErrorCode::kUnavailable,
                  command.argv[0] + " ended with status " +
@@ -72,13 +72,9 @@ Result<std::string> query(host::CommandRunner& runner,
 
 void ask_dpkg(host::CommandRunner& runner, const Wanted& wanted,
               HostFacts& facts) {
-  const auto said = query(
-      runner,
-      {"/usr/bin/dpkg-query", "--show",
-       R"(--showformat=${Package}\t${db:Status-Status}\t${Version}\n)", "--"},
-      wanted);
+  const auto said = list(runner, dpkg_list_argv());
   if (said) {
-    facts.packages = parse_dpkg_lines(*said, facts.gaps);
+    facts.packages = parse_dpkg_lines(*said, wanted, facts.gaps);
   } else {
     facts.gaps.push_back("ask for packages: " + said.error().message());
   }
@@ -86,15 +82,9 @@ void ask_dpkg(host::CommandRunner& runner, const Wanted& wanted,
 
 void ask_rpm(const host::HostRoot& host, host::CommandRunner& runner,
              const Wanted& wanted, HostFacts& facts) {
-  const std::string program =
-      host.exists("/usr/bin/rpm") ? "/usr/bin/rpm" : "/bin/rpm";
-  const auto said = query(
-      runner,
-      {program, "--query", "--queryformat",
-       R"(%{NAME}\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\n)", "--"},
-      wanted);
+  const auto said = list(runner, rpm_list_argv(host));
   if (said) {
-    facts.packages = parse_rpm_lines(*said);
+    facts.packages = parse_rpm_lines(*said, wanted);
   } else {
     facts.gaps.push_back("ask for packages: " + said.error().message());
   }
@@ -118,59 +108,90 @@ void read_wanted_packages(const host::HostRoot& host,
                           HostFacts& facts) {
   if (wanted.packages.empty()) return;
   const bool is_here = host.prefix() == "/";
-  switch (manager_of(host, facts.os)) {
-    case Manager::kDpkg:
+  switch (database_of(host, facts.os)) {
+    case Database::kDpkg:
       if (is_here) return ask_dpkg(runner, wanted, facts);
       return read_dpkg_status(host, wanted, facts);
-    case Manager::kRpm:
+    case Database::kRpm:
       if (is_here) return ask_rpm(host, runner, wanted, facts);
       facts.gaps.emplace_back(
           "which packages are installed is not known: the rpm database of a "
           "host mounted elsewhere is not read");
       return;
-    case Manager::kNone:
+    case Database::kNone:
       facts.gaps.emplace_back(
           "which packages are installed is not known: there is neither dpkg "
           "nor rpm");
   }
 }
 
+std::vector<std::string> dpkg_list_argv() {
+  return {"/usr/bin/dpkg-query", "--show", "--showformat", kDpkgFormat};
+}
+
+std::vector<std::string> rpm_list_argv(const host::HostRoot& host) {
+  const bool is_old = !host.exists("/usr/bin/rpm") && host.exists("/bin/rpm");
+  return {is_old ? "/bin/rpm" : "/usr/bin/rpm", "-qa", "--queryformat",
+          kRpmFormat};
+}
+
+bool is_package_list(const host::Command& command) {
+  const auto& argv = command.argv;
+  if (argv == dpkg_list_argv()) return true;
+  return argv.size() == 4 && argv[0].ends_with("/rpm") && argv[1] == "-qa" &&
+         argv[2] == "--queryformat" && argv[3] == kRpmFormat;
+}
+
 std::map<std::string, PackageFacts> parse_dpkg_lines(
-    std::string_view text, std::vector<std::string>& gaps) {
-  std::map<std::string, PackageFacts> packages;
-  while (!text.empty()) {
-    std::string_view line = take_line(text);
-    const std::string_view name = take_until(line, '\t');
-    const std::string_view state = take_until(line, '\t');
-    if (name.empty() || state.empty()) continue;
-    keep_dpkg(name, state, line, packages, gaps);
-  }
-  return packages;
-}
-
-std::map<std::string, PackageFacts> parse_rpm_lines(std::string_view text) {
-  std::map<std::string, PackageFacts> packages;
-  while (!text.empty()) {
-    std::string_view line = take_line(text);
-    const std::string_view name = take_until(line, '\t');
-    if (name.empty() || line.empty()) continue;
-    packages[std::string(name)] = PackageFacts{std::string(line)};
-  }
-  return packages;
-}
-
-std::map<std::string, PackageFacts> parse_dpkg_status(
     std::string_view text, const Wanted& wanted,
     std::vector<std::string>& gaps) {
   std::map<std::string, PackageFacts> packages;
-  std::string_view name;
-  std::string_view state;
-  std::string_view version;
+  while (!text.empty()) {
+    std::string_view line = take_line(text);
+    const std::string_view name = take_until(line, '\t');
+    if (!wanted.has_package(name)) continue;
+    (void)take_until(line, '\t');  // The architecture.
+    const std::string_view version = take_until(line, '\t');
+    const std::string_view wish = take_until(line, '\t');
+    (void)take_until(line, '\t');  // Whether to do it over.
+    const std::string_view state = take_until(line, '\t');
+    if (state.empty()) continue;
+    keep_dpkg(name, wish, state, version, packages, gaps);
+  }
+  return packages;
+}
+
+std::map<std::string, PackageFacts> parse_rpm_lines(std::string_view text,
+                                                    const Wanted& wanted) {
+  std::map<std::string, PackageFacts> packages;
+  // The list has no order; of several versions the last to come counts.
+  std::map<std::string, std::uint64_t> times;
+  while (!text.empty()) {
+    std::string_view line = take_line(text);
+    const std::string name(take_until(line, '\t'));
+    if (!wanted.has_package(name)) continue;
+    const std::string_view version = take_until(line, '\t');
+    (void)take_until(line, '\t');  // The architecture.
+    (void)take_until(line, '\t');  // Its size.
+    if (version.empty()) continue;
+    std::uint64_t time = 0;
+    std::from_chars(line.data(), line.data() + line.size(), time);
+    const auto [known, is_first] = times.try_emplace(name, time);
+    if (!is_first && time < known->second) continue;
+    known->second = time;
+    packages[name].version = version;
+  }
+  return packages;
+}
+
+std::vector<DpkgStanza> dpkg_stanzas(std::string_view text) {
+  std::vector<DpkgStanza> stanzas;
+  DpkgStanza stanza;
   const auto close = [&] {
-    if (!state.empty() && wanted.packages.contains(std::string(name))) {
-      keep_dpkg(name, state, version, packages, gaps);
+    if (!stanza.package.empty() && !stanza.status.empty()) {
+      stanzas.push_back(stanza);
     }
-    name = state = version = {};
+    stanza = {};
   };
   while (!text.empty()) {
     std::string_view line = take_line(text);
@@ -180,12 +201,26 @@ std::map<std::string, PackageFacts> parse_dpkg_status(
     }
     const std::string_view key = take_until(line, ':');
     line = trimmed(line);
-    if (key == "Package") name = line;
-    if (key == "Version") version = line;
-    // "install ok installed": wanted, error, state.
-    if (key == "Status") state = line.substr(line.rfind(' ') + 1);
+    if (key == "Package") stanza.package = line;
+    if (key == "Architecture") stanza.architecture = line;
+    if (key == "Version") stanza.version = line;
+    if (key == "Status") stanza.status = line;
   }
   close();
+  return stanzas;
+}
+
+std::map<std::string, PackageFacts> parse_dpkg_status(
+    std::string_view text, const Wanted& wanted,
+    std::vector<std::string>& gaps) {
+  std::map<std::string, PackageFacts> packages;
+  for (const DpkgStanza& stanza : dpkg_stanzas(text)) {
+    if (!wanted.has_package(stanza.package)) continue;
+    const std::string_view status = stanza.status;
+    keep_dpkg(stanza.package, status.substr(0, status.find(' ')),
+              status.substr(status.rfind(' ') + 1), stanza.version, packages,
+              gaps);
+  }
   return packages;
 }
 

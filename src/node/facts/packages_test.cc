@@ -19,10 +19,8 @@ using testing::Pair;
 
 const Wanted kWanted = {.packages = {"containerd", "kubelet", "xfsprogs"}};
 
-constexpr const char* kDpkg =
-    "/usr/bin/dpkg-query --show "
-    "'--showformat=${Package}\\t${db:Status-Status}\\t${Version}\\n' -- "
-    "containerd kubelet xfsprogs";
+const std::string kDpkg = "/usr/bin/dpkg-query --show --showformat '" +
+                          std::string(kDpkgFormat) + "'";
 
 HostFacts ask(FakeCommandRunner& runner, const std::string& id,
               const std::vector<std::string>& id_like = {}) {
@@ -39,20 +37,21 @@ std::string asked_rpm(const FakeCommandRunner& runner) {
 }
 
 std::string rpm_question() {
-  const bool is_merged = host::HostRoot().exists("/usr/bin/rpm");
+  const bool is_merged = host::HostRoot().exists("/usr/bin/rpm") ||
+                         !host::HostRoot().exists("/bin/rpm");
   return std::string(is_merged ? "/usr/bin/rpm" : "/bin/rpm") +
-         " --query --queryformat "
-         "'%{NAME}\\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\\n' -- "
-         "containerd kubelet xfsprogs";
+         " -qa --queryformat '" + kRpmFormat + "'";
 }
 
 TEST(Packages, AreAskedOfDpkgInOneQuestion) {
   FakeCommandRunner runner;
-  runner.script(kDpkg, Completed{1,
-                                 "containerd\tinstalled\t1.7.24~ds1-6\n"
-                                 "kubelet\tconfig-files\t1.29.0-1.1\n",
-                                 "dpkg-query: no packages found matching "
-                                 "xfsprogs\n"});
+  runner.script(
+      kDpkg,
+      Completed{0,
+                "bash\tamd64\t5.2\tinstall\tok\tinstalled\t7000\n"
+                "containerd\tamd64\t1.7.24~ds1-6\tinstall\tok\tinstalled\t9\n"
+                "kubelet\tamd64\t1.29.0-1.1\tdeinstall\tok\tconfig-files\t9\n",
+                ""});
   const HostFacts facts = ask(runner, "ubuntu", {"debian"});
   EXPECT_THAT(runner.lines(), ElementsAre(kDpkg));
   EXPECT_THAT(facts.packages,
@@ -63,12 +62,15 @@ TEST(Packages, AreAskedOfDpkgInOneQuestion) {
 TEST(Packages, ThatDpkgLeftHalfDoneAreGaps) {
   std::vector<std::string> gaps;
   const auto packages = parse_dpkg_lines(
-      "libc6\tinstalled\t2.36-9\nlibc6\tinstalled\t2.36-8\n"
-      "kubelet\thalf-configured\t1.29\nudev\ttriggers-pending\t252\n"
-      "nonsense\n\t\t\n",
-      gaps);
+      "libc6\tamd64\t2.36-9\tinstall\tok\tinstalled\t9\n"
+      "libc6\ti386\t2.36-8\tinstall\tok\tinstalled\t9\n"
+      "kubelet\tamd64\t1.29\tinstall\tok\thalf-configured\t9\n"
+      "other\tamd64\t1\tinstall\tok\thalf-configured\t9\n"
+      "udev\tamd64\t252\thold\tok\ttriggers-pending\t9\n"
+      "nonsense\n\t\t\nlibc6\n",
+      {.packages = {"libc6", "kubelet", "udev", "nonsense"}}, gaps);
   EXPECT_THAT(packages, ElementsAre(Pair("libc6", PackageFacts{"2.36-9"}),
-                                    Pair("udev", PackageFacts{"252"})));
+                                    Pair("udev", PackageFacts{"252", true})));
   EXPECT_THAT(gaps, ElementsAre("package kubelet is half-configured: `dpkg "
                                 "--configure -a` ends that"));
 }
@@ -76,12 +78,13 @@ TEST(Packages, ThatDpkgLeftHalfDoneAreGaps) {
 TEST(Packages, AreAskedOfRpmInOneQuestion) {
   FakeCommandRunner runner;
   runner.script(rpm_question(),
-                Completed{1,
-                          "package containerd is not installed\n"
-                          "kubelet\t1.29.0-150500.1.1\n"
-                          "kubelet\t1.29.1-150500.1.1\n"
-                          "xfsprogs\t2:5.0.0-12.el8\n",
-                          ""});
+                Completed{0,
+                          "bash\t5.1-1\tx86_64\t9\t50\n"
+                          "kubelet\t1.29.1-150500.1.1\tx86_64\t9\t200\n"
+                          "kubelet\t1.29.0-150500.1.1\tx86_64\t9\t100\n"
+                          "xfsprogs\t2:5.0.0-12.el8\tx86_64\t9\t50\n"
+                          "containerd\n",
+                          "rpm: warning: not for this distribution\n"});
   const HostFacts facts = ask(runner, "rocky", {"rhel", "fedora"});
   EXPECT_EQ(asked_rpm(runner), rpm_question());
   EXPECT_THAT(facts.packages,
@@ -100,10 +103,33 @@ TEST(Packages, AreAGapIfTheManagerFails) {
                               "run /usr/bin/dpkg-query: no such file"));
   EXPECT_THAT(ask(missing, "debian").gaps,
               ElementsAre(HasSubstr("no such file")));
+  // It may list what it can still read.
+  FakeCommandRunner closed;
+  closed.script(rpm_question(),
+                Completed{1, "bash\t5.1-1\tx86_64\t9\t50\n",
+                          "warning: x\nerror: cannot open Packages database in "
+                          "/var/lib/rpm\n"});
+  EXPECT_THAT(ask(closed, "rocky", {"rhel"}).gaps,
+              ElementsAre(HasSubstr("cannot open Packages database")));
   FakeCommandRunner rpm;
   rpm.script(rpm_question(), Completed{1, "", "error: cannot open Packages\n"});
   EXPECT_THAT(ask(rpm, "sles", {"suse"}).gaps,
               ElementsAre(HasSubstr("cannot open Packages")));
+}
+
+TEST(Packages, ListIsTheSameQuestionWhoeverAsks) {
+  const host::HostRoot host;
+  const auto is_list = [](std::vector<std::string> argv) {
+    host::Command command;
+    command.argv = std::move(argv);
+    return is_package_list(command);
+  };
+  EXPECT_TRUE(is_list(dpkg_list_argv()));
+  EXPECT_TRUE(is_list(rpm_list_argv(host)));
+  EXPECT_FALSE(is_list(
+      {"/usr/bin/rpm", "--root=/mnt", "-qa", "--queryformat", kRpmFormat}));
+  EXPECT_FALSE(is_list({"/usr/bin/rpm", "--import", "/key"}));
+  EXPECT_FALSE(is_list({"/usr/bin/dpkg-query", "--show"}));
 }
 
 TEST(Packages, AreNotAskedForIfNoneIsWanted) {
@@ -137,6 +163,33 @@ TEST(Packages, OfAHostMountedElsewhereAreReadFromDpkgsFile) {
   EXPECT_THAT(facts.packages,
               ElementsAre(Pair("containerd", PackageFacts{"1.6.20~ds1-1"})));
   EXPECT_THAT(facts.gaps, ElementsAre(HasSubstr("kubelet is unpacked")));
+}
+
+TEST(Packages, AreWantedByTheBeginningOfTheirNames) {
+  const Wanted wanted = {.packages = {"dkms", "libnvidia-*", "nvidia-*"}};
+  std::vector<std::string> gaps;
+  const auto dpkg = parse_dpkg_lines(
+      "nvidia-dkms-580-open\tamd64\t580.65\thold\tok\tinstalled\t9\n"
+      "libnvidia-compute-580\tamd64\t580.65\tinstall\tok\tinstalled\t9\n"
+      "nvidia\tamd64\t1\tinstall\tok\tinstalled\t9\n"
+      "dkms-doc\tamd64\t1\tinstall\tok\tinstalled\t9\n",
+      wanted, gaps);
+  EXPECT_THAT(
+      dpkg,
+      ElementsAre(Pair("libnvidia-compute-580", PackageFacts{"580.65"}),
+                  Pair("nvidia-dkms-580-open", PackageFacts{"580.65", true})));
+  const auto rpm = parse_rpm_lines(
+      "nvidia-driver-cuda\t3:580.65-1.el8\tx86_64\t9\t1700000000\n"
+      "kmod-nvidia\t3:580.65-1.el8\tx86_64\t9\t1700000000\n",
+      wanted);
+  EXPECT_THAT(rpm, ElementsAre(Pair("nvidia-driver-cuda",
+                                    PackageFacts{"3:580.65-1.el8"})));
+  const auto status = parse_dpkg_status(
+      "Package: nvidia-utils-580\nStatus: install ok installed\n"
+      "Version: 580.65\n",
+      wanted, gaps);
+  EXPECT_THAT(status,
+              ElementsAre(Pair("nvidia-utils-580", PackageFacts{"580.65"})));
 }
 
 TEST(Packages, OfAHostMountedElsewhereAreAGapOtherwise) {

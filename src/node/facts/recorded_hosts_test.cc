@@ -109,7 +109,10 @@ INSTANTIATE_TEST_SUITE_P(AllHosts, RecordedHost,
                          testing::Values("g5-rocky8", "p4d-ubuntu2204",
                                          "azure-t4", "gcp-l4", "dgx-h100",
                                          "bare-debian12", "nouveau-bound",
-                                         "vfio-bound", "no-gpu"),
+                                         "vfio-bound", "no-gpu", "p5-amzn2023",
+                                         "p6-b200-amzn2023", "g4dn-ubuntu2204",
+                                         "gh200-ubuntu2404",
+                                         "secure-boot-rocky9", "two-kernels"),
                          [](const testing::TestParamInfo<const char*>& test) {
                            std::string name = test.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -29,6 +29,15 @@ std::optional<std::string> template_of(const std::string& unit) {
   return unit.substr(0, at + 1) + unit.substr(dot);
 }
 
+std::vector<std::string> words_of(std::string_view line) {
+  std::vector<std::string> words;
+  while (!line.empty()) {
+    const std::string_view word = take_until(line, ' ');
+    if (!word.empty()) words.emplace_back(word);
+  }
+  return words;
+}
+
 std::string joined(std::string path, std::string_view name) {
   path += '/';
   path += name;
@@ -60,26 +69,49 @@ std::string file_state(const host::HostRoot& host, const std::string& unit,
   return has_install_section(text) ? "disabled" : "static";
 }
 
-void ask_systemctl(const host::HostRoot& host, host::CommandRunner& runner,
-                   const Wanted& wanted, HostFacts& facts) {
+Result<std::map<std::string, UnitFacts>> show_units(
+    const host::HostRoot& host, host::CommandRunner& runner,
+    const std::set<std::string>& units) {
   std::string program = "/usr/bin/systemctl";
   if (!host.exists(program)) program = "/bin/systemctl";
   host::Command command;
   command.argv = {program, "show", "--property",
-                  "Id,LoadState,ActiveState,UnitFileState", "--"};
-  command.argv.insert(command.argv.end(), wanted.units.begin(),
-                      wanted.units.end());
-  const auto said = runner.output(command);
-  if (!said) {
-    facts.gaps.push_back("ask systemd: " + said.error().message());
-    return;
+                  "Id,LoadState,ActiveState,UnitFileState,TriggeredBy", "--"};
+  command.argv.insert(command.argv.end(), units.begin(), units.end());
+  TRY(const std::string said, runner.output(command));
+  return parse_unit_blocks(said, units);
+}
+
+/// Units that start one of `units` and are not among them.
+std::set<std::string> further_triggers(
+    const std::map<std::string, UnitFacts>& units) {
+  std::set<std::string> further;
+  for (const auto& [name, unit] : units) {
+    for (const std::string& trigger : unit.triggered_by) {
+      if (!units.contains(trigger)) further.insert(trigger);
+    }
   }
-  auto units = parse_unit_blocks(*said, wanted.units);
+  return further;
+}
+
+void ask_systemctl(const host::HostRoot& host, host::CommandRunner& runner,
+                   const Wanted& wanted, HostFacts& facts) {
+  auto units = show_units(host, runner, wanted.units);
   if (!units) {
     facts.gaps.push_back("ask systemd: " + units.error().message());
     return;
   }
   facts.units = *std::move(units);
+  // Who wants a service wants its socket too (docker.socket); seldom is there
+  // another one.
+  const std::set<std::string> further = further_triggers(facts.units);
+  if (further.empty()) return;
+  auto triggers = show_units(host, runner, further);
+  if (!triggers) {
+    facts.gaps.push_back("ask systemd: " + triggers.error().message());
+    return;
+  }
+  facts.units.merge(*triggers);
 }
 
 }  // namespace
@@ -113,6 +145,7 @@ Result<std::map<std::string, UnitFacts>> parse_unit_blocks(
     if (key == "LoadState") unit.load_state = line;
     if (key == "ActiveState") unit.active_state = line;
     if (key == "UnitFileState") unit.unit_file_state = line;
+    if (key == "TriggeredBy") unit.triggered_by = words_of(line);
   }
   if (blocks.size() != units.size()) {
     return Error(ErrorCode::kCorrupt,

@@ -27,7 +27,8 @@ constexpr const char* kShown =
     "UnitFileState=masked\nActiveState=inactive\nLoadState=masked\n"
     "Id=swap.target\n";
 constexpr const char* kQuestion =
-    "systemctl show --property Id,LoadState,ActiveState,UnitFileState -- "
+    "systemctl show --property Id,LoadState,ActiveState,UnitFileState,"
+    "TriggeredBy -- "
     "containerd.service docker.service swap.target";
 
 const std::set<std::string> kUnits = {"containerd.service", "docker.service",
@@ -65,6 +66,25 @@ TEST(Units, AreAskedForInOneQuestion) {
           Pair("docker.service", unit("not-found", "inactive", "")),
           Pair("swap.target", unit("masked", "inactive", "masked"))));
   EXPECT_THAT(facts.gaps, IsEmpty());
+}
+
+TEST(Units, WhatStartsThemIsAskedForTooIfNobodyWantedIt) {
+  FakeCommandRunner runner;
+  const std::string shown =
+      "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"
+      "TriggeredBy=swap.target a.timer b.path\n\n"
+      "LoadState=not-found\nTriggeredBy=\n\nLoadState=masked\n";
+  runner.script(question(), Completed{0, shown, ""});
+  const std::string start = question().substr(0, question().find(" -- "));
+  runner.script(start + " -- a.timer b.path",
+                Completed{0, "ActiveState=active\n\nActiveState=failed\n", ""});
+  const HostFacts facts = ask(runner);
+  EXPECT_THAT(facts.gaps, IsEmpty());
+  EXPECT_THAT(facts.units.at("containerd.service").triggered_by,
+              ElementsAre("swap.target", "a.timer", "b.path"));
+  EXPECT_THAT(facts.units.at("docker.service").triggered_by, IsEmpty());
+  EXPECT_EQ(facts.units.at("a.timer").active_state, "active");
+  EXPECT_EQ(facts.units.at("b.path").active_state, "failed");
 }
 
 TEST(Units, AreAGapIfSystemdDoesNotAnswer) {

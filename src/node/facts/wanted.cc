@@ -17,6 +17,15 @@ void Wanted::add(const Wanted& other) {
       disks.push_back(filter);
     }
   }
+  driver = driver || other.driver;
+}
+
+bool Wanted::has_package(std::string_view name) const {
+  if (packages.contains(std::string(name))) return true;
+  return std::ranges::any_of(packages, [name](std::string_view wanted) {
+    return wanted.ends_with('*') &&
+           name.starts_with(wanted.substr(0, wanted.size() - 1));
+  });
 }
 
 Wanted usual_wants() {
@@ -32,6 +41,7 @@ Wanted usual_wants() {
   wanted.units = {"containerd.service",
                   "crio.service",
                   "docker.service",
+                  "docker.socket",
                   "firewalld.service",
                   "kubelet.service",
                   "nvidia-fabricmanager.service",
@@ -46,6 +56,7 @@ Wanted usual_wants() {
       "net.bridge.bridge-nf-call-iptables", "net.ipv4.ip_forward"};
   wanted.modules = {"br_netfilter", "nouveau", "nvidia",
                     "nvidia_uvm",   "overlay", "xfs"};
+  wanted.driver = true;
   return wanted;
 }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/host/selinux_policy.h"
 #include "node/facts/host_text.h"
 
 namespace gpunode::facts {
@@ -36,18 +37,65 @@ FileFacts read_one(const host::HostRoot& host, const std::string& path,
   return file;
 }
 
+/// The paths that `pattern` stands for: itself, if it is none.
+std::vector<std::string> paths_of(const host::HostRoot& host,
+                                  const std::string& pattern,
+                                  std::vector<std::string>& gaps) {
+  const std::size_t slash = pattern.rfind('/');
+  if (slash == std::string::npos || pattern.compare(slash, 2, "/*") != 0) {
+    return {pattern};
+  }
+  const std::string directory = pattern.substr(0, slash);
+  const std::string ending = pattern.substr(slash + 2);
+  const auto names = host.list_directory(directory);
+  if (!names) {
+    if (names.error().code() != ErrorCode::kNotFound) {
+      gaps.push_back("list " + directory + ": " +
+                     cause_of(host, directory, names.error()));
+    }
+    return {};
+  }
+  std::vector<std::string> paths;
+  for (const std::string& name : *names) {
+    if (name.starts_with('.') || !name.ends_with(ending)) continue;
+    if (paths.size() == kPatternLimit) {
+      gaps.push_back(directory);
+      gaps.back() += " has more than " + std::to_string(kPatternLimit);
+      gaps.back() += " files *" + ending;
+      break;
+    }
+    paths.push_back(directory);
+    paths.back() += "/";
+    paths.back() += name;
+  }
+  return paths;
+}
+
 /// What SELinux knows the directory as; nothing where it does not.
 std::string selinux_label(const host::HostRoot& host, const std::string& path) {
   const auto label = host.read_attribute(path, "security.selinux");
   return label ? label->substr(0, label->find('\0')) : "";
 }
 
+/// The first part of `path` that is a symbolic link; "" if none is.
+std::string first_link(const host::HostRoot& host, const std::string& path) {
+  std::size_t end = 0;
+  while (end != std::string::npos) {
+    end = path.find('/', end + 1);
+    const std::string part = path.substr(0, end);
+    if (host.read_link(part)) return part;
+  }
+  return "";
+}
+
 }  // namespace
 
 void read_wanted_files(const host::HostRoot& host, const Wanted& wanted,
                        HostFacts& facts) {
-  for (const std::string& path : wanted.files) {
-    facts.files.emplace(path, read_one(host, path, facts.gaps));
+  for (const std::string& pattern : wanted.files) {
+    for (const std::string& path : paths_of(host, pattern, facts.gaps)) {
+      facts.files.emplace(path, read_one(host, path, facts.gaps));
+    }
   }
 }
 
@@ -60,6 +108,7 @@ void read_wanted_trees(const host::HostRoot& host, const Wanted& wanted,
   }
   for (const std::string& path : wanted.trees) {
     TreeFacts tree;
+    tree.link = first_link(host, path);
     const auto status = host.status(path);
     if (status) {
       tree.exists = true;
@@ -80,6 +129,21 @@ void read_wanted_trees(const host::HostRoot& host, const Wanted& wanted,
       }
     }
     facts.trees.emplace(path, tree);
+  }
+}
+
+void read_policy_labels(const host::HostRoot& host, host::CommandRunner& runner,
+                        HostFacts& facts) {
+  if (!facts.machine.selinux || host.prefix() != "/") return;
+  std::vector<std::string> paths;
+  for (const auto& [path, tree] : facts.trees) paths.push_back(path);
+  auto labels = host::policy_labels(runner, paths);
+  if (!labels) {
+    facts.gaps.push_back("ask SELinux's policy: " + labels.error().message());
+    return;
+  }
+  for (auto& [path, label] : *labels) {
+    facts.trees[path].selinux_policy_label = std::move(label);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/host/command_runner.h"
 #include "base/host/host_root.h"
 #include "node/facts/host_facts.h"
 #include "node/facts/wanted.h"
@@ -13,6 +14,9 @@ namespace gpunode::facts {
 
 /// Longer files are no configuration; FileFacts::error says so.
 inline constexpr std::uint64_t kFileLimitBytes = std::uint64_t{1} << 20U;
+
+/// Of a pattern, "/etc/yum.repos.d/*.repo": further files are a gap.
+inline constexpr std::size_t kPatternLimit = 256;
 
 /// Directories are not counted further.
 inline constexpr std::uint64_t kEntryLimit = 4096;
@@ -25,5 +29,10 @@ void read_wanted_files(const host::HostRoot& host, const Wanted& wanted,
 /// Fills `facts.trees`; what is a mount point is told by `facts.storage`.
 void read_wanted_trees(const host::HostRoot& host, const Wanted& wanted,
                        HostFacts& facts);
+
+/// What SELinux's policy has for those trees; asked of the running host alone,
+/// and only where SELinux enforces.
+void read_policy_labels(const host::HostRoot& host, host::CommandRunner& runner,
+                        HostFacts& facts);
 
 }  // namespace gpunode::facts

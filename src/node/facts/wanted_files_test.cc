@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/host/fake_command_runner.h"
 #include "base/host/host_tree.h"
 
 namespace gpunode::facts {
@@ -120,6 +121,58 @@ TreeFacts tree_of(const HostTree& host, const std::string& path) {
   return facts.trees.at(path);
 }
 
+std::string policy_label_at_root(bool is_loaded, const host::HostRoot& host,
+                                 host::FakeCommandRunner& runner) {
+  HostFacts facts;
+  facts.machine.selinux = is_loaded;
+  facts.trees["/srv/disk"] = {};
+  read_policy_labels(host, runner, facts);
+  return facts.trees.at("/srv/disk").selinux_policy_label;
+}
+
+TEST(WantedFiles, ThePolicyIsAskedWhereOneIsLoaded) {
+  host::FakeCommandRunner runner;
+  EXPECT_EQ(policy_label_at_root(false, host::HostRoot(), runner), "");
+  // A recorded host's policy is not this one's.
+  const HostTree other;
+  EXPECT_EQ(policy_label_at_root(true, other.root(), runner), "");
+  EXPECT_THAT(runner.commands(), IsEmpty());
+  runner.script("/usr/sbin/matchpathcon /srv/disk",
+                host::Completed{0, "/srv/disk\tu:object_r:disk_t:s0\n", ""});
+  EXPECT_EQ(policy_label_at_root(true, host::HostRoot(), runner),
+            "u:object_r:disk_t:s0");
+}
+
+TEST(WantedFiles, OfAPatternAreThoseThatThereAre) {
+  const HostTree host{{"etc/r.d/a.repo", "a"},
+                      {"etc/r.d/b.repo", "b"},
+                      {"etc/r.d/.hidden.repo", "h"},
+                      {"etc/r.d/c.repo.rpmsave", "c"},
+                      {"etc/r.d/deep/d.repo", "d"}};
+  host.directory("etc/r.d/e.repo");
+  HostFacts facts;
+  read_wanted_files(host.root(), {.files = {"/etc/r.d/*.repo", "/none/*.x"}},
+                    facts);
+  ASSERT_EQ(facts.files.size(), 3U);
+  EXPECT_EQ(facts.files.at("/etc/r.d/a.repo").content, "a");
+  EXPECT_EQ(facts.files.at("/etc/r.d/b.repo").content, "b");
+  EXPECT_EQ(facts.files.at("/etc/r.d/e.repo").error, "not a regular file");
+  EXPECT_THAT(facts.gaps,
+              ElementsAre("read /etc/r.d/e.repo: not a regular file"));
+}
+
+TEST(WantedFiles, OfAPatternHaveAnEnd) {
+  const HostTree host;
+  for (std::size_t i = 0; i <= kPatternLimit; ++i) {
+    host.file("etc/r.d/" + std::to_string(i) + ".repo", "");
+  }
+  HostFacts facts;
+  read_wanted_files(host.root(), {.files = {"/etc/r.d/*.repo"}}, facts);
+  EXPECT_EQ(facts.files.size(), kPatternLimit);
+  EXPECT_THAT(facts.gaps,
+              ElementsAre("/etc/r.d has more than 256 files *.repo"));
+}
+
 TEST(WantedTrees, AreDirectoriesWithSoManyEntries) {
   const HostTree host{{"var/lib/containerd/a", ""},
                       {"var/lib/containerd/.b/c", ""},
@@ -140,6 +193,12 @@ TEST(WantedTrees, AreDirectoriesWithSoManyEntries) {
                                                        .is_mount_point = false,
                                                        .entries = 0}));
   EXPECT_EQ(tree_of(host, "/var/lib/none"), TreeFacts());
+  host.link("srv", "var/lib");
+  host.link("var/dangling", "nowhere");
+  EXPECT_EQ(tree_of(host, "/srv/none").link, "/srv");
+  EXPECT_EQ(tree_of(host, "/srv/file").link, "/srv");
+  EXPECT_EQ(tree_of(host, "/var/dangling/a/b").link, "/var/dangling");
+  EXPECT_EQ(tree_of(host, "/var/dangling").link, "/var/dangling");
 }
 
 TEST(WantedTrees, AreNotCountedFurtherThanMatters) {

@@ -22,8 +22,8 @@ std::string words(const RemoveFile& action) {
   return "remove " + action.path;
 }
 std::string words(const RestoreFile& action) {
-  return action.backup.empty() ? "remove " + action.path
-                               : "restore " + action.path;
+  const bool was_there = !action.backup.empty() || !action.link.empty();
+  return (was_there ? "restore " : "remove ") + action.path;
 }
 std::string words(const MakeDirectory& action) {
   return "make the directory " + action.path;
@@ -61,6 +61,41 @@ std::string words(const InstallPackages& action) {
 }
 std::string words(const RemovePackages& action) {
   return fmt::format("remove {}", fmt::join(action.packages, ", "));
+}
+std::string words(const InstallSet& action) {
+  std::string text =
+      fmt::format("install {}{}{}", fmt::join(action.packages, ", "),
+                  action.version.empty() ? "" : " of ", action.version);
+  if (!action.others.empty()) {
+    text += fmt::format(", with {}", fmt::join(action.others, ", "));
+  }
+  if (!action.removed.empty()) {
+    text += fmt::format(", in place of {}", fmt::join(action.removed, ", "));
+  }
+  return text;
+}
+std::string words(const SetModuleStream& action) {
+  return action.stream.empty()
+             ? fmt::format("reset the module {}", action.module)
+             : fmt::format("enable the module {}:{}", action.module,
+                           action.stream);
+}
+std::string words(const FetchKey& action) {
+  return fmt::format("fetch the key {} to {}", action.url, action.path);
+}
+std::string words(const HoldPackages& action) {
+  return action.held ? fmt::format("keep {} as they are",
+                                   fmt::join(action.packages, ", "))
+                     : fmt::format("let {} be updated",
+                                   fmt::join(action.packages, ", "));
+}
+std::string words(const BuildModule& action) {
+  return fmt::format("{} the kernel module {} for {}",
+                     action.built ? "build" : "take off", action.module,
+                     fmt::join(action.kernels, ", "));
+}
+std::string words(const ProveBuild& action) {
+  return fmt::format("prove that a module can be built for {}", action.release);
 }
 std::string words(const MakeFilesystem& action) {
   const std::string layout =
@@ -102,7 +137,7 @@ char symbol_of(const Action& action) {
     char operator()(const WriteFile& /*one*/) const { return '~'; }
     char operator()(const RemoveFile& /*one*/) const { return '-'; }
     char operator()(const RestoreFile& one) const {
-      return one.backup.empty() ? '-' : '~';
+      return one.backup.empty() && one.link.empty() ? '-' : '~';
     }
     char operator()(const MakeDirectory& /*one*/) const { return '+'; }
     char operator()(const RemoveDirectory& /*one*/) const { return '-'; }
@@ -112,6 +147,14 @@ char symbol_of(const Action& action) {
     char operator()(const SetSwap& one) const { return one.on ? '+' : '-'; }
     char operator()(const InstallPackages& /*one*/) const { return '+'; }
     char operator()(const RemovePackages& /*one*/) const { return '-'; }
+    char operator()(const InstallSet& /*one*/) const { return '+'; }
+    char operator()(const SetModuleStream& /*one*/) const { return '~'; }
+    char operator()(const FetchKey& /*one*/) const { return '+'; }
+    char operator()(const HoldPackages& /*one*/) const { return '~'; }
+    char operator()(const BuildModule& one) const {
+      return one.built ? '+' : '-';
+    }
+    char operator()(const ProveBuild& /*one*/) const { return '~'; }
     char operator()(const MakeFilesystem& /*one*/) const { return '+'; }
     char operator()(const WipeFilesystem& /*one*/) const { return '-'; }
     char operator()(const SetSysctl& /*one*/) const { return '~'; }

@@ -29,6 +29,9 @@ struct WriteFile {
   /// A program that must succeed before the file is put in place; "@" among its
   /// arguments is a copy to look at. Empty: none.
   std::vector<std::string> check = {};
+  /// What the plan saw at `path` (seen_content.h); anything else there at the
+  /// time of writing is a reason to stop. Empty: it did not look.
+  std::string before = {};
 
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
@@ -36,6 +39,7 @@ struct WriteFile {
     visit("content", self.content);
     visit("mode", self.mode);
     visit("check", self.check);
+    visit("before", self.before);
   }
 };
 
@@ -43,10 +47,12 @@ struct WriteFile {
 struct RemoveFile {
   static constexpr std::string_view kKind = "remove-file";
   std::string path = {};
+  std::string before = {};  ///< As of WriteFile.
 
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("path", self.path);
+    visit("before", self.before);
   }
 };
 
@@ -57,12 +63,16 @@ struct RestoreFile {
   std::string path = {};
   std::string backup = {};   ///< Path of the copy; empty: there was no file.
   std::string written = {};  ///< What we made of it; empty: we removed it.
+  /// What stood there was a symbolic link with this text, and is to be one
+  /// again; what it led to was left alone. Empty: it was none.
+  std::string link = {};
 
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("path", self.path);
     visit("backup", self.backup);
     visit("written", self.written);
+    visit("link", self.link);
   }
 };
 
@@ -116,16 +126,25 @@ struct SetModule {
   }
 };
 
-/// Swap space is in use, or is not.
+/// Swap space is in use, or is not. As an inverse it may be passed over: where
+/// no swap space is any more, a disk that went or a zram that its generator
+/// makes at the next boot, nothing is to be switched on.
 struct SetSwap {
   static constexpr std::string_view kKind = "set-swap";
   std::string path = {};
   bool on = false;
+  /// Of the swap space itself: by it the space is found under another name and
+  /// not mistaken for what has its name now. Empty: not known.
+  std::string uuid = {};
+  /// As of /proc/swaps; below 0 the kernel chooses.
+  std::string priority = {};
 
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("path", self.path);
     visit("on", self.on);
+    visit("uuid", self.uuid);
+    visit("priority", self.priority);
   }
 };
 
@@ -173,6 +192,108 @@ struct RemovePackages {
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("packages", self.packages);
+  }
+};
+
+/// Packages that belong together, all in one upstream version: the newest that
+/// the repository has of every one of them. A mirror that is between two
+/// versions gives the older one, whole, or nothing. What was there before comes
+/// back where its version can still be had.
+struct InstallSet {
+  static constexpr std::string_view kKind = "install-set";
+  /// Names; "name=version" is taken as it stands.
+  std::vector<std::string> packages = {};
+  std::vector<std::string> others = {};  ///< In any version, with them.
+  std::string version = {};              ///< "580" (a branch) or "580.178.04".
+  /// The repository: its id, or a part of its URL (apt). Empty: any.
+  std::string from = {};
+  std::vector<std::string> removed = {};  ///< Go in the same transaction.
+  /// What else may go or become older by it; "*" at the end for any rest.
+  std::vector<std::string> family = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("packages", self.packages);
+    visit("others", self.others);
+    visit("version", self.version);
+    visit("from", self.from);
+    visit("removed", self.removed);
+    visit("family", self.family);
+  }
+};
+
+/// The stream of a module of dnf's that packages are taken from.
+struct SetModuleStream {
+  static constexpr std::string_view kKind = "set-module-stream";
+  std::string module = {};  ///< "nvidia-driver".
+  std::string stream = {};  ///< "580-open"; empty: none is enabled.
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("module", self.module);
+    visit("stream", self.stream);
+  }
+};
+
+/// A key file that holds these keys and no others, none of them expired. What
+/// is fetched is looked at before it is put in place.
+struct FetchKey {
+  static constexpr std::string_view kKind = "fetch-key";
+  std::string url = {};  ///< http, https, or file:/// of a bundle.
+  std::string path = {};
+  std::vector<std::string> fingerprints = {};  ///< 40 hex digits each.
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("url", self.url);
+    visit("path", self.path);
+    visit("fingerprints", self.fingerprints);
+  }
+};
+
+/// No update changes these packages, or updates may again: dpkg's holds, dnf's
+/// versionlock, zypper's locks. One that is held in another version than the
+/// installed one is held anew.
+struct HoldPackages {
+  static constexpr std::string_view kKind = "hold-packages";
+  std::vector<std::string> packages = {};  ///< Names.
+  bool held = true;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("packages", self.packages);
+    visit("held", self.held);
+  }
+};
+
+/// A module that DKMS builds is there for each of these kernels, in the version
+/// of the source that is installed; or for none of them.
+struct BuildModule {
+  static constexpr std::string_view kKind = "build-module";
+  std::string module = {};                ///< "nvidia".
+  std::vector<std::string> kernels = {};  ///< As `uname -r` says them.
+  bool built = true;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("module", self.module);
+    visit("kernels", self.kernels);
+    visit("built", self.built);
+  }
+};
+
+/// A module can be built for the kernel `release`: one of three lines is,
+/// against /lib/modules/RELEASE/build, in a private directory that is removed
+/// again. Installs nothing and loads nothing.
+struct ProveBuild {
+  static constexpr std::string_view kKind = "prove-build";
+  std::string release = {};   ///< As `uname -r` says it.
+  std::string compiler = {};  ///< An absolute path; empty: make's own "gcc".
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("release", self.release);
+    visit("compiler", self.compiler);
   }
 };
 
@@ -239,16 +360,21 @@ struct MigrateTree {
   }
 };
 
-/// The tree set aside is back at its place. Only an inverse.
+/// The tree set aside is back at its place, and no half copy of it is left on
+/// its disk. Only an inverse.
 struct RestoreTree {
   static constexpr std::string_view kKind = "restore-tree";
   std::string path = {};
   std::string aside = {};
+  std::string uuid = {};  ///< Of the disk; empty in the first journals.
+  std::string type = {};  ///< As of MigrateTree.
 
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("path", self.path);
     visit("aside", self.aside);
+    visit("uuid", self.uuid);
+    visit("type", self.type);
   }
 };
 
@@ -282,8 +408,10 @@ struct Reboot {
 using Action =
     std::variant<WriteFile, RemoveFile, RestoreFile, MakeDirectory,
                  RemoveDirectory, SetSysctl, SetModule, SetSwap, SetUnit,
-                 InstallPackages, RemovePackages, MakeFilesystem,
-                 WipeFilesystem, MigrateTree, RestoreTree, RunProgram, Reboot>;
+                 InstallPackages, RemovePackages, InstallSet, SetModuleStream,
+                 FetchKey, HoldPackages, BuildModule, ProveBuild,
+                 MakeFilesystem, WipeFilesystem, MigrateTree, RestoreTree,
+                 RunProgram, Reboot>;
 
 /// The kind's name: "write-file".
 std::string_view kind_of(const Action& action);

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/text/base64.h"
+#include "node/provision/text_json.h"
 
 namespace gpunode::provision {
 namespace {
@@ -26,16 +26,8 @@ constexpr const char* wish_text(Wish wish) {
   return "as-is";
 }
 
-/// Text as it is; bytes that are not UTF-8 (a comment in /etc/fstab) in a form
-/// that no text can have.
 Json encode(const std::string& value) {
-  Json json = value;
-  try {
-    (void)json.dump();
-    return json;
-  } catch (const Json::type_error&) {
-    return {{"base64", text::encode_base64(value)}};
-  }
+  return Json::parse(text_json(value));
 }
 Json encode(bool value) {
   return value;
@@ -50,28 +42,25 @@ Json encode(Wish value) {
   return wish_text(value);
 }
 Json encode(const std::vector<std::string>& value) {
-  return value;
+  Json list = Json::array();
+  for (const std::string& one : value) list.push_back(encode(one));
+  return list;
 }
 Json encode(const std::vector<DiskIdentity>& value) {
   Json list = Json::array();
   for (const DiskIdentity& disk : value) {
-    list.push_back({{"serial", disk.serial},
-                    {"model", disk.model},
+    list.push_back({{"serial", encode(disk.serial)},
+                    {"model", encode(disk.model)},
                     {"size_bytes", disk.size_bytes}});
+    if (!disk.wwid.empty()) list.back()["wwid"] = encode(disk.wwid);
   }
   return list;
 }
 
 bool decode(const Json& json, std::string& value) {
-  if (json.is_object() && json.size() == 1 && json.contains("base64") &&
-      json["base64"].is_string()) {
-    auto bytes = text::decode_base64(json["base64"].get<std::string>());
-    if (!bytes) return false;
-    value = *std::move(bytes);
-    return true;
-  }
-  if (!json.is_string()) return false;
-  value = json.get<std::string>();
+  auto text = text_from_json(json.dump());
+  if (!text) return false;
+  value = *std::move(text);
   return true;
 }
 bool decode(const Json& json, bool& value) {
@@ -113,8 +102,12 @@ bool decode(const Json& json, std::vector<DiskIdentity>& value) {
   value.clear();
   for (const Json& item : json) {
     DiskIdentity disk;
-    if (!item.is_object() || item.size() != 3 || !item.contains("serial") ||
-        !item.contains("model") || !item.contains("size_bytes") ||
+    // Journals of before have no WWID.
+    const bool has_wwid = item.is_object() && item.contains("wwid");
+    if (!item.is_object() || item.size() != (has_wwid ? 4 : 3) ||
+        !item.contains("serial") || !item.contains("model") ||
+        !item.contains("size_bytes") ||
+        (has_wwid && !decode(item["wwid"], disk.wwid)) ||
         !decode(item["serial"], disk.serial) ||
         !decode(item["model"], disk.model) ||
         !decode(item["size_bytes"], disk.size_bytes)) {
@@ -137,6 +130,15 @@ Json encode_action(const Action& action) {
   return json;
 }
 
+/// Fields that came after the first journals; there they are missing.
+template <class One>
+bool may_be_missing(std::string_view name) {
+  if (std::is_same_v<One, RestoreFile>) return name == "link";
+  if (std::is_same_v<One, SetSwap>) return name == "uuid" || name == "priority";
+  if (std::is_same_v<One, RestoreTree>) return name == "uuid" || name == "type";
+  return name == "before";
+}
+
 Error no_action(std::string_view why) {
   return {ErrorCode::kCorrupt, fmt::format("not an action: {}", why)};
 }
@@ -147,6 +149,7 @@ Result<Action> decode_one(const Json& json) {
   std::size_t known = 1;  // "kind"
   std::string wrong;
   One::fields(one, [&](const char* name, auto& value) {
+    if (!json.contains(name) && may_be_missing<One>(name)) return;
     ++known;
     if (!json.contains(name) || !decode(json[name], value)) wrong = name;
   });

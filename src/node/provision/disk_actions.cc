@@ -1,15 +1,8 @@
 #include "node/provision/disk_actions.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,8 +17,10 @@
 #include "base/host/disk_signature.h"
 #include "base/host/filesystem_maker.h"
 #include "base/host/storage_view.h"
+#include "node/provision/disk_eraser.h"
 #include "node/provision/disk_layout.h"
-#include "node/provision/storage_choice.h"
+#include "node/provision/layout_identity.h"
+#include "node/provision/layout_members.h"
 
 namespace gpunode::provision {
 namespace {
@@ -33,27 +28,21 @@ namespace {
 using host::BlockDevice;
 using host::DiskClaim;
 
-bool is_disk(const BlockDevice& device, const DiskIdentity& identity) {
-  return identity_serial(device) == identity.serial &&
-         device.model == identity.model &&
-         device.size_bytes == identity.size_bytes;
-}
-
 Error gone(const DiskIdentity& disk, std::string_view how) {
   return {ErrorCode::kUnavailable,
           fmt::format("disk {} {}; nothing was written, plan anew", disk.serial,
                       how)};
 }
 
-/// The one disk that fits, if nothing stands on it.
-Result<BlockDevice> find_free(const host::StorageView& view,
-                              const DiskIdentity& identity) {
-  std::optional<BlockDevice> found;
-  for (const host::DiskLineage& lineage : host::disk_lineages(view)) {
+/// The one disk that fits, whatever stands on it.
+Result<host::DiskLineage> find_disk(
+    const std::vector<host::DiskLineage>& lineages,
+    const DiskIdentity& identity) {
+  std::optional<host::DiskLineage> found;
+  for (const host::DiskLineage& lineage : lineages) {
     if (!is_disk(*lineage.device, identity)) continue;
     if (found) return gone(identity, "is there twice");
-    if (!lineage.is_free()) return gone(identity, lineage.refusal());
-    found = *lineage.device;
+    found = lineage;
   }
   if (!found) return gone(identity, "is not there any more");
   return *std::move(found);
@@ -94,13 +83,15 @@ Result<std::string> prove(DiskClaim& claim, const DiskIdentity& identity,
 
 /// Kept from erasing what came to the disk after us.
 Result<void> check_is_ours(int fd, const BlockDevice& device,
+                           const DiskIdentity& identity,
                            const WipeFilesystem& action) {
   TRY(const auto signatures, host::find_disk_signatures(fd, device.size_bytes));
+  if (action.layout != "single" &&
+      is_our_member(signatures, action.uuid, identity)) {
+    return {};
+  }
   for (const host::DiskSignature& signature : signatures) {
-    const bool is_member =
-        action.layout != "single" && (signature.type == "linux_raid_member" ||
-                                      signature.type == "LVM2_member");
-    if (signature.uuid == action.uuid || is_member) continue;
+    if (signature.uuid == action.uuid) continue;
     return Error(ErrorCode::kAlreadyExists,
                  fmt::format("disk {} holds {}, which is not what gpunode made "
                              "there; it is left as it is",
@@ -108,28 +99,14 @@ Result<void> check_is_ours(int fd, const BlockDevice& device,
   }
   if (!signatures.empty()) return {};
   TRY(const host::BlankProof proof,
-      host::prove_blank(fd, {device.model, device.serial, device.size_bytes},
-                        {}));
+      host::prove_blank(
+          fd, {device.model, device.serial, device.size_bytes, device.wwid},
+          {}));
   if (proof.is_blank()) return {};
   return Error(ErrorCode::kAlreadyExists,
                fmt::format("disk {} {}, which is not what gpunode made there; "
                            "it is left as it is",
                            device.serial, proof.refusal()));
-}
-
-/// Every byte zero, as cheaply as the disk can.
-Result<void> zero(int fd, std::uint64_t size_bytes, const std::string& path) {
-  // Piece by piece, so that a stop is noticed and no request is too large.
-  constexpr std::uint64_t kPiece = std::uint64_t{1} << 30U;
-  for (std::uint64_t at = 0; at < size_bytes; at += kPiece) {
-    std::array<std::uint64_t, 2> range = {at,
-                                          std::min(kPiece, size_bytes - at)};
-    if (::ioctl(fd, BLKZEROOUT, range.data()) != 0) {
-      return Error::from_errno("zero " + path, errno);
-    }
-  }
-  if (::fsync(fd) != 0) return Error::from_errno("sync " + path, errno);
-  return {};
 }
 
 Result<void> wipe_disk(const host::HostRoot& host, const DiskIdentity& identity,
@@ -140,12 +117,14 @@ Result<void> wipe_disk(const host::HostRoot& host, const DiskIdentity& identity,
       view.devices,
       [&](const BlockDevice& device) { return is_disk(device, identity); });
   if (!is_there) return {};
-  TRY(const BlockDevice device, find_free(view, identity));
+  const auto lineages = host::disk_lineages(view);
+  TRY(const host::DiskLineage lineage, find_disk(lineages, identity));
+  if (!lineage.is_free()) return gone(identity, lineage.refusal());
+  const BlockDevice& device = *lineage.device;
   TRY(DiskClaim claim, DiskClaim::take(host, device.path, device.number,
                                        DiskClaim::Access::kReadWrite));
-  TRY_VOID(check_is_ours(claim.fd(), device, action));
-  TRY_VOID(zero(claim.fd(), device.size_bytes, device.path));
-  return {};
+  TRY_VOID(check_is_ours(claim.fd(), device, identity, action));
+  return zero_disk(claim.fd(), device.size_bytes, device.path);
 }
 
 }  // namespace
@@ -157,44 +136,65 @@ Result<Inverse> DiskActions::prepare(const MakeFilesystem& action) {
                      action.wipe ? Undo::kCompensating : Undo::kExact);
 }
 
-Result<void> DiskActions::make_on(const std::string& device,
+Result<void> DiskActions::make_on(DiskClaim& claim,
                                   const MakeFilesystem& action) const {
-  TRY(DiskClaim claim, DiskClaim::take(host_, device, std::nullopt,
-                                       DiskClaim::Access::kReadWrite));
+  // On a volume that was just made anew, of disks whose every sample is blank,
+  // one of ours of an earlier attempt may come to light.
+  const auto block = host::read_superblock(claim.fd());
+  const bool is_ours =
+      action.layout != "single" && block && block->uuid == action.uuid;
   TRY_VOID(host::make_filesystem(host_, runner_, claim,
                                  {.type = type_of(action.type),
                                   .uuid = action.uuid,
                                   .label = action.label,
-                                  .overwrite = action.wipe}));
+                                  .overwrite = action.wipe || is_ours}));
   return {};
 }
 
+Result<bool> DiskActions::is_done(const MakeFilesystem& action) const {
+  TRY(const host::StorageView view, host::read_storage(host_));
+  TRY(const auto members, find_members(view, action.disks));
+  if (members.size() != action.disks.size()) return false;
+  const BlockDevice* device = action.layout == "single"
+                                  ? members.front().device
+                                  : volume_of(view, members);
+  return device != nullptr && is_made(host_, *device, action);
+}
+
 Result<void> DiskActions::perform(const MakeFilesystem& action) const {
-  if (action.layout != "single") {
-    return make_layout(host_, runner_, action, [&](const std::string& device) {
-      return make_on(device, action);
-    });
-  }
-  if (action.disks.size() != 1) {
+  if (action.disks.empty() ||
+      (action.layout == "single" && action.disks.size() != 1)) {
     return Error(ErrorCode::kInvalidArgument,
-                 "layout single takes exactly one disk");
+                 "layout single takes exactly one disk, others at least one");
   }
+  TRY(const bool is_there, is_done(action));
+  if (is_there) return {};
+  if (action.layout == "single") return make_single(action);
+  return make_layout(
+      host_, runner_, action, [&](const BlockDevice& volume) -> Result<void> {
+        TRY(DiskClaim claim, DiskClaim::take(host_, volume.path, volume.number,
+                                             DiskClaim::Access::kReadWrite));
+        return make_on(claim, action);
+      });
+}
+
+Result<void> DiskActions::make_single(const MakeFilesystem& action) const {
   const DiskIdentity& identity = action.disks.front();
   TRY(const host::StorageView view, host::read_storage(host_));
-  TRY(const BlockDevice device, find_free(view, identity));
-  if (is_made(host_, device, action)) return {};
+  const auto lineages = host::disk_lineages(view);
+  TRY(const host::DiskLineage lineage, find_disk(lineages, identity));
+  if (!lineage.is_free()) return gone(identity, lineage.refusal());
+  const BlockDevice& device = *lineage.device;
   TRY(DiskClaim claim, DiskClaim::take(host_, device.path, device.number,
                                        DiskClaim::Access::kReadWrite));
   TRY(const std::string proof, prove(claim, identity, action.wipe));
   if (proof != action.proof) {
     return gone(identity, "is not as the plan saw it");
   }
-  TRY_VOID(host::make_filesystem(host_, runner_, claim,
-                                 {.type = type_of(action.type),
-                                  .uuid = action.uuid,
-                                  .label = action.label,
-                                  .overwrite = action.wipe}));
-  return {};
+  if (action.wipe) {
+    TRY_VOID(erase_signatures(claim.fd(), device.size_bytes, device.path));
+  }
+  return make_on(claim, action);
 }
 
 Result<void> DiskActions::perform(const WipeFilesystem& action) const {

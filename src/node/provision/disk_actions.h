@@ -3,6 +3,7 @@
 
 #include "base/core/result.h"
 #include "base/host/command_runner.h"
+#include "base/host/disk_claim.h"
 #include "base/host/host_root.h"
 #include "node/provision/action.h"
 #include "node/provision/inverse.h"
@@ -22,7 +23,11 @@ class DiskActions {
   Result<void> perform(const WipeFilesystem& action) const;
 
  private:
-  Result<void> make_on(const std::string& device,
+  /// What `action` would make is there already: a run was cut off between
+  /// making it and saying so.
+  Result<bool> is_done(const MakeFilesystem& action) const;
+  Result<void> make_single(const MakeFilesystem& action) const;
+  Result<void> make_on(host::DiskClaim& claim,
                        const MakeFilesystem& action) const;
 
   host::HostRoot host_;

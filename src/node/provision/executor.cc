@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/held_plan.h"
+
 namespace gpunode::provision {
 namespace {
 
@@ -26,6 +28,8 @@ class Execution {
   Result<void> verify(const PlannedStep& step);
   /// False if the run ends here; outcome_ says how.
   bool carry_out(const PlannedStep& step);
+  bool look_again(const PlannedStep& step, std::vector<Action>& actions);
+  bool take_action(const PlannedStep& step, const Action& action);
   bool end(RunEnd how, const PlannedStep& step, std::string message);
 
   const Plan& plan_;
@@ -66,28 +70,55 @@ Result<void> Execution::verify(const PlannedStep& step) {
   TRY_VOID(performer_.finish());
   TRY(const StepPlan again, replan_(step.id));
   if (again.state == StepState::kOk) return {};
+  // What was taken away, since the file asks for it no longer.
+  if (again.state == StepState::kNotWanted && again.actions.empty()) return {};
   return Error(ErrorCode::kInternal, again.why.empty()
                                          ? "it would have to be done again"
                                          : again.why);
 }
 
+bool Execution::look_again(const PlannedStep& step,
+                           std::vector<Action>& actions) {
+  const auto now = replan_(step.id);
+  if (!now) return end(RunEnd::kFailed, step, now.error().message());
+  Held held =
+      hold_to_plan(step, *now, run_so_far(journal_.lines(), journal_.run()));
+  if (!held.differs.empty()) {
+    return end(RunEnd::kNotAsPlanned, step, std::move(held.differs));
+  }
+  actions = std::move(held.actions);
+  return true;
+}
+
+bool Execution::take_action(const PlannedStep& step, const Action& action) {
+  if (stop_) {
+    return end(RunEnd::kInterrupted, step,
+               "stopped before: " + describe(action));
+  }
+  if (const auto* reboot = std::get_if<Reboot>(&action)) {
+    const auto written = journal_.append({.event = JournalEvent::kReboot,
+                                          .step = step.id,
+                                          .note = reboot->reason});
+    return end(written ? RunEnd::kRebootNeeded : RunEnd::kFailed, step,
+               written ? reboot->reason : written.error().message());
+  }
+  observer_.action_started(action);
+  const auto done = act(step, action);
+  observer_.action_ended(action, done);
+  if (done) return true;
+  // Something is there that the plan did not see: a file, a disk's content.
+  const bool differs = done.error().code() == ErrorCode::kAlreadyExists;
+  return end(differs ? RunEnd::kNotAsPlanned : RunEnd::kFailed, step,
+             done.error().message());
+}
+
 bool Execution::carry_out(const PlannedStep& step) {
-  for (const Action& action : step.plan.actions) {
-    if (stop_) {
-      return end(RunEnd::kInterrupted, step,
-                 "stopped before: " + describe(action));
-    }
-    if (const auto* reboot = std::get_if<Reboot>(&action)) {
-      const auto written = journal_.append({.event = JournalEvent::kReboot,
-                                            .step = step.id,
-                                            .note = reboot->reason});
-      return end(written ? RunEnd::kRebootNeeded : RunEnd::kFailed, step,
-                 written ? reboot->reason : written.error().message());
-    }
-    observer_.action_started(action);
-    const auto done = act(step, action);
-    observer_.action_ended(action, done);
-    if (!done) return end(RunEnd::kFailed, step, done.error().message());
+  if (stop_) return take_action(step, step.plan.actions.front());
+  std::vector<Action> actions;
+  if (!look_again(step, actions)) return false;
+  if (actions.empty()) return true;
+  for (const Action& action : actions) {
+    if (!take_action(step, action)) return false;
   }
   ++outcome_.changed;
   if (const auto good = verify(step); !good) {
@@ -106,7 +137,11 @@ RunOutcome Execution::run() {
     observer_.step_ended(
         step, goes_on ? Result<void>()
                       : Error(ErrorCode::kInternal, outcome_.message));
-    if (!goes_on) break;
+    if (!goes_on) {
+      // What was done of the Step stands: systemd is told of its files.
+      (void)performer_.finish();
+      break;
+    }
   }
   return std::move(outcome_);
 }
@@ -117,6 +152,19 @@ RunOutcome execute(const Plan& plan, Performer& performer, Journal& journal,
                    const Replan& replan, RunObserver& observer,
                    const std::atomic<bool>& stop) {
   return Execution(plan, performer, journal, replan, observer, stop).run();
+}
+
+RunOutcome judged_by(const Plan& now, RunOutcome outcome) {
+  if (outcome.end != RunEnd::kDone) return outcome;
+  for (const PlannedStep& step : now.steps) {
+    if (step.plan.actions.empty()) continue;
+    outcome.end = RunEnd::kMoreToDo;
+    if (outcome.step.empty()) outcome.step = step.id;
+    if (!outcome.message.empty()) outcome.message += "; ";
+    outcome.message += step.id;
+    if (!step.plan.why.empty()) outcome.message += ": " + step.plan.why;
+  }
+  return outcome;
 }
 
 }  // namespace gpunode::provision

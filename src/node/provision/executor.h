@@ -31,6 +31,11 @@ enum class RunEnd : std::uint8_t {
   kVerificationFailed,  ///< Done, and the Step still finds it is not so.
   kRebootNeeded,        ///< The rest comes after a reboot.
   kInterrupted,         ///< Somebody asked to stop; between two actions.
+  /// The host is no longer what the plan saw; nothing was done to what differs.
+  kNotAsPlanned,
+  /// All of the plan is done, and what was done made work for Steps that had
+  /// none when it was made.
+  kMoreToDo,
 };
 
 struct RunOutcome {
@@ -40,15 +45,22 @@ struct RunOutcome {
   std::size_t changed = 0;   ///< Steps that were carried out.
 };
 
-/// Looks at one Step anew after its actions.
+/// Looks at one Step anew, before its actions and after them.
 using Replan = std::function<Result<StepPlan>(std::string_view step_id)>;
 
 /// Carries out the Steps of `plan` that have actions, in order, each action
-/// journalled before and after. A Step is verified before the next starts.
+/// journalled before and after. Each Step is looked at anew before its first
+/// action and held to `plan` (held_plan.h): what is so by now is passed over,
+/// and where it would do something else the run ends. A Step is verified before
+/// the next starts.
 /// `stop` is looked at between actions. Steps in kDrift are done as well: who
 /// calls has asked before.
 RunOutcome execute(const Plan& plan, Performer& performer, Journal& journal,
                    const Replan& replan, RunObserver& observer,
                    const std::atomic<bool>& stop);
+
+/// A run that is done is kMoreToDo where `now`, the whole plan made after it,
+/// has anything to do. Nothing of that is carried out: nobody has seen it.
+RunOutcome judged_by(const Plan& now, RunOutcome outcome);
 
 }  // namespace gpunode::provision

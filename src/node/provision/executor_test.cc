@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "base/host/host_tree.h"
 #include "node/provision/host_performer.h"
 #include "node/provision/rollback.h"
+#include "node/provision/seen_content.h"
 
 namespace gpunode::provision {
 namespace {
@@ -25,6 +27,7 @@ namespace {
 using host::HostTree;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 /// Files that shall have a content, as one Step of three actions and one of
@@ -56,7 +59,11 @@ StepPlan plan_of(const HostTree& tree, const std::string& step) {
     if (!tree.root().exists(parent)) {
       plan.actions.emplace_back(MakeDirectory{parent});
     }
-    plan.actions.emplace_back(WriteFile{wish.path, wish.content});
+    plan.actions.emplace_back(
+        WriteFile{.path = wish.path,
+                  .content = wish.content,
+                  .before = seen_content(now ? std::optional<std::string>(*now)
+                                             : std::nullopt)});
   }
   return plan;
 }
@@ -286,6 +293,29 @@ TEST(Executor, WhatIsNotSoAfterItsStepStopsTheRun) {
   EXPECT_EQ(outcome.step, "a");
 }
 
+TEST(Executor, WhatWasTakenAwayAndIsNotWantedIsDone) {
+  const HostTree tree;
+  auto journal = Journal::open(tree.root(), "boot");
+  ASSERT_TRUE(journal);
+  ASSERT_TRUE(journal->start("run", "apply"));
+  Plan plan;
+  plan.steps = {{.id = "a",
+                 .title = "a timer",
+                 .reason = "",
+                 .plan = {.state = StepState::kChange,
+                          .actions = {RemoveFile{"/etc/x"}}}}};
+  int looks = 0;
+  const Replan replan = [&](std::string_view) -> Result<StepPlan> {
+    return looks++ == 0 ? plan.steps.front().plan
+                        : StepPlan::not_wanted("it is switched off");
+  };
+  Lying lying;
+  Silent silent;
+  const std::atomic<bool> stop{false};
+  EXPECT_EQ(execute(plan, lying, *journal, replan, silent, stop).end,
+            RunEnd::kDone);
+}
+
 TEST(Executor, StopsBetweenTwoActionsWhenAsked) {
   World world;
   world.stop = true;
@@ -302,12 +332,115 @@ TEST(Executor, AtARebootTheRestWaits) {
   auto journal = Journal::open(world.tree.root(), "boot");
   ASSERT_TRUE(journal);
   ASSERT_TRUE(journal->start("run", "apply"));
-  const RunOutcome outcome = execute(plan, world.performer, *journal,
-                                     world.replan(), world.silent, world.stop);
+  const Replan replan = [&](std::string_view id) -> Result<StepPlan> {
+    StepPlan now = plan_of(world.tree, std::string(id));
+    if (id == "a") now.actions.emplace_back(Reboot{"a new kernel"});
+    return now;
+  };
+  const RunOutcome outcome = execute(plan, world.performer, *journal, replan,
+                                     world.silent, world.stop);
   EXPECT_EQ(outcome.end, RunEnd::kRebootNeeded);
   EXPECT_EQ(outcome.message, "a new kernel");
   EXPECT_EQ(journal->lines().back().event, JournalEvent::kReboot);
   EXPECT_FALSE(world.tree.root().exists("/etc/one.d/last"));
+}
+
+/// Like World::apply, but the host changes by `meanwhile` after the plan.
+RunOutcome apply_after(World& world, const std::function<void()>& meanwhile) {
+  const Plan plan = plan_for(world.tree);
+  meanwhile();
+  auto journal = Journal::open(world.tree.root(), "boot");
+  EXPECT_TRUE(journal && journal->start("run", "apply"));
+  return execute(plan, world.performer, *journal, world.replan(), world.silent,
+                 world.stop);
+}
+
+TEST(Executor, WhatSomebodyDidMeanwhileIsNotDoneAgain) {
+  World world;
+  const RunOutcome outcome = apply_after(world, [&] {
+    world.tree.file("etc/one", "1\n");
+    world.tree.file("etc/one.d/last", "4\n");
+  });
+  EXPECT_EQ(outcome.end, RunEnd::kDone) << outcome.message;
+  EXPECT_EQ(outcome.changed, 1U);
+  EXPECT_THAT(world.silent.said, ElementsAre("a 1/2", "a ok", "b 2/2", "b ok"));
+}
+
+TEST(Executor, AStepThatWouldDoSomethingElseByNowStopsTheRunBeforeIt) {
+  World world;
+  std::map<std::string, std::string> changed;
+  const RunOutcome outcome = apply_after(world, [&] {
+    world.tree.file("etc/three", "by hand\n");
+    changed = snapshot(world.tree);
+  });
+  EXPECT_EQ(outcome.end, RunEnd::kNotAsPlanned);
+  EXPECT_EQ(outcome.step, "a");
+  EXPECT_THAT(outcome.message, HasSubstr("/etc/three was changed since"));
+  EXPECT_EQ(outcome.changed, 0U);
+  EXPECT_EQ(snapshot(world.tree), changed);
+  const auto journal = Journal::read(world.tree.root());
+  ASSERT_TRUE(journal);
+  EXPECT_THAT(journal->lines, SizeIs(1));  // The run's own.
+}
+
+TEST(Executor, AStepThatIsBlockedByNowStopsTheRunBeforeIt) {
+  World world;
+  auto journal = Journal::open(world.tree.root(), "boot");
+  ASSERT_TRUE(journal && journal->start("run", "apply"));
+  const Replan replan = [&](std::string_view id) -> Result<StepPlan> {
+    if (id == "a") return plan_of(world.tree, "a");
+    return StepPlan::blocked("somebody is in the way", "ask them");
+  };
+  const RunOutcome outcome =
+      execute(plan_for(world.tree), world.performer, *journal, replan,
+              world.silent, world.stop);
+  EXPECT_EQ(outcome.end, RunEnd::kNotAsPlanned);
+  EXPECT_EQ(outcome.step, "b");
+  EXPECT_THAT(outcome.message, HasSubstr("somebody is in the way; ask them"));
+  EXPECT_FALSE(world.tree.root().exists("/etc/one.d/last"));
+}
+
+/// The file changes under its hands, behind the last look.
+class Overtaken final : public Performer {
+ public:
+  Overtaken(Performer& inner, HostTree& tree) : inner_(inner), tree_(tree) {}
+  Result<Inverse> prepare(const Action& action, std::uint64_t seq) override {
+    return inner_.prepare(action, seq);
+  }
+  Result<void> perform(const Action& action) override {
+    tree_.file("etc/three", "by hand\n");
+    return inner_.perform(action);
+  }
+  Result<void> finish() override { return inner_.finish(); }
+
+ private:
+  Performer& inner_;
+  HostTree& tree_;
+};
+
+TEST(Executor, AFileThatChangesUnderItsHandsIsLeft) {
+  World world;
+  Overtaken overtaken(world.performer, world.tree);
+  const RunOutcome outcome = world.apply(overtaken);
+  EXPECT_EQ(outcome.end, RunEnd::kNotAsPlanned);
+  EXPECT_THAT(outcome.message, HasSubstr("/etc/three was changed since"));
+  EXPECT_EQ(*world.tree.root().read_file("/etc/three"), "by hand\n");
+}
+
+TEST(Executor, WhatIsDoneIsAllOnlyIfAWholeLookSaysSo) {
+  World world;
+  const RunOutcome outcome = world.apply(world.performer);
+  ASSERT_EQ(outcome.end, RunEnd::kDone);
+  EXPECT_EQ(judged_by(plan_for(world.tree), outcome).end, RunEnd::kDone);
+  world.tree.file("etc/one", "undone\n");
+  RunOutcome judged = judged_by(plan_for(world.tree), outcome);
+  EXPECT_EQ(judged.end, RunEnd::kMoreToDo);
+  EXPECT_EQ(judged.step, "a");
+  EXPECT_THAT(judged.message, testing::StartsWith("a"));
+  EXPECT_EQ(judged.changed, outcome.changed);
+  // How else a run ended stands.
+  judged.end = RunEnd::kFailed;
+  EXPECT_EQ(judged_by(plan_for(world.tree), judged).end, RunEnd::kFailed);
 }
 
 TEST(Rollback, GoesAsFarAsToldTheLatestFirst) {
@@ -321,6 +454,31 @@ TEST(Rollback, GoesAsFarAsToldTheLatestFirst) {
   const auto later = plan_rollback(lines, {.after = 4}, {});
   EXPECT_THAT(later, SizeIs(4));
   EXPECT_GT(later.front().line.seq, later.back().line.seq);
+}
+
+// A restart before the file is back would take in what is being undone.
+TEST(Rollback, WhatTakesInFilesComesAfterTheFilesOfItsStep) {
+  std::vector<JournalLine> lines;
+  const auto add = [&](const std::string& step, const Action& action,
+                       const Action& inverse) {
+    lines.push_back(
+        {.seq = lines.size() + 1, .event = JournalEvent::kBegin, .step = step});
+    lines.back().action = action;
+    lines.back().inverse = {inverse};
+  };
+  const RunProgram grub{{"/usr/sbin/update-grub"}, {"/usr/sbin/update-grub"}};
+  add("a", WriteFile{"/etc/a", "a"}, RestoreFile{"/etc/a", "", "a"});
+  add("a", SetUnit{.unit = "a.service", .active = Wish::kYes, .restart = true},
+      SetUnit{.unit = "a.service", .active = Wish::kYes, .restart = true});
+  add("b", WriteFile{"/etc/b", "b"}, RestoreFile{"/etc/b", "", "b"});
+  add("b", grub, grub);
+  add("b", SetUnit{.unit = "b.service", .active = Wish::kYes, .restart = true},
+      SetUnit{.unit = "b.service", .active = Wish::kNo});
+  std::vector<std::uint64_t> order;
+  for (const Undoing& one : plan_rollback(lines, {}, {})) {
+    order.push_back(one.line.seq);
+  }
+  EXPECT_THAT(order, ElementsAre(5, 3, 4, 1, 2));
 }
 
 TEST(Rollback, AFileThatALaterStepChangedTooIsLeft) {
@@ -346,6 +504,26 @@ TEST(Rollback, ADiskIsWipedOnlyByItsSerial) {
   EXPECT_TRUE(left[0].left);
   EXPECT_THAT(left[0].why, HasSubstr("--confirm-wipe=S2"));
   EXPECT_FALSE(plan_rollback({line}, {}, {"S2", "S1"})[0].left);
+  EXPECT_THAT(unknown_serials({line}, {"S2", "S1"}), IsEmpty());
+  EXPECT_THAT(unknown_serials({line}, {"S2", "s1"}), ElementsAre("s1"));
+}
+
+TEST(Rollback, OfDisksWithOneSerialEachIsWipedByItsWwid) {
+  const DiskIdentity first{"nvme_card", "nvme_card", 1, "nvme.1"};
+  const DiskIdentity second{"nvme_card", "nvme_card", 1, "nvme.2"};
+  JournalLine line{.seq = 1, .event = JournalEvent::kBegin, .step = "s"};
+  line.action = MakeFilesystem{{first}};
+  line.inverse = {WipeFilesystem{{first}}};
+  JournalLine other{.seq = 2, .event = JournalEvent::kBegin, .step = "t"};
+  other.action = MakeFilesystem{{second}};
+  other.inverse = {WipeFilesystem{{second}}};
+  const auto left = plan_rollback({line, other}, {}, {"nvme_card", "nvme.1"});
+  ASSERT_THAT(left, SizeIs(2));
+  EXPECT_TRUE(left[0].left);
+  EXPECT_THAT(left[0].why, HasSubstr("--confirm-wipe=nvme.2"));
+  EXPECT_FALSE(left[1].left);
+  EXPECT_THAT(unknown_serials({line, other}, {"nvme_card", "nvme.1"}),
+              ElementsAre("nvme_card"));
 }
 
 }  // namespace

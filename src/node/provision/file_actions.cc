@@ -11,7 +11,9 @@
 #include <fmt/format.h>
 
 #include "base/host/host_file.h"
+#include "base/host/selinux_policy.h"
 #include "node/provision/journal.h"
+#include "node/provision/seen_content.h"
 
 namespace gpunode::provision {
 namespace {
@@ -31,6 +33,33 @@ Result<std::optional<std::string>> content_of(const RootDirectory& root,
     return std::optional<std::string>();
   }
   return std::move(content).error();
+}
+
+/// Stops what would overwrite a change that no plan saw. What `ours` says
+/// already is no change of somebody's: the action was cut off after it.
+Result<void> expect_seen(const std::string& path,
+                         const std::optional<std::string>& now,
+                         const std::string& before,
+                         const std::optional<std::string>& ours) {
+  if (before.empty() || now == ours || seen_content(now) == before) return {};
+  return changed_since_plan(path);
+}
+
+/// A link that leads nowhere: written through, it would make a file where
+/// nobody knows of one; replaced, somebody's arrangement would be gone.
+Error dangling(const std::string& path, const std::string& target) {
+  return {ErrorCode::kAlreadyExists,
+          fmt::format("{} is a symbolic link to {}, which is not there; make "
+                      "that file or take the link away, then plan again",
+                      path, target)};
+}
+
+Error changed_by_hand(const std::string& path) {
+  return {ErrorCode::kAlreadyExists,
+          fmt::format("{} was changed by hand since; look at it, then undo "
+                      "with --overwrite-drift to put back what was before "
+                      "gpunode",
+                      path)};
 }
 
 /// The form of what is there, or of a new file.
@@ -55,10 +84,18 @@ void FileActions::add_missing_directories(std::string path,
 }
 
 Result<Inverse> FileActions::keep(const std::string& path,
-                                  const std::string& written,
+                                  const std::optional<std::string>& ours,
+                                  const std::string& seen,
                                   std::uint64_t seq) const {
   TRY(const RootDirectory root, host::open_host(host_));
   TRY(const auto before, content_of(root, path));
+  TRY_VOID(expect_seen(path, before, seen, ours));
+  const std::string written = ours.value_or("");
+  if (auto link = host_.read_link(path)) {
+    // The link goes, and what it leads to stays as it is.
+    if (!ours) return Inverse::of(RestoreFile{.path = path, .link = *link});
+    if (!before) return dangling(path, *link);
+  }
   if (!before) {
     Inverse inverse = Inverse::of(RestoreFile{path, "", written});
     add_missing_directories(path.substr(0, path.find_last_of('/')), inverse);
@@ -76,12 +113,12 @@ Result<Inverse> FileActions::keep(const std::string& path,
 
 Result<Inverse> FileActions::prepare(const WriteFile& action,
                                      std::uint64_t seq) const {
-  return keep(action.path, action.content, seq);
+  return keep(action.path, action.content, action.before, seq);
 }
 
 Result<Inverse> FileActions::prepare(const RemoveFile& action,
                                      std::uint64_t seq) const {
-  return keep(action.path, "", seq);
+  return keep(action.path, std::nullopt, action.before, seq);
 }
 
 Result<Inverse> FileActions::prepare(const MakeDirectory& action,
@@ -89,6 +126,17 @@ Result<Inverse> FileActions::prepare(const MakeDirectory& action,
   Inverse inverse;
   add_missing_directories(action.path, inverse);
   return inverse;
+}
+
+std::optional<host::FileAttribute> FileActions::policy_label(
+    const std::string& path) const {
+  if (!host_.exists("/sys/fs/selinux/enforce")) return std::nullopt;
+  const auto labels = host::policy_labels(*runner_, {path});
+  // Without its tools the file is labelled as the kernel sees fit.
+  if (!labels || labels->empty()) return std::nullopt;
+  const std::string& label = labels->begin()->second;
+  return host::FileAttribute{"security.selinux",
+                             std::string(label.c_str(), label.size() + 1)};
 }
 
 Result<void> FileActions::check(const WriteFile& action) const {
@@ -99,13 +147,17 @@ Result<void> FileActions::check(const WriteFile& action) const {
   for (const std::string& word : action.check) {
     command.argv.push_back(word == "@" ? host_.outside(copy) : word);
   }
-  auto checked = runner_->output(command);
+  const auto checked = runner_->run(command);
   TRY_VOID(host::remove_host_file(host_, copy));
-  if (!checked) {
-    return std::move(checked).error().with_context(fmt::format(
-        "{} is left as it was, since it would not do", action.path));
-  }
-  return {};
+  const std::string left =
+      fmt::format("{} is left as it was, since it would not do", action.path);
+  if (!checked) return Error(checked.error()).with_context(left);
+  if (checked->status == 0) return {};
+  // findmnt says on standard output what is wrong, and how much on the other.
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{}: {}: exit status {}: {}", left,
+                           host::command_line(command), checked->status,
+                           host::output_tail(checked->out + checked->err)));
 }
 
 Result<void> FileActions::perform(const WriteFile& action) const {
@@ -117,20 +169,46 @@ Result<void> FileActions::perform(const WriteFile& action) const {
   if (!real && real.error().code() != ErrorCode::kNotFound) {
     return std::move(real).error();
   }
+  if (const auto link = host_.read_link(action.path); !real && link) {
+    return dangling(action.path, *link);
+  }
   const std::string path = real ? *real : action.path;
+  TRY(const auto now, content_of(root, path));
+  TRY_VOID(expect_seen(action.path, now, action.before, action.content));
   TRY(FileForm form, form_at(root, path));
   if (action.mode != 0) form.mode = action.mode;
+  const auto label = now ? std::nullopt : policy_label(path);
+  if (label) {
+    FileForm labelled = form;
+    labelled.attributes.push_back(*label);
+    if (root.replace_file(path, action.content, labelled)) return {};
+    // Who may not set it writes the file without.
+  }
   TRY_VOID(root.replace_file(path, action.content, form));
   return {};
 }
 
 Result<void> FileActions::perform(const RemoveFile& action) const {
   TRY(const RootDirectory root, host::open_host(host_));
+  TRY(const auto now, content_of(root, action.path));
+  TRY_VOID(expect_seen(action.path, now, action.before, std::nullopt));
   TRY_VOID(root.remove_file(action.path, host::Durability::kDurable));
   return {};
 }
 
+Result<void> FileActions::restore_link(const RestoreFile& action) const {
+  TRY(const RootDirectory root, host::open_host(host_));
+  const auto now = host_.read_link(action.path);
+  if (now && *now == action.link) return {};
+  if ((now || root.exists(action.path)) && !overwrite_drift_) {
+    return changed_by_hand(action.path);
+  }
+  TRY_VOID(root.replace_link(action.path, action.link));
+  return {};
+}
+
 Result<void> FileActions::perform(const RestoreFile& action) const {
+  if (!action.link.empty()) return restore_link(action);
   TRY(const RootDirectory root, host::open_host(host_));
   TRY(const auto now, content_of(root, action.path));
   std::optional<std::string> before;
@@ -145,11 +223,7 @@ Result<void> FileActions::perform(const RestoreFile& action) const {
   const bool is_back = now == before;
   const bool is_ours = now.value_or("") == action.written;
   if (!is_back && !is_ours && !overwrite_drift_) {
-    return Error(
-        ErrorCode::kAlreadyExists,
-        fmt::format("{} was changed by hand since; look at it, then undo with "
-                    "--overwrite-drift to put back what was before gpunode",
-                    action.path));
+    return changed_by_hand(action.path);
   }
   if (!before) {
     TRY_VOID(root.remove_file(action.path, host::Durability::kDurable));

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/core/result.h"
 #include "base/host/command_runner.h"
 #include "base/host/host_root.h"
+#include "base/host/root_directory.h"
 #include "node/provision/action.h"
 #include "node/provision/inverse.h"
 
@@ -35,10 +37,16 @@ class FileActions {
   Result<void> perform(const RemoveDirectory& action) const;
 
  private:
-  Result<Inverse> keep(const std::string& path, const std::string& written,
-                       std::uint64_t seq) const;
+  Result<Inverse> keep(const std::string& path,
+                       const std::optional<std::string>& ours,
+                       const std::string& seen, std::uint64_t seq) const;
 
   Result<void> check(const WriteFile& action) const;
+  Result<void> restore_link(const RestoreFile& action) const;
+  /// The label that SELinux's policy has for a file that is not there yet: by
+  /// itself a program's file gets one that depends on who writes it.
+  std::optional<host::FileAttribute> policy_label(
+      const std::string& path) const;
   /// Removes what is made for `path`, the deepest first.
   void add_missing_directories(std::string path, Inverse& inverse) const;
 

@@ -10,6 +10,7 @@
 
 #include "base/host/fake_command_runner.h"
 #include "base/host/host_tree.h"
+#include "node/provision/seen_content.h"
 
 namespace gpunode::provision {
 namespace {
@@ -67,6 +68,24 @@ TEST(FileActions, AWrittenFileKeepsItsFormAndComesBackByteForByte) {
     EXPECT_EQ(::getxattr(path.c_str(), "user.label", &value, 1), 1);
     EXPECT_EQ(value, 't');
   }
+}
+
+TEST(FileActions, ANewFileHasTheLabelOfThePolicy) {
+  const HostTree tree{{"sys/fs/selinux/enforce", "1"},
+                      {"etc/there.conf", "x\n"}};
+  host::FakeCommandRunner runner;
+  runner.script("/usr/sbin/matchpathcon /etc/new.conf",
+                host::Completed{0, "/etc/new.conf\tu:object_r:etc_t:s0\n", ""});
+  const FileActions actions(tree.root(), runner, false);
+  carry_out(actions, WriteFile{"/etc/new.conf", "new\n"});
+  EXPECT_EQ(content(tree, "/etc/new.conf"), "new\n");
+  // What is there keeps its own, whatever the policy says.
+  carry_out(actions, WriteFile{"/etc/there.conf", "y\n"});
+  EXPECT_THAT(runner.commands(), SizeIs(1));
+  const auto label =
+      tree.root().read_attribute("/etc/new.conf", "security.selinux");
+  if (!label) GTEST_SKIP() << "labels cannot be set here: not root";
+  EXPECT_EQ(*label, std::string("u:object_r:etc_t:s0\0", 20));
 }
 
 TEST(FileActions, ANewFileIsGoneAgainAfterUndoing) {
@@ -147,6 +166,49 @@ TEST(FileActions, WhatALinkStandsForIsWrittenAndTheLinkStays) {
   EXPECT_EQ(content(tree, "/usr/lib/real.conf"), "old");
 }
 
+TEST(FileActions, ARemovedLinkComesBackAsALinkAndWhatItLedToIsLeftAlone) {
+  for (const char* target : {"real", "nowhere"}) {
+    const HostTree tree{{"etc/real", "text"}};
+    tree.link("etc/x", target);
+    host::FakeCommandRunner runner;
+    const FileActions actions(tree.root(), runner, false);
+    const Inverse inverse = carry_out(actions, RemoveFile{"/etc/x"});
+    EXPECT_FALSE(tree.root().read_link("/etc/x"));
+    ASSERT_TRUE(undo(actions, inverse));
+    ASSERT_TRUE(undo(actions, inverse));  // Twice.
+    EXPECT_EQ(*tree.root().read_link("/etc/x"), target);
+    EXPECT_EQ(content(tree, "/etc/real"), "text");
+  }
+}
+
+TEST(FileActions, WhatCameInThePlaceOfARemovedLinkIsNotOverwrittenUnlessTold) {
+  const HostTree tree{{"etc/real", "text"}};
+  tree.link("etc/x", "real");
+  host::FakeCommandRunner runner;
+  const Inverse inverse =
+      carry_out(FileActions(tree.root(), runner, false), RemoveFile{"/etc/x"});
+  tree.link("etc/x", "other");
+  EXPECT_FALSE(undo(FileActions(tree.root(), runner, false), inverse));
+  EXPECT_EQ(*tree.root().read_link("/etc/x"), "other");
+  ASSERT_TRUE(undo(FileActions(tree.root(), runner, true), inverse));
+  EXPECT_EQ(*tree.root().read_link("/etc/x"), "real");
+}
+
+TEST(FileActions, ALinkThatLeadsNowhereIsNotWrittenOver) {
+  const HostTree tree;
+  tree.directory("etc");
+  tree.link("etc/x", "nowhere");
+  host::FakeCommandRunner runner;
+  const FileActions actions(tree.root(), runner, false);
+  const auto prepared = actions.prepare(WriteFile{"/etc/x", "new"}, 1);
+  ASSERT_FALSE(prepared);
+  EXPECT_THAT(prepared.error().message(),
+              testing::HasSubstr("/etc/x is a symbolic link to nowhere, which "
+                                 "is not there"));
+  EXPECT_FALSE(actions.perform(WriteFile{"/etc/x", "new"}));
+  EXPECT_EQ(*tree.root().read_link("/etc/x"), "nowhere");
+}
+
 TEST(FileActions, MadeDirectoriesGoUnlessSomethingIsInThem) {
   const HostTree tree;
   host::FakeCommandRunner runner;
@@ -174,7 +236,7 @@ TEST(FileActions, WhatItsCheckRefusesIsNotPutInPlace) {
   host::FakeCommandRunner runner;
   const std::string copy = tree.path("var/lib/gpunode/check");
   runner.script("/usr/bin/findmnt --verify --tab-file " + copy,
-                host::Completed{1, "parse error at line 1", ""});
+                host::Completed{1, "parse error at line 1", "1 error"});
   const FileActions actions(tree.root(), runner, false);
   const auto failed = actions.perform(
       WriteFile{"/etc/fstab",
@@ -183,8 +245,46 @@ TEST(FileActions, WhatItsCheckRefusesIsNotPutInPlace) {
                 {"/usr/bin/findmnt", "--verify", "--tab-file", "@"}});
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().message(), HasSubstr("left as it was"));
+  EXPECT_THAT(failed.error().message(), HasSubstr("parse error at line 1"));
+  EXPECT_THAT(failed.error().message(), HasSubstr("1 error"));
   EXPECT_EQ(content(tree, "/etc/fstab"), "old\n");
   EXPECT_FALSE(tree.root().exists("/var/lib/gpunode/check"));
+}
+
+// A diff was shown and agreed to; what came after it was never seen.
+TEST(FileActions, AFileThatChangedSinceThePlanIsNotOverwritten) {
+  const HostTree tree{{"etc/a", "by hand\n"}};
+  host::FakeCommandRunner runner;
+  const FileActions actions(tree.root(), runner, false);
+  for (const std::string& seen : {seen_content("old\n"), seen_content({})}) {
+    const WriteFile write{.path = "/etc/a", .content = "new\n", .before = seen};
+    for (const Error& error :
+         {actions.prepare(write, 1).error(), actions.perform(write).error()}) {
+      EXPECT_EQ(error.code(), ErrorCode::kAlreadyExists);
+      EXPECT_THAT(error.message(), HasSubstr("/etc/a was changed since"));
+      EXPECT_THAT(error.message(), HasSubstr("`gpunode apply`"));
+    }
+    const RemoveFile remove{"/etc/a", seen};
+    EXPECT_FALSE(actions.prepare(remove, 1));
+    EXPECT_FALSE(actions.perform(remove));
+  }
+  EXPECT_EQ(content(tree, "/etc/a"), "by hand\n");
+  EXPECT_FALSE(tree.root().exists("/var/lib/gpunode/backup"));
+}
+
+TEST(FileActions, WhatThePlanSawIsOverwrittenAndDoneTwiceIsNoChange) {
+  const HostTree tree{{"etc/a", "old\n"}};
+  host::FakeCommandRunner runner;
+  const FileActions actions(tree.root(), runner, false);
+  const WriteFile write{
+      .path = "/etc/a", .content = "new\n", .before = seen_content("old\n")};
+  carry_out(actions, write);
+  carry_out(actions, write, 2);
+  EXPECT_EQ(content(tree, "/etc/a"), "new\n");
+  const RemoveFile remove{"/etc/a", seen_content("new\n")};
+  carry_out(actions, remove, 3);
+  carry_out(actions, remove, 4);
+  EXPECT_FALSE(tree.root().exists("/etc/a"));
 }
 
 }  // namespace

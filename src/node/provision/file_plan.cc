@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/seen_content.h"
+
 namespace gpunode::provision {
 namespace {
 
@@ -23,12 +25,25 @@ void raise(StepPlan& plan, StepState state, std::string why) {
 
 bool is_readable(const facts::FileFacts& file, const std::string& path,
                  StepPlan& plan) {
-  if (file.error.empty()) return true;
+  const bool leads_nowhere = !file.exists() && !file.link_target.empty();
+  if (file.error.empty() && !leads_nowhere) return true;
   plan.state = StepState::kBlocked;
-  plan.why = fmt::format("{} cannot be read: {}", path, file.error);
+  plan.why =
+      leads_nowhere
+          ? fmt::format("{} is a symbolic link to {}, which is not there", path,
+                        file.link_target)
+          : fmt::format("{} cannot be read: {}", path, file.error);
   plan.fix = fmt::format("look at it with `ls -l {}` and move it away", path);
   plan.actions.clear();
   return false;
+}
+
+/// A run that was cut off had begun to leave exactly this.
+bool is_half_ours(const PlanInput& input, const std::string& path,
+                  const facts::FileFacts& file) {
+  const auto half = input.history.half_written.find(path);
+  return half != input.history.half_written.end() &&
+         half->second == file.content.value_or("");
 }
 
 }  // namespace
@@ -41,14 +56,15 @@ void plan_managed_file(const PlanInput& input, const std::string& path,
   if (file.content == wanted) return;
   const auto ours = input.history.written.find(path);
   const bool is_ours = ours != input.history.written.end();
+  const bool is_half = is_half_ours(input, path, file);
   if (!file.content) {
-    if (is_ours && !ours->second.empty()) {
+    if (is_ours && !is_half && !ours->second.empty()) {
       raise(plan, StepState::kDrift,
             fmt::format("{} was removed by hand", path));
     } else {
       raise(plan, StepState::kChange, fmt::format("{} is missing", path));
     }
-  } else if (is_ours && ours->second == *file.content) {
+  } else if (is_half || (is_ours && ours->second == *file.content)) {
     raise(plan, StepState::kChange, fmt::format("{} is out of date", path));
   } else {
     raise(plan, StepState::kDrift,
@@ -56,7 +72,9 @@ void plan_managed_file(const PlanInput& input, const std::string& path,
                   : fmt::format("{} is there and not from gpunode", path));
   }
   plan.before[path] = file.content.value_or("");
-  plan.actions.emplace_back(WriteFile{path, std::move(wanted)});
+  plan.actions.emplace_back(WriteFile{.path = path,
+                                      .content = std::move(wanted),
+                                      .before = seen_content(file.content)});
 }
 
 bool plan_can_start_program(const PlanInput& input, StepPlan& plan) {
@@ -72,13 +90,17 @@ bool plan_can_start_program(const PlanInput& input, StepPlan& plan) {
 void plan_no_managed_file(const PlanInput& input, const std::string& path,
                           StepPlan& plan) {
   const facts::FileFacts& file = facts_of(input, path);
+  if (!file.content) return;
   const auto ours = input.history.written.find(path);
-  if (!file.content || ours == input.history.written.end()) return;
+  const bool is_ours = ours != input.history.written.end();
+  const bool is_half = is_half_ours(input, path, file);
+  if (!is_ours && !is_half) return;
   raise(plan,
-        ours->second == *file.content ? StepState::kChange : StepState::kDrift,
+        is_half || ours->second == *file.content ? StepState::kChange
+                                                 : StepState::kDrift,
         fmt::format("{} is no longer wanted", path));
   plan.before[path] = *file.content;
-  plan.actions.emplace_back(RemoveFile{path});
+  plan.actions.emplace_back(RemoveFile{path, seen_content(file.content)});
 }
 
 void plan_edited_file(const PlanInput& input, const std::string& path,
@@ -88,7 +110,9 @@ void plan_edited_file(const PlanInput& input, const std::string& path,
   if (file.content.value_or("") == after) return;
   raise(plan, StepState::kChange, fmt::format("{} is to change", path));
   plan.before[path] = file.content.value_or("");
-  plan.actions.emplace_back(WriteFile{path, std::move(after)});
+  plan.actions.emplace_back(WriteFile{.path = path,
+                                      .content = std::move(after),
+                                      .before = seen_content(file.content)});
 }
 
 }  // namespace gpunode::provision

@@ -38,6 +38,8 @@ spec:
     swap: off
     # auto: reboot when needed and go on; ask: stop and say so; never.
     reboot: {{mode: ask, max: 3}}
+  # gpunode-check.timer looks after the node: hourly, daily, weekly, off.
+  check: {{interval: hourly, certificateDays: 30}}
   # Disks for containers, found by what does not change (never by nvme1n1):
   # storage:
   #   - id: containerd

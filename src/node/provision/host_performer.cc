@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/packages/repository.h"
+
 namespace gpunode::provision {
 namespace {
 
@@ -17,6 +19,10 @@ constexpr bool kIsFile = kIsOneOf<T, WriteFile, RemoveFile, RestoreFile,
                                   MakeDirectory, RemoveDirectory>;
 template <class T>
 constexpr bool kIsKernel = kIsOneOf<T, SetSysctl, SetModule, SetSwap>;
+template <class T>
+constexpr bool kIsPackages =
+    kIsOneOf<T, InstallPackages, RemovePackages, InstallSet, SetModuleStream,
+             HoldPackages>;
 template <class T>
 constexpr bool kIsUnit = kIsOneOf<T, SetUnit, RunProgram, Reboot>;
 
@@ -37,10 +43,15 @@ HostPerformer::HostPerformer(const host::HostRoot& host,
                              host::CommandRunner& runner, Options options)
     : files_(host, runner, options.overwrite_drift),
       kernel_(host, runner),
+      modules_(host, runner),
       units_(host, runner),
+      keys_(host, runner, options.packages),
       packages_(host, runner, std::move(options.packages)),
+      builds_(host, runner),
       disks_(host, runner),
-      trees_(host, runner) {}
+      trees_(host, runner, options.watch) {
+  if (options.is_systemd_stale) units_.files_changed();
+}
 
 Result<Inverse> HostPerformer::prepare(const Action& action,
                                        std::uint64_t seq) {
@@ -53,8 +64,16 @@ Result<Inverse> HostPerformer::prepare(const Action& action,
           return kernel_.prepare(one);
         } else if constexpr (kIsUnit<T>) {
           return units_.prepare(one);
-        } else if constexpr (kIsOneOf<T, InstallPackages, RemovePackages>) {
+        } else if constexpr (kIsPackages<T>) {
           return packages_.prepare(one);
+        } else if constexpr (kIsOneOf<T, BuildModule>) {
+          return modules_.prepare(one);
+        } else if constexpr (kIsOneOf<T, ProveBuild>) {
+          return BuildActions::prepare(one);
+        } else if constexpr (kIsOneOf<T, FetchKey>) {
+          TRY(std::string key, keys_.content_of(one));
+          return files_.prepare(
+              WriteFile{.path = one.path, .content = std::move(key)}, seq);
         } else if constexpr (kIsOneOf<T, MakeFilesystem>) {
           return DiskActions::prepare(one);
         } else if constexpr (kIsOneOf<T, MigrateTree>) {
@@ -72,13 +91,26 @@ Result<void> HostPerformer::perform(const Action& action) {
         using T = std::decay_t<decltype(one)>;
         if constexpr (kIsFile<T>) {
           if (is_read_by_systemd(one.path)) units_.files_changed();
+          if (packages::is_repository_file(one.path)) {
+            packages_.repositories_changed();
+          }
           return files_.perform(one);
         } else if constexpr (kIsKernel<T>) {
           return kernel_.perform(one);
         } else if constexpr (kIsUnit<T>) {
           return units_.perform(one);
-        } else if constexpr (kIsOneOf<T, InstallPackages, RemovePackages>) {
+        } else if constexpr (kIsPackages<T>) {
           return packages_.perform(one);
+        } else if constexpr (kIsOneOf<T, BuildModule>) {
+          return modules_.perform(one);
+        } else if constexpr (kIsOneOf<T, ProveBuild>) {
+          return builds_.perform(one);
+        } else if constexpr (kIsOneOf<T, FetchKey>) {
+          TRY(std::string key, keys_.content_of(one));
+          TRY_VOID(files_.perform(
+              WriteFile{.path = one.path, .content = std::move(key)}));
+          packages_.repositories_changed();
+          return packages_.trust(one.path);
         } else if constexpr (kIsOneOf<T, MakeFilesystem, WipeFilesystem>) {
           return disks_.perform(one);
         } else if constexpr (kIsOneOf<T, MigrateTree, RestoreTree>) {

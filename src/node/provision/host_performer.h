@@ -4,9 +4,12 @@
 #include "base/core/result.h"
 #include "base/host/command_runner.h"
 #include "base/host/host_root.h"
+#include "node/provision/build_actions.h"
 #include "node/provision/disk_actions.h"
 #include "node/provision/file_actions.h"
 #include "node/provision/kernel_actions.h"
+#include "node/provision/key_actions.h"
+#include "node/provision/module_actions.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/performer.h"
 #include "node/provision/tree_actions.h"
@@ -20,6 +23,9 @@ class HostPerformer final : public Performer {
   struct Options {
     bool overwrite_drift = false;  ///< Undo over changes made by hand.
     packages::Settings packages = {};
+    /// Somebody was cut off who may not have told systemd of changed files.
+    bool is_systemd_stale = false;
+    WorkWatch* watch = nullptr;  ///< Told of copies; outlives the performer.
   };
 
   HostPerformer(const host::HostRoot& host, host::CommandRunner& runner,
@@ -32,8 +38,11 @@ class HostPerformer final : public Performer {
  private:
   FileActions files_;
   KernelActions kernel_;
+  ModuleActions modules_;
   UnitActions units_;
+  KeyActions keys_;
   PackageActions packages_;
+  BuildActions builds_;
   DiskActions disks_;
   TreeActions trees_;
 };

@@ -1,8 +1,10 @@
 #include "node/provision/journal.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <map>
@@ -27,7 +29,22 @@ Error failed(const char* attempt, int error) {
 /// directory that is held: links lead nowhere else.
 Result<UniqueFd> open_for_appending(const host::HostRoot& host) {
   TRY(const host::RootDirectory root, host::open_host(host));
-  TRY(const UniqueFd directory, root.make_directories(kStateDirectory));
+  // Ours alone, as are the copies of what we replaced: they lie outside of the
+  // directories that kept them from others.
+  const std::string state = kStateDirectory;
+  TRY(const UniqueFd above,
+      root.make_directories(state.substr(0, state.rfind('/'))));
+  constexpr mode_t kOwnerOnly = 0700;
+  if (::mkdirat(above.get(), state.substr(state.rfind('/') + 1).c_str(),
+                kOwnerOnly) != 0 &&
+      errno != EEXIST) {
+    return failed("make", errno);
+  }
+  TRY(const UniqueFd directory, root.make_directories(state));
+  if (::mkdirat(directory.get(), "backup", kOwnerOnly) != 0 &&
+      errno != EEXIST) {
+    return failed("make", errno);
+  }
   UniqueFd fd(::openat(directory.get(), "journal.jsonl",
                        O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
                        0600));
@@ -49,6 +66,92 @@ Result<void> write_all(int fd, std::string_view bytes) {
   if (::fdatasync(fd) != 0) return failed("sync", errno);
   return {};
 }
+
+/// A file that was written or removed, or may have been.
+void remember_file(const std::string& path, const std::string& content,
+                   bool is_done, History& history) {
+  if (!is_done) {
+    history.half_written[path] = content;
+    return;
+  }
+  history.written[path] = content;
+  history.half_written.erase(path);
+}
+
+/// A unit that was stopped or started, or may have been.
+void remember_unit(const JournalLine& line, bool is_done, History& history) {
+  const auto& set = std::get<SetUnit>(*line.action);
+  if (set.active == Wish::kYes && is_done) history.stopped.erase(set.unit);
+  if (set.active != Wish::kNo) return;
+  const bool ran =
+      std::ranges::any_of(line.inverse, [&](const Action& inverse) {
+        const auto* back = std::get_if<SetUnit>(&inverse);
+        return back != nullptr && back->unit == set.unit &&
+               back->active == Wish::kYes;
+      });
+  if (ran) history.stopped[set.unit] = line.step;
+}
+
+std::string changed_file(const JournalLine& line) {
+  if (const auto* write = std::get_if<WriteFile>(&*line.action)) {
+    return write->path;
+  }
+  const auto* remove = std::get_if<RemoveFile>(&*line.action);
+  return remove == nullptr ? "" : remove->path;
+}
+
+/// Follows the runs, of which each carries out one Step after the other and
+/// ends with the first that fails.
+class Unsettled {
+ public:
+  void see(const JournalLine& line, bool stands) {
+    switch (line.event) {
+      case JournalEvent::kRun:
+        step_.clear();
+        run_ = line.run;
+        break;
+      case JournalEvent::kBegin:
+        if (step_ != line.step) settle();
+        step_ = line.step;
+        if (const std::string path = changed_file(line);
+            stands && !path.empty()) {
+          files_[path] = line.step;
+        }
+        break;
+      case JournalEvent::kReboot:
+        settle();
+        break;
+      case JournalEvent::kEnd:
+        // The Step that it names is where it ended; older ones name none.
+        if (line.note.starts_with("done") ||
+            line.note.starts_with("more-to-do") ||
+            (!line.step.empty() && line.step != step_)) {
+          settle();
+        }
+        step_.clear();
+        break;
+      default:
+        break;
+    }
+  }
+
+  /// `run`: the one whose Step is being seen through now.
+  std::map<std::string, std::string> files(std::string_view run) && {
+    if (run == run_) settle();
+    return std::move(files_);
+  }
+
+ private:
+  void settle() {
+    if (step_.empty()) return;
+    std::erase_if(files_, [&](const auto& one) { return one.second == step_; });
+    step_.clear();
+  }
+
+  std::string run_;
+  std::string step_;  ///< The one that was begun last and not seen through.
+  std::map<std::string, std::string> files_;
+};
 
 }  // namespace
 
@@ -104,7 +207,8 @@ std::vector<JournalLine> standing_actions(
   return standing;
 }
 
-History history_of(const std::vector<JournalLine>& lines) {
+History history_of(const std::vector<JournalLine>& lines,
+                   std::string_view run) {
   History history;
   std::set<std::uint64_t> done;
   std::set<std::uint64_t> failed;
@@ -112,14 +216,31 @@ History history_of(const std::vector<JournalLine>& lines) {
     if (line.event == JournalEvent::kDone) done.insert(line.of);
     if (line.event == JournalEvent::kFailed) failed.insert(line.of);
   }
-  for (const JournalLine& line : standing_actions(lines)) {
+  const std::vector<JournalLine> standing = standing_actions(lines);
+  Unsettled unsettled;
+  for (const JournalLine& line : lines) {
+    unsettled.see(line, std::ranges::binary_search(standing, line.seq, {},
+                                                   &JournalLine::seq));
+  }
+  history.unsettled = std::move(unsettled).files(run);
+  for (const JournalLine& line : standing) {
     if (const auto* write = std::get_if<WriteFile>(&*line.action)) {
-      history.written[write->path] = write->content;
+      remember_file(write->path, write->content, done.contains(line.seq),
+                    history);
     } else if (const auto* remove = std::get_if<RemoveFile>(&*line.action)) {
-      history.written[remove->path] = "";
+      remember_file(remove->path, "", done.contains(line.seq), history);
+    } else if (std::holds_alternative<SetUnit>(*line.action)) {
+      remember_unit(line, done.contains(line.seq), history);
     } else if (const auto* make = std::get_if<MakeFilesystem>(&*line.action)) {
       history.half_made.erase(make->uuid);
-      if (done.contains(line.seq)) history.made.insert(make->uuid);
+      auto& attempted = history.attempted[make->uuid];
+      for (const DiskIdentity& disk : make->disks) {
+        attempted.insert(disk.serial);
+      }
+      if (done.contains(line.seq)) {
+        history.made.insert(make->uuid);
+        history.attempted.erase(make->uuid);
+      }
       // A failure may be a refusal: the disk was somebody's by then.
       if (done.contains(line.seq) || failed.contains(line.seq)) continue;
       auto& serials = history.half_made[make->uuid];

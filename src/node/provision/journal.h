@@ -67,8 +67,10 @@ struct JournalText {
 Result<JournalText> parse_journal(std::string_view text);
 std::string journal_line_text(const JournalLine& line);
 
-/// What is left of earlier runs.
-History history_of(const std::vector<JournalLine>& lines);
+/// What is left of earlier runs. `run` is the one that asks amid its work, if
+/// any: it sees through itself what it began since its last `run` line.
+History history_of(const std::vector<JournalLine>& lines,
+                   std::string_view run = "");
 
 /// The begun actions that were never undone, in the order in which they
 /// were begun; failed ones too: they may have done something.

@@ -1,8 +1,10 @@
 #include "node/provision/journal.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -95,6 +97,46 @@ TEST(Journal, CutOffAnywhereInItsLastLineItGoesOnAfterTheOneBefore) {
   }
 }
 
+// Whole, but of a gpunode that knows more: the inverse in it is not thrown
+// away.
+TEST(Journal, ALastLineOfANewerGpunodeIsKept) {
+  const HostTree tree;
+  {
+    auto journal = Journal::open(tree.root(), "b");
+    ASSERT_TRUE(journal);
+    ASSERT_TRUE(journal->append(begin_of(RemoveFile{"/etc/x"})));
+  }
+  const std::string whole = text_of(tree);
+  const std::vector<std::pair<std::string, std::string>> news = {
+      {"remove-file", "fold-file"},
+      {R"("path")", R"("colour":"red","path")"},
+      {R"("event":"begin")", R"("event":"dream")"}};
+  for (const auto& [old, now] : news) {
+    std::string text = whole;
+    ASSERT_NE(text.find(old), std::string::npos) << old;
+    text.replace(text.find(old), old.size(), now);
+    tree.file(std::string(kJournalPath).substr(1), text);
+    const auto journal = Journal::open(tree.root(), "b");
+    ASSERT_FALSE(journal) << now;
+    EXPECT_EQ(journal.error().code(), ErrorCode::kUnsupported);
+    EXPECT_THAT(journal.error().message(), HasSubstr("or a newer one"));
+    EXPECT_EQ(text_of(tree), text);
+  }
+}
+
+TEST(Journal, WhatIsReplacedIsKeptWhereNobodyElseLooks) {
+  const HostTree tree;
+  const mode_t mask = ::umask(022);
+  const auto journal = Journal::open(tree.root(), "b");
+  ::umask(mask);
+  ASSERT_TRUE(journal) << journal.error().message();
+  for (const char* path : {"var/lib/gpunode", "var/lib/gpunode/backup"}) {
+    EXPECT_EQ(std::filesystem::status(tree.path(path)).permissions(),
+              std::filesystem::perms::owner_all)
+        << path;
+  }
+}
+
 TEST(Journal, DamageInTheMiddleIsRefusedWithItsLine) {
   const HostTree tree;
   auto journal = Journal::open(tree.root(), "b");
@@ -156,16 +198,124 @@ TEST(JournalHistory, KnowsWhatWeWroteLastAndWhatWasUndone) {
     line.seq = lines.size() + 1;
     lines.push_back(std::move(line));
   };
-  add(begin_of(WriteFile{"/etc/a", "1"}));
-  add(begin_of(WriteFile{"/etc/a", "2"}));
-  add(begin_of(WriteFile{"/etc/b", "3"}));
-  add({.event = JournalEvent::kUndone, .of = 3});
-  add(begin_of(RemoveFile{"/etc/c"}));
+  const auto add_done = [&](JournalLine line) {
+    add(std::move(line));
+    add({.event = JournalEvent::kDone, .of = lines.size()});
+  };
+  add_done(begin_of(WriteFile{"/etc/a", "1"}));
+  add_done(begin_of(WriteFile{"/etc/a", "2"}));
+  add_done(begin_of(WriteFile{"/etc/b", "3"}));
+  add({.event = JournalEvent::kUndone, .of = 5});
+  add_done(begin_of(RemoveFile{"/etc/c"}));
   const History history = history_of(lines);
   EXPECT_EQ(history.written.at("/etc/a"), "2");
   EXPECT_FALSE(history.written.contains("/etc/b"));
   EXPECT_EQ(history.written.at("/etc/c"), "");
   EXPECT_THAT(standing_actions(lines), SizeIs(3));
+}
+
+// What was cut off may be so or not: both are of our making, neither is
+// somebody's change.
+TEST(JournalHistory, AWriteBegunAndNotEndedIsBothHowItWasAndHowItMayBe) {
+  std::vector<JournalLine> lines;
+  const auto add = [&](JournalLine line) {
+    line.seq = lines.size() + 1;
+    lines.push_back(std::move(line));
+  };
+  add(begin_of(WriteFile{"/etc/a", "1"}));
+  add({.event = JournalEvent::kDone, .of = 1});
+  add(begin_of(WriteFile{"/etc/a", "2"}));
+  History history = history_of(lines);
+  EXPECT_EQ(history.written.at("/etc/a"), "1");
+  EXPECT_EQ(history.half_written.at("/etc/a"), "2");
+  add(begin_of(WriteFile{"/etc/a", "2"}));
+  add({.event = JournalEvent::kDone, .of = 4});
+  history = history_of(lines);
+  EXPECT_EQ(history.written.at("/etc/a"), "2");
+  EXPECT_TRUE(history.half_written.empty());
+}
+
+TEST(JournalHistory, AFileIsUnsettledUntilItsStepWasSeenThrough) {
+  std::vector<JournalLine> lines;
+  const auto add = [&](JournalLine line, const std::string& run = "r") {
+    line.seq = lines.size() + 1;
+    line.run = run;
+    lines.push_back(std::move(line));
+  };
+  const auto unsettled = [&](std::string_view run = "") {
+    return history_of(lines, run).unsettled;
+  };
+  add({.event = JournalEvent::kRun, .note = "apply"});
+  add(begin_of(WriteFile{"/etc/a", "a"}, "a"));
+  add({.event = JournalEvent::kDone, .step = "a", .of = 2});
+  // Cut off here, the restart after it is owed; the run itself sees to it.
+  EXPECT_EQ(unsettled().at("/etc/a"), "a");
+  EXPECT_TRUE(unsettled("r").empty());
+  // It went on to another Step.
+  add(begin_of(RemoveFile{"/etc/b"}, "b"));
+  EXPECT_EQ(unsettled(), (std::map<std::string, std::string>{{"/etc/b", "b"}}));
+  const auto in_b = lines;
+  for (const auto& [end, stays] : std::vector<std::pair<JournalLine, bool>>{
+           {{.event = JournalEvent::kEnd, .note = "done "}, false},
+           {{.event = JournalEvent::kEnd, .step = "c", .note = "more-to-do c"},
+            false},
+           {{.event = JournalEvent::kEnd, .step = "b", .note = "failed b"},
+            true},
+           // Stopped between the two.
+           {{.event = JournalEvent::kEnd, .step = "c", .note = "interrupted"},
+            false},
+           // As gpunode wrote it before it named the Step.
+           {{.event = JournalEvent::kEnd, .note = "failed b"}, true},
+           {{.event = JournalEvent::kReboot, .step = "b"}, false}}) {
+    lines = in_b;
+    add(end);
+    EXPECT_EQ(unsettled().contains("/etc/b"), stays) << end.note;
+    // Steps of other runs change nothing of it, its own does.
+    add({.event = JournalEvent::kRun, .note = "apply"}, "s");
+    add(begin_of(WriteFile{"/etc/a", "2"}, "a"), "s");
+    add({.event = JournalEvent::kEnd, .note = "done"}, "s");
+    EXPECT_EQ(unsettled().contains("/etc/b"), stays) << end.note;
+    EXPECT_FALSE(unsettled().contains("/etc/a"));
+    EXPECT_EQ(unsettled("s").contains("/etc/b"), stays) << end.note;
+    add({.event = JournalEvent::kRun, .note = "apply"}, "t");
+    add(begin_of(SetUnit{.unit = "b.service"}, "b"), "t");
+    add({.event = JournalEvent::kEnd, .note = "done"}, "t");
+    EXPECT_TRUE(unsettled().empty()) << end.note;
+  }
+  lines = in_b;
+  add({.event = JournalEvent::kUndone, .of = 4});
+  EXPECT_TRUE(unsettled().empty());
+}
+
+TEST(JournalHistory, AUnitThatRanIsStoppedUntilARunStartedIt) {
+  std::vector<JournalLine> lines;
+  const auto add = [&](Wish active, Wish was, const std::string& step) {
+    lines.push_back(
+        begin_of(SetUnit{.unit = "c.service", .active = active}, step));
+    lines.back().seq = lines.size();
+    lines.back().inverse = {SetUnit{.unit = "c.service", .active = was}};
+  };
+  const auto end = [&](JournalEvent event, std::uint64_t of) {
+    lines.push_back({.seq = lines.size() + 1, .event = event, .of = of});
+  };
+  add(Wish::kNo, Wish::kNo, "s.mount");
+  EXPECT_TRUE(history_of(lines).stopped.empty());
+  // Begun is enough: it may be stopped.
+  add(Wish::kNo, Wish::kYes, "s.mount");
+  EXPECT_EQ(history_of(lines).stopped.at("c.service"), "s.mount");
+  // Stopped once more it is what was stopped before.
+  add(Wish::kNo, Wish::kNo, "s.mount");
+  end(JournalEvent::kDone, 3);
+  EXPECT_TRUE(history_of(lines).stopped.contains("c.service"));
+  add(Wish::kYes, Wish::kNo, "s.mount");
+  EXPECT_TRUE(history_of(lines).stopped.contains("c.service"));
+  end(JournalEvent::kFailed, 5);
+  EXPECT_TRUE(history_of(lines).stopped.contains("c.service"));
+  lines.back().event = JournalEvent::kDone;
+  EXPECT_TRUE(history_of(lines).stopped.empty());
+  lines.pop_back();
+  end(JournalEvent::kUndone, 2);
+  EXPECT_TRUE(history_of(lines).stopped.empty());
 }
 
 TEST(JournalHistory, AFileSystemBegunAndNotEndedIsHalfMade) {

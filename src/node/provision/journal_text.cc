@@ -77,6 +77,13 @@ Result<void> read_action(const Json& json, JournalLine& line) {
   return {};
 }
 
+Error newer(const std::string& what) {
+  return Error(ErrorCode::kUnsupported,
+               fmt::format("this gpunode does not know all of it ({}); use the "
+                           "gpunode that wrote it, or a newer one",
+                           what));
+}
+
 Result<JournalLine> parse_line(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("v")) {
@@ -97,10 +104,16 @@ Result<JournalLine> parse_line(std::string_view text) {
   line.step = text_at(json, "step");
   line.of = number_at(json, "of");
   line.note = text_at(json, "note");
-  if (line.seq == 0 || !value_of(kEvents, text_at(json, "event"), line.event)) {
-    return Error(ErrorCode::kCorrupt, "it has no number or no known event");
+  if (line.seq == 0) return Error(ErrorCode::kCorrupt, "it has no number");
+  if (!value_of(kEvents, text_at(json, "event"), line.event)) {
+    return newer(fmt::format("event {}", text_at(json, "event")));
   }
-  if (line.event == JournalEvent::kBegin) TRY_VOID(read_action(json, line));
+  if (line.event != JournalEvent::kBegin) return line;
+  // Whole JSON is no line that was cut off: what is unknown in it is of a
+  // newer gpunode, and would be lost with its inverse.
+  if (auto read = read_action(json, line); !read) {
+    return newer(read.error().message());
+  }
   return line;
 }
 

@@ -8,8 +8,13 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+
+#include "base/host/host_file.h"
+#include "base/host/swap_header.h"
+#include "base/host/swap_table.h"
 
 namespace gpunode::provision {
 namespace {
@@ -84,24 +89,60 @@ Result<void> KernelActions::perform(const SetModule& action) const {
   return {};
 }
 
-Result<bool> KernelActions::has_swap(const std::string& path) const {
-  TRY(const std::string swaps, host_.read_file("/proc/swaps"));
-  return swaps.find("\n" + path + " ") != std::string::npos ||
-         swaps.find("\n" + path + "\t") != std::string::npos;
+Result<std::string> KernelActions::swap_uuid(const std::string& path) const {
+  TRY(const UniqueFd fd, host_.open(path, O_RDONLY | O_NONBLOCK));
+  return host::read_swap_uuid(fd.get());
+}
+
+std::string KernelActions::find_swap(const SetSwap& action) const {
+  std::vector<std::string> paths = {action.path};
+  if (const auto root = host::open_host(host_); root && !action.uuid.empty()) {
+    // The device itself, as /proc/swaps will name it.
+    const auto now = root->resolve("/dev/disk/by-uuid/" + action.uuid);
+    if (now) paths.insert(paths.begin(), *now);
+  }
+  for (const std::string& path : paths) {
+    const auto uuid = swap_uuid(path);
+    if (uuid && (action.uuid.empty() || *uuid == action.uuid)) return path;
+  }
+  return "";
 }
 
 Result<Inverse> KernelActions::prepare(const SetSwap& action) const {
-  TRY(const bool is_on, has_swap(action.path));
+  TRY(const auto swaps, host::read_swap_table(host_));
+  const auto swap = std::ranges::find(swaps, action.path, &host::Swap::path);
+  const bool is_on = swap != swaps.end();
   if (is_on == action.on) return Inverse{};
-  return Inverse::of(SetSwap{action.path, is_on});
+  SetSwap back{.path = action.path, .on = is_on};
+  if (!is_on) return Inverse::of(std::move(back));
+  if (auto uuid = swap_uuid(action.path)) back.uuid = *std::move(uuid);
+  if (swap->priority >= 0) back.priority = std::to_string(swap->priority);
+  // By a name alone it may not be found again: /dev/zram0, /dev/sdb2.
+  const Undo how = back.uuid.empty() ? Undo::kCompensating : Undo::kExact;
+  return Inverse::of(std::move(back), how);
 }
 
 Result<void> KernelActions::perform(const SetSwap& action) const {
-  TRY(const bool is_on, has_swap(action.path));
-  if (is_on == action.on) return {};
+  TRY(const auto swaps, host::read_swap_table(host_));
+  const auto is_on = [&](const std::string& path) {
+    return std::ranges::find(swaps, path, &host::Swap::path) != swaps.end();
+  };
   host::Command command;
-  command.argv = {action.on ? "/sbin/swapon" : "/sbin/swapoff", action.path};
   command.timeout = kSwapTimeout;
+  if (!action.on) {
+    if (!is_on(action.path)) return {};
+    command.argv = {"/sbin/swapoff", action.path};
+  } else {
+    const std::string path = find_swap(action);
+    // Gone with its disk, or a zram that is made anew at a boot: to fail would
+    // keep all that was done before it from being undone.
+    if (path.empty() || is_on(path)) return {};
+    command.argv = {"/sbin/swapon"};
+    if (!action.priority.empty()) {
+      command.argv.insert(command.argv.end(), {"--priority", action.priority});
+    }
+    command.argv.push_back(path);
+  }
   TRY_VOID(runner_.output(command));
   return {};
 }

@@ -24,7 +24,11 @@ class KernelActions {
 
  private:
   Result<bool> has_module(const std::string& name) const;
-  Result<bool> has_swap(const std::string& path) const;
+  /// The UUID that the swap space at `path` says; kNotFound if there is none,
+  /// and "" for one without.
+  Result<std::string> swap_uuid(const std::string& path) const;
+  /// Where the swap space of `action` is today; "" if it is nowhere.
+  std::string find_swap(const SetSwap& action) const;
 
   host::HostRoot host_;
   host::CommandRunner& runner_;

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "node/distribution/table.h"
 #include "node/facts/disk_filter.h"
 
 namespace gpunode::provision {
@@ -15,6 +17,19 @@ namespace gpunode::provision {
 struct ExpectedHost {
   std::string os;    ///< "rocky 8.9", "rocky 8" or "rocky".
   std::string arch;  ///< "x86_64".
+};
+
+/// Which kernel the driver is built for.
+enum class KernelPolicy : std::uint8_t {
+  kAdoptNewest,  ///< The one that boots next; a reboot first if it isn't it.
+  kPinRunning,   ///< The one that runs stays the one that boots.
+  kExact,        ///< KernelSpec::release.
+};
+
+/// spec.host.kernel.
+struct KernelSpec {
+  KernelPolicy policy = KernelPolicy::kAdoptNewest;
+  std::string release;  ///< Of kExact: as `uname -r` will say.
 };
 
 enum class RebootMode : std::uint8_t {
@@ -28,15 +43,29 @@ struct RebootSpec {
   int max = 3;  ///< Reboots in one run before it gives up.
 };
 
+/// What the file says of something that others may need: `true`, `false`, or
+/// whatever they need.
+enum class Choice : std::uint8_t { kAsNeeded, kYes, kNo };
+
 /// spec.host.
 struct HostSpec {
   ExpectedHost expect;
   RebootSpec reboot;
-  bool swap_off = true;            ///< `swap: off`; `keep` leaves it.
-  bool time_sync = true;           ///< Some time service runs.
-  bool extra_repositories = true;  ///< EPEL, CRB and their equivalents.
+  KernelSpec kernel;
+  bool swap_off = true;   ///< `swap: off`; `keep` leaves it.
+  bool time_sync = true;  ///< Some time service runs.
+  /// EPEL, CRB and their equivalents.
+  Choice extra_repositories = Choice::kAsNeeded;
   /// Tools to have: in the names of the host's own packages.
   std::vector<std::string> packages;
+};
+
+enum class CheckInterval : std::uint8_t { kOff, kHourly, kDaily, kWeekly };
+
+/// spec.check: what looks after the node once it is made.
+struct CheckSpec {
+  CheckInterval interval = CheckInterval::kHourly;  ///< kOff: no timer.
+  int certificate_days = 30;  ///< Certificates that end sooner are told of.
 };
 
 enum class ExistingData : std::uint8_t { kRefuse, kMigrate, kDiscard };
@@ -61,18 +90,75 @@ struct StorageSpec {
   std::vector<std::string> users;
 };
 
+/// spec.proxy. Empty: none.
+struct ProxySpec {
+  std::string http;   ///< "http://proxy:3128".
+  std::string https;  ///< For addresses that begin with https.
+  std::string none;   ///< Hosts and networks reached without: "10.0.0.0/8".
+};
+
+enum class WantedFlavour : std::uint8_t { kAuto, kOpen, kProprietary };
+
+enum class DriverSource : std::uint8_t {
+  kNvidia,        ///< NVIDIA's repository for the distribution, built by DKMS.
+  kPrecompiled,   ///< The same, modules built and signed by NVIDIA.
+  kDistribution,  ///< The distribution's own packages.
+  kPreinstalled,  ///< It is there, and nobody but its owner changes it.
+};
+
+enum class SecureBootRoute : std::uint8_t {
+  kAuto,    ///< Signed packages where there are some, else kMok.
+  kSigned,  ///< Those, or nothing.
+  kMok,     ///< A key of this machine that a person enrols at its console.
+};
+
+/// spec.driver.
+struct DriverSpec {
+  bool is_wanted = false;  ///< The section is there.
+  int branch = 0;          ///< 580; 0: what the GPUs and the host agree on.
+  std::string version;     ///< "580.178.04"; empty: the newest of the branch.
+  WantedFlavour flavour = WantedFlavour::kAuto;
+  DriverSource source = DriverSource::kNvidia;
+  bool with_display = false;  ///< `profile: full`; else for computing alone.
+  /// Of the module nvidia, by name: "NVreg_…".
+  std::map<std::string, std::string> module_options;
+  bool hold = true;  ///< No update changes it but through gpunode.
+  bool persistence = true;
+  Choice fabric_manager = Choice::kAsNeeded;
+  Choice imex = Choice::kAsNeeded;
+  SecureBootRoute secure_boot = SecureBootRoute::kAuto;
+};
+
+/// spec.cuda: what containers bring themselves; nothing unless asked for.
+struct CudaSpec {
+  std::string toolkit;  ///< "13.0"; empty: none.
+  bool gds = false;     ///< GPUDirect Storage: nvidia-fs and its tools.
+};
+
 struct NodeSpec {
   std::string name;  ///< metadata.name; may be empty.
   HostSpec host;
   std::vector<StorageSpec> storage;
-  std::string proxy;  ///< spec.proxy.http; for package managers.
+  DriverSpec driver;
+  CudaSpec cuda;
+  /// What the file adds to the table of distributions.
+  std::vector<distribution::Extension> distributions;
+  CheckSpec check;
+  ProxySpec proxy;  ///< For package managers.
+  /// spec.mirrors: by the beginning of a URL, what stands there instead.
+  std::map<std::string, std::string> mirrors;
+  /// spec.bundle: a directory of `gpunode bundle`, the only place that packages
+  /// come from. Empty: none.
+  std::string bundle = {};
   /// Not of the file: where the program lies that units are to start, and the
   /// file that they are to give it. Empty: the program lies where others than
   /// root may put another in its place, or where it may be gone after a boot.
   std::string program = "/usr/bin/gpunode";
   std::string path = "/etc/gpunode/node.yaml";
+  /// seen_content() of the file and of its drop-ins, by path.
+  std::map<std::string, std::string> files = {};
   /// Sections of the file that this version reads and does not carry out, for
-  /// telling so: "driver", "runtime", …
+  /// telling so: "runtime", …
   std::vector<std::string> not_carried_out;
 };
 

@@ -1,6 +1,7 @@
 #include "node/provision/package_actions.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -31,6 +32,16 @@ std::vector<std::string> names_of(const std::vector<std::string>& packages) {
   return names;
 }
 
+/// Whether a hold keeps one of the installed versions. Only dnf's name one.
+bool is_current(const packages::Hold& hold, const packages::Observation& now) {
+  if (hold.entry == hold.name) return true;
+  return std::ranges::any_of(
+      now.installed, [&](const packages::Package& package) {
+        return package.name == hold.name &&
+               hold.entry.find(package.version) != std::string::npos;
+      });
+}
+
 Error half_configured(const std::vector<packages::Trouble>& troubles) {
   return {ErrorCode::kUnavailable,
           fmt::format("packages are half installed: {}; mend it with `{}`, "
@@ -40,18 +51,34 @@ Error half_configured(const std::vector<packages::Trouble>& troubles) {
 
 }  // namespace
 
+packages::Settings package_settings(const NodeSpec& spec) {
+  packages::Settings settings;
+  settings.proxy = {spec.proxy.http, spec.proxy.https, spec.proxy.none};
+  if (!spec.bundle.empty()) {
+    settings.only_repository = packages::kBundleRepository;
+  }
+  return settings;
+}
+
 Result<Tool> package_tool(const facts::OsRelease& os) {
-  if (os.is_like("debian") || os.is_like("ubuntu")) return Tool::kApt;
-  if (os.is_like("suse") || os.is_like("sles") || os.is_like("opensuse")) {
-    return Tool::kZypper;
+  using distribution::Manager;
+  const auto manager = os.package_manager();
+  if (!manager) {
+    return Error(
+        ErrorCode::kUnsupported,
+        fmt::format("no package manager is known for {}", os.pretty_name));
   }
-  if (os.is_like("rhel") || os.is_like("fedora") || os.is_like("centos") ||
-      os.is_like("amzn")) {
-    return Tool::kDnf;
+  switch (*manager) {
+    case Manager::kApt:
+      return Tool::kApt;
+    case Manager::kZypper:
+      return Tool::kZypper;
+    case Manager::kDnf:
+    case Manager::kDnf5:
+    case Manager::kYum:
+      break;
   }
-  return Error(
-      ErrorCode::kUnsupported,
-      fmt::format("no package manager is known for {}", os.pretty_name));
+  return Tool::kDnf;
 }
 
 Result<packages::PackageManager*> PackageActions::manager() {
@@ -64,6 +91,32 @@ Result<packages::PackageManager*> PackageActions::manager() {
   return manager_.get();
 }
 
+/// A bare host may never have fetched an index, or one of long ago: what isn't
+/// found in it, or can't be had by it, is asked for once more with a new one.
+/// A repository of others that fails is no reason to stop where what is wanted
+/// can be had without it.
+Result<TransactionPlan> PackageActions::resolve(const Transaction& wanted) {
+  TRY(auto* tool, manager());
+  // What goes needs no repository: an undo works without the network.
+  if (wanted.install.empty()) return tool->simulate(wanted);
+  Result<void> fetched;
+  const auto fetch = [&] {
+    fetched = tool->refresh();
+    indexes_ = Indexes::kFresh;
+  };
+  if (indexes_ == Indexes::kStale) fetch();
+  auto plan = tool->simulate(wanted);
+  const bool is_missing =
+      !plan && (plan.error().code() == ErrorCode::kNotFound ||
+                plan.error().code() == ErrorCode::kUnsupported);
+  if (is_missing && indexes_ == Indexes::kAsFound) {
+    fetch();
+    plan = tool->simulate(wanted);
+  }
+  if (!plan && !fetched) return std::move(fetched).error();
+  return plan;
+}
+
 Result<Inverse> PackageActions::prepare(const InstallPackages& action) {
   TRY(auto* tool, manager());
   TRY(const packages::Observation before,
@@ -73,13 +126,15 @@ Result<Inverse> PackageActions::prepare(const InstallPackages& action) {
   for (const std::string& words : action.packages) {
     wanted.install.push_back(wanted_of(words));
   }
-  TRY(const TransactionPlan plan, tool->simulate(wanted));
+  TRY(TransactionPlan plan, resolve(wanted));
+  TRY_VOID(packages::check_transaction(plan, {}));
   RemovePackages back;
   for (const packages::PackageChange& change : plan.changes) {
     if (change.kind == packages::ChangeKind::kInstall) {
       back.packages.push_back(change.name);
     }
   }
+  prepared_.insert_or_assign(action.packages, std::move(plan));
   if (back.packages.empty()) return Inverse{};
   return Inverse::of(std::move(back), Undo::kCompensating);
 }
@@ -96,21 +151,41 @@ Result<Inverse> PackageActions::prepare(const RemovePackages& action) {
   return Inverse::of(std::move(back), Undo::kCompensating);
 }
 
-Result<void> PackageActions::carry_out(const Transaction& wanted) {
+/// What undoes it is told by who is held now, not by who is asked for: a hold
+/// of somebody else's stays.
+Result<Inverse> PackageActions::prepare(const HoldPackages& action) {
   TRY(auto* tool, manager());
-  TRY(const TransactionPlan plan, tool->simulate(wanted));
+  TRY(const std::vector<packages::Hold> holds, tool->holds());
+  HoldPackages back;
+  back.held = !action.held;
+  for (const std::string& name : action.packages) {
+    const bool is_held =
+        std::ranges::find(holds, name, &packages::Hold::name) != holds.end();
+    if (is_held != action.held) back.packages.push_back(name);
+  }
+  if (back.packages.empty()) return Inverse{};
+  return Inverse::of(std::move(back));
+}
+
+Result<void> PackageActions::carry_out(
+    const TransactionPlan& plan, const packages::TransactionPolicy& policy) {
+  TRY(auto* tool, manager());
   if (plan.is_empty()) return {};
-  TRY_VOID(packages::check_transaction(plan, {}));
+  TRY_VOID(packages::check_transaction(plan, policy));
   packages::Applied applied = tool->apply(plan);
   return std::move(applied.outcome);
 }
 
 Result<void> PackageActions::perform(const InstallPackages& action) {
+  if (const auto known = prepared_.extract(action.packages)) {
+    return carry_out(known.mapped());
+  }
   Transaction wanted;
   for (const std::string& words : action.packages) {
     wanted.install.push_back(wanted_of(words));
   }
-  return carry_out(wanted);
+  TRY(const TransactionPlan plan, resolve(wanted));
+  return carry_out(plan);
 }
 
 Result<void> PackageActions::perform(const RemovePackages& action) {
@@ -125,7 +200,41 @@ Result<void> PackageActions::perform(const RemovePackages& action) {
     if (!is_known) wanted.remove.push_back({package.name});
   }
   if (wanted.remove.empty()) return {};
-  return carry_out(wanted);
+  TRY(const TransactionPlan plan, resolve(wanted));
+  return carry_out(plan);
+}
+
+Result<void> PackageActions::perform(const HoldPackages& action) {
+  TRY(auto* tool, manager());
+  TRY(const std::vector<packages::Hold> holds, tool->holds());
+  if (!action.held) {
+    std::vector<packages::Hold> lifted;
+    for (const packages::Hold& hold : holds) {
+      if (std::ranges::find(action.packages, hold.name) !=
+          action.packages.end()) {
+        lifted.push_back(hold);
+      }
+    }
+    return tool->release(lifted);
+  }
+  TRY(const packages::Observation now, tool->observe(action.packages));
+  std::vector<packages::Hold> stale;
+  std::vector<std::string> missing;
+  for (const std::string& name : action.packages) {
+    std::vector<packages::Hold> known;
+    std::ranges::copy_if(
+        holds, std::back_inserter(known),
+        [&](const packages::Hold& hold) { return hold.name == name; });
+    if (std::ranges::any_of(known, [&](const packages::Hold& hold) {
+          return is_current(hold, now);
+        })) {
+      continue;
+    }
+    std::ranges::copy(known, std::back_inserter(stale));
+    missing.push_back(name);
+  }
+  TRY_VOID(tool->release(stale));
+  return tool->hold(missing);
 }
 
 }  // namespace gpunode::provision

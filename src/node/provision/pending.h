@@ -1,6 +1,7 @@
 // A run that has not come to its end: what it takes to go on with it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +20,18 @@ struct Pending {
   std::vector<std::string> confirmed_wipes;
   std::vector<std::string> only;  ///< Ids of Steps; empty: all.
   bool overwrite_drift = false;
+  bool blank_only = false;
+  std::vector<std::string> ignored_preflight = {};
+  /// NodeSpec::files at its start: what was agreed to follows from them.
+  std::map<std::string, std::string> spec_files = {};
+  /// Its plan as plan_file() has it: what goes on is held to it.
+  std::string plan = {};
 };
+
+/// Which file of the spec is no longer as it was when `pending` began, in
+/// words; empty if all are. Pure.
+std::string spec_difference(const Pending& pending,
+                            const std::map<std::string, std::string>& now);
 
 /// Nothing if no run is pending.
 Result<std::optional<Pending>> read_pending(const host::HostRoot& host);

@@ -16,6 +16,7 @@ struct PlannedStep {
   std::string title;
   std::string reason;
   StepPlan plan;
+  std::vector<std::string> counts_on = {};  ///< As the Step says it.
 };
 
 struct Plan {
@@ -41,6 +42,11 @@ Plan make_plan(const Steps& steps, const PlanInput& input);
 
 /// The plan as a file of its own: JSON with a version (docs/formats/plan.md).
 std::string plan_file(const Plan& plan);
+
+/// The plan that a plan file has: steps with id and plan, without the diffs and
+/// what only the program knows of them. kCorrupt if it is no plan file,
+/// kUnsupported if it is of another version.
+Result<Plan> read_plan_file(std::string_view text);
 
 /// Why `saved`, the text of a plan file, is not the plan that would be made
 /// now: the first Step that differs, in words. Nothing if it is the same;

@@ -8,6 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "base/text/unified_diff.h"
+#include "node/provision/package_forecast_text.h"
+#include "node/provision/packages/redaction.h"
 
 namespace gpunode::provision {
 namespace {
@@ -18,7 +20,7 @@ using console::Style;
 constexpr std::size_t kStepIndent = 2;
 constexpr std::size_t kActionIndent = 6;
 constexpr std::size_t kDiffIndent = 10;
-constexpr std::size_t kIdWidth = 22;
+constexpr std::size_t kIdWidth = 21;
 
 struct Look {
   char symbol;
@@ -64,7 +66,25 @@ void add_diff(Page& page, const StepPlan& plan, const WriteFile& write) {
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     // The action above has the name already.
     if (line.starts_with("--- ") || line.starts_with("+++ ")) continue;
-    page.line(kDiffIndent, line, style_of_line(line));
+    page.line(kDiffIndent, packages::redacted(line), style_of_line(line));
+  }
+}
+
+/// An installation with what it brings; one that is refused is marked as what
+/// must be settled.
+void add_installation(Page& page, const Action& action,
+                      const PackageForecast& forecast) {
+  if (!forecast.refusal.empty()) {
+    page.line(kActionIndent,
+              fmt::format("x {}: {}", describe(action), forecast.refusal),
+              Style::kBad);
+  } else {
+    page.line(kActionIndent,
+              fmt::format("{} {}: {}", symbol_of(action), describe(action),
+                          forecast_summary(*forecast.transaction)));
+  }
+  for (const std::string& line : forecast_details(*forecast.transaction)) {
+    page.line(kDiffIndent, line, Style::kDim);
   }
 }
 
@@ -73,14 +93,20 @@ void add_step(Page& page, const PlannedStep& step, const PlanView& view) {
   const Look look = look_of(plan.state);
   page.line(
       kStepIndent,
-      fmt::format("{} {:<{}}{}", look.symbol, step.id, kIdWidth, step.title),
+      fmt::format("{} {:<{}} {}", look.symbol, step.id, kIdWidth, step.title),
       look.style);
   if (view.all && !step.reason.empty()) {
     page.line(kActionIndent, "why: " + step.reason, Style::kDim);
   }
   if (!plan.why.empty()) page.line(kActionIndent, plan.why);
   if (!plan.fix.empty()) page.line(kActionIndent, "-> " + plan.fix);
-  for (const Action& action : plan.actions) {
+  for (std::size_t i = 0; i < plan.actions.size(); ++i) {
+    const Action& action = plan.actions[i];
+    const PackageForecast* forecast = view.forecasts.find(step.id, i);
+    if (forecast != nullptr && forecast->transaction) {
+      add_installation(page, action, *forecast);
+      continue;
+    }
     const auto* write = std::get_if<WriteFile>(&action);
     const bool is_new = write != nullptr && is_absent(plan, write->path);
     page.line(kActionIndent,
@@ -115,7 +141,8 @@ std::size_t count(const Plan& plan, StepState state) {
 }
 
 void add_next(Page& page, const Plan& plan, const PlanView& view) {
-  if (plan.has(StepState::kRefused) || plan.has(StepState::kBlocked)) {
+  if (plan.has(StepState::kRefused) || plan.has(StepState::kBlocked) ||
+      view.forecasts.has_refusal()) {
     page.line(0, "Nothing is changed until what is marked x is settled.",
               Style::kBad);
   } else if (plan.has(StepState::kDrift) && !view.drift_is_overwritten) {
@@ -163,6 +190,9 @@ console::Page plan_page(const Plan& plan, const PlanView& view) {
   page.line(0, "");
   for (const std::string& gap : plan.gaps) {
     page.line(0, "not seen: " + gap, Style::kWarning);
+  }
+  for (const std::string& gap : forecast_gaps(view.forecasts)) {
+    page.line(0, gap, Style::kWarning);
   }
   if (!plan.not_carried_out.empty()) {
     page.line(0,

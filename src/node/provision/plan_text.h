@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/console/page.h"
+#include "node/provision/package_forecast.h"
 #include "node/provision/plan.h"
 
 namespace gpunode::provision {
@@ -10,6 +11,7 @@ struct PlanView {
   bool all = false;   ///< Steps that are as they should be, and reasons.
   bool diffs = true;  ///< Of files that change.
   bool drift_is_overwritten = false;  ///< apply was told so.
+  PackageForecasts forecasts = {};    ///< Shown with what they are of.
 };
 
 /// The whole plan: one block a Step, what gets lost, and how much there is to

@@ -5,19 +5,37 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/wipe_confirmation.h"
+
 namespace gpunode::provision {
 namespace {
 
-/// Serials of disks that undoing would erase and nobody confirmed.
+/// The disks that undoing any of `lines` would erase.
+std::vector<DiskIdentity> erased_by(const std::vector<JournalLine>& lines) {
+  std::vector<DiskIdentity> disks;
+  for (const JournalLine& line : lines) {
+    for (const Action& action : line.inverse) {
+      const auto* wipe = std::get_if<WipeFilesystem>(&action);
+      if (wipe == nullptr) continue;
+      disks.insert(disks.end(), wipe->disks.begin(), wipe->disks.end());
+    }
+  }
+  return disks;
+}
+
+/// Names of disks that undoing would erase and nobody confirmed.
 std::vector<std::string> unconfirmed(
-    const JournalLine& line, const std::vector<std::string>& confirmed) {
+    const JournalLine& line, const std::vector<DiskIdentity>& all,
+    const std::vector<std::string>& confirmed) {
   std::vector<std::string> missing;
   for (const Action& action : line.inverse) {
     const auto* wipe = std::get_if<WipeFilesystem>(&action);
     if (wipe == nullptr) continue;
     for (const DiskIdentity& disk : wipe->disks) {
-      if (std::ranges::find(confirmed, disk.serial) == confirmed.end()) {
-        missing.push_back(disk.serial);
+      std::string name = confirmation_of(disk, all);
+      if (name.empty() ||
+          std::ranges::find(confirmed, name) == confirmed.end()) {
+        missing.push_back(std::move(name));
       }
     }
   }
@@ -25,14 +43,20 @@ std::vector<std::string> unconfirmed(
 }
 
 Undoing undoing_of(const JournalLine& line,
+                   const std::vector<DiskIdentity>& all,
                    const std::vector<std::string>& confirmed) {
   Undoing undoing{.line = line};
-  const auto missing = unconfirmed(line, confirmed);
+  const auto missing = unconfirmed(line, all, confirmed);
   if (!missing.empty()) {
     undoing.left = true;
     undoing.why = "the disk keeps its content; to erase it as well, add";
-    for (const std::string& serial : missing) {
-      undoing.why += " --confirm-wipe=" + serial;
+    for (const std::string& name : missing) {
+      undoing.why += " --confirm-wipe=" + name;
+    }
+    if (std::ranges::find(missing, "") != missing.end()) {
+      undoing.why =
+          "the disk keeps its content: no serial of its own names it, so erase "
+          "it by hand";
     }
   } else if (line.undo == Undo::kNone) {
     undoing.left = true;
@@ -70,6 +94,31 @@ void leave_what_later_ones_changed(const std::vector<JournalLine>& standing,
   }
 }
 
+/// Whether undoing it makes a program take in files that the same Step changed:
+/// a restart, or the same program run once more.
+bool takes_in_files(const JournalLine& line) {
+  return std::ranges::any_of(line.inverse, [&](const Action& inverse) {
+    if (const auto* unit = std::get_if<SetUnit>(&inverse)) return unit->restart;
+    const auto* now = std::get_if<RunProgram>(&inverse);
+    const auto* then = std::get_if<RunProgram>(&*line.action);
+    return now != nullptr && then != nullptr && now->argv == then->argv;
+  });
+}
+
+/// The latest first, but what takes in files after all others of its Step: it
+/// is to find them as they were.
+void put_in_order(std::vector<Undoing>& plan) {
+  std::ranges::reverse(plan);
+  for (auto from = plan.begin(); from != plan.end();) {
+    const auto to = std::find_if(from, plan.end(), [&](const Undoing& one) {
+      return one.line.step != from->line.step;
+    });
+    std::stable_partition(
+        from, to, [](const Undoing& one) { return !takes_in_files(one.line); });
+    from = to;
+  }
+}
+
 }  // namespace
 
 std::vector<Undoing> plan_rollback(const std::vector<JournalLine>& lines,
@@ -77,14 +126,38 @@ std::vector<Undoing> plan_rollback(const std::vector<JournalLine>& lines,
                                    const std::vector<std::string>& confirmed) {
   std::vector<Undoing> plan;
   const std::vector<JournalLine> standing = standing_actions(lines);
+  const std::vector<DiskIdentity> all = erased_by(lines);
   for (const JournalLine& line : standing) {
     if (target.after && line.seq <= *target.after) continue;
     if (!target.step.empty() && line.step != target.step) continue;
-    plan.push_back(undoing_of(line, confirmed));
+    plan.push_back(undoing_of(line, all, confirmed));
   }
-  std::ranges::reverse(plan);
+  put_in_order(plan);
   leave_what_later_ones_changed(standing, plan);
   return plan;
+}
+
+std::vector<std::string> unknown_serials(
+    const std::vector<JournalLine>& lines,
+    const std::vector<std::string>& confirmed) {
+  std::vector<std::string> unknown = confirmed;
+  const std::vector<DiskIdentity> all = erased_by(lines);
+  for (const DiskIdentity& disk : all) {
+    std::erase(unknown, confirmation_of(disk, all));
+  }
+  return unknown;
+}
+
+std::string cut_off_rollback(const std::vector<JournalLine>& lines) {
+  std::string run;
+  for (const JournalLine& line : lines) {
+    if (line.event == JournalEvent::kRun) {
+      run = line.note == kRollbackCommand ? line.run : "";
+    } else if (line.event == JournalEvent::kEnd && line.run == run) {
+      run.clear();
+    }
+  }
+  return run;
 }
 
 Result<void> roll_back(const std::vector<Undoing>& plan, Performer& performer,
@@ -105,6 +178,8 @@ Result<void> roll_back(const std::vector<Undoing>& plan, Performer& performer,
     }
     observer.undone(one, how);
     if (!how) {
+      // What is undone of files is undone: systemd is told of it all the same.
+      (void)performer.finish();
       return Error(
           how.error().code(),
           fmt::format("undo {} ({}): {}", one.line.seq,

@@ -12,6 +12,9 @@
 
 namespace gpunode::provision {
 
+/// The command of its runs, as the journal has it.
+inline constexpr const char* kRollbackCommand = "rollback";
+
 /// How far back. Neither: everything.
 struct RollbackTarget {
   std::optional<std::uint64_t> after =
@@ -31,6 +34,16 @@ struct Undoing {
 std::vector<Undoing> plan_rollback(const std::vector<JournalLine>& lines,
                                    const RollbackTarget& target,
                                    const std::vector<std::string>& confirmed);
+
+/// Those of `confirmed` that no disk has on which `lines` made anything, undone
+/// since or not: misspelt. Pure.
+std::vector<std::string> unknown_serials(
+    const std::vector<JournalLine>& lines,
+    const std::vector<std::string>& confirmed);
+
+/// The run of the rollback that was cut off, if the last run is one: killed, or
+/// the power went. Empty if it ended, or if it is none. Pure.
+std::string cut_off_rollback(const std::vector<JournalLine>& lines);
 
 /// Called before and after each.
 class RollbackObserver {

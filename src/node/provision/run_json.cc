@@ -1,10 +1,12 @@
 #include "node/provision/run_json.h"
 
+#include <chrono>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "node/provision/action_json.h"
+#include "node/provision/packages/redaction.h"
 #include "node/provision/step_state.h"
 
 namespace gpunode::provision {
@@ -22,6 +24,47 @@ Json with_how(Json json, const Result<void>& how) {
   return json;
 }
 
+Json change_json(const packages::PackageChange& change) {
+  Json json = {{"change", packages::name_of(change.kind)},
+               {"name", change.name},
+               {"architecture", change.architecture},
+               {"from", change.old_version},
+               {"to", change.new_version},
+               {"repository", change.repository},
+               {"download_bytes", nullptr}};
+  if (change.download_bytes) json["download_bytes"] = *change.download_bytes;
+  return json;
+}
+
+/// An Action as it is shown: a file's content may have a login in an address.
+Json action_json(const Action& action) {
+  Json json = Json::parse(to_json(action));
+  if (std::holds_alternative<WriteFile>(action)) {
+    json["content"] = packages::redacted(std::get<WriteFile>(action).content);
+  }
+  return json;
+}
+
+Json forecast_json(const PackageForecast& forecast) {
+  Json json = {{"action", forecast.action}};
+  if (!forecast.transaction) {
+    json["unknown"] = forecast.transaction.error().message();
+    return json;
+  }
+  const packages::TransactionPlan& plan = *forecast.transaction;
+  json["changes"] = Json::array();
+  for (const packages::PackageChange& change : plan.changes) {
+    json["changes"].push_back(change_json(change));
+  }
+  json["finishes"] = plan.finishes;
+  json["download_bytes"] = nullptr;
+  if (plan.download_bytes) json["download_bytes"] = *plan.download_bytes;
+  json["installed_bytes"] = nullptr;
+  if (plan.installed_bytes) json["installed_bytes"] = *plan.installed_bytes;
+  if (!forecast.refusal.empty()) json["refused"] = forecast.refusal;
+  return json;
+}
+
 }  // namespace
 
 const char* end_name(RunEnd end) {
@@ -34,17 +77,25 @@ const char* end_name(RunEnd end) {
       return "verification-failed";
     case RunEnd::kRebootNeeded:
       return "reboot-needed";
+    case RunEnd::kNotAsPlanned:
+      return "not-as-planned";
+    case RunEnd::kMoreToDo:
+      return "more-to-do";
     case RunEnd::kInterrupted:
       break;
   }
   return "interrupted";
 }
 
-void RunJson::plan(const Plan& plan) {
+void RunJson::plan(const Plan& plan, const PackageForecasts& forecasts) {
   for (const PlannedStep& step : plan.steps) {
     Json actions = Json::array();
     for (const Action& action : step.plan.actions) {
-      actions.push_back(Json::parse(to_json(action)));
+      actions.push_back(action_json(action));
+    }
+    Json transactions = Json::array();
+    for (const PackageForecast& one : forecasts.all) {
+      if (one.step == step.id) transactions.push_back(forecast_json(one));
     }
     write_(line_of({{"event", "planned"},
                     {"step", step.id},
@@ -54,7 +105,8 @@ void RunJson::plan(const Plan& plan) {
                     {"fix", step.plan.fix},
                     {"notes", step.plan.notes},
                     {"destroys", step.plan.destroys},
-                    {"actions", std::move(actions)}}));
+                    {"actions", std::move(actions)},
+                    {"transactions", std::move(transactions)}}));
   }
 }
 
@@ -74,13 +126,65 @@ void RunJson::step_started(const PlannedStep& step, std::size_t index,
                   {"count", count}}));
 }
 
+void RunJson::output(const char* stream,
+                     const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    write_(line_of({{"event", "output"},
+                    {"stream", stream},
+                    {"text", packages::redacted(line)}}));
+  }
+}
+
+void RunJson::flush() {
+  output("out", tail_.flush());
+}
+
+void RunJson::started(const host::Command& /*command*/) {
+  flush();
+}
+
+void RunJson::printed(host::OutputStream stream, std::string_view bytes) {
+  const bool is_out = stream == host::OutputStream::kOut;
+  output(is_out ? "out" : "err", tail_.feed(is_out ? 0 : 1, bytes));
+}
+
+void RunJson::copy_started(std::uint64_t total,
+                           std::function<std::uint64_t()> copied) {
+  status_.copy_started(total, std::move(copied));
+}
+
+void RunJson::tick() {
+  constexpr std::chrono::seconds kBetween{5};
+  if (!status_.is_running() || clock_.now() - ticked_ < kBetween) return;
+  ticked_ = clock_.now();
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(status_.elapsed());
+  Json json = {{"event", "tick"},
+               {"words", status_.words()},
+               {"seconds", seconds.count()},
+               {"usual_seconds", status_.usual()}};
+  if (const auto copied = status_.bytes()) {
+    json["copied_bytes"] = copied->done;
+    json["total_bytes"] = copied->total;
+  }
+  write_(line_of(json));
+}
+
+void RunJson::end() {
+  flush();
+  status_.end();
+}
+
 void RunJson::action_started(const Action& action) {
+  ticked_ = clock_.now();
+  status_.start(describe(action), usual_seconds(action));
   write_(line_of({{"event", "action-started"},
                   {"kind", kind_of(action)},
                   {"words", describe(action)}}));
 }
 
 void RunJson::action_ended(const Action& action, const Result<void>& how) {
+  end();
   write_(line_of(with_how({{"event", "action-ended"},
                            {"kind", kind_of(action)},
                            {"words", describe(action)}},
@@ -92,6 +196,9 @@ void RunJson::step_ended(const PlannedStep& step, const Result<void>& how) {
 }
 
 void RunJson::undoing(const Undoing& one) {
+  ticked_ = clock_.now();
+  status_.start("undo: " + describe(*one.line.action),
+                usual_seconds(*one.line.action));
   write_(line_of({{"event", "undoing"},
                   {"seq", one.line.seq},
                   {"step", one.line.step},
@@ -99,6 +206,7 @@ void RunJson::undoing(const Undoing& one) {
 }
 
 void RunJson::undone(const Undoing& one, const Result<void>& how) {
+  end();
   write_(line_of(with_how(
       {{"event", "undone"}, {"seq", one.line.seq}, {"step", one.line.step}},
       how)));

@@ -1,23 +1,34 @@
 // A run as programs follow it: one JSON object a line.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "base/console/output_tail.h"
+#include "base/core/clock.h"
 #include "node/provision/executor.h"
+#include "node/provision/package_forecast.h"
 #include "node/provision/plan.h"
 #include "node/provision/rollback.h"
+#include "node/provision/run_status.h"
+#include "node/provision/work_watch.h"
 
 namespace gpunode::provision {
 
 /// Writes events (docs/formats/plan.md) through `write`, a line with its
 /// newline each.
-class RunJson final : public RunObserver, public RollbackObserver {
+class RunJson final : public RunObserver,
+                      public RollbackObserver,
+                      public WorkWatch {
  public:
-  explicit RunJson(std::function<void(const std::string&)> write)
-      : write_(std::move(write)) {}
+  /// `clock`, which must outlive it, is asked how long an action takes.
+  RunJson(std::function<void(const std::string&)> write, const Clock& clock)
+      : write_(std::move(write)), clock_(clock), status_(clock) {}
 
-  void plan(const Plan& plan);
+  void plan(const Plan& plan, const PackageForecasts& forecasts = {});
   void outcome(const RunOutcome& outcome);
 
   void step_started(const PlannedStep& step, std::size_t index,
@@ -28,11 +39,27 @@ class RunJson final : public RunObserver, public RollbackObserver {
   void undoing(const Undoing& one) override;
   void undone(const Undoing& one, const Result<void>& how) override;
 
+  void started(const host::Command& command) override;
+  void printed(host::OutputStream stream, std::string_view bytes) override;
+  void copy_started(std::uint64_t total,
+                    std::function<std::uint64_t()> copied) override;
+  void copy_ended() override { status_.copy_ended(); }
+  void tick() override;
+
  private:
+  void output(const char* stream, const std::vector<std::string>& lines);
+  void flush();
+  void end();
+
   std::function<void(const std::string&)> write_;
+  const Clock& clock_;
+  RunStatus status_;
+  console::OutputTail tail_;
+  TimePoint ticked_{};
 };
 
-/// "done", "failed", "verification-failed", "reboot-needed", "interrupted".
+/// "done", "failed", "verification-failed", "more-to-do", "reboot-needed",
+/// "not-as-planned", "interrupted".
 const char* end_name(RunEnd end);
 
 }  // namespace gpunode::provision

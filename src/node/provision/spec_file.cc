@@ -15,6 +15,8 @@
 #include "base/text/nearest.h"
 #include "base/text/tree.h"
 #include "base/text/yaml.h"
+#include "node/provision/driver_spec.h"
+#include "node/provision/packages/mirrors.h"
 #include "node/provision/spec_merge.h"
 #include "node/provision/storage_spec.h"
 
@@ -24,8 +26,8 @@ namespace {
 using text::Node;
 
 /// Sections that later versions carry out; their content is not looked at.
-constexpr std::array<std::string_view, 7> kLaterSections = {
-    "gpu", "driver", "cuda", "runtime", "kubernetes", "devicePlugin", "verify"};
+constexpr std::array<std::string_view, 5> kLaterSections = {
+    "gpu", "runtime", "kubernetes", "devicePlugin", "verify"};
 
 constexpr std::string_view kApiVersion = "gpunode.dev/v1alpha1";
 
@@ -56,12 +58,16 @@ void read_host(SpecSection section, HostSpec& host) {
                        {{"off", true}, {"false", true}, {"keep", false}});
   section.choice<bool>("timeSync", host.time_sync,
                        {{"true", true}, {"keep", false}, {"false", false}});
-  section.choice<bool>("extraRepositories", host.extra_repositories,
-                       {{"true", true}, {"false", false}});
+  section.choice<Choice>("extraRepositories", host.extra_repositories,
+                         {{"needed", Choice::kAsNeeded},
+                          {"true", Choice::kYes},
+                          {"false", Choice::kNo}});
+  section.section("kernel", [&](SpecSection inner) {
+    read_kernel(std::move(inner), host.kernel);
+  });
   section.texts("packages", host.packages);
   // Of part two: read, so that one file serves both, and not carried out.
   section.later("update");
-  section.later("kernel");
   section.later("selinux");
   section.finish();
 }
@@ -71,9 +77,86 @@ void read_metadata(SpecSection section, NodeSpec& spec) {
   section.finish();
 }
 
+/// Nothing but what is seen of ASCII, and what `besides` has: these texts go
+/// into files of others.
+bool is_visible(std::string_view text, std::string_view besides) {
+  return std::ranges::all_of(text, [&](char c) {
+    return (c > 0x20 && c < 0x7f && c != '"' && c != '\'') ||
+           besides.find(c) != std::string_view::npos;
+  });
+}
+
+/// In words that do not repeat it: it may have a password.
+void check_proxy(SpecSection& section, std::string_view key,
+                 const std::string& url) {
+  if (url.empty()) return;
+  constexpr std::array<std::string_view, 4> kSchemes = {
+      "http://", "https://", "socks5://", "socks5h://"};
+  const bool has_scheme =
+      std::ranges::any_of(kSchemes, [&](std::string_view one) {
+        return url.starts_with(one) && url.size() > one.size();
+      });
+  if (!has_scheme || !is_visible(url, "")) {
+    section.complain(key,
+                     "it is no address of a proxy, such as "
+                     "\"http://proxy.example:3128\"; other characters of a "
+                     "user or password are written as %XX");
+  }
+}
+
 void read_proxy(SpecSection section, NodeSpec& spec) {
-  section.text("http", spec.proxy);
+  section.text("http", spec.proxy.http);
+  section.text("https", spec.proxy.https);
+  section.text("none", spec.proxy.none);
+  check_proxy(section, "http", spec.proxy.http);
+  check_proxy(section, "https", spec.proxy.https);
+  if (!is_visible(spec.proxy.none, " ")) {
+    section.complain("none",
+                     "it is no list of hosts and networks, such as "
+                     "\".internal,10.0.0.0/8\"");
+  }
   section.finish();
+}
+
+/// It stands in repository files, whose blanks and signs mean something.
+void check_bundle(SpecSection& section, const std::string& path) {
+  if (path.empty()) return;
+  const bool is_plain = std::ranges::all_of(path, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') ||
+           std::string_view("/._-+").find(c) != std::string_view::npos;
+  });
+  if (is_plain && path.front() == '/' && path.back() != '/' &&
+      path.find("/..") == std::string::npos) {
+    return;
+  }
+  section.complain("bundle",
+                   "it is no absolute path of letters, digits and ._-+, such "
+                   "as \"/srv/bundle\"");
+}
+
+void read_check(SpecSection section, CheckSpec& check) {
+  section.choice<CheckInterval>("interval", check.interval,
+                                {{"hourly", CheckInterval::kHourly},
+                                 {"daily", CheckInterval::kDaily},
+                                 {"weekly", CheckInterval::kWeekly},
+                                 {"off", CheckInterval::kOff},
+                                 {"false", CheckInterval::kOff}});
+  section.number("certificateDays", check.certificate_days, 1, 3650);
+  section.finish();
+}
+
+void read_mirrors(SpecSection section, packages::Mirrors& mirrors) {
+  for (auto& [key, url] : section.text_pairs()) {
+    std::string from = key;
+    while (from.ends_with('/')) from.pop_back();
+    while (url.ends_with('/')) url.pop_back();
+    if (const auto good = packages::check_mirror(from, url); !good) {
+      section.complain(key, good.error().message());
+    } else {
+      mirrors[from] = url;
+    }
+  }
 }
 
 void read_inner_spec(SpecSection section, NodeSpec& spec) {
@@ -83,9 +166,25 @@ void read_inner_spec(SpecSection section, NodeSpec& spec) {
   section.list("storage", [&](SpecSection inner) {
     spec.storage.push_back(read_storage(std::move(inner)));
   });
+  section.section("driver", [&](SpecSection inner) {
+    read_driver(std::move(inner), spec.driver);
+  });
+  section.section("cuda", [&](SpecSection inner) {
+    read_cuda(std::move(inner), spec.cuda);
+  });
+  section.list("distributions", [&](SpecSection inner) {
+    read_distribution(std::move(inner), spec.distributions);
+  });
+  section.section("check", [&](SpecSection inner) {
+    read_check(std::move(inner), spec.check);
+  });
   section.section(
       "proxy", [&](SpecSection inner) { read_proxy(std::move(inner), spec); });
-  section.later("mirrors");
+  section.section("mirrors", [&](SpecSection inner) {
+    read_mirrors(std::move(inner), spec.mirrors);
+  });
+  section.text("bundle", spec.bundle);
+  check_bundle(section, spec.bundle);
   for (const std::string_view name : kLaterSections) {
     if (section.later(name)) spec.not_carried_out.emplace_back(name);
   }

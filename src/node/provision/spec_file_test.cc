@@ -1,6 +1,7 @@
 #include "node/provision/spec_file.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -14,6 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 
 constexpr const char* kHead =
@@ -34,14 +36,88 @@ constexpr const char* kStorage = R"(spec:
       wipe: {confirm: [AWS1]}
 )";
 
+TEST(SpecFile, ADriverThatCannotBeMeantIsToldWithItsPlace) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"driver: {branch: \"latest\"}", "no branch of the driver"},
+      {"driver: {branch: \"58\"}", "no branch of the driver"},
+      {"driver: {version: \"580\"}", "no version of the driver"},
+      {"driver: {version: \"580..1\"}", "no version of the driver"},
+      {"driver: {version: \"580.1; rm\"}", "no version of the driver"},
+      {"driver: {branch: \"570\", version: \"580.65.06\"}",
+       "is not of branch 570"},
+      {"driver: {flavour: closed}", "proprietary"},
+      {"driver: {source: runfile}", "nvidia-cuda-repo"},
+      {"driver: {moduleOptions: {NVreg_X: \"1 options x\"}}",
+       "an option of a module"},
+      {"driver: {moduleOptions: {\"a b\": \"1\"}}", "an option of a module"},
+      {"cuda: {toolkit: \"13\"}", "no version of CUDA"},
+      {"host: {kernel: {policy: exact}}", "exact needs `release`"},
+      {"host: {kernel: {release: \"6.1.0\"}}", "`policy: exact` alone"},
+      {"host: {kernel: {policy: exact, release: \"../../x\"}}",
+       "no release of a kernel"},
+  };
+  for (const auto& [yaml, words] : cases) {
+    const SpecReading reading = read("spec:\n  " + yaml + "\n");
+    ASSERT_THAT(reading.problems, SizeIs(1)) << yaml;
+    EXPECT_THAT(reading.problems[0], HasSubstr(words)) << yaml;
+    EXPECT_THAT(reading.problems[0], HasSubstr(":4:")) << yaml;
+  }
+}
+
+TEST(SpecFile, WhatIsSaidOfADistributionIsChecked) {
+  const SpecReading good = read(
+      "spec:\n  distributions:\n    - id: rhel\n      version: \"10\"\n"
+      "      keyFingerprint: 0123 4567 89ab cdef 0123 4567 89ab cdef cdf6 "
+      "ba43\n");
+  EXPECT_THAT(good.problems, IsEmpty());
+  ASSERT_THAT(good.spec.distributions, SizeIs(1));
+  EXPECT_EQ(good.spec.distributions[0].fingerprint,
+            "0123456789ABCDEF0123456789ABCDEFCDF6BA43");
+  const SpecReading wrong = read(
+      "spec:\n  distributions:\n    - id: rhel\n      version: \"10\"\n"
+      "      keyFingerprint: CDF6BA43\n    - {id: gentoo, version: \"2\"}\n"
+      "    - {id: rhel, version: \"9\", keyfile: x}\n");
+  ASSERT_THAT(wrong.problems, SizeIs(3));
+  EXPECT_THAT(wrong.problems[0], HasSubstr("node.yaml:5:11: "));
+  EXPECT_THAT(wrong.problems[0], HasSubstr("40 hex digits"));
+  EXPECT_THAT(wrong.problems[1], HasSubstr("say what it is `like`"));
+  EXPECT_THAT(wrong.problems[2], HasSubstr("did you mean \"keyFile\"?"));
+}
+
+TEST(SpecFile, OneDiskIsNoRaid0) {
+  const SpecReading reading = read(
+      "spec:\n  storage:\n    - {id: x, select: {model: m}, layout: raid0, "
+      "mount: {path: /data}}\n");
+  ASSERT_THAT(reading.problems, SizeIs(1));
+  EXPECT_THAT(reading.problems[0], HasSubstr("two disks or more"));
+}
+
 TEST(SpecFile, ReadsWhatTheFormatPromises) {
   const SpecReading reading = read(std::string(R"(metadata: {name: g5-1}
 )") + kStorage + R"(  host:
     expect: {os: "rocky 8.9", arch: x86_64}
     swap: off
     reboot: {mode: auto, max: 2}
+    kernel: {policy: exact, release: "4.18.0-513.5.1.el8_9.x86_64"}
     packages: [pciutils]
-  driver: {anything: [1, 2]}
+    extraRepositories: needed
+  check: {interval: off, certificateDays: 60}
+  proxy: {http: "http://proxy:3128", none: .internal}
+  mirrors: {"https://dl.fedoraproject.org/pub/epel/": "http://m/epel/"}
+  runtime: {anything: [1, 2]}
+  driver:
+    branch: "580"
+    version: "580.178.04"
+    flavour: proprietary
+    source: precompiled
+    profile: full
+    moduleOptions: {NVreg_EnableGpuFirmware: "0"}
+    hold: false
+    persistence: false
+    fabricManager: true
+    imex: false
+    secureBoot: {route: mok}
+  cuda: {toolkit: "13.0", gds: true}
 )");
   ASSERT_THAT(reading.problems, IsEmpty());
   const NodeSpec& spec = reading.spec;
@@ -51,7 +127,32 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   EXPECT_EQ(spec.host.reboot.mode, RebootMode::kAuto);
   EXPECT_EQ(spec.host.reboot.max, 2);
   EXPECT_THAT(spec.host.packages, ElementsAre("pciutils"));
-  EXPECT_THAT(spec.not_carried_out, ElementsAre("driver"));
+  EXPECT_EQ(spec.check.interval, CheckInterval::kOff);
+  EXPECT_EQ(spec.check.certificate_days, 60);
+  EXPECT_THAT(spec.not_carried_out, ElementsAre("runtime"));
+  EXPECT_TRUE(spec.driver.is_wanted);
+  EXPECT_EQ(spec.driver.branch, 580);
+  EXPECT_EQ(spec.driver.version, "580.178.04");
+  EXPECT_EQ(spec.driver.flavour, WantedFlavour::kProprietary);
+  EXPECT_EQ(spec.driver.source, DriverSource::kPrecompiled);
+  EXPECT_TRUE(spec.driver.with_display);
+  EXPECT_THAT(spec.driver.module_options,
+              ElementsAre(Pair("NVreg_EnableGpuFirmware", "0")));
+  EXPECT_FALSE(spec.driver.hold);
+  EXPECT_FALSE(spec.driver.persistence);
+  EXPECT_EQ(spec.driver.fabric_manager, Choice::kYes);
+  EXPECT_EQ(spec.driver.imex, Choice::kNo);
+  EXPECT_EQ(spec.driver.secure_boot, SecureBootRoute::kMok);
+  EXPECT_EQ(spec.cuda.toolkit, "13.0");
+  EXPECT_TRUE(spec.cuda.gds);
+  EXPECT_EQ(spec.host.kernel.policy, KernelPolicy::kExact);
+  EXPECT_EQ(spec.host.kernel.release, "4.18.0-513.5.1.el8_9.x86_64");
+  EXPECT_EQ(spec.host.extra_repositories, Choice::kAsNeeded);
+  EXPECT_EQ(spec.proxy.http, "http://proxy:3128");
+  EXPECT_EQ(spec.proxy.none, ".internal");
+  EXPECT_THAT(spec.mirrors,
+              ElementsAre(testing::Pair("https://dl.fedoraproject.org/pub/epel",
+                                        "http://m/epel")));
   ASSERT_THAT(spec.storage, SizeIs(1));
   const StorageSpec& storage = spec.storage.front();
   EXPECT_TRUE(storage.select.cloud_ephemeral);
@@ -89,6 +190,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"spec: {host: {swap: kep}}\n", "did you mean \"keep\"?"},
         Bad{"spec: {host: {reboot: {max: 99}}}\n", "from 0 to 10"},
         Bad{"spec: {host: {expect: {os: 8.9}}}\n", "write \"8.9\" in quotes"},
+        Bad{"spec: {check: {interval: hurly}}\n", "did you mean \"hourly\"?"},
+        Bad{"spec: {check: {certificateDays: 0}}\n", "from 1 to 3650"},
         Bad{"spec: {host: 7}\n", "spec.host must be a mapping"},
         Bad{"spec: {storage: {id: x}}\n", "must be a list"},
         Bad{"spec: {storage: [{id: X_}]}\n", "must be a name"},
@@ -96,12 +199,38 @@ INSTANTIATE_TEST_SUITE_P(
             "take the host's own files away"},
         Bad{"spec: {storage: [{id: a, mount: {path: /var/lib}}]}\n",
             "take the host's own files away"},
+        Bad{"spec: {storage: [{id: a, mount: {path: /var/lib/gpunode/x}}]}\n",
+            "take the host's own files away"},
+        Bad{"spec: {storage: [{id: a, mount: {path: /var/log/journal}}]}\n",
+            "take the host's own files away"},
         Bad{"spec: {storage: [{id: a, mount: {path: /a/../etc}}]}\n",
             "absolute path"},
         Bad{"spec: {storage: [{id: a, mount: {path: \"/a b\"}}]}\n",
             "absolute path"},
+        Bad{"spec: {storage: [{id: a, mount: {path: /lib64}}]}\n",
+            "node.yaml:3:40: spec.storage[0].mount.path: a disk over /lib64"},
         Bad{"spec: {storage: [{id: a, mount: {path: /d}}]}\n",
             "must say which disks"},
+        Bad{"spec: {storage: [{id: a, select: {path: /dev/nvme1n1}}]}\n",
+            "node.yaml:3:41: spec.storage[0].select.path: \"/dev/nvme1n1\" is "
+            "no loop device"},
+        Bad{"spec: {storage: [{id: a, select: {path: /dev/loop0p1}}]}\n",
+            "is no loop device"},
+        Bad{"spec: {storage: [{id: a, select: {path: /dev/loop/../sda}}]}\n",
+            "is no loop device"},
+        Bad{"spec: {storage: [{id: a, select: {path: /dev/loop0, "
+            "model: m}}]}\n",
+            "by its path alone"},
+        Bad{"spec: {storage: [{id: a, select: {path: /dev/loop0, "
+            "minSize: 1G}}]}\n",
+            "by its path alone"},
+        Bad{"spec: {storage: [{id: a, users: [containerd]}]}\n",
+            "node.yaml:3:33: spec.storage[0].users: \"containerd\" is no whole "
+            "name of a service (did you mean \"containerd.service\"?)"},
+        Bad{"spec: {storage: [{id: a, users: [../x.service]}]}\n",
+            "is no whole name of a service"},
+        Bad{"spec: {storage: [{id: a, users: [docker.socket]}]}\n",
+            "is no whole name of a service"},
         Bad{"spec: {storage: [{id: a, select: {minSize: 5Q}}]}\n",
             "must be a size"},
         Bad{"spec: {storage: [{id: a, select: {count: 2, model: m}, "
@@ -112,6 +241,21 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"spec: {storage: [{id: a, filesystem: {label: "
             "abcdefghijklmnop}}]}\n",
             "at most 12 bytes"},
+        Bad{"spec: {host: {extraRepositories: maybe}}\n",
+            "needed, true, false"},
+        Bad{"spec: {mirrors: {epel: \"http://m\"}}\n",
+            "spec.mirrors.epel: the key is no beginning of a URL"},
+        Bad{"spec: {mirrors: {\"https://a\": \"http://me:x@m/\"}}\n",
+            "everyone can read"},
+        Bad{"spec: {mirrors: {\"https://a\": 7}}\n", "must be text"},
+        Bad{"spec: {bundle: \"srv/b\"}\n", "spec.bundle: it is no absolute"},
+        Bad{"spec: {bundle: \"/srv/a b\"}\n", "spec.bundle"},
+        Bad{"spec: {bundle: \"/srv/../b\"}\n", "spec.bundle"},
+        Bad{"spec: {proxy: {htps: x}}\n", "did you mean \"https\"?"},
+        Bad{"spec: {proxy: {http: \"proxy:3128\"}}\n",
+            "spec.proxy.http: it is no address of a proxy"},
+        Bad{"spec: {proxy: {https: \"http://a\\nB=c\"}}\n", "spec.proxy.https"},
+        Bad{"spec: {proxy: {none: \"a\\\"b\"}}\n", "no list of hosts"},
         Bad{"metadata: {name: \"a\\u001bb\"}\n", "control characters"},
         Bad{"spec: {}\nspec: {}\n", "stands there twice"},
         Bad{"spec: {}\n---\nspec: {}\n", "a second document"},

@@ -160,6 +160,20 @@ void SpecSection::texts(std::string_view key,
   }
 }
 
+std::vector<std::pair<std::string, std::string>> SpecSection::text_pairs() {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  if (!is_mapping_) return pairs;
+  for (const text::Entry& entry : node_->entries) {
+    std::string value;
+    const std::size_t before = problems_->size();
+    text(entry.key, value);
+    if (problems_->size() == before) {
+      pairs.emplace_back(entry.key, std::move(value));
+    }
+  }
+  return pairs;
+}
+
 void SpecSection::number(std::string_view key, int& value, int least,
                          int most) {
   const text::Entry* entry = find(key);

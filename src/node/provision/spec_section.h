@@ -43,6 +43,8 @@ class SpecSection {
 
   void text(std::string_view key, std::string& value);
   void texts(std::string_view key, std::vector<std::string>& values);
+  /// Every key of this mapping with its text; all count as asked for.
+  std::vector<std::pair<std::string, std::string>> text_pairs();
   void number(std::string_view key, int& value, int least, int most);
   /// "500Gi", "600G", "1Ti" or plain bytes.
   void size(std::string_view key, std::uint64_t& bytes);

@@ -24,9 +24,21 @@ namespace gpunode::provision {
 struct History {
   /// The last content that we gave each file; empty if we removed it.
   std::map<std::string, std::string> written;
+  /// The same of what was begun and not done since: it may be so.
+  std::map<std::string, std::string> half_written;
+  /// Files that a Step changed in a run that was cut off, or failed, before the
+  /// Step was seen through, to the id of that Step: what has to follow such a
+  /// change, a restart, may be owed still, although the file is right.
+  std::map<std::string, std::string> unsettled;
   /// File systems whose making was cut off by a crash (one that failed is not
   /// among them), by UUID: the serials that were proved blank then.
   std::map<std::string, std::vector<std::string>> half_made;
+  /// File systems that were begun and never finished, failed ones too, by UUID:
+  /// the serials. What was put together of them is known by its own UUID.
+  std::map<std::string, std::set<std::string>> attempted;
+  /// Units that ran until a Step stopped them and that no run started since, to
+  /// the id of that Step: a stop and what was to start them again lie apart.
+  std::map<std::string, std::string> stopped;
   /// File systems that were made, by UUID: a licence to erase was used up.
   std::set<std::string> made;
 };
@@ -91,6 +103,10 @@ class Step {
   virtual std::string_view title() const = 0;
   /// Why a GPU node needs it, in one sentence.
   virtual std::string_view reason() const = 0;
+
+  /// Ids of earlier Steps that may bring what this one looks at: a package its
+  /// unit. What that allows: held_plan.h.
+  virtual std::vector<std::string> counts_on() const { return {}; }
 
   virtual facts::Wanted wants(const NodeSpec& spec) const = 0;
   virtual StepPlan plan(const PlanInput& input) const = 0;

@@ -1,10 +1,13 @@
 #include "node/provision/storage_choice.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "node/provision/layout_identity.h"
+#include "node/provision/stable_name.h"
+#include "node/provision/wipe_confirmation.h"
 
 namespace gpunode::provision {
 namespace {
@@ -39,32 +42,162 @@ bool is_ours(const StorageSpec& entry, const DiskFacts& disk,
          disk.label == entry.label && disk.entry_types;
 }
 
-/// What a person confirms an erasure by; empty: such a disk is never erased. A
-/// path is another disk's after a boot, but for a loop device that was named.
+/// By what the journal knows a disk. A path is another disk's after a boot, but
+/// for a loop device that was named.
 std::string name_of(const DiskFacts& disk) {
   return std::string(identity_serial(disk.device));
 }
 
-/// Nothing on the disk but what a mkfs of ours may have left half made.
-bool has_no_foreign_signature(const DiskFacts& disk, const std::string& uuid) {
-  return std::ranges::all_of(disk.signatures,
-                             [&](const host::DiskSignature& signature) {
-                               return signature.uuid == uuid;
-                             });
+const DiskFacts* disk_by_name(const facts::StorageFacts& storage,
+                              const std::string& name) {
+  const auto found = std::ranges::find(
+      storage.disks, name, [](const DiskFacts& disk) -> const std::string& {
+        return disk.device.name;
+      });
+  return found == storage.disks.end() ? nullptr : &*found;
+}
+
+bool is_volume(const DiskFacts& disk) {
+  return disk.device.subsystem == host::BlockSubsystem::kMd ||
+         disk.device.subsystem == host::BlockSubsystem::kDeviceMapper;
+}
+
+/// A volume that stands on disks of the entry and on no others.
+bool is_on_disks_of(const StorageSpec& entry, const DiskFacts& volume,
+                    const facts::StorageFacts& storage) {
+  const std::vector<std::string>& slaves = volume.device.slaves;
+  return is_volume(volume) && !slaves.empty() &&
+         std::ranges::all_of(slaves, [&](const std::string& name) {
+           const DiskFacts* disk = disk_by_name(storage, name);
+           return disk != nullptr && entry.select.fits(disk->device);
+         });
+}
+
+/// What an attempt of ours put together of several disks and never finished:
+/// each disk by its serial and the UUID that was chosen for it, and nothing
+/// stands on them but that.
+bool is_unfinished(const DiskFacts& disk, const facts::StorageFacts& storage,
+                   const std::string& uuid, const History& history) {
+  const auto attempt = history.attempted.find(uuid);
+  if (attempt == history.attempted.end()) return false;
+  const auto is_member = [&](const DiskFacts& one) {
+    return attempt->second.contains(name_of(one)) &&
+           is_our_member(one.signatures, uuid, identity_of(one.device)) &&
+           one.error.empty();
+  };
+  if (!is_member(disk)) return false;
+  if (!disk.in_use.empty() && disk.volumes.empty()) return false;
+  return std::ranges::all_of(disk.volumes, [&](const std::string& name) {
+    const DiskFacts* volume = disk_by_name(storage, name);
+    if (volume == nullptr || !is_volume(*volume) || !volume->in_use.empty() ||
+        !volume->error.empty() ||
+        !is_only_filesystem(volume->signatures, uuid)) {
+      return false;
+    }
+    return std::ranges::all_of(
+        volume->device.slaves, [&](const std::string& slave) {
+          const DiskFacts* other = disk_by_name(storage, slave);
+          return other != nullptr && is_member(*other);
+        });
+  });
+}
+
+/// Our file system is on `made`. As long as the journal has it as begun alone,
+/// a damage of later would look like a half made one: it is to be told.
+StorageChoice made_on(const DiskFacts& made, const facts::StorageFacts& storage,
+                      bool is_untold) {
+  if (!is_untold) return {.fate = DiskFate::kReady, .disks = {}};
+  StorageChoice choice{.fate = DiskFate::kFinish, .disks = {}};
+  if (made.device.slaves.empty()) choice.disks = {&made};
+  for (const std::string& name : made.device.slaves) {
+    choice.disks.push_back(disk_by_name(storage, name));
+  }
+  choice.proofs.resize(choice.disks.size());
+  return choice;
+}
+
+/// A loop device over a file, that the kernel gave to us alone for the proof: a
+/// live system's root, which may be one too, is taken.
+bool is_unused_file(const DiskFacts& disk) {
+  return disk.device.subsystem == host::BlockSubsystem::kLoop &&
+         !disk.device.backing_file.empty() && disk.was_proved;
+}
+
+/// The disk or volume with the entry's own file system; null if none has it.
+const DiskFacts* made_disk(const StorageSpec& entry,
+                           const facts::StorageFacts& storage,
+                           const std::string& uuid) {
+  const auto made =
+      std::ranges::find_if(storage.disks, [&](const DiskFacts& disk) {
+        return is_ours(entry, disk, uuid) &&
+               (entry.layout == "single"
+                    ? entry.select.fits(disk.device)
+                    : is_on_disks_of(entry, disk, storage));
+      });
+  return made == storage.disks.end() ? nullptr : &*made;
+}
+
+/// What was made of these disks is there, whole, and was not started: a boot
+/// was quicker than the host's own tools.
+bool is_stopped(const std::vector<const DiskFacts*>& disks,
+                const std::string& uuid, const History& history) {
+  return history.made.contains(uuid) && !history.attempted.contains(uuid) &&
+         std::ranges::all_of(disks, [&](const DiskFacts* disk) {
+           return disk->in_use.empty() && disk->error.empty() &&
+                  is_our_member(disk->signatures, uuid,
+                                identity_of(disk->device));
+         });
+}
+
+std::vector<host::DiskIdentity> identities_of(
+    const facts::StorageFacts& storage) {
+  std::vector<host::DiskIdentity> all;
+  for (const DiskFacts& disk : storage.disks) {
+    all.push_back(identity_of(disk.device));
+  }
+  return all;
+}
+
+/// What is on the disk says that it is of our file system, and nothing else is.
+bool is_marked_ours(const DiskFacts& disk, const std::string& uuid) {
+  if (disk.signatures.empty()) return disk.xfs_uuid == uuid;
+  return is_only_filesystem(disk.signatures, uuid);
+}
+
+/// Another disk of which the same is known as of `disk`; null if there is none.
+const DiskFacts* twin_of(const DiskFacts& disk,
+                         const facts::StorageFacts& storage) {
+  const auto twin =
+      std::ranges::find_if(storage.disks, [&](const DiskFacts& other) {
+        return &other != &disk && may_be_same_disk(identity_of(disk.device),
+                                                   identity_of(other.device));
+      });
+  return twin == storage.disks.end() ? nullptr : &*twin;
 }
 
 /// What one disk may be used for. kRefused with why and fix.
 StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
-                    const std::string& uuid, const History& history,
+                    const facts::StorageFacts& storage, const std::string& uuid,
+                    const History& history,
                     const std::vector<std::string>& confirmed) {
   const std::string what = host::describe(disk.device);
-  if (is_ours(entry, disk, uuid))
-    return {.fate = DiskFate::kReady, .disks = {}};
+  if (const DiskFacts* twin = twin_of(disk, storage)) {
+    return refuse(
+        fmt::format("{} and {} say the same of themselves, serial and WWID "
+                    "too: which is which, nobody knows after a boot",
+                    what, host::describe(twin->device)),
+        "make `select` fit another disk, or take one of the two away");
+  }
   if (disk.is_system) {
     return refuse(fmt::format("{} is the system's own disk and is never used: "
                               "it {}",
                               what, disk.in_use),
                   "make `select` fit another disk");
+  }
+  if (entry.layout != "single" && is_unfinished(disk, storage, uuid, history)) {
+    return {.fate = DiskFate::kRemake,
+            .disks = {},
+            .proofs = {unfinished_proof(uuid)}};
   }
   if (!disk.in_use.empty()) {
     return refuse(fmt::format("{} {}", what, disk.in_use),
@@ -79,26 +212,33 @@ StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
     return refuse(fmt::format("{} is read-only", what),
                   "make `select` fit another disk");
   }
-  if (disk.is_blank) return {.fate = DiskFate::kMake, .disks = {}};
-  const std::string name = name_of(disk);
+  const auto with_digest = [&](DiskFate fate) {
+    return StorageChoice{.fate = fate, .disks = {}, .proofs = {disk.digest}};
+  };
+  if (disk.is_blank) return with_digest(DiskFate::kMake);
+  const std::string name =
+      confirmation_of(identity_of(disk.device), identities_of(storage));
   if (name.empty()) {
     return refuse(
-        fmt::format("{} is not blank and has no serial to confirm its "
-                    "erasure by: it {}",
+        fmt::format("{} is not blank and has no serial of its own to confirm "
+                    "its erasure by: it {}",
                     what, disk.finding),
         "erase it by hand, or make `select` fit another disk");
   }
   const auto half = history.half_made.find(uuid);
+  // That we began says nothing of who wrote since: what is on the disk must say
+  // that it is ours. mkfs.xfs writes its superblock, with the UUID, first, and
+  // the UUID is in each block that it writes after it.
   const bool was_ours = half != history.half_made.end() &&
-                        contains(half->second, name) &&
-                        has_no_foreign_signature(disk, uuid);
-  if (was_ours) return {.fate = DiskFate::kErase, .disks = {}};
+                        contains(half->second, name_of(disk)) &&
+                        is_marked_ours(disk, uuid);
+  if (was_ours) return with_digest(DiskFate::kRemake);
   // The file's licence is for the first time; a disk that was ours and is
   // damaged since, or is to get another label, needs a person again.
   const bool is_licensed = contains(entry.wipe_serials, name) &&
                            !history.made.contains(uuid) && disk.uuid != uuid;
   if (is_licensed || contains(confirmed, name)) {
-    return {.fate = DiskFate::kErase, .disks = {}};
+    return with_digest(DiskFate::kErase);
   }
   return refuse(fmt::format("{} is not blank: it {}", what, disk.finding),
                 fmt::format("save what is on it; to erase it for good, add "
@@ -112,17 +252,14 @@ StorageChoice choose_disks(const StorageSpec& entry,
                            const facts::StorageFacts& storage,
                            const std::string& uuid, const History& history,
                            const std::vector<std::string>& confirmed) {
+  // What is made is found by itself, whatever other disks came since.
+  if (const DiskFacts* made = made_disk(entry, storage, uuid)) {
+    return made_on(*made, storage, history.attempted.contains(uuid));
+  }
   StorageChoice choice;
   for (const DiskFacts& disk : storage.disks) {
     if (entry.select.fits(disk.device)) choice.disks.push_back(&disk);
   }
-  // What is made is found by itself, whatever other disks came since.
-  const bool is_made =
-      std::ranges::any_of(storage.disks, [&](const DiskFacts& disk) {
-        return is_ours(entry, disk, uuid) &&
-               (entry.layout != "single" || entry.select.fits(disk.device));
-      });
-  if (is_made) return {.fate = DiskFate::kReady, .disks = {}};
   const auto count = static_cast<std::size_t>(entry.count);
   if (choice.disks.size() != count) {
     return refuse(
@@ -132,20 +269,32 @@ StorageChoice choose_disks(const StorageSpec& entry,
                     count == 1 ? "is" : "are", disks_seen(storage)),
         "change spec.storage[].select or its count: nothing is guessed");
   }
-  // Where the root disk is unknown, any disk might be it. A loop device that
-  // was named is not.
-  if (!storage.root_is_known && entry.select.path.empty()) {
+  // Where the root disk is unknown, any disk might be it; a file is none.
+  if (!storage.root_is_known &&
+      !std::ranges::all_of(choice.disks, [](const DiskFacts* disk) {
+        return is_unused_file(*disk);
+      })) {
     return refuse("the disk of / was not found, so none can be told to be free",
                   "name the disks by spec.storage[].select.serials and report "
                   "this host with `gpunode facts --export`");
   }
+  if (entry.layout != "single" && is_stopped(choice.disks, uuid, history)) {
+    choice.fate = DiskFate::kStart;
+    return choice;
+  }
   choice.fate = DiskFate::kMake;
   for (const DiskFacts* disk : choice.disks) {
-    StorageChoice one = judge(entry, *disk, uuid, history, confirmed);
+    StorageChoice one = judge(entry, *disk, storage, uuid, history, confirmed);
     if (one.fate == DiskFate::kRefused) return one;
     choice.fate = std::max(choice.fate, one.fate);
+    choice.proofs.push_back(std::move(one.proofs.front()));
   }
   return choice;
+}
+
+host::DiskIdentity identity_of(const host::BlockDevice& device) {
+  return {device.model, std::string(identity_serial(device)), device.size_bytes,
+          device.wwid};
 }
 
 std::string_view identity_serial(const host::BlockDevice& device) {
@@ -155,30 +304,7 @@ std::string_view identity_serial(const host::BlockDevice& device) {
 
 std::string storage_uuid(const std::string& machine_id,
                          const std::string& entry) {
-  // FNV-1a twice, from two bases: no secret, only a name that stays the same.
-  constexpr std::uint64_t kPrime = 0x100000001b3U;
-  constexpr std::array<std::uint64_t, 2> kBases = {0xcbf29ce484222325U,
-                                                   0x84222325cbf29ce4U};
-  std::array<std::uint64_t, 2> halves{};
-  for (std::size_t i = 0; i < halves.size(); ++i) {
-    std::uint64_t hash = kBases[i];
-    for (const std::string_view part :
-         {std::string_view("gpunode storage"), std::string_view(machine_id),
-          std::string_view(entry)}) {
-      for (const char c : part) {
-        hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
-      }
-      hash = (hash ^ 0xffU) * kPrime;
-    }
-    halves[i] = hash;
-  }
-  // Version 8 (RFC 9562): of our own making; variant 10.
-  const std::uint64_t high = (halves[0] & ~0xf000ULL) | 0x8000U;
-  const std::uint64_t low =
-      (halves[1] & ~(std::uint64_t{3} << 62U)) | (std::uint64_t{2} << 62U);
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32U,
-                     (high >> 16U) & 0xffffU, high & 0xffffU, low >> 48U,
-                     low & 0xffffffffffffU);
+  return stable_uuid({"gpunode storage", machine_id, entry});
 }
 
 }  // namespace gpunode::provision

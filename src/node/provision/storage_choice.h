@@ -14,7 +14,10 @@ namespace gpunode::provision {
 /// What is to be done with the disks of one entry.
 enum class DiskFate : std::uint8_t {
   kReady,    ///< Our file system is there.
-  kMake,     ///< Blank, or left half made by an interrupted run of ours.
+  kFinish,   ///< It is there, and the run that made it could not say so.
+  kStart,    ///< It is there on an array or volume that is not started.
+  kMake,     ///< Blank.
+  kRemake,   ///< Left half made by a run of ours.
   kErase,    ///< Not blank, and their owner confirmed it by serial.
   kRefused,  ///< `why` and `fix` say what stands against it.
 };
@@ -22,16 +25,21 @@ enum class DiskFate : std::uint8_t {
 struct StorageChoice {
   DiskFate fate = DiskFate::kRefused;
   std::vector<const facts::DiskFacts*> disks;  ///< Of the facts; none if ready.
+  std::vector<std::string> proofs = {};  ///< Of each disk, for the action.
   std::string why = {};
   std::string fix = {};
 };
 
 /// Pure. Exactly as many disks as asked for must fit; each must be free, and
-/// blank unless its serial is in the file's wipe list or among `confirmed`.
+/// blank unless what names it (wipe_confirmation.h) is in the file's wipe list
+/// or among `confirmed`. Two that cannot be told apart are refused.
 StorageChoice choose_disks(const StorageSpec& entry,
                            const facts::StorageFacts& storage,
                            const std::string& uuid, const History& history,
                            const std::vector<std::string>& confirmed);
+
+/// By what a disk is known again.
+host::DiskIdentity identity_of(const host::BlockDevice& device);
 
 /// What tells a disk from others of its model: its serial; of a loop device,
 /// which has none, its path. May be empty.

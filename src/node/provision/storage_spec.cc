@@ -1,12 +1,14 @@
 #include "node/provision/storage_spec.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "node/provision/mount_place.h"
+#include "node/provision/unit_name.h"
 
 namespace gpunode::provision {
 namespace {
@@ -37,18 +39,31 @@ bool is_plain_path(std::string_view path) {
          (std::string(path) + "/").find("/./") == std::string::npos;
 }
 
-/// Where a mount would take the host's own files away.
-bool is_system_path(std::string_view path) {
-  constexpr std::array<std::string_view, 17> kSystem = {
-      "/",    "/bin",  "/boot", "/dev",     "/etc",    "/home",
-      "/lib", "/proc", "/root", "/run",     "/sbin",   "/sys",
-      "/tmp", "/usr",  "/var",  "/var/lib", "/var/log"};
-  constexpr std::array<std::string_view, 7> kBelow = {
-      "/boot/", "/dev/", "/etc/", "/proc/", "/sys/", "/usr/", "/run/"};
-  return std::ranges::find(kSystem, path) != kSystem.end() ||
-         std::ranges::any_of(kBelow, [&](std::string_view prefix) {
-           return path.starts_with(prefix);
-         });
+/// "/dev/loop0".
+bool is_loop_path(std::string_view path) {
+  constexpr std::string_view kLoop = "/dev/loop";
+  if (!path.starts_with(kLoop)) return false;
+  path.remove_prefix(kLoop.size());
+  return !path.empty() &&
+         path.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// A path is a name of the kernel's, and so another disk's after the next boot;
+/// of a loop device, which is for trials, there is nothing else.
+void check_path(SpecSection& section, const facts::DiskFilter& select,
+                bool others) {
+  if (select.path.empty()) return;
+  if (!is_loop_path(select.path)) {
+    section.complain(
+        "path", fmt::format("\"{}\" is no loop device (/dev/loop0), and any "
+                            "other name is another disk's after the next boot: "
+                            "say which disk by class, model or serials",
+                            select.path));
+  } else if (others) {
+    section.complain("path",
+                     "a loop device is named by its path alone: take the other "
+                     "keys of select out");
+  }
 }
 
 void read_select(SpecSection section, StorageSpec& storage) {
@@ -61,6 +76,9 @@ void read_select(SpecSection section, StorageSpec& storage) {
   section.size("minSize", select.min_size_bytes);
   section.size("maxSize", select.max_size_bytes);
   section.number("count", storage.count, 1, 64);
+  facts::DiskFilter path_alone;
+  path_alone.path = select.path;
+  check_path(section, select, select != path_alone);
   section.finish();
 }
 
@@ -85,8 +103,19 @@ void read_filesystem(SpecSection section, StorageSpec& storage) {
   section.finish();
 }
 
+void check_mount_path(SpecSection& section, const std::string& path) {
+  if (!is_plain_path(path)) {
+    section.complain("path",
+                     "must be an absolute path of plain characters, without "
+                     "\"..\" or a slash at its end");
+  } else if (const std::string why = why_no_mount_place(path); !why.empty()) {
+    section.complain("path", why);
+  }
+}
+
 void read_mount(SpecSection section, StorageSpec& storage) {
   section.text("path", storage.path);
+  if (!storage.path.empty()) check_mount_path(section, storage.path);
   section.choice<MountVia>(
       "via", storage.via,
       {{"unit", MountVia::kUnit}, {"fstab", MountVia::kFstab}});
@@ -96,6 +125,21 @@ void read_mount(SpecSection section, StorageSpec& storage) {
 void read_wipe(SpecSection section, StorageSpec& storage) {
   section.texts("confirm", storage.wipe_serials);
   section.finish();
+}
+
+/// systemd ignores a drop-in for what is no whole name of a unit, silently.
+void check_users(SpecSection& section, const std::vector<std::string>& users) {
+  for (const std::string& user : users) {
+    if (is_service_name(user)) continue;
+    const bool is_short = is_service_name(user + ".service");
+    section.complain(
+        "users",
+        fmt::format("\"{}\" is no whole name of a service{}", user,
+                    is_short
+                        ? fmt::format(" (did you mean \"{}.service\"?)", user)
+                        : ": write it as systemd has it, as "
+                          "containerd.service"));
+  }
 }
 
 /// Which units live on a path, unless the file names them.
@@ -146,16 +190,10 @@ StorageSpec read_storage(SpecSection section) {
   if (!is_name(storage.id) || storage.id.size() > kIdLimit) {
     section.complain("id", "must be a name of at most 20 of a-z, 0-9 and -");
   }
-  if (!is_plain_path(storage.path)) {
-    section.complain("mount.path",
-                     "must be an absolute path of plain characters, without "
-                     "\"..\" or a slash at its end");
-  } else if (is_system_path(storage.path)) {
-    section.complain(
-        "mount.path",
-        fmt::format("a disk over {} would take the host's own files away",
-                    storage.path));
+  if (storage.path.empty()) {
+    section.complain("mount.path", "must say where the disk is to be mounted");
   }
+  check_users(section, storage.users);
   const std::size_t limit =
       storage.type == "xfs" ? kXfsLabelLimit : kExtLabelLimit;
   if (storage.label.size() > limit) {
@@ -173,6 +211,10 @@ StorageSpec read_storage(SpecSection section) {
   if (storage.layout == "single" && storage.count != 1) {
     section.complain("select.count",
                      "layout single takes one disk; raid0 and lvm take more");
+  }
+  if (storage.layout == "raid0" && storage.count < 2) {
+    section.complain("select.count",
+                     "layout raid0 takes two disks or more: say how many");
   }
   if (select.min_size_bytes > select.max_size_bytes) {
     section.complain("select.minSize", "is more than maxSize");

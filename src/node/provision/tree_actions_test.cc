@@ -1,6 +1,7 @@
 #include "node/provision/tree_actions.h"
 
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <string>
@@ -27,8 +28,13 @@ const MigrateTree kDiscard{.path = "/var/lib/c",
                            .discard = true};
 
 TEST(TreeActions, SetAsideAndBackAgain) {
-  const HostTree tree{{"var/lib/c/a/b", "content"}};
+  const HostTree tree{{"var/lib/c/a/b", "content"},
+                      {"proc/self/mountinfo", ""}};
   ASSERT_EQ(::chmod(tree.path("var/lib/c").c_str(), 0710), 0);
+  const std::string label("u:object_r:c_t:s0\0", 18);
+  const bool is_labelled =
+      ::setxattr(tree.path("var/lib/c").c_str(), "security.selinux",
+                 label.data(), label.size(), 0) == 0;
   host::FakeCommandRunner runner;
   const TreeActions actions(tree.root(), runner);
   const auto inverse = TreeActions::prepare(kDiscard);
@@ -37,6 +43,10 @@ TEST(TreeActions, SetAsideAndBackAgain) {
   EXPECT_EQ(*tree.root().read_file("/var/lib/c.before-gpunode/a/b"), "content");
   // The directory for the mount is like the one before.
   EXPECT_EQ(tree.root().status("/var/lib/c")->mode, 0710U);
+  if (is_labelled) {
+    EXPECT_EQ(*tree.root().read_attribute("/var/lib/c", "security.selinux"),
+              label);
+  }
   EXPECT_FALSE(tree.root().exists("/var/lib/c/a"));
   ASSERT_TRUE(actions.perform(kDiscard));  // Twice is as once.
   const auto& back = std::get<RestoreTree>(inverse->actions.front());
@@ -44,6 +54,19 @@ TEST(TreeActions, SetAsideAndBackAgain) {
   EXPECT_EQ(*tree.root().read_file("/var/lib/c/a/b"), "content");
   EXPECT_FALSE(tree.root().exists("/var/lib/c.before-gpunode"));
   ASSERT_TRUE(actions.perform(back));
+}
+
+TEST(TreeActions, WhatKeptABootFromMountingGoesWithTheMove) {
+  const HostTree tree{{"var/lib/c/a", "content"},
+                      {"var/lib/gpunode/moving-var-lib-c.mount", ""},
+                      {"var/lib/gpunode/copying-var-lib-c.mount", "other"},
+                      {"proc/self/mountinfo", ""}};
+  EXPECT_EQ(moving_path("/var/lib/c"),
+            "/var/lib/gpunode/moving-var-lib-c.mount");
+  host::FakeCommandRunner runner;
+  ASSERT_TRUE(TreeActions(tree.root(), runner).perform(kDiscard));
+  EXPECT_FALSE(tree.root().exists(moving_path("/var/lib/c")));
+  EXPECT_FALSE(tree.root().exists(unfinished_path("/var/lib/c")));
 }
 
 TEST(TreeActions, CutOffBetweenRenameAndDirectoryItGoesOn) {

@@ -80,9 +80,12 @@ Result<void> UnitActions::flush() {
 Result<Inverse> UnitActions::prepare(const SetUnit& action) {
   TRY(const std::string text, runner_.output(show(action.unit)));
   const UnitState state = parse_state(text);
-  return Inverse::of(SetUnit{action.unit, back(action.enabled, state.enabled),
-                             back(action.masked, state.masked),
-                             back(action.active, state.active)});
+  // What is started anew for its files is, once they are back, once more.
+  return Inverse::of(SetUnit{.unit = action.unit,
+                             .enabled = back(action.enabled, state.enabled),
+                             .masked = back(action.masked, state.masked),
+                             .active = back(action.active, state.active),
+                             .restart = action.restart && state.active});
 }
 
 Result<void> UnitActions::perform(const SetUnit& action) {

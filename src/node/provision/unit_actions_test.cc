@@ -59,6 +59,23 @@ TEST(UnitActions, EnablesAndStarts) {
   EXPECT_THAT(systemd.runner.lines(), SizeIs(3));
 }
 
+TEST(UnitActions, WhatWasStartedAnewForItsFilesIsOnceMoreWhenTheyAreBack) {
+  Systemd systemd;
+  SetUnit restart = run();
+  restart.restart = true;
+  systemd.is(state("loaded", "enabled", "active"));
+  const auto ran = systemd.units.prepare(restart);
+  ASSERT_TRUE(ran);
+  EXPECT_TRUE(std::get<SetUnit>(ran->actions.front()).restart);
+  Systemd other;
+  other.is(state("loaded", "enabled", "inactive"));
+  const auto did_not = other.units.prepare(restart);
+  ASSERT_TRUE(did_not);
+  const auto& back = std::get<SetUnit>(did_not->actions.front());
+  EXPECT_FALSE(back.restart);
+  EXPECT_EQ(back.active, Wish::kNo);
+}
+
 TEST(UnitActions, SystemdHearsOfChangedFilesOnceAndBefore) {
   Systemd systemd;
   systemd.takes("daemon-reload");

@@ -1,5 +1,7 @@
 #include "node/provision/unit_name.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace gpunode::provision {
@@ -25,6 +27,45 @@ std::string unit_name(std::string_view path, std::string_view suffix) {
   }
   if (name.empty()) name.push_back('-');
   return fmt::format("{}.{}", name, suffix);
+}
+
+bool is_service_name(std::string_view name) {
+  constexpr std::string_view kSuffix = ".service";
+  constexpr std::size_t kLimit = 255;
+  if (name.size() > kLimit || !name.ends_with(kSuffix)) return false;
+  const std::string_view stem = name.substr(0, name.size() - kSuffix.size());
+  if (stem.empty() || stem.front() == '-' || stem.front() == '.' ||
+      stem.front() == '@' || stem.back() == '@') {
+    return false;
+  }
+  return std::ranges::all_of(stem, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == ':' || c == '-' || c == '_' ||
+           c == '.' || c == '@' || c == '\\';
+  });
+}
+
+std::string exec_word(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,";
+  if (!text.empty() &&
+      text.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string word = "\"";
+  for (const char c : text) {
+    if (c == '%' || c == '$') {
+      word.append(2, c);
+    } else if (c == '"' || c == '\\') {
+      word += '\\';
+      word += c;
+    } else if (static_cast<unsigned char>(c) < ' ') {
+      word += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      word += c;
+    }
+  }
+  return word + "\"";
 }
 
 }  // namespace gpunode::provision

@@ -32,6 +32,26 @@ void merge(Node& into, const Node& patch) {
   }
 }
 
+/// Items of `patch` take the place of those of their `type`, as Kubernetes
+/// merges conditions; new ones go behind.
+void merge_conditions(Node& into, const Node& patch) {
+  into.kind = Node::Kind::kSequence;
+  for (const Node& wanted : patch.items) {
+    const std::string type = text::string_at(wanted, {"type"});
+    Node* found = nullptr;
+    for (Node& own : into.items) {
+      if (text::string_at(own, {"type"}) == type) found = &own;
+    }
+    if (found == nullptr) {
+      into.items.push_back(wanted);
+    } else {
+      merge(*found, wanted);
+    }
+  }
+}
+
+constexpr std::string_view kStatus = "/status";
+
 // Of the collection at `path`, as typed clients such as NVIDIA's want it.
 std::string_view list_type(std::string_view path) {
   if (path.ends_with("/nodes")) return R"("kind":"NodeList","apiVersion":"v1")";
@@ -197,6 +217,7 @@ Reply ObjectStore::patch(const Request& request) {
   if (request.head.find("application/apply-patch+yaml") != std::string::npos) {
     return apply(request, wanted);
   }
+  if (request.path.ends_with(kStatus)) return patch_status(request, wanted);
   const auto found = objects_.find(request.path);
   if (found == objects_.end()) return not_found(request.path);
   Node tree = found->second.tree;
@@ -216,6 +237,28 @@ Reply ObjectStore::patch(const Request& request) {
   }
   store(request.path, std::move(tree));
   return get(request.path);
+}
+
+Reply ObjectStore::patch_status(const Request& request, const Node& wanted) {
+  const std::string path =
+      request.path.substr(0, request.path.size() - kStatus.size());
+  const auto found = objects_.find(path);
+  if (found == objects_.end()) return not_found(path);
+  if (request.head.find("application/strategic-merge-patch+json") ==
+      std::string::npos) {
+    return Reply::failure(415, "UnsupportedMediaType",
+                          "the double merges a status strategically only");
+  }
+  const text::KeyPath conditions = {"status", "conditions"};
+  Node tree = found->second.tree;
+  Node merged;
+  if (const Node* const now = text::find_at(tree, conditions)) merged = *now;
+  if (const Node* const patch = text::find_at(wanted, conditions)) {
+    merge_conditions(merged, *patch);
+    text::put_at(tree, conditions, std::move(merged));
+  }
+  store(path, std::move(tree));
+  return get(path);
 }
 
 Reply ObjectStore::apply(const Request& request, const Node& wanted) {

@@ -48,6 +48,8 @@ class ObjectStore {
 
  private:
   Reply apply(const Request& request, const text::Node& wanted);
+  /// The conditions of an object, by a strategic merge patch.
+  Reply patch_status(const Request& request, const text::Node& wanted);
   /// JSON by path of what `request` selects, as it was at `version`.
   std::map<std::string, std::string> selected_at(std::uint64_t version,
                                                  const Request& request) const;

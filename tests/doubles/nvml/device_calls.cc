@@ -223,7 +223,9 @@ nvmlReturn_t nvmlDeviceGetNumaNodeId(nvmlDevice_t device, unsigned* /*node*/) {
 nvmlReturn_t nvmlDeviceGetPersistenceMode(nvmlDevice_t device,
                                           nvmlEnableState_t* mode) {
   return answer_value(Call::knvmlDeviceGetPersistenceMode, device, mode,
-                      [](const nvmlDevice_st&) { return 1U; });
+                      [](const nvmlDevice_st& found) {
+                        return found.gpu->persistence ? 1U : 0U;
+                      });
 }
 
 nvmlReturn_t nvmlDeviceGetComputeMode(nvmlDevice_t device, int* mode) {

@@ -267,6 +267,10 @@ void read_hardware(JsonFields& fields, GpuSpec& gpu) {
   fields.read("eventTypes", gpu.event_types);
   fields.read("migCapable", gpu.mig_capable);
   fields.read("ecc", gpu.has_ecc);
+  fields.read("eccPending", gpu.ecc_pending);
+  fields.read("persistence", gpu.persistence);
+  fields.read("remapPending", gpu.remap_pending);
+  fields.read("remapFailed", gpu.remap_failed);
   fields.read("temperatureCelsius", gpu.temperature_celsius);
   fields.read("powerMilliwatts", gpu.power_milliwatts);
   fields.read("powerLimitMilliwatts", gpu.power_limit_milliwatts);

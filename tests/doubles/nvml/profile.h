@@ -100,6 +100,10 @@ struct GpuSpec {
   std::vector<MigDeviceSpec> mig_devices;
   std::vector<ProcessSpec> processes;
   bool has_ecc = true;
+  bool ecc_pending = true;  ///< What ECC is after a reset.
+  bool persistence = true;
+  bool remap_pending = false;
+  bool remap_failed = false;
   unsigned temperature_celsius = 0;
   unsigned power_milliwatts = 0;
   unsigned power_limit_milliwatts = 0;

@@ -188,7 +188,7 @@ nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t device,
                   }
                   if (!found.gpu->has_ecc) return NVML_ERROR_NOT_SUPPORTED;
                   *current = 1;
-                  *pending = 1;
+                  *pending = found.gpu->ecc_pending ? 1 : 0;
                   return NVML_SUCCESS;
                 });
 }
@@ -247,7 +247,8 @@ nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned* corrected,
                     return NVML_ERROR_NOT_SUPPORTED;
                   }
                   *corrected = *uncorrected = 0;
-                  *is_pending = *failure_occurred = 0;
+                  *is_pending = found.gpu->remap_pending ? 1 : 0;
+                  *failure_occurred = found.gpu->remap_failed ? 1 : 0;
                   return NVML_SUCCESS;
                 });
 }

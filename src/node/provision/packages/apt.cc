@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "node/facts/packages.h"
 #include "node/provision/packages/apt_output.h"
 #include "node/provision/packages/lines.h"
 #include "node/provision/packages/plan_applier.h"
@@ -14,7 +15,6 @@ namespace {
 constexpr const char* kAptGet = "/usr/bin/apt-get";
 constexpr const char* kAptCache = "/usr/bin/apt-cache";
 constexpr const char* kAptMark = "/usr/bin/apt-mark";
-constexpr const char* kDpkgQuery = "/usr/bin/dpkg-query";
 
 /// An index that was not fetched is a warning and exit status 0 to apt-get:
 /// it goes on with the old one, or with none.
@@ -39,8 +39,25 @@ constexpr std::size_t kShownAtOnce = 200;
 
 std::vector<std::string> Apt::argv(const char* program) const {
   std::vector<std::string> argv = {program};
-  if (!runner_.has_root()) return argv;
+  if (runner_.settings().is_offline) {
+    // Else root's questions bring the cache of the indexes up to date and
+    // leave what was resolved in a log, eipp.log.xz.
+    argv.insert(argv.end(),
+                {"-o", "Dir::Cache::pkgcache=", "-o",
+                 "Dir::Cache::srcpkgcache=", "-o", "Dir::Log::Planner="});
+  }
   const std::string& root = runner_.settings().root;
+  if (const std::string& only = runner_.settings().only_repository;
+      !only.empty()) {
+    // Indexes of the others stay, for when they are asked again.
+    argv.insert(argv.end(),
+                {"-o",
+                 "Dir::Etc::sourcelist=" + (runner_.has_root() ? root : "") +
+                     "/etc/apt/sources.list.d/" + only + ".list",
+                 "-o", "Dir::Etc::sourceparts=/dev/null", "-o",
+                 "APT::Get::List-Cleanup=false"});
+  }
+  if (!runner_.has_root()) return argv;
   for (const std::string& option :
        {"Dir=" + root, "Dir::State::status=" + root + "/var/lib/dpkg/status",
         "DPkg::Options::=--root=" + root}) {
@@ -52,12 +69,11 @@ std::vector<std::string> Apt::argv(const char* program) const {
 
 Result<Observation> Apt::observe(const std::vector<std::string>& names) {
   TRY_VOID(check_names(names));
-  std::vector<std::string> command = {kDpkgQuery};
+  std::vector<std::string> command = facts::dpkg_list_argv();
   const std::string& root = runner_.settings().root;
   if (runner_.has_root()) {
-    command.push_back("--admindir=" + root + "/var/lib/dpkg");
+    command.insert(command.begin() + 1, "--admindir=" + root + "/var/lib/dpkg");
   }
-  command.insert(command.end(), {"--show", "--showformat", kDpkgFormat});
   TRY(const host::Completed completed, runner_.ask(command));
   // 1 with nothing said: there is no package at all.
   if (completed.status != 0 && !completed.out.empty()) {

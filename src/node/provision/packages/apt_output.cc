@@ -16,7 +16,7 @@ std::uint64_t number(std::string_view text) {
   return value;
 }
 
-/// One line of kDpkgFormat.
+/// One line of facts::kDpkgFormat.
 struct DpkgLine {
   std::string_view name, architecture, version, want, error, status, size;
 };

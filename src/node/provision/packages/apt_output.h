@@ -13,14 +13,9 @@
 
 namespace gpunode::packages {
 
-/// dpkg-query's --showformat for parse_dpkg_list().
-inline constexpr const char* kDpkgFormat =
-    "${Package}\t${Architecture}\t${Version}\t${db:Status-Want}\t"
-    "${db:Status-Eflag}\t${db:Status-Status}\t${Installed-Size}\n";
-
-/// The whole package database. Names of foreign architectures keep theirs, as
-/// in apt-get's output ("libc6:i386"); the native one is dpkg's own. Troubles
-/// are what `dpkg --audit` would tell.
+/// The whole package database, as lines of facts::kDpkgFormat. Names of foreign
+/// architectures keep theirs, as in apt-get's output ("libc6:i386"); the native
+/// one is dpkg's own. Troubles are what `dpkg --audit` would tell.
 Result<Observation> parse_dpkg_list(std::string_view text);
 
 /// What `apt-get --simulate` would do: the "Inst", "Conf", "Remv" and "Purg"

@@ -13,11 +13,13 @@ namespace gpunode::packages {
 /// How one more repository is had.
 enum class Source {
   kNone,          ///< Nothing is needed.
-  kEnable,        ///< It is configured but off: `what` is its id.
+  kEnable,        ///< It is configured but off.
   kPackage,       ///< `what` is a package of the distribution that brings it.
-  kPackageUrl,    ///< `what` is the URL of such a package.
+  kFile,          ///< Nobody brings it: a file of ours with EPEL's pinned key.
   kComponents,    ///< `what` are components of the archive (apt).
-  kRegistration,  ///< `what` is what a registered system asks its vendor for.
+  kSubscription,  ///< `what` is its id with subscription-manager(8).
+  kExtras,        ///< `what` is a topic of amazon-linux-extras.
+  kModule,        ///< `what` is a product of SUSEConnect(8).
 };
 
 /// One row. Text may hold {major}, {version} and {arch} (as `uname -m`).
@@ -28,6 +30,12 @@ struct ExtraRepository {
   Tool tool = Tool::kApt;
   Source source = Source::kNone;
   std::string_view what;
+  /// The ids that it has on a host, with blanks between, "*" for anything: one
+  /// of them enabled is what the row wants. Empty for apt.
+  std::string_view ids;
+  /// The repository itself, where EPEL's key signs it: what a mirror of it
+  /// stands for, and what a file of ours names. Empty otherwise.
+  std::string_view url;
   std::string_view gives;  ///< What it is needed for; for people.
   std::string_view cited;  ///< Where this is said.
 };
@@ -43,5 +51,9 @@ std::span<const ExtraRepository> extra_repositories(
 /// `text` with its {…} filled in.
 std::string filled_in(std::string_view text, int major,
                       std::string_view version, std::string_view arch);
+
+/// Whether `id` is one of `ids` (ExtraRepository::ids, filled in) and none of
+/// the debug, source, beta or extended-support siblings that a "*" takes in.
+bool is_one_of(std::string_view id, std::string_view ids);
 
 }  // namespace gpunode::packages

@@ -42,6 +42,12 @@ std::vector<std::string> Dnf::argv() const {
   if (runner_.has_root()) {
     argv.push_back("--installroot=" + runner_.settings().root);
   }
+  if (const std::string& only = runner_.settings().only_repository;
+      !only.empty()) {
+    argv.insert(argv.end(), {"--disablerepo=*", "--enablerepo=" + only});
+  }
+  // Of any age: else one that is past its time is fetched anew.
+  if (runner_.settings().is_offline) argv.emplace_back("--cacheonly");
   argv.insert(argv.end(),
               {"--color=never", "--setopt=exit_on_lock=True",
                "--setopt=install_weak_deps=False",

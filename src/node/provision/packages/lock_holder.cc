@@ -148,4 +148,15 @@ std::vector<LockHolder> lock_holders(const host::HostRoot& host, Tool tool) {
   return holders;
 }
 
+std::vector<LockHolder> outlast_holders(
+    const std::function<std::vector<LockHolder>()>& look,
+    const std::function<void()>& pause, unsigned looks) {
+  std::vector<LockHolder> holders = look();
+  for (unsigned i = 1; i < looks && !holders.empty(); ++i) {
+    pause();
+    holders = look();
+  }
+  return holders;
+}
+
 }  // namespace gpunode::packages

@@ -1,6 +1,7 @@
 // Who holds a package manager's lock.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,5 +31,11 @@ LockHolder holder_of(const host::HostRoot& host, int pid);
 /// /proc/locks, locks by pid file if that process lives. For a preflight; who
 /// is gone a moment later was there. Does not try the locks itself.
 std::vector<LockHolder> lock_holders(const host::HostRoot& host, Tool tool);
+
+/// Looks up to `looks` times, with a pause between two, until nobody holds a
+/// lock. Whoever holds one then; empty: it is free.
+std::vector<LockHolder> outlast_holders(
+    const std::function<std::vector<LockHolder>()>& look,
+    const std::function<void()>& pause, unsigned looks);
 
 }  // namespace gpunode::packages

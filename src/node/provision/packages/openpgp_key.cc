@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/digest/digest.h"
 #include "base/text/base64.h"
 #include "node/provision/packages/lines.h"
 
@@ -178,7 +179,7 @@ Result<Reading> start(std::string_view body) {
                         static_cast<char>(body.size() >> 8),
                         static_cast<char>(body.size() & 0xff)};
   hashed += body;
-  const auto digest = sha1(hashed);
+  const auto digest = digest::sha1(hashed);
   for (const std::uint8_t byte : digest) {
     reading.key.fingerprint += fmt::format("{:02X}", byte);
   }

@@ -1,7 +1,6 @@
 // What an OpenPGP key file says of its keys: enough to pin them.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,8 +28,5 @@ struct OpenPgpKey {
 /// binary. kCorrupt if it is neither or has no key; kUnsupported for key
 /// versions other than 4, which no repository has yet.
 Result<std::vector<OpenPgpKey>> parse_openpgp_keys(std::string_view bytes);
-
-/// SHA-1 (RFC 3174): for fingerprints, which are defined by it.
-std::array<std::uint8_t, 20> sha1(std::string_view bytes);
 
 }  // namespace gpunode::packages

@@ -82,15 +82,6 @@ bool is_armoured(const std::string& key) {
   return key.find("-----BEGIN PGP") != std::string::npos;
 }
 
-std::string key_path(Tool tool, const Repository& repository) {
-  if (tool == Tool::kApt) {
-    // apt tells the two by the name.
-    return "/etc/apt/keyrings/" + repository.id +
-           (is_armoured(repository.key) ? ".asc" : ".gpg");
-  }
-  return "/etc/pki/rpm-gpg/RPM-GPG-KEY-" + repository.id;
-}
-
 /// deb822-style, sources.list(5).
 FileToHave apt_file(const Repository& repository, const std::string& key) {
   std::string text;
@@ -168,11 +159,32 @@ Result<std::vector<FileToHave>> repository_files(Tool tool,
                                                  std::int64_t now) {
   TRY_VOID(check_values(repository));
   TRY_VOID(check_key(repository.key, repository.fingerprints, now));
-  const std::string key = key_path(tool, repository);
-  std::vector<FileToHave> files = {{key, repository.key}};
-  files.push_back(tool == Tool::kApt ? apt_file(repository, key)
-                                     : rpm_file(tool, repository, key));
-  return files;
+  const std::string key =
+      repository_key_path(tool, repository.id, is_armoured(repository.key));
+  TRY(FileToHave file, repository_file(tool, repository, key));
+  return std::vector<FileToHave>{{key, repository.key}, std::move(file)};
+}
+
+std::string repository_key_path(Tool tool, const std::string& id,
+                                bool is_armoured) {
+  // apt tells the two by the name.
+  if (tool == Tool::kApt) {
+    return "/etc/apt/keyrings/" + id + (is_armoured ? ".asc" : ".gpg");
+  }
+  return "/etc/pki/rpm-gpg/RPM-GPG-KEY-" + id;
+}
+
+Result<FileToHave> repository_file(Tool tool, const Repository& repository,
+                                   const std::string& key_path) {
+  TRY_VOID(check_values(repository));
+  return tool == Tool::kApt ? apt_file(repository, key_path)
+                            : rpm_file(tool, repository, key_path);
+}
+
+bool is_repository_file(std::string_view path) {
+  return path.starts_with("/etc/apt/") ||
+         path.starts_with("/etc/yum.repos.d/") ||
+         path.starts_with("/etc/zypp/repos.d/");
 }
 
 Result<FileToHave> apt_preferences_file(const std::string& id,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/core/result.h"
@@ -46,11 +47,24 @@ Result<std::vector<FileToHave>> repository_files(Tool tool,
                                                  const Repository& repository,
                                                  std::int64_t now);
 
+/// Where the key of a repository lies; `is_armoured` matters to apt alone.
+std::string repository_key_path(Tool tool, const std::string& id,
+                                bool is_armoured);
+
+/// The repository's file alone, for a key that lies at `key_path` or will;
+/// `repository.key` is not looked at.
+Result<FileToHave> repository_file(Tool tool, const Repository& repository,
+                                   const std::string& key_path);
+
 /// Whether `key` holds only keys that are pinned, still good at `now`.
 /// The Error names the fingerprints that are there and those that should be.
 Result<void> check_key(const std::string& key,
                        const std::vector<std::string>& fingerprints,
                        std::int64_t now);
+
+/// True for the path of a file that says where packages come from, ours or
+/// anybody's.
+bool is_repository_file(std::string_view path);
 
 /// A version that apt may not leave, whatever the repositories offer.
 struct Pin {

@@ -40,27 +40,6 @@ constexpr const char* kFingerprint = "FC3B43612DECE360A4EB46D374BF7E0CFF19C2B1";
 constexpr std::int64_t kWhenGood = 1600000000;     // September 2020.
 constexpr std::int64_t kWhenExpired = 1700000000;  // November 2023.
 
-std::string hex(const std::array<std::uint8_t, 20>& digest) {
-  std::string text;
-  for (const std::uint8_t byte : digest) {
-    constexpr const char* kDigits = "0123456789abcdef";
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
-
-TEST(Sha1, IsTheStandards) {
-  // RFC 3174 §7.3, FIPS 180.
-  EXPECT_EQ(hex(sha1("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
-  EXPECT_EQ(hex(sha1("")), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
-  EXPECT_EQ(hex(sha1(std::string(1'000'000, 'a'))),
-            "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
-  EXPECT_EQ(hex(sha1("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnop"
-                     "q")),
-            "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
-}
-
 TEST(OpenPgpKey, SaysWhatGpgSays) {
   const auto keys = parse_openpgp_keys(kKey);
   ASSERT_TRUE(keys) << keys.error().message();

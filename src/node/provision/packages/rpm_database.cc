@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "node/facts/packages.h"
 #include "node/provision/packages/rpm_output.h"
 
 namespace gpunode::packages {
@@ -9,10 +10,8 @@ namespace {
 
 constexpr const char* kRpm = "/usr/bin/rpm";
 
-std::vector<std::string> rpm_argv(const ToolRunner& runner) {
-  std::vector<std::string> argv = {kRpm};
-  if (runner.has_root()) argv.push_back("--root=" + runner.settings().root);
-  return argv;
+std::string root_option(const ToolRunner& runner) {
+  return "--root=" + runner.settings().root;
 }
 
 }  // namespace
@@ -20,8 +19,10 @@ std::vector<std::string> rpm_argv(const ToolRunner& runner) {
 Result<Observation> observe_rpms(ToolRunner& runner,
                                  const std::vector<std::string>& names) {
   TRY_VOID(check_names(names));
-  std::vector<std::string> command = rpm_argv(runner);
-  command.insert(command.end(), {"-qa", "--queryformat", kRpmFormat});
+  std::vector<std::string> command = facts::rpm_list_argv(runner.host());
+  if (runner.has_root()) {
+    command.insert(command.begin() + 1, root_option(runner));
+  }
   TRY(const host::Completed completed, runner.ask(command));
   if (completed.status != 0) {
     return to_error(runner.tool(), explain(runner.tool(), completed.err),
@@ -41,7 +42,8 @@ Result<void> import_rpm_key(ToolRunner& runner, const std::string& key_file) {
     return Error(ErrorCode::kInvalidArgument,
                  "import key " + key_file + ": not an absolute path");
   }
-  std::vector<std::string> command = rpm_argv(runner);
+  std::vector<std::string> command = {kRpm};
+  if (runner.has_root()) command.push_back(root_option(runner));
   command.insert(command.end(), {"--import", key_file});
   TRY_VOID(runner.act("import key " + key_file, command));
   return {};

@@ -10,12 +10,8 @@
 
 namespace gpunode::packages {
 
-/// rpm's --queryformat for parse_rpm_list().
-inline constexpr const char* kRpmFormat =
-    "%{NAME}\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\t%{ARCH}\t"
-    "%{SIZE}\n";
-
-/// The whole package database, without the keys in it. Two versions of a
+/// The whole package database, as lines of facts::kRpmFormat, without the keys
+/// in it. Two versions of a
 /// package that is not made to be there twice are what a transaction that
 /// broke off leaves, and are told as troubles; `tool` words the remedy.
 Result<Observation> parse_rpm_list(std::string_view text, Tool tool);

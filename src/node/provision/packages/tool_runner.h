@@ -22,12 +22,21 @@ struct Proxy {
   std::string none;  ///< "10.0.0.0/8,.internal".
 };
 
+/// What a bundle's packages are known as to apt and dnf.
+inline constexpr const char* kBundleRepository = "gpunode-bundle";
+
 struct Settings {
   /// The system whose packages are meant. Another than "/" is handed to the
   /// tools as their --root or --installroot; scripts of packages run in it.
   std::string root = "/";
   /// In the tools' environment, where other users can't read it.
   Proxy proxy;
+  /// Only questions will be asked, of what is on this host already: no mirror
+  /// is, and apt writes nothing; dnf keeps its log and a mark in its cache.
+  bool is_offline = false;
+  /// The only repository that is asked, in a file of this name
+  /// (kBundleRepository); empty: all of the host's. Not of zypper.
+  std::string only_repository = {};
   /// NAME=value, after ours: the last one counts.
   std::vector<std::string> environment;
   /// How long somebody else's lock is waited for, in all.

@@ -6,6 +6,7 @@
 
 #include "base/host/fake_command_runner.h"
 #include "base/host/host_tree.h"
+#include "node/facts/packages.h"
 #include "node/provision/packages/apt.h"
 #include "node/provision/packages/apt_output.h"
 #include "node/provision/packages/dnf.h"
@@ -136,7 +137,7 @@ TEST_F(ToolRunnerTest, LocksByPidFileCountWhileTheirProcessLives) {
 
 TEST_F(ToolRunnerTest, AptsCommandsToTheLastArgument) {
   const std::string query = "/usr/bin/dpkg-query --show --showformat '" +
-                            std::string(kDpkgFormat) + "'";
+                            std::string(facts::kDpkgFormat) + "'";
   const std::string options =
       "-q --no-install-recommends -o APT::Get::AutomaticRemove=false -o "
       "Acquire::Retries=0 -o DPkg::Lock::Timeout=0 -o "
@@ -166,7 +167,7 @@ TEST_F(ToolRunnerTest, AptsCommandsToTheLastArgument) {
 
 TEST_F(ToolRunnerTest, DnfsCommandsToTheLastArgument) {
   const std::string rpm =
-      "/usr/bin/rpm -qa --queryformat '" + std::string(kRpmFormat) + "'";
+      "/usr/bin/rpm -qa --queryformat '" + std::string(facts::kRpmFormat) + "'";
   const std::string options =
       "/usr/bin/dnf --color=never --setopt=exit_on_lock=True "
       "--setopt=install_weak_deps=False "

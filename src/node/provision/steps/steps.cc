@@ -11,9 +11,12 @@ Steps steps_for(const NodeSpec& spec) {
   steps.push_back(make_prep_modules());
   steps.push_back(make_prep_sysctl());
   steps.push_back(make_prep_swap());
+  steps.push_back(make_prep_bundle());
+  steps.push_back(make_prep_repositories());
   steps.push_back(make_prep_packages());
   steps.push_back(make_prep_time());
   steps.push_back(make_prep_cgroup());
+  steps.push_back(make_prep_proxy());
   for (const StorageSpec& entry : spec.storage) {
     steps.push_back(make_storage_disk(entry));
     steps.push_back(make_storage_boot(entry));
@@ -21,6 +24,22 @@ Steps steps_for(const NodeSpec& spec) {
     steps.push_back(make_storage_mount(entry));
     steps.push_back(make_storage_label(entry));
   }
+  // nouveau first: the reboot of kernel.target serves both.
+  steps.push_back(make_kernel_nouveau());
+  steps.push_back(make_kernel_target());
+  steps.push_back(make_kernel_secureboot());
+  steps.push_back(make_kernel_build());
+  steps.push_back(make_driver_obstacles());
+  steps.push_back(make_driver_repository());
+  steps.push_back(make_driver_packages());
+  steps.push_back(make_driver_hold());
+  steps.push_back(make_driver_modules());
+  steps.push_back(make_driver_options());
+  steps.push_back(make_driver_load());
+  steps.push_back(make_driver_services());
+  steps.push_back(make_cuda_extras());
+  // Last: what is not made yet is no drift.
+  steps.push_back(make_engine_check());
   return steps;
 }
 

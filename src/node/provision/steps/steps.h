@@ -9,14 +9,35 @@ namespace gpunode::provision {
 /// storage for every entry.
 Steps steps_for(const NodeSpec& spec);
 
+/// Whether prep.repositories has anything to see to: the file says so, or what
+/// it asks for is not in every distribution's base.
+bool wants_extra_repositories(const NodeSpec& spec);
+
 // One Step a file, named like its id; each makes itself.
+std::unique_ptr<Step> make_cuda_extras();
+std::unique_ptr<Step> make_driver_load();
+std::unique_ptr<Step> make_driver_modules();
+std::unique_ptr<Step> make_driver_obstacles();
+std::unique_ptr<Step> make_driver_options();
+std::unique_ptr<Step> make_driver_services();
+std::unique_ptr<Step> make_driver_repository();
+std::unique_ptr<Step> make_driver_packages();
+std::unique_ptr<Step> make_driver_hold();
+std::unique_ptr<Step> make_engine_check();
 std::unique_ptr<Step> make_engine_resume();
 std::unique_ptr<Step> make_prep_host();
 std::unique_ptr<Step> make_prep_modules();
 std::unique_ptr<Step> make_prep_sysctl();
 std::unique_ptr<Step> make_prep_swap();
 std::unique_ptr<Step> make_prep_time();
+std::unique_ptr<Step> make_prep_bundle();
+std::unique_ptr<Step> make_prep_repositories();
 std::unique_ptr<Step> make_prep_packages();
 std::unique_ptr<Step> make_prep_cgroup();
+std::unique_ptr<Step> make_prep_proxy();
+std::unique_ptr<Step> make_kernel_nouveau();
+std::unique_ptr<Step> make_kernel_target();
+std::unique_ptr<Step> make_kernel_secureboot();
+std::unique_ptr<Step> make_kernel_build();
 
 }  // namespace gpunode::provision

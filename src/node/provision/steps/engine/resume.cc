@@ -25,6 +25,10 @@ After=network-online.target local-fs.target dkms.service
 Type=oneshot
 ExecStart={} resume
 TimeoutStartSec=infinity
+# A shutdown amid a run: gpunode alone is told, ends what it is at (a package's
+# scripts, a copy) and leaves the rest to the next boot.
+KillMode=mixed
+TimeoutStopSec=15min
 
 [Install]
 WantedBy=multi-user.target
@@ -50,10 +54,7 @@ class Resume final : public Step {
   }
 
   StepPlan plan(const PlanInput& input) const override {
-    if (input.spec.host.reboot.mode != RebootMode::kAuto) {
-      StepPlan plan = StepPlan::not_wanted("spec.host.reboot.mode is not auto");
-      return plan;
-    }
+    if (input.spec.host.reboot.mode != RebootMode::kAuto) return taken(input);
     StepPlan plan;
     if (!plan_can_start_program(input, plan)) return plan;
     plan_managed_file(input, kPath, unit_text(input.spec.program), plan);
@@ -66,6 +67,19 @@ class Resume final : public Step {
         plan.why = fmt::format("{} is not enabled", kUnit);
       }
     }
+    return plan;
+  }
+
+ private:
+  /// What went on by itself once does not when it is no longer asked for.
+  static StepPlan taken(const PlanInput& input) {
+    StepPlan plan;
+    plan_no_managed_file(input, kPath, plan);
+    if (plan.actions.empty()) {
+      return StepPlan::not_wanted("spec.host.reboot.mode is not auto");
+    }
+    plan.actions.insert(plan.actions.begin(),
+                        SetUnit{.unit = kUnit, .enabled = Wish::kNo});
     return plan;
   }
 };

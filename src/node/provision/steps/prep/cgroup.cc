@@ -79,9 +79,18 @@ class Cgroup final : public Step {
     }
     StepPlan plan;
     plan_edited_file(input, kPath, *std::move(after), plan);
-    if (plan.state != StepState::kChange) return plan;
-    plan.why = "SystemdCgroup is not on";
+    const bool is_owed =
+        plan.state == StepState::kOk && input.history.unsettled.contains(kPath);
+    if (plan.state == StepState::kChange) {
+      plan.why = "SystemdCgroup is not on";
+    } else if (!is_owed) {
+      return plan;
+    }
     if (unit->second.active_state == "active") {
+      if (is_owed) {
+        plan.state = StepState::kChange;
+        plan.why = "containerd may run without the file that it was given";
+      }
       plan.actions.emplace_back(
           SetUnit{.unit = kUnit, .active = Wish::kYes, .restart = true});
       plan.notes.emplace_back(

@@ -1,7 +1,5 @@
 // prep.host: this is the host that the file is for, and one that can be a node.
 
-#include <array>
-
 #include <fmt/format.h>
 
 #include "node/provision/steps/steps.h"
@@ -16,15 +14,6 @@ bool fits(const std::string& wanted, const facts::OsRelease& os) {
   if (blank == std::string::npos) return true;
   const std::string version = wanted.substr(blank + 1);
   return os.version_id == version || os.version_id.starts_with(version + ".");
-}
-
-bool is_known_family(const facts::OsRelease& os) {
-  constexpr std::array<std::string_view, 7> kFamilies = {
-      "rhel", "fedora", "debian", "ubuntu", "suse", "sles", "amzn"};
-  for (const std::string_view family : kFamilies) {
-    if (os.is_like(family)) return true;
-  }
-  return false;
 }
 
 class Host final : public Step {
@@ -55,7 +44,7 @@ class Host final : public Step {
           "build an image with the driver in it, or use the distribution's own "
           "GPU image");
     }
-    if (!is_known_family(facts.os)) {
+    if (!facts.os.package_manager()) {
       return StepPlan::refused(
           fmt::format("{} is no distribution that gpunode knows",
                       facts.os.pretty_name),

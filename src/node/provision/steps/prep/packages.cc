@@ -12,10 +12,11 @@ namespace {
 /// conntrack and tc for kube-proxy and network plugins, socat for
 /// port-forwarding, ethtool for kubeadm's preflight; in a family's own names.
 std::vector<std::string> base_packages(const facts::OsRelease& os) {
-  if (os.is_like("debian") || os.is_like("ubuntu")) {
+  const auto manager = os.package_manager();
+  if (manager == distribution::Manager::kApt) {
     return {"conntrack", "ethtool", "iproute2", "socat"};
   }
-  if (os.is_like("suse") || os.is_like("sles")) {
+  if (manager == distribution::Manager::kZypper) {
     return {"conntrack-tools", "ethtool", "iproute2", "socat"};
   }
   return {"conntrack-tools", "ethtool", "iproute-tc", "socat"};

@@ -190,6 +190,20 @@ TEST(PrepCgroup, KeepsTheFileAndTurnsOneKeyOn) {
   EXPECT_EQ(host.plan(*make_prep_cgroup()).state, StepState::kOk);
 }
 
+TEST(PrepCgroup, AFileThatNobodyTookInIsTakenInByARestart) {
+  TrialHost host;
+  host.facts.units["containerd.service"] = {"loaded", "active", "enabled"};
+  host.carry_out(host.plan(*make_prep_cgroup()));
+  host.history.unsettled["/etc/containerd/config.toml"] = "prep.cgroup";
+  const StepPlan plan = host.plan(*make_prep_cgroup());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  EXPECT_EQ(describe(plan.actions[0]), "restart containerd.service");
+  // One that does not run takes it in when it starts.
+  host.facts.units["containerd.service"].active_state = "inactive";
+  EXPECT_EQ(host.plan(*make_prep_cgroup()).state, StepState::kOk);
+}
+
 TEST(PrepCgroup, AFileThatIsNoTomlBlocksWithItsPlace) {
   TrialHost host;
   host.facts.units["containerd.service"] = {"loaded", "active", "enabled"};
@@ -197,18 +211,6 @@ TEST(PrepCgroup, AFileThatIsNoTomlBlocksWithItsPlace) {
   const StepPlan plan = host.plan(*make_prep_cgroup());
   EXPECT_EQ(plan.state, StepState::kBlocked);
   EXPECT_THAT(plan.why, HasSubstr("config.toml"));
-}
-
-TEST(EngineResume, IsThereOnlyWhereRebootsAreAutomatic) {
-  TrialHost host;
-  EXPECT_EQ(host.plan(*make_engine_resume()).state, StepState::kNotWanted);
-  host.spec.host.reboot.mode = RebootMode::kAuto;
-  host.spec.program = "/opt/gpunode";
-  const StepPlan plan = host.plan(*make_engine_resume());
-  EXPECT_THAT(std::get<WriteFile>(plan.actions.at(0)).content,
-              HasSubstr("ExecStart=/opt/gpunode resume"));
-  host.carry_out(plan);
-  EXPECT_EQ(host.plan(*make_engine_resume()).state, StepState::kOk);
 }
 
 }  // namespace

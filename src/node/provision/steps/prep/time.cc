@@ -21,6 +21,10 @@ class Time final : public Step {
     return "certificates and tokens are refused when clocks differ";
   }
 
+  std::vector<std::string> counts_on() const override {
+    return {"prep.packages"};
+  }
+
   facts::Wanted wants(const NodeSpec& spec) const override {
     facts::Wanted wanted;
     if (!spec.host.time_sync) return wanted;
@@ -47,7 +51,8 @@ class Time final : public Step {
     }
     StepPlan plan{.state = StepState::kChange};
     if (there == nullptr) {
-      const bool is_debian = input.facts.os.is_like("debian");
+      const bool is_debian =
+          input.facts.os.package_manager() == distribution::Manager::kApt;
       plan.why = "no time service is installed";
       plan.actions.emplace_back(InstallPackages{{"chrony"}});
       there = is_debian ? "chrony.service" : "chronyd.service";

@@ -54,7 +54,9 @@ class Boot final : public Step {
 
  private:
   /// Only a blank disk is made anew: the same Step as in `apply`, with the same
-  /// refusals. It waits for udev, since the disk must be there to be found.
+  /// refusals. It waits for udev, since the disk must be there to be found. A
+  /// oneshot has no timeout of its own, and a disk that does not answer would
+  /// hold the boot for ever; mkfs's own is 10 minutes.
   std::string text(const NodeSpec& spec) const {
     return fmt::format(R"([Unit]
 Description=Make the disk of {0} anew if it came back blank
@@ -68,7 +70,9 @@ Before={1} local-fs.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={2} apply --yes --no-reboot --blank-only --only=storage.{3}.disk {4}
+TimeoutStartSec=15min
+TimeoutStopSec=30s
+ExecStart={2} apply --yes --no-reboot --blank-only --ignore-preflight=all --only=storage.{3}.disk {4}
 
 [Install]
 WantedBy=local-fs.target

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/layout_identity.h"
+#include "node/provision/layout_members.h"
 #include "node/provision/steps/storage/storage.h"
 #include "node/provision/storage_choice.h"
 
@@ -41,7 +43,11 @@ class Disk final : public Step {
         return StepPlan::ok();
       case DiskFate::kRefused:
         return StepPlan::refused(choice.why, choice.fix);
+      case DiskFate::kStart:
+        return start_plan(uuid);
+      case DiskFate::kFinish:
       case DiskFate::kMake:
+      case DiskFate::kRemake:
       case DiskFate::kErase:
         break;
     }
@@ -56,19 +62,46 @@ class Disk final : public Step {
                         .type = entry_.type,
                         .label = entry_.label,
                         .uuid = uuid,
-                        .wipe = choice.fate == DiskFate::kErase};
-    for (const facts::DiskFacts* disk : choice.disks) {
-      const host::BlockDevice& device = disk->device;
-      make.disks.push_back({device.model, std::string(identity_serial(device)),
-                            device.size_bytes});
-      make.proof += disk->digest + "\n";
+                        .wipe = choice.fate == DiskFate::kRemake ||
+                                choice.fate == DiskFate::kErase};
+    for (std::size_t i = 0; i < choice.disks.size(); ++i) {
+      const host::BlockDevice& device = choice.disks[i]->device;
+      make.disks.push_back(identity_of(device));
+      make.proof += choice.proofs[i] + "\n";
+      if (choice.fate == DiskFate::kFinish) continue;
+      const std::string& finding = choice.disks[i]->finding;
       plan.destroys.push_back(
-          fmt::format("{}: {}", host::describe(device), disk->finding));
+          fmt::format("{}: {}", host::describe(device),
+                      finding.empty() ? choice.disks[i]->in_use : finding));
     }
     plan.why = fmt::format(
         "{} {}", choice.disks.size() == 1 ? "the disk is" : "the disks are",
-        make.wipe ? "to be erased, as confirmed" : "blank");
+        words_of(choice.fate));
     plan.actions.emplace_back(std::move(make));
+    return plan;
+  }
+
+  static std::string_view words_of(DiskFate fate) {
+    if (fate == DiskFate::kMake) return "blank";
+    if (fate == DiskFate::kFinish) {
+      return "made, by a run that was cut off before it could note so";
+    }
+    return fate == DiskFate::kRemake
+               ? "as an interrupted run of gpunode left them"
+               : "to be erased, as confirmed";
+  }
+
+  /// By UUID and name of ours alone: starting writes nothing.
+  StepPlan start_plan(const std::string& uuid) const {
+    StepPlan plan{
+        .state = StepState::kChange,
+        .why = fmt::format("its {} is there and not started", entry_.layout)};
+    if (entry_.layout == "raid0") {
+      plan.actions.emplace_back(RunProgram{assemble_command(uuid), {}});
+    } else {
+      plan.actions.emplace_back(RunProgram{
+          {"/sbin/vgchange", "--activate", "y", layout_name(uuid)}, {}});
+    }
     return plan;
   }
 

@@ -9,7 +9,7 @@
 #include "node/provision/file_plan.h"
 #include "node/provision/fstab_edit.h"
 #include "node/provision/steps/storage/storage.h"
-#include "node/provision/tree_actions.h"
+#include "node/provision/steps/storage/tree_move.h"
 #include "node/provision/unit_name.h"
 
 namespace gpunode::provision {
@@ -19,6 +19,11 @@ constexpr const char* kFstab = "/etc/fstab";
 /// A disk that does not come must not keep the host from booting.
 constexpr int kDeviceTimeoutSeconds = 90;
 
+/// The socket that usually starts a service: "docker.socket".
+std::string socket_of(const std::string& service) {
+  return service.substr(0, service.rfind('.')) + ".socket";
+}
+
 class Mount final : public Step {
  public:
   explicit Mount(StorageSpec entry)
@@ -27,7 +32,8 @@ class Mount final : public Step {
         title_(fmt::format("{} is its own disk", entry_.path)),
         unit_(unit_name(entry_.path, "mount")),
         unit_path_("/etc/systemd/system/" + unit_),
-        aside_(entry_.path + ".before-gpunode") {}
+        drop_in_path_(unit_path_ + ".d/10-gpunode.conf"),
+        move_(entry_) {}
 
   std::string_view id() const override { return id_; }
   std::string_view title() const override { return title_; }
@@ -38,11 +44,14 @@ class Mount final : public Step {
 
   facts::Wanted wants(const NodeSpec& /*spec*/) const override {
     facts::Wanted wanted;
-    wanted.files = {std::string(kMachineIdPath), unit_path_};
+    wanted.files = {std::string(kMachineIdPath), unit_path_, drop_in_path_};
     if (entry_.via == MountVia::kFstab) wanted.files.insert(kFstab);
     wanted.units = {unit_};
-    wanted.units.insert(entry_.users.begin(), entry_.users.end());
-    wanted.trees = {entry_.path, aside_};
+    for (const std::string& user : entry_.users) {
+      wanted.units.insert(user);
+      wanted.units.insert(socket_of(user));
+    }
+    move_.want(wanted);
     wanted.disks = {entry_.select};
     return wanted;
   }
@@ -55,17 +64,23 @@ class Mount final : public Step {
   std::string fstab_line(const std::string& uuid) const;
   void plan_definition(const PlanInput& input, const std::string& uuid,
                        StepPlan& plan) const;
-  /// What is at the path already. False if it stands in the way.
-  bool plan_existing(const PlanInput& input, const std::string& uuid,
-                     StepPlan& plan) const;
+  /// The users, and after them the units that start them: what is stopped from
+  /// the last to the first and started the other way round.
+  std::vector<std::string> users_and_triggers(const PlanInput& input) const;
+  /// The users that do not run while the data moves, and run after it.
   std::vector<std::string> running_users(const PlanInput& input) const;
+  /// Those that this Step stopped and never came to start again.
+  std::vector<std::string> stopped_users(const PlanInput& input) const;
+  /// A user of which it is not known whether it runs; empty if there is none.
+  std::string unknown_user(const PlanInput& input) const;
 
   StorageSpec entry_;
   std::string id_;
   std::string title_;
   std::string unit_;
   std::string unit_path_;
-  std::string aside_;
+  std::string drop_in_path_;
+  TreeMove move_;
 };
 
 std::string Mount::options() const {
@@ -80,8 +95,7 @@ std::string Mount::unit_text(const std::string& uuid) const {
   return fmt::format(R"([Unit]
 Description={0} on its own disk
 Documentation=man:gpunode(1)
-ConditionPathExists=!{4}
-
+{4}
 [Mount]
 What=/dev/disk/by-uuid/{1}
 Where={0}
@@ -92,7 +106,7 @@ Options={3}
 WantedBy=local-fs.target
 )",
                      entry_.path, uuid, entry_.type,
-                     fmt::join(entry_.options, ","), unfinished_path(uuid));
+                     fmt::join(entry_.options, ","), move_.guards());
 }
 
 std::string Mount::fstab_line(const std::string& uuid) const {
@@ -122,9 +136,12 @@ void Mount::plan_definition(const PlanInput& input, const std::string& uuid,
                             StepPlan& plan) const {
   if (entry_.via == MountVia::kUnit) {
     plan_managed_file(input, unit_path_, unit_text(uuid), plan);
+    plan_no_managed_file(input, drop_in_path_, plan);
     return;
   }
   plan_no_managed_file(input, unit_path_, plan);
+  // A line of fstab asserts nothing; the unit that systemd makes of it may.
+  plan_managed_file(input, drop_in_path_, "[Unit]\n" + move_.guards(), plan);
   const auto fstab = input.facts.files.find(kFstab);
   const std::string before =
       fstab == input.facts.files.end() || !fstab->second.content
@@ -150,6 +167,12 @@ void Mount::plan_definition(const PlanInput& input, const std::string& uuid,
   }
   after = fstab_with(after, entry_.id, fstab_line(uuid));
   if (fstab_with(before, entry_.id, fstab_line(uuid)) == before) return;
+  // A unit's mount point systemd makes; findmnt wants that of a line to be
+  // there.
+  const auto tree = input.facts.trees.find(entry_.path);
+  if (tree != input.facts.trees.end() && !tree->second.exists) {
+    plan.actions.emplace_back(MakeDirectory{entry_.path});
+  }
   plan_edited_file(input, kFstab, std::move(after), plan);
   for (Action& action : plan.actions) {
     auto* write = std::get_if<WriteFile>(&action);
@@ -158,61 +181,56 @@ void Mount::plan_definition(const PlanInput& input, const std::string& uuid,
   }
 }
 
+/// What is on its way down or up has processes too.
+bool runs(const PlanInput& input, const std::string& unit) {
+  const auto found = input.facts.units.find(unit);
+  if (found == input.facts.units.end()) return false;
+  const std::string& state = found->second.active_state;
+  return !state.empty() && state != "inactive" && state != "failed";
+}
+
+std::vector<std::string> Mount::users_and_triggers(
+    const PlanInput& input) const {
+  std::vector<std::string> units = entry_.users;
+  for (const std::string& user : entry_.users) {
+    const auto found = input.facts.units.find(user);
+    if (found == input.facts.units.end()) continue;
+    for (const std::string& trigger : found->second.triggered_by) {
+      if (std::ranges::find(units, trigger) == units.end()) {
+        units.push_back(trigger);
+      }
+    }
+  }
+  return units;
+}
+
 std::vector<std::string> Mount::running_users(const PlanInput& input) const {
   std::vector<std::string> running;
-  for (const std::string& unit : entry_.users) {
-    const auto found = input.facts.units.find(unit);
-    if (found != input.facts.units.end() &&
-        found->second.active_state == "active") {
+  for (const std::string& unit : users_and_triggers(input)) {
+    if (runs(input, unit) || input.history.stopped.contains(unit)) {
       running.push_back(unit);
     }
   }
   return running;
 }
 
-bool Mount::plan_existing(const PlanInput& input, const std::string& uuid,
-                          StepPlan& plan) const {
-  const auto tree = input.facts.trees.find(entry_.path);
-  const bool has_data = tree != input.facts.trees.end() &&
-                        tree->second.exists && tree->second.entries != 0;
-  const auto aside = input.facts.trees.find(aside_);
-  const bool was_interrupted =
-      aside != input.facts.trees.end() && aside->second.exists && !has_data;
-  if (!has_data || was_interrupted) return true;
-  if (aside != input.facts.trees.end() && aside->second.exists) {
-    plan = StepPlan::blocked(
-        fmt::format("{} is from an earlier migration, and {} has {} entries "
-                    "again",
-                    aside_, entry_.path, tree->second.entries),
-        "move one of them away, then plan again");
-    return false;
+std::vector<std::string> Mount::stopped_users(const PlanInput& input) const {
+  std::vector<std::string> stopped;
+  for (const std::string& unit : users_and_triggers(input)) {
+    const auto found = input.history.stopped.find(unit);
+    if (found != input.history.stopped.end() && found->second == id_ &&
+        !runs(input, unit)) {
+      stopped.push_back(unit);
+    }
   }
-  if (entry_.existing_data == ExistingData::kRefuse) {
-    plan = StepPlan::blocked(
-        fmt::format("{} has {} entries already, and existingData is refuse",
-                    entry_.path, tree->second.entries),
-        "set existingData to migrate, or to discard to set them aside");
-    return false;
+  return stopped;
+}
+
+std::string Mount::unknown_user(const PlanInput& input) const {
+  for (std::string& unit : users_and_triggers(input)) {
+    if (!input.facts.units.contains(unit)) return std::move(unit);
   }
-  for (const host::Mount& mount : input.facts.storage.mounts) {
-    if (!mount.mount_point.starts_with(entry_.path + "/")) continue;
-    plan = StepPlan::blocked(
-        fmt::format("{} is mounted, so containers run on {}", mount.mount_point,
-                    entry_.path),
-        "drain the node and stop its containers: `kubectl drain` and `crictl "
-        "stopp`, then apply again");
-    return false;
-  }
-  plan.actions.emplace_back(
-      MigrateTree{.path = entry_.path,
-                  .uuid = uuid,
-                  .type = entry_.type,
-                  .aside = aside_,
-                  .discard = entry_.existing_data == ExistingData::kDiscard});
-  plan.notes.push_back(fmt::format(
-      "what was in {} stays as {}; remove it when the node is known to work",
-      entry_.path, aside_));
-  return true;
+  return "";
 }
 
 StepPlan Mount::plan(const PlanInput& input) const {
@@ -227,26 +245,54 @@ StepPlan Mount::plan(const PlanInput& input) const {
         "unmount it and take it out of fstab or its unit, or give this entry "
         "another mount.path");
   }
-  StepPlan plan;
-  const std::vector<std::string> running =
-      is_there ? std::vector<std::string>() : running_users(input);
-  for (auto unit = running.rbegin(); unit != running.rend(); ++unit) {
-    plan.actions.emplace_back(SetUnit{.unit = *unit, .active = Wish::kNo});
+  StepPlan place;
+  if (!is_there && !plan_mount_place(input, entry_, place)) return place;
+  if (const std::string mark = move_.mark_of_mounted(input);
+      is_there && !mark.empty()) {
+    return StepPlan::blocked(
+        fmt::format("{} is mounted, and {} says that it must not be yet: what "
+                    "was at {} has not moved to it, or not all",
+                    entry_.path, mark, entry_.path),
+        fmt::format("stop what uses it and `systemctl stop {}`; look at what "
+                    "is in {} then and on the disk, and apply again",
+                    unit_, entry_.path));
   }
-  const bool is_unit = entry_.via == MountVia::kUnit;
-  if (is_unit) plan_definition(input, uuid, plan);
+  if (const std::string unit = unknown_user(input);
+      !is_there && !unit.empty()) {
+    return StepPlan::blocked(
+        fmt::format("whether {} runs, which uses {}, is not known", unit,
+                    entry_.path),
+        fmt::format("`systemctl show -- {}` must answer; then plan again",
+                    unit));
+  }
+  StepPlan plan;
+  // A run may have been stopped after it stopped them: then they do not run,
+  // and are to run all the same.
+  const std::vector<std::string> running =
+      is_there ? stopped_users(input) : running_users(input);
+  if (!is_there) {
+    for (auto unit = running.rbegin(); unit != running.rend(); ++unit) {
+      plan.actions.emplace_back(SetUnit{.unit = *unit, .active = Wish::kNo});
+    }
+  }
+  StepPlan moving;
+  if (!is_there) moving = move_.plan(input, uuid);
+  if (moving.state == StepState::kBlocked) return moving;
+  // Cut off anywhere, a boot must find the mount, or the runtime would begin
+  // anew in an empty directory; and must not mount before the data is there.
+  // So the mark comes first, and the data moves last.
+  move_.plan_mark(input, moving, plan);
+  plan_definition(input, uuid, plan);
   const auto unit = input.facts.units.find(unit_);
-  const bool is_enabled =
-      !is_unit || (unit != input.facts.units.end() &&
-                   unit->second.unit_file_state == "enabled");
-  // Before the data moves: cut off after that, a boot must find the mount, or
-  // the runtime would begin anew in the empty directory. A line of fstab has no
-  // condition on the copy being whole, so it comes after.
+  const bool is_enabled = entry_.via == MountVia::kFstab ||
+                          (unit != input.facts.units.end() &&
+                           unit->second.unit_file_state == "enabled");
   if (!is_enabled) {
     plan.actions.emplace_back(SetUnit{.unit = unit_, .enabled = Wish::kYes});
   }
-  if (!is_there && !plan_existing(input, uuid, plan)) return plan;
-  if (!is_unit) plan_definition(input, uuid, plan);
+  plan.actions.insert(plan.actions.end(), moving.actions.begin(),
+                      moving.actions.end());
+  plan.notes = std::move(moving.notes);
   if (plan.state == StepState::kBlocked) {
     plan.actions.clear();
     return plan;
@@ -254,6 +300,10 @@ StepPlan Mount::plan(const PlanInput& input) const {
   if (!is_there || !is_enabled) {
     if (!is_there) {
       plan.actions.emplace_back(SetUnit{.unit = unit_, .active = Wish::kYes});
+      // Before the runtime looks: the root of a new file system is unlabeled.
+      if (input.facts.machine.selinux) {
+        plan.actions.emplace_back(relabel_tree(entry_.path));
+      }
     }
     if (plan.state == StepState::kOk) plan.state = StepState::kChange;
     if (!is_there) plan.why = fmt::format("{} is not mounted", entry_.path);
@@ -261,6 +311,13 @@ StepPlan Mount::plan(const PlanInput& input) const {
   }
   for (const std::string& user : running) {
     plan.actions.emplace_back(SetUnit{.unit = user, .active = Wish::kYes});
+  }
+  if (!running.empty() && plan.state == StepState::kOk) {
+    plan.state = StepState::kChange;
+    plan.why = fmt::format(
+        "{} was stopped by an earlier run, which did not "
+        "come to start it again",
+        running.front());
   }
   return plan;
 }

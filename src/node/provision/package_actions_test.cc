@@ -1,0 +1,138 @@
+#include "node/provision/package_actions.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/host/fake_command_runner.h"
+#include "base/host/host_tree.h"
+#include "node/facts/packages.h"
+#include "node/provision/action_json.h"
+
+namespace gpunode::provision {
+namespace {
+
+using host::Completed;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const std::string kDnf =
+    "/usr/bin/dnf --color=never --setopt=exit_on_lock=True "
+    "--setopt=install_weak_deps=False "
+    "--setopt=clean_requirements_on_remove=False "
+    "--setopt=installonly_limit=0 -q '--disablerepo=*' versionlock ";
+
+/// A host of one family whose package manager only pretends.
+struct Host {
+  host::HostTree tree;
+  host::FakeCommandRunner runner;
+  PackageActions actions{tree.root(), runner, {}};
+
+  explicit Host(const std::string& id)
+      : tree({{"etc/os-release", "ID=" + id + "\nVERSION_ID=\"9\"\n"}}) {}
+
+  void takes(const std::string& line, const std::string& out = "") {
+    runner.script(line, Completed{0, out, ""});
+  }
+  void has_rpms(const std::string& lines) {
+    host::Command command;
+    command.argv = facts::rpm_list_argv(tree.root());
+    takes(host::command_line(command), lines);
+  }
+};
+
+std::vector<std::string> texts(const std::vector<Action>& actions) {
+  std::vector<std::string> texts;
+  for (const Action& action : actions) texts.push_back(to_json(action));
+  return texts;
+}
+
+TEST(HoldPackages, OfAptAreUndoneForThoseThatWereFree) {
+  Host host("debian");
+  host.takes("/usr/bin/apt-mark showhold", "kubelet\nlibcuda1\n");
+  const auto hold = host.actions.prepare(HoldPackages{{"libcuda1", "dkms"}});
+  ASSERT_TRUE(hold) << hold.error().message();
+  EXPECT_EQ(hold->undo, Undo::kExact);
+  EXPECT_THAT(texts(hold->actions),
+              ElementsAre(R"({"kind":"hold-packages","packages":["dkms"],)"
+                          R"("held":false})"));
+  const auto lift =
+      host.actions.prepare(HoldPackages{{"libcuda1", "dkms"}, false});
+  EXPECT_THAT(texts(lift->actions),
+              ElementsAre(R"({"kind":"hold-packages","packages":["libcuda1"],)"
+                          R"("held":true})"));
+  const auto so_by_now = host.actions.prepare(HoldPackages{{"kubelet"}});
+  EXPECT_THAT(so_by_now->actions, IsEmpty());
+}
+
+TEST(HoldPackages, LiftsWhatIsHeldOfThoseAlone) {
+  Host host("debian");
+  host.takes("/usr/bin/apt-mark showhold", "kubelet\nlibcuda1\n");
+  host.takes("/usr/bin/apt-mark unhold libcuda1");
+  ASSERT_TRUE(host.actions.perform(HoldPackages{{"libcuda1", "dkms"}, false}));
+  EXPECT_EQ(host.runner.lines().back(), "/usr/bin/apt-mark unhold libcuda1");
+}
+
+TEST(HoldPackages, OfDnfInAnotherVersionAreMadeAnew) {
+  Host host("rhel");
+  host.takes(kDnf + "list",
+             "nvidia-driver-cuda-3:580.65.06-1.el9.*\n"
+             "kernel-core-0:5.14.0-1.el9.*\nkernel-core-0:5.14.0-2.el9.*\n");
+  host.has_rpms(
+      "nvidia-driver-cuda\t3:580.95.05-1.el9\tx86_64\t1\t1\n"
+      "kernel-core\t5.14.0-2.el9\tx86_64\t1\t1\n");
+  host.takes(kDnf + "delete 'nvidia-driver-cuda-3:580.65.06-1.el9.*'");
+  host.takes(kDnf + "add 'nvidia-driver-cuda-3:580.95.05-1.el9.*'");
+  const auto held =
+      host.actions.perform(HoldPackages{{"nvidia-driver-cuda", "kernel-core"}});
+  ASSERT_TRUE(held) << held.error().message();
+  EXPECT_THAT(host.runner.lines().back(), HasSubstr("580.95.05"));
+}
+
+TEST(HoldPackages, OfWhatIsNotThereFailInWords) {
+  Host host("rhel");
+  host.takes(kDnf + "list");
+  host.has_rpms("bash\t5.1-1\tx86_64\t1\t1\n");
+  const auto held = host.actions.perform(HoldPackages{{"kernel-core"}});
+  ASSERT_FALSE(held);
+  EXPECT_EQ(held.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(held.error().message(), HasSubstr("kernel-core"));
+}
+
+TEST(HoldPackages, WithoutVersionlockSayWhatToInstall) {
+  Host host("rhel");
+  host.runner.script(
+      kDnf + "list",
+      Completed{1, "",
+                "No such command: versionlock. Please use /usr/bin/dnf "
+                "--help\n"});
+  const auto hold = host.actions.prepare(HoldPackages{{"kernel-core"}});
+  ASSERT_FALSE(hold);
+  EXPECT_THAT(hold.error().message(),
+              HasSubstr("dnf install 'dnf-command(versionlock)'"));
+}
+
+TEST(SetModuleStream, IsUndoneByWhatWasEnabled) {
+  Host host("rhel");
+  const SetModuleStream open{"nvidia-driver", "580-open"};
+  auto inverse = host.actions.prepare(open);
+  ASSERT_TRUE(inverse) << inverse.error().message();
+  EXPECT_THAT(
+      texts(inverse->actions),
+      ElementsAre(R"({"kind":"set-module-stream","module":"nvidia-driver",)"
+                  R"("stream":""})"));
+}
+
+TEST(SetModuleStream, IsNothingToAptAndSaysSo) {
+  Host host("debian");
+  const auto done =
+      host.actions.perform(SetModuleStream{"nvidia-driver", "580-open"});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::kUnsupported);
+}
+
+}  // namespace
+}  // namespace gpunode::provision

@@ -1,0 +1,30 @@
+// Going on with a run that a reboot or a crash interrupted.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/core/result.h"
+#include "node/provision/journal.h"
+#include "node/provision/pending.h"
+#include "node/provision/plan.h"
+
+namespace gpunode::provision {
+
+struct Resumption {
+  Plan agreed;     ///< What was planned at the start: to be executed.
+  Plan remaining;  ///< What is left to do of it by now: to be shown.
+};
+
+/// `pending` held to what was agreed to at its start: the same files, and of
+/// `now`, what would be done today, only what was planned then.
+/// kInvalidArgument if the files were edited, kAlreadyExists if the host asks
+/// for something else, kUnsupported if another version began it, kCorrupt if
+/// its plan cannot be read. Each says what to do. Pure.
+Result<Resumption> go_on(const Pending& pending,
+                         const std::map<std::string, std::string>& spec_files,
+                         const Plan& now,
+                         const std::vector<JournalLine>& journal);
+
+}  // namespace gpunode::provision

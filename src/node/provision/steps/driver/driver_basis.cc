@@ -1,0 +1,208 @@
+#include "node/provision/steps/driver/driver_basis.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "node/provision/driver_wish.h"
+#include "node/provision/package_actions.h"
+#include "node/provision/packages/mirrors.h"
+#include "node/provision/packages/package_set.h"
+#include "node/provision/steps/driver/driver_request.h"
+#include "node/provision/steps/kernel/kernel.h"
+
+namespace gpunode::provision {
+namespace {
+
+using distribution::Family;
+using distribution::Flavour;
+using distribution::Manager;
+
+distribution::CompanionWish companion_wish(const DriverSpec& spec,
+                                           const driver::Choice& choice) {
+  distribution::CompanionWish wish;
+  wish.persistence = spec.persistence;
+  wish.fabric_manager = wants_fabric_manager(spec, choice);
+  wish.subnet_manager = wish.fabric_manager && choice.needs_subnet_manager;
+  wish.imex = wants_imex(spec);
+  return wish;
+}
+
+/// Ubuntu's archive: modules built and signed by Canonical, one package a
+/// kernel.
+void take_ubuntus(const std::string& kernel, const DriverSpec& spec,
+                  DriverBasis& basis) {
+  const std::string server =
+      fmt::format("{}-server{}", basis.choice.branch,
+                  basis.choice.flavour == Flavour::kOpen ? "-open" : "");
+  const std::string branch = std::to_string(basis.choice.branch);
+  basis.driver.module = "nvidia-headless-no-dkms-" + server;
+  basis.driver.packages = {basis.driver.module,
+                           fmt::format("nvidia-utils-{}-server", branch)};
+  basis.beside = {};
+  basis.beside.any = {
+      fmt::format("linux-modules-nvidia-{}-{}", server, kernel)};
+  if (spec.persistence) {
+    basis.beside.same.push_back(
+        fmt::format("nvidia-compute-utils-{}-server", branch));
+  }
+  if (wants_fabric_manager(spec, basis.choice)) {
+    basis.beside.same.push_back("nvidia-fabricmanager-" + branch);
+    basis.beside.same.push_back("libnvidia-nscq-" + branch);
+  }
+}
+
+std::optional<StepPlan> take_distributions(const PlanInput& input,
+                                           DriverBasis& basis) {
+  basis.is_nvidias = false;
+  if (basis.row->family != Family::kUbuntu) {
+    return StepPlan::blocked(
+        fmt::format("`source: distro` is known for Ubuntu alone, and this is "
+                    "{} {}",
+                    basis.row->id, basis.row->version),
+        "say `source: nvidia-cuda-repo`, or install the distribution's driver "
+        "by hand and say `source: preinstalled`");
+  }
+  const driver::TargetKernel kernel = target_kernel(input);
+  if (!kernel.is_settled()) {
+    return StepPlan::blocked(
+        "which kernel the modules are for is not settled: " + kernel.blocked,
+        kernel.fix);
+  }
+  take_ubuntus(kernel.release, input.spec.driver, basis);
+  return std::nullopt;
+}
+
+/// The same repository in a file of somebody else's.
+void find_source(const PlanInput& input, DriverBasis& basis) {
+  const std::string directory = basis.repository.url.substr(
+      std::string(distribution::kBaseUrl).size() + 1);
+  for (CudaSource& one : cuda_sources(input.facts.files)) {
+    const bool is_ours = one.path.find(kCudaRepository) != std::string::npos;
+    if (is_ours || one.directory + "/" != directory) continue;
+    basis.source = std::move(one);
+    return;
+  }
+}
+
+/// kYum and dnf 5 are written down in the table and not spoken yet.
+const char* unspoken(Manager manager) {
+  if (manager == Manager::kYum) return "yum";
+  return manager == Manager::kDnf5 ? "dnf 5" : nullptr;
+}
+
+/// What the choice means in repositories and packages.
+Result<DriverBasis> with_packages(const PlanInput& input,
+                                  DriverRequest request) {
+  DriverBasis basis;
+  const facts::HostFacts& facts = input.facts;
+  basis.table = std::move(request.distribution.table);
+  basis.row = request.distribution.row;
+  basis.choice = std::move(request.choice);
+  TRY(basis.tool, package_tool(facts.os));
+  TRY(basis.repository,
+      distribution::repository_of(*basis.row, facts.kernel.machine,
+                                  distribution::kBaseUrl));
+  basis.url = packages::mirrored(basis.repository.url, input.spec.mirrors);
+  basis.key_url =
+      packages::mirrored(basis.repository.key_url, input.spec.mirrors);
+  const auto profile = input.spec.driver.with_display
+                           ? distribution::Profile::kFull
+                           : distribution::Profile::kCompute;
+  TRY(basis.driver,
+      distribution::driver_packages(basis.row->family, basis.choice.flavour,
+                                    basis.choice.branch, profile));
+  basis.beside = distribution::companions(
+      basis.row->family, basis.choice.branch,
+      companion_wish(input.spec.driver, basis.choice), facts.kernel.machine);
+  return basis;
+}
+
+}  // namespace
+
+std::vector<std::string> DriverBasis::set() const {
+  std::vector<std::string> all = driver.packages;
+  all.insert(all.end(), beside.same.begin(), beside.same.end());
+  return all;
+}
+
+std::string DriverBasis::version() const {
+  return name_of(choice);
+}
+
+std::string DriverBasis::from() const {
+  if (!is_nvidias) return {};
+  // zypper tells a repository's name and not its id: ours has both, and what
+  // somebody else called theirs does not matter, since nobody else has them.
+  if (tool == packages::Tool::kZypper && source) return {};
+  if (tool != packages::Tool::kApt)
+    return source ? source->id : kCudaRepository;
+  // apt tells the address, and not always with its scheme.
+  std::string address = source ? source->directory : url;
+  if (const std::size_t at = address.find("//"); at != std::string::npos) {
+    address.erase(0, at + 2);
+  }
+  while (address.ends_with('/')) address.pop_back();
+  return address;
+}
+
+std::optional<DriverBasis> driver_basis(const PlanInput& input,
+                                        StepPlan& plan) {
+  const DriverSpec& spec = input.spec.driver;
+  const auto no = [&plan](StepPlan why) {
+    plan = std::move(why);
+    return std::nullopt;
+  };
+  auto request = request_driver(input, plan);
+  if (!request) return std::nullopt;
+  auto basis = with_packages(input, *std::move(request));
+  if (!basis) return no(no_driver(basis.error()));
+  if (!input.spec.bundle.empty()) {
+    return no(StepPlan::blocked(
+        "`spec.bundle` is the only place that packages come from, and a bundle "
+        "does not carry NVIDIA's driver in this version",
+        "have a mirror of NVIDIA's repository and say so in `spec.mirrors`, "
+        "without `spec.bundle`; or install the driver by hand and say "
+        "`source: preinstalled`"));
+  }
+  if (spec.source == DriverSource::kPrecompiled) {
+    return no(StepPlan::blocked(
+        "`source: precompiled` is not carried out by this version: NVIDIA has "
+        "ready-made modules for a few kernels of RHEL alone",
+        "say `source: nvidia-cuda-repo`, whose modules DKMS builds, or on "
+        "Ubuntu `source: distro`, whose modules Canonical signs"));
+  }
+  if (const char* manager = unspoken(basis->row->manager)) {
+    return no(StepPlan::blocked(
+        fmt::format("{} {} has {}, which this version can't drive",
+                    basis->row->id, basis->row->version, manager),
+        fmt::format("install {} of branch {} by hand and say `source: "
+                    "preinstalled`",
+                    fmt::join(basis->set(), ", "), basis->choice.branch)));
+  }
+  if (spec.source == DriverSource::kDistribution) {
+    if (auto why = take_distributions(input, *basis)) return no(*why);
+  } else {
+    find_source(input, *basis);
+  }
+  return *std::move(basis);
+}
+
+facts::Wanted basis_wants() {
+  facts::Wanted wanted;
+  wanted.driver = true;
+  wanted.files = {"/etc/yum.repos.d/*.repo", "/etc/zypp/repos.d/*.repo",
+                  "/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list",
+                  "/etc/apt/sources.list.d/*.sources"};
+  return wanted;
+}
+
+std::string installed_upstream(const PlanInput& input,
+                               const std::string& name) {
+  const auto found = input.facts.packages.find(name);
+  if (found == input.facts.packages.end()) return {};
+  return std::string(packages::upstream_of(found->second.version));
+}
+
+}  // namespace gpunode::provision

@@ -1,0 +1,55 @@
+// What the Steps of NVIDIA's packages plan from: the choice, and its packages.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/distribution/driver_packages.h"
+#include "node/distribution/table.h"
+#include "node/driver/driver_choice.h"
+#include "node/provision/packages/package.h"
+#include "node/provision/step.h"
+#include "node/provision/steps/driver/cuda_sources.h"
+
+namespace gpunode::provision {
+
+/// The name of our repository: its file, its key and its id.
+inline constexpr const char* kCudaRepository = "gpunode-cuda";
+inline constexpr const char* kNvidiaModule = "nvidia-driver";
+inline constexpr const char* kNvidiaModuleFile =
+    "/etc/dnf/modules.d/nvidia-driver.module";
+
+struct DriverBasis {
+  distribution::Table table;  ///< Where `row` is.
+  const distribution::Distribution* row = nullptr;
+  packages::Tool tool = packages::Tool::kDnf;
+  /// Out of NVIDIA's repository; else the distribution's own.
+  bool is_nvidias = true;
+  distribution::Repository repository;  ///< Before mirrors.
+  std::string url;                      ///< After them.
+  std::string key_url;
+  driver::Choice choice;
+  distribution::DriverPackages driver;
+  distribution::Companions beside;
+  /// Sources of the same repository that others wrote and that are used.
+  std::optional<CudaSource> source;
+
+  /// All that must be of one version: the driver, and what stands beside it.
+  std::vector<std::string> set() const;
+  /// "580.178.04" or "580".
+  std::string version() const;
+  /// InstallSet::from.
+  std::string from() const;
+};
+
+/// Nothing where there is no driver to install; `plan` says why then.
+std::optional<DriverBasis> driver_basis(const PlanInput& input, StepPlan& plan);
+
+/// What driver_basis() looks at.
+facts::Wanted basis_wants();
+
+/// The upstream version of an installed package; "" if it is not there.
+std::string installed_upstream(const PlanInput& input, const std::string& name);
+
+}  // namespace gpunode::provision

@@ -1,0 +1,60 @@
+#include "node/provision/steps/driver/driver_holds.h"
+
+#include <algorithm>
+
+#include "node/provision/packages/lines.h"
+
+namespace gpunode::provision {
+namespace {
+
+constexpr const char* kDnfLocks = "/etc/dnf/plugins/versionlock.list";
+constexpr const char* kZypperLocks = "/etc/zypp/locks";
+
+bool has_line(const PlanInput& input, const char* path,
+              const auto& is_the_line) {
+  const auto found = input.facts.files.find(path);
+  if (found == input.facts.files.end() || !found->second.content) return false;
+  const auto lines = packages::lines_of(*found->second.content);
+  return std::ranges::any_of(lines, is_the_line);
+}
+
+}  // namespace
+
+bool is_held(const PlanInput& input, packages::Tool tool,
+             const std::string& name) {
+  const auto package = input.facts.packages.find(name);
+  if (package == input.facts.packages.end()) return false;
+  if (tool == packages::Tool::kApt) return package->second.is_held;
+  if (tool == packages::Tool::kZypper) {
+    return has_line(input, kZypperLocks, [&](std::string_view line) {
+      return line.starts_with("solvable_name:") &&
+             packages::trimmed(line.substr(14)) == name;
+    });
+  }
+  // "name-epoch:version-release.*"; an epoch of 0 is not in what rpm says.
+  const std::string& version = package->second.version;
+  const bool has_epoch = version.find(':') != std::string::npos;
+  const std::string lock = name + "-" + (has_epoch ? "" : "0:") + version + ".";
+  return has_line(input, kDnfLocks, [&](std::string_view line) {
+    return line.starts_with(lock);
+  });
+}
+
+bool has_hold(const PlanInput& input, packages::Tool tool,
+              const std::string& name) {
+  if (tool != packages::Tool::kDnf) return is_held(input, tool, name);
+  return has_line(input, kDnfLocks, [&](std::string_view line) {
+    // "name-3:580…": what follows a name's dash is a number.
+    return line.size() > name.size() + 1 && line.starts_with(name) &&
+           line[name.size()] == '-' && line[name.size() + 1] >= '0' &&
+           line[name.size() + 1] <= '9';
+  });
+}
+
+facts::Wanted hold_wants() {
+  facts::Wanted wanted;
+  wanted.files = {kDnfLocks, kZypperLocks};
+  return wanted;
+}
+
+}  // namespace gpunode::provision

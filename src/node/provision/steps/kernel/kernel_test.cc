@@ -1,0 +1,448 @@
+// The Steps of the kernel, as facts and plans.
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node/provision/steps/steps.h"
+#include "node/provision/steps/trial_host.h"
+
+namespace gpunode::provision {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+constexpr const char* kOld = "4.18.0-513.5.1.el8_9.x86_64";
+constexpr const char* kNew = "4.18.0-553.22.1.el8_10.x86_64";
+
+/// The seed's machine: a Rocky 8.9 with a driver in its file.
+class KernelSteps : public testing::Test {
+ protected:
+  KernelSteps() {
+    host_.spec.driver.is_wanted = true;
+    host_.facts.kernel.boot_id = "boot-1";
+    host_.facts.kernel.command_line = "BOOT_IMAGE=x root=UUID=abc-1 ro";
+    host_.facts.trees["/usr/bin/dracut"].exists = true;
+    host_.facts.trees["/usr/sbin/grubby"].exists = true;
+    add_kernel(kOld);
+    host_.facts.kernels.next = kOld;
+    host_.facts.kernels.next_why = "GRUB's saved_entry";
+  }
+
+  void add_kernel(const char* release) {
+    facts::KernelImage& image = host_.facts.kernels.images.emplace_back();
+    image.release = release;
+    image.compiler = "gcc (GCC) 8.5.0 20210514 (Red Hat 8.5.0-20)";
+  }
+
+  void boots_next(const char* release) {
+    add_kernel(release);
+    host_.facts.kernels.next = release;
+  }
+
+  void be_ubuntu(const char* release) {
+    host_.facts.os = {};
+    host_.facts.os.id = "ubuntu";
+    host_.facts.os.id_like = {"debian"};
+    host_.facts.os.version_id = "22.04";
+    host_.facts.trees.clear();
+    host_.facts.trees["/usr/sbin/update-initramfs"].exists = true;
+    host_.facts.trees["/usr/sbin/update-grub"].exists = true;
+    host_.facts.kernels.images.clear();
+    host_.facts.kernel.release = release;
+    add_kernel(release);
+    host_.facts.kernels.images.back().compiler =
+        "x86_64-linux-gnu-gcc-12 (Ubuntu 12.3.0-1ubuntu1~22.04) 12.3.0";
+    host_.facts.kernels.next = release;
+  }
+
+  static std::vector<std::string> actions(const StepPlan& plan) {
+    std::vector<std::string> words;
+    for (const Action& action : plan.actions) words.push_back(describe(action));
+    return words;
+  }
+
+  /// Planned, done, and then there is nothing left to do.
+  StepPlan converges(const Step& step) {
+    StepPlan plan = host_.plan(step);
+    EXPECT_EQ(plan.state, StepState::kChange) << plan.why << plan.fix;
+    host_.carry_out(plan);
+    const StepPlan again = host_.plan(step);
+    EXPECT_EQ(again.state, StepState::kOk) << again.why;
+    EXPECT_THAT(actions(again), IsEmpty());
+    return plan;
+  }
+
+  void expect_not_wanted(const Step& step) {
+    host_.spec.driver.is_wanted = false;
+    EXPECT_EQ(host_.plan(step).state, StepState::kNotWanted);
+    EXPECT_FALSE(step.wants(host_.spec).driver);
+  }
+
+  TrialHost host_;
+  std::unique_ptr<Step> nouveau_ = make_kernel_nouveau();
+  std::unique_ptr<Step> target_ = make_kernel_target();
+  std::unique_ptr<Step> secure_ = make_kernel_secureboot();
+  std::unique_ptr<Step> build_ = make_kernel_build();
+};
+
+TEST_F(KernelSteps, NobodyLooksWithoutADriverInTheFile) {
+  expect_not_wanted(*nouveau_);
+  expect_not_wanted(*target_);
+  expect_not_wanted(*secure_);
+  expect_not_wanted(*build_);
+}
+
+TEST_F(KernelSteps, ADriverThatIsThereIsItsOwners) {
+  host_.spec.driver.source = DriverSource::kPreinstalled;
+  boots_next(kNew);
+  for (const auto* step : {&nouveau_, &target_, &build_}) {
+    EXPECT_EQ(host_.plan(**step).state, StepState::kNotWanted) << (*step)->id();
+  }
+  // What the file asks for in so many words is done all the same.
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  EXPECT_EQ(host_.plan(*target_).state, StepState::kChange);
+}
+
+// kernel.target
+
+TEST_F(KernelSteps, TheKernelThatRunsAndBootsNextNeedsNothing) {
+  EXPECT_EQ(host_.plan(*target_).state, StepState::kOk);
+}
+
+// Node.md 0.5: update, and then devel for the kernel that no longer boots.
+TEST_F(KernelSteps, AnUpdatedKernelIsBootedBeforeAnythingIsBuilt) {
+  boots_next(kNew);
+  const StepPlan plan = converges(*target_);
+  EXPECT_THAT(actions(plan),
+              ElementsAre(AllOf(HasSubstr("reboot: "), HasSubstr(kNew))));
+  EXPECT_THAT(plan.why, AllOf(HasSubstr(kOld), HasSubstr("saved_entry")));
+  EXPECT_EQ(host_.facts.kernel.release, kNew);
+}
+
+TEST_F(KernelSteps, APinnedKernelIsMadeTheDefaultAndHeld) {
+  boots_next(kNew);
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  host_.facts.packages["kernel-core"] = {"4.18.0-513.5.1.el8_9"};
+  const StepPlan plan = converges(*target_);
+  ASSERT_THAT(plan.actions, SizeIs(2));
+  EXPECT_EQ(std::get<RunProgram>(plan.actions[0]).argv,
+            (std::vector<std::string>{"/usr/sbin/grubby", "--set-default",
+                                      std::string("/boot/vmlinuz-") + kOld}));
+  EXPECT_EQ(std::get<RunProgram>(plan.actions[0]).undo.back(),
+            std::string("/boot/vmlinuz-") + kNew);
+  EXPECT_THAT(std::get<HoldPackages>(plan.actions[1]).packages,
+              ElementsAre("kernel-core"));
+}
+
+TEST_F(KernelSteps, APinThatIsHalfDoneIsFinished) {
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  host_.facts.packages["kernel-core"] = {"1"};
+  const StepPlan plan = converges(*target_);
+  EXPECT_THAT(plan.actions, SizeIs(1));
+}
+
+// rpm's managers keep locks in files of theirs.
+TEST_F(KernelSteps, APinIsSeenInEachManagersLocks) {
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  host_.facts.packages["kernel-core"] = {"4.18.0-513.5.1.el8_9"};
+  const std::vector<std::pair<std::string, std::string>> locks = {
+      {"/etc/dnf/plugins/versionlock.list",
+       "# Added lock\nkernel-core-0:4.18.0-513.5.1.el8_9.*\n"},
+      {"/etc/yum/pluginconf.d/versionlock.list",
+       "0:kernel-core-4.18.0-513.5.1.el8_9.*\n"},
+      {"/etc/dnf/versionlock.toml", "[[packages]]\nname = \"kernel-core\"\n"},
+      {"/etc/zypp/locks", "type: package\nsolvable_name: kernel-core\n"}};
+  for (const auto& [path, text] : locks) {
+    host_.facts.files.clear();
+    EXPECT_EQ(host_.plan(*target_).state, StepState::kChange) << path;
+    host_.facts.files[path].content = text;
+    EXPECT_EQ(host_.plan(*target_).state, StepState::kOk) << path;
+  }
+  // Another package, whose name begins the same.
+  host_.facts.files.clear();
+  host_.facts.files["/etc/dnf/plugins/versionlock.list"].content =
+      "kernel-core-debug-0:4.18.0-513.5.1.el8_9.*\n";
+  EXPECT_EQ(host_.plan(*target_).state, StepState::kChange);
+}
+
+TEST_F(KernelSteps, APinOnAHostWhoseLoaderIsNotKnownIsAPersons) {
+  boots_next(kNew);
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  host_.facts.trees.clear();
+  const StepPlan plan = host_.plan(*target_);
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("boot loader"));
+  EXPECT_THAT(plan.fix, HasSubstr("by hand"));
+  EXPECT_THAT(actions(plan), IsEmpty());
+}
+
+TEST_F(KernelSteps, APinOnUbuntuIsGrubsDefault) {
+  be_ubuntu("6.8.0-1012-aws");
+  boots_next("6.8.0-1015-aws");
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  host_.facts.files["/etc/default/grub"].content =
+      "GRUB_DEFAULT=0\nGRUB_TIMEOUT=1\n";
+  host_.facts.packages["linux-image-aws"] = {"6.8.0.1015"};
+  const StepPlan plan = host_.plan(*target_);
+  ASSERT_THAT(plan.actions, SizeIs(3));
+  EXPECT_EQ(std::get<WriteFile>(plan.actions[0]).content,
+            "GRUB_DEFAULT=\"gnulinux-advanced-abc-1>"
+            "gnulinux-6.8.0-1012-aws-advanced-abc-1\"\nGRUB_TIMEOUT=1\n");
+  EXPECT_EQ(std::get<RunProgram>(plan.actions[1]).argv,
+            std::vector<std::string>{"/usr/sbin/update-grub"});
+  EXPECT_THAT(std::get<HoldPackages>(plan.actions[2]).packages,
+              ElementsAre("linux-image-aws"));
+}
+
+TEST_F(KernelSteps, ARootThatHasNoUuidTellsNoEntry) {
+  be_ubuntu("6.8.0-1012-aws");
+  boots_next("6.8.0-1015-aws");
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  host_.facts.kernel.command_line = "root=PARTUUID=1 ro";
+  EXPECT_EQ(host_.plan(*target_).state, StepState::kBlocked);
+}
+
+TEST_F(KernelSteps, AnExactKernelIsInstalledMadeTheDefaultAndBooted) {
+  host_.spec.host.kernel = {KernelPolicy::kExact, kNew};
+  host_.facts.packages["kernel"] = {"4.18.0-513.5.1.el8_9"};
+  const StepPlan plan = converges(*target_);
+  ASSERT_THAT(plan.actions, SizeIs(4));
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
+              ElementsAre("kernel=4.18.0-553.22.1.el8_10"));
+  EXPECT_THAT(actions(plan)[1], HasSubstr("--set-default"));
+  EXPECT_THAT(actions(plan)[2], HasSubstr("keep kernel"));
+  EXPECT_THAT(actions(plan)[3], HasSubstr("reboot: "));
+  EXPECT_THAT(plan.notes, Contains(HasSubstr("vault/rocky/8.9")));
+}
+
+TEST_F(KernelSteps, AKernelThatCannotBeToldIsNotGuessed) {
+  add_kernel(kNew);
+  host_.facts.kernels.next = "";
+  host_.facts.kernels.next_why = "GRUB_DEFAULT is \"1>2\"";
+  EXPECT_EQ(host_.plan(*target_).state, StepState::kBlocked);
+  EXPECT_EQ(host_.plan(*build_).state, StepState::kBlocked);
+}
+
+// kernel.build
+
+TEST_F(KernelSteps, WhatABuildNeedsIsInstalledAndProven) {
+  const StepPlan plan = converges(*build_);
+  ASSERT_THAT(plan.actions, SizeIs(3));
+  // Node.md 0.6: kernel-headers is not needed, and often not to be had.
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
+              ElementsAre("kernel-devel=4.18.0-513.5.1.el8_9", "gcc", "gcc-c++",
+                          "make", "elfutils-libelf-devel", "dkms"));
+  EXPECT_EQ(std::get<ProveBuild>(plan.actions[1]).release, kOld);
+  EXPECT_THAT(plan.notes,
+              Contains(HasSubstr("dl.rockylinux.org/vault/rocky/8.9")));
+}
+
+TEST_F(KernelSteps, DevelIsForTheTargetAndNotForWhatRuns) {
+  boots_next(kNew);
+  const StepPlan plan = host_.plan(*build_);
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
+              Contains("kernel-devel=4.18.0-553.22.1.el8_10"));
+  EXPECT_EQ(std::get<ProveBuild>(plan.actions[1]).release, kNew);
+}
+
+TEST_F(KernelSteps, AProofThatWasCutOffIsMadeAgain) {
+  StepPlan plan = host_.plan(*build_);
+  plan.actions.pop_back();
+  host_.carry_out(plan);
+  const StepPlan again = converges(*build_);
+  EXPECT_THAT(actions(again),
+              ElementsAre(HasSubstr("prove that a module can be built"),
+                          HasSubstr("write /var/lib/gpunode/")));
+}
+
+TEST_F(KernelSteps, AnotherKernelNeedsItsOwnProof) {
+  converges(*build_);
+  boots_next(kNew);
+  host_.facts.kernel.release = kNew;
+  host_.facts.kernels.images.back().has_devel = true;
+  EXPECT_THAT(actions(converges(*build_)), SizeIs(2));
+}
+
+TEST_F(KernelSteps, DevelOfAnotherReleaseIsReplacedAndNamed) {
+  converges(*build_);
+  facts::KernelImage& image = host_.facts.kernels.images.front();
+  image.has_devel = false;
+  image.devel_release = kNew;
+  const StepPlan plan = converges(*build_);
+  EXPECT_THAT(plan.why, HasSubstr(std::string("is of ") + kNew));
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
+              ElementsAre("kernel-devel=4.18.0-513.5.1.el8_9"));
+}
+
+TEST_F(KernelSteps, TheKernelsOwnCompilerIsUsed) {
+  be_ubuntu("6.8.0-1015-aws");
+  const StepPlan plan = converges(*build_);
+  EXPECT_THAT(
+      std::get<InstallPackages>(plan.actions[0]).packages,
+      AllOf(Contains("linux-headers-6.8.0-1015-aws"), Contains("gcc-12")));
+  EXPECT_EQ(std::get<ProveBuild>(plan.actions[1]).compiler, "/usr/bin/gcc-12");
+}
+
+TEST_F(KernelSteps, ModulesThatComeBuiltNeedNoCompiler) {
+  host_.spec.driver.source = DriverSource::kDistribution;
+  EXPECT_EQ(host_.plan(*build_).state, StepState::kNotWanted);
+}
+
+// kernel.nouveau (node.md 0.8)
+
+TEST_F(KernelSteps, NouveauIsKeptOutOfEachKernelsInitramfs) {
+  boots_next(kNew);
+  const StepPlan plan = converges(*nouveau_);
+  ASSERT_THAT(plan.actions, SizeIs(5));
+  const auto& file = std::get<WriteFile>(plan.actions[0]);
+  EXPECT_EQ(file.path, "/etc/modprobe.d/gpunode-nouveau.conf");
+  for (const char* name : {"nouveau", "nova_core", "nova", "nova_drm"}) {
+    EXPECT_THAT(file.content,
+                HasSubstr(std::string("blacklist ") + name + "\n"));
+  }
+  EXPECT_EQ(
+      std::get<RunProgram>(plan.actions[1]).argv,
+      (std::vector<std::string>{"/usr/bin/dracut", "--force", "--kver", kOld}));
+  EXPECT_EQ(std::get<RunProgram>(plan.actions[2]).argv.back(), kNew);
+}
+
+TEST_F(KernelSteps, UbuntusInitramfsIsMadeByItsOwnProgram) {
+  be_ubuntu("6.8.0-45-generic");
+  const StepPlan plan = converges(*nouveau_);
+  EXPECT_EQ(std::get<RunProgram>(plan.actions[1]).argv,
+            (std::vector<std::string>{"/usr/sbin/update-initramfs", "-u", "-k",
+                                      "6.8.0-45-generic"}));
+}
+
+// Killed between the file and the images.
+TEST_F(KernelSteps, ImagesFromBeforeTheFileAreMadeAgain) {
+  StepPlan plan = host_.plan(*nouveau_);
+  plan.actions.resize(1);
+  host_.carry_out(plan);
+  const StepPlan again = converges(*nouveau_);
+  EXPECT_THAT(again.why, HasSubstr("initramfs"));
+  EXPECT_THAT(again.actions, SizeIs(3));
+}
+
+TEST_F(KernelSteps, AFileThatWasChangedByHandIsDrift) {
+  converges(*nouveau_);
+  host_.facts.files["/etc/modprobe.d/gpunode-nouveau.conf"].content =
+      "# nothing\n";
+  const StepPlan plan = host_.plan(*nouveau_);
+  EXPECT_EQ(plan.state, StepState::kDrift);
+  EXPECT_THAT(plan.actions, SizeIs(2));  // The file, and the images anew.
+}
+
+// One reboot serves both a new kernel and a GPU that nouveau has.
+TEST_F(KernelSteps, ABoundNouveauNeedsTheRebootOfTheTarget) {
+  facts::PciGpu& gpu = host_.facts.gpus.emplace_back();
+  gpu.driver = "nouveau";
+  host_.facts.modules["nouveau"] = true;
+  boots_next(kNew);
+  EXPECT_THAT(actions(converges(*nouveau_)),
+              Not(Contains(HasSubstr("reboot"))));
+  const StepPlan plan = converges(*target_);
+  EXPECT_THAT(actions(plan),
+              ElementsAre(AllOf(HasSubstr("reboot"), HasSubstr(kNew))));
+  EXPECT_THAT(plan.why, HasSubstr("nouveau has the GPUs"));
+  // After it neither has anything to do.
+  EXPECT_EQ(host_.plan(*nouveau_).state, StepState::kOk);
+}
+
+TEST_F(KernelSteps, NouveauThatIsLoadedInSpiteOfTheFileIsMetAgain) {
+  converges(*nouveau_);
+  host_.facts.files["/run/gpunode/nouveau-initramfs"].content.reset();
+  EXPECT_EQ(host_.plan(*nouveau_).state, StepState::kOk);
+  host_.facts.modules["nouveau"] = true;
+  const StepPlan plan = converges(*nouveau_);
+  EXPECT_THAT(plan.why, HasSubstr("loaded although"));
+  EXPECT_THAT(actions(plan), SizeIs(2));
+  EXPECT_THAT(actions(host_.plan(*target_)), ElementsAre(HasSubstr("reboot")));
+}
+
+TEST_F(KernelSteps, ANouveauThatIsBuiltInIsAPersons) {
+  host_.facts.modules["nouveau"] = false;
+  const StepPlan plan = host_.plan(*nouveau_);
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.fix, HasSubstr("nouveau.modeset=0"));
+}
+
+TEST_F(KernelSteps, AHostWithoutAnInitramfsMakerIsTold) {
+  host_.facts.trees.clear();
+  EXPECT_THAT(converges(*nouveau_).notes,
+              Contains(HasSubstr("neither update-initramfs nor dracut")));
+}
+
+// kernel.secureboot (node.md 0.8)
+
+TEST_F(KernelSteps, WithoutSecureBootAnythingLoads) {
+  EXPECT_EQ(host_.plan(*secure_).state, StepState::kOk);
+  host_.facts.secure_boot.state = facts::SecureBoot::kOff;
+  EXPECT_EQ(host_.plan(*secure_).state, StepState::kOk);
+  host_.facts.secure_boot.state = facts::SecureBoot::kUnknown;
+  const StepPlan unknown = host_.plan(*secure_);
+  EXPECT_EQ(unknown.state, StepState::kOk);
+  EXPECT_THAT(unknown.notes, SizeIs(1));
+}
+
+TEST_F(KernelSteps, AKeyIsEnrolledByAPerson) {
+  host_.facts.secure_boot.state = facts::SecureBoot::kOn;
+  const StepPlan none = host_.plan(*secure_);
+  EXPECT_EQ(none.state, StepState::kBlocked);
+  EXPECT_THAT(none.fix, AllOf(HasSubstr("dkms generate_mok"),
+                              HasSubstr("mokutil --import /var/lib/dkms/"),
+                              HasSubstr("Enroll MOK")));
+  host_.facts.secure_boot.mok_certificate = "/var/lib/dkms/mok.pub";
+  host_.facts.secure_boot.is_mok_enrolled = false;
+  const StepPlan there = host_.plan(*secure_);
+  EXPECT_EQ(there.state, StepState::kBlocked);
+  EXPECT_THAT(there.fix, Not(HasSubstr("generate_mok")));
+  EXPECT_THAT(there.why, HasSubstr("not enrolled"));
+  host_.facts.secure_boot.is_mok_enrolled = true;
+  EXPECT_EQ(host_.plan(*secure_).state, StepState::kOk);
+}
+
+TEST_F(KernelSteps, ACloudsConsoleIsNoScreen) {
+  host_.facts.secure_boot.state = facts::SecureBoot::kOn;
+  host_.facts.machine.cloud = "azure";
+  EXPECT_THAT(host_.plan(*secure_).fix, HasSubstr("serial console"));
+}
+
+TEST_F(KernelSteps, AnEnrolmentThatCannotBeToldIsANote) {
+  host_.facts.secure_boot.state = facts::SecureBoot::kOn;
+  host_.facts.secure_boot.mok_certificate = "/var/lib/dkms/mok.pub";
+  const StepPlan plan = host_.plan(*secure_);
+  EXPECT_EQ(plan.state, StepState::kOk);
+  EXPECT_THAT(plan.notes, Contains(HasSubstr("--test-key")));
+}
+
+TEST_F(KernelSteps, UbuntusOwnModulesAreSigned) {
+  be_ubuntu("6.8.0-45-generic");
+  host_.facts.secure_boot.state = facts::SecureBoot::kOn;
+  host_.spec.driver.secure_boot = SecureBootRoute::kSigned;
+  const StepPlan built = host_.plan(*secure_);
+  EXPECT_EQ(built.state, StepState::kBlocked);
+  EXPECT_THAT(built.fix, HasSubstr("source: distro"));
+  host_.spec.driver.source = DriverSource::kDistribution;
+  EXPECT_EQ(host_.plan(*secure_).state, StepState::kOk);
+}
+
+TEST_F(KernelSteps, SignaturesWithoutSecureBootHaveNoKeyToEnrol) {
+  host_.facts.secure_boot.enforces_signatures = true;
+  const StepPlan plan = host_.plan(*secure_);
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("module.sig_enforce"));
+}
+
+}  // namespace
+}  // namespace gpunode::provision

@@ -1,0 +1,144 @@
+// kernel.secureboot: a module that is going to be built may be loaded.
+//
+// Secure Boot is never switched off by us, and a key is enrolled by a person at
+// the machine's console alone: that is what it is for.
+
+#include <string>
+
+#include <fmt/format.h>
+
+#include "node/provision/steps/kernel/kernel.h"
+#include "node/provision/steps/steps.h"
+
+namespace gpunode::provision {
+namespace {
+
+using facts::SecureBoot;
+
+/// Ubuntu's and SUSE's own packages of the driver have modules that their own
+/// keys signed, which the shim of each has in it.
+bool has_signed_packages(const facts::OsRelease& os) {
+  return os.id == "ubuntu" || os.is_like("suse") || os.is_like("sles");
+}
+
+/// Where a person sees the blue screen, and what if there is none.
+std::string console_words(const facts::HostFacts& host) {
+  if (host.machine.cloud.empty()) {
+    return "at the machine's own console or its BMC's: no network is up by "
+           "then";
+  }
+  return fmt::format(
+      "at the cloud's serial console; if {} has none for this machine, use "
+      "`source: distro` where the distribution signs the driver, or a "
+      "machine without Secure Boot",
+      host.machine.cloud);
+}
+
+StepPlan enrol(const facts::HostFacts& host) {
+  const facts::SecureBootFacts& boot = host.secure_boot;
+  const bool is_shim_signed = host.os.is_like("ubuntu");
+  const bool has_key = !boot.mok_certificate.empty();
+  std::string make;
+  std::string path = boot.mok_certificate;
+  if (!has_key) {
+    path = is_shim_signed ? "/var/lib/shim-signed/mok/MOK.der"
+                          : "/var/lib/dkms/mok.pub";
+    make = is_shim_signed
+               ? "install dkms and mokutil, `update-secureboot-policy "
+                 "--new-key`, "
+               : "install dkms and mokutil, `dkms generate_mok`, ";
+  }
+  return StepPlan::blocked(
+      has_key ? fmt::format("Secure Boot is on, and {}, the key that DKMS "
+                            "signs modules with, is not enrolled",
+                            path)
+              : "Secure Boot is on, and this machine has no key yet that DKMS "
+                "could sign modules with",
+      fmt::format(
+          "{}`mokutil --import {}` (asks for a password that is needed once), "
+          "reboot, and at the blue screen \"Perform MOK management\" within "
+          "ten seconds: Enroll MOK, Continue, Yes, that password, Reboot; {}. "
+          "Then apply again",
+          make, path, console_words(host)));
+}
+
+StepPlan secure_plan(const PlanInput& input) {
+  const facts::HostFacts& host = input.facts;
+  const facts::SecureBootFacts& boot = host.secure_boot;
+  const DriverSpec& spec = input.spec.driver;
+  StepPlan plan;
+  if (boot.state != SecureBoot::kOn && !boot.enforces_signatures) {
+    if (boot.state == SecureBoot::kUnknown) {
+      plan.notes.emplace_back(
+          "whether Secure Boot is on could not be read (is efivarfs mounted?); "
+          "the kernel asks for no signatures");
+    }
+    return plan;
+  }
+  if (spec.source == DriverSource::kPreinstalled) return plan;
+  const bool is_signed = spec.source == DriverSource::kDistribution &&
+                         has_signed_packages(host.os);
+  if (is_signed && spec.secure_boot != SecureBootRoute::kMok) return plan;
+  if (spec.secure_boot == SecureBootRoute::kSigned) {
+    return StepPlan::blocked(
+        "Secure Boot asks for signed modules, and those that are planned are "
+        "built here",
+        has_signed_packages(host.os)
+            ? "say `source: distro` under spec.driver: the "
+              "distribution's own modules are signed"
+            : "no signed modules are known for this distribution: say `route: "
+              "mok` under spec.driver.secureBoot");
+  }
+  if (boot.state == SecureBoot::kAbsent || boot.state == SecureBoot::kOff) {
+    return StepPlan::blocked(
+        fmt::format("the kernel takes signed modules alone ({}), and without "
+                    "Secure Boot there is nowhere to enrol a key",
+                    boot.lockdown.empty() || boot.lockdown == "none"
+                        ? std::string("module.sig_enforce")
+                        : "lockdown=" + boot.lockdown),
+        "take `module.sig_enforce=1` or `lockdown=` off the kernel's command "
+        "line, or use a distribution's signed modules");
+  }
+  if (boot.is_mok_enrolled == true) return plan;
+  if (!boot.is_mok_enrolled && !boot.mok_certificate.empty()) {
+    plan.notes.push_back(fmt::format(
+        "whether {} is enrolled cannot be told from here: `mokutil --test-key "
+        "{}` does",
+        boot.mok_certificate, boot.mok_certificate));
+    return plan;
+  }
+  return enrol(host);
+}
+
+class SecureBootStep final : public Step {
+ public:
+  std::string_view id() const override { return "kernel.secureboot"; }
+  std::string_view title() const override {
+    return "the kernel takes the driver's modules";
+  }
+  std::string_view reason() const override {
+    return "with Secure Boot a module is loaded only if a key signed it that "
+           "the firmware's owner trusts";
+  }
+
+  facts::Wanted wants(const NodeSpec& spec) const override {
+    facts::Wanted wanted;
+    wanted.driver = spec.driver.is_wanted;
+    return wanted;
+  }
+
+  StepPlan plan(const PlanInput& input) const override {
+    if (!input.spec.driver.is_wanted) {
+      return StepPlan::not_wanted("spec.driver is not in the file");
+    }
+    return secure_plan(input);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_kernel_secureboot() {
+  return std::make_unique<SecureBootStep>();
+}
+
+}  // namespace gpunode::provision

@@ -1,0 +1,101 @@
+// Options that mean the same with every verb of `gpunode`: who learnt them with
+// one has learnt them with all, and completion and manual know them.
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/host/command_runner.h"
+#include "base/host/host_tree.h"
+
+namespace gpunode::integration {
+namespace {
+
+using nlohmann::json;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+host::Completed run(std::vector<std::string> words) {
+  host::Command command;
+  command.argv = {GPUNODE};
+  command.argv.insert(command.argv.end(), words.begin(), words.end());
+  host::SystemCommandRunner runner;
+  auto done = runner.run(command);
+  EXPECT_TRUE(done) << done.error().message();
+  return done ? *done : host::Completed{-1, "", ""};
+}
+
+/// Verbs that tell a person something.
+const std::vector<std::string> kVerbs = {
+    "validate", "plan",  "apply",  "resume", "rollback", "check",
+    "status",   "facts", "doctor", "verify", "version"};
+
+TEST(CommandOptions, AreTheSameWithEveryVerb) {
+  const std::string bash = run({"completion", "bash"}).out;
+  const std::string fish = run({"completion", "fish"}).out;
+  const std::string manual = run({"man"}).out;
+  for (const std::string& verb : kVerbs) {
+    SCOPED_TRACE(verb);
+    const std::size_t section = manual.find(".SH GPUNODE " + verb + "\n");
+    ASSERT_NE(section, std::string::npos);
+    const std::string page =
+        manual.substr(section, manual.find("\n.SH ", section + 1) - section);
+    std::vector<std::string> names = {"no-color", "json"};
+    if (verb != "version") names.emplace_back("root");
+    for (const std::string& name : names) {
+      EXPECT_THAT(run({verb, "--help"}).out, HasSubstr("--" + name));
+      EXPECT_THAT(bash, ContainsRegex("\" " + verb + "\"\\) words=\"[^\"]*--" +
+                                      name + "[ \"]"));
+      EXPECT_THAT(fish, ContainsRegex("_from " + verb + "[^\n]* -l " + name));
+      std::string troff = name;
+      if (name == "no-color") troff = "no\\-color";
+      EXPECT_THAT(page, HasSubstr("\\-\\-" + troff));
+    }
+  }
+}
+
+TEST(CommandOptions, NoColourIsTakenWhereThereIsNone) {
+  const host::HostTree host{{"etc/os-release", "ID=debian\n"}};
+  const auto plain = run({"facts", "--root", host.path()});
+  const auto asked = run({"facts", "--no-color", "--root", host.path()});
+  EXPECT_EQ(asked.status, plain.status);
+  EXPECT_EQ(asked.out, plain.out);
+  EXPECT_EQ(run({"version", "--no-color"}).out, run({"version"}).out);
+}
+
+TEST(CommandOptions, TheVersionIsReadByPrograms) {
+  const auto version = json::parse(run({"version", "--json"}).out);
+  EXPECT_EQ("gpunode " + version["version"].get<std::string>() + "\n",
+            run({"version"}).out);
+}
+
+TEST(CommandOptions, WhatIsWrongWithAFileIsReadByPrograms) {
+  const host::HostTree host;
+  const std::string start = "apiVersion: gpunode.dev/v1alpha1\nkind: GPUNode\n";
+  const auto validate = [&] {
+    return run({"validate", "--json", "--root", host.path()});
+  };
+  host.file("etc/gpunode/node.yaml", start + "spec: {host: {swpa: off}}\n");
+  const auto wrong = validate();
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_EQ(wrong.err, "");
+  const json told = json::parse(wrong.out);
+  EXPECT_EQ(told["valid"], false);
+  ASSERT_EQ(told["problems"].size(), 1U);
+  EXPECT_THAT(told["problems"][0].get<std::string>(),
+              HasSubstr("did you mean \"swap\""));
+  host.file("etc/gpunode/node.yaml", start + "spec: {gpu: {}}\n");
+  const auto right = validate();
+  EXPECT_EQ(right.status, 0) << right.err;
+  const json good = json::parse(right.out);
+  EXPECT_EQ(good["valid"], true);
+  EXPECT_EQ(good["file"], "/etc/gpunode/node.yaml");
+  EXPECT_THAT(good["problems"], IsEmpty());
+  EXPECT_EQ(good["notCarriedOut"], json::array({"gpu"}));
+}
+
+}  // namespace
+}  // namespace gpunode::integration
