@@ -3,8 +3,10 @@
 
 import base64
 import dataclasses
+import multiprocessing
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import tempfile
@@ -210,6 +212,76 @@ class Skips(unittest.TestCase):
         status, words = self.said(1000, str)
         self.assertEqual(status, 77)
         self.assertIn("needs root", words)
+
+
+class Fleets(unittest.TestCase):
+    CHECKS = {kind: [(f"a claim of {kind}", None)] for kind in ("node", "selinux", "driver")}
+
+    def setUp(self):
+        self.root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.said = self.enterContext(unittest.mock.patch.object(program, "say"))
+
+    def run_fleet(self, run_one):
+        return sorted(program.Fleet(run_one).run(self.CHECKS))
+
+    def test_no_more_than_two_run_at_once_and_the_longest_first(self):
+        started = multiprocessing.SimpleQueue()
+        go = multiprocessing.Event()
+        order = []
+
+        def run_one(kind, checks, found):
+            started.put(kind)
+            if kind != "selinux":
+                go.wait()
+            found.send([])
+
+        def let_go():
+            order.extend((started.get(), started.get()))
+            order.append(started.empty())
+            go.set()
+            order.append(started.get())
+        watcher = threading.Thread(target=let_go)
+        watcher.start()
+        self.assertEqual(self.run_fleet(run_one), [])
+        watcher.join()
+        self.assertEqual((sorted(order[:2]), order[2:]), (["driver", "node"], [True, "selinux"]))
+
+    def test_what_failed_on_any_is_told(self):
+        def run_one(kind, checks, found):
+            found.send([name for name, _ in checks if kind != "node"])
+        self.assertEqual(self.run_fleet(run_one), ["a claim of driver", "a claim of selinux"])
+
+    def test_one_that_ends_without_a_word_has_made_no_check(self):
+        def run_one(kind, checks, found):
+            if kind == "selinux":
+                os._exit(0)
+            found.send([])
+        self.assertEqual(self.run_fleet(run_one), ["a claim of selinux"])
+
+    def test_none_outlives_the_run(self):
+        running = multiprocessing.SimpleQueue()
+
+        def run_one(kind, checks, found):
+            running.put(os.getpid())
+            time.sleep(1000)  # It is ended.
+        fleet = program.Fleet(run_one)
+
+        def out_of_time(*_):
+            raise Failed("not done")
+        before = signal.signal(signal.SIGALRM, out_of_time)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        main = threading.main_thread().ident
+
+        def end():
+            self.pids = [running.get(), running.get()]
+            signal.pthread_kill(main, signal.SIGALRM)
+        watcher = threading.Thread(target=end)
+        watcher.start()
+        with self.assertRaises(Failed):
+            fleet.run(self.CHECKS)
+        watcher.join()
+        for pid in self.pids:
+            self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
 
 
 class Kernel(unittest.TestCase):

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/http/certificate.h"
 #include "k8s/api/client.h"
 #include "k8s/api/kubeconfig.h"
@@ -39,9 +40,7 @@ std::string name_of_host(const host::HostRoot& host) {
   auto text = host.read_file("/proc/sys/kernel/hostname");
   if (!text) return {};
   std::string name = text->substr(0, text->find_first_of(" \t\n"));
-  std::ranges::transform(name, name.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  std::ranges::transform(name, name.begin(), to_lower);
   return name;
 }
 

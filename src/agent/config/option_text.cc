@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::config {
 
 std::string_view argument_of(const OptionSpec& spec) {
@@ -43,8 +45,7 @@ std::string facts_of(const OptionSpec& spec) {
 std::string program_name(std::string_view program) {
   std::string name;
   for (const char c : program.substr(program.rfind('/') + 1)) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') || c == '-' || c == '_';
+    const bool plain = is_alphanumeric(c) || c == '-' || c == '_';
     if (plain) name += c;
   }
   return name.empty() || name[0] == '-' ? "gpunode-agent" : name;

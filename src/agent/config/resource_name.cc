@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::config {
 namespace {
 
@@ -19,15 +21,15 @@ constexpr std::string_view kNotASubdomain =
     "character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
-bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+bool is_lower_or_digit(char c) {
+  return is_lower(c) || is_digit(c);
 }
 
 bool is_label(std::string_view label) {
-  return !label.empty() && is_alphanumeric(label.front()) &&
-         is_alphanumeric(label.back()) &&
+  return !label.empty() && is_lower_or_digit(label.front()) &&
+         is_lower_or_digit(label.back()) &&
          std::ranges::all_of(
-             label, [](char c) { return is_alphanumeric(c) || c == '-'; });
+             label, [](char c) { return is_lower_or_digit(c) || c == '-'; });
 }
 
 bool is_subdomain(std::string_view name) {
@@ -46,11 +48,6 @@ bool is_unsigned(std::string_view text) {
   return parsed.ec == std::errc{} && parsed.ptr == end;
 }
 
-bool is_hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-         (c >= 'A' && c <= 'F');
-}
-
 // The standard form, and the three others that the peer's UUID library takes:
 // without dashes, in braces, as a URN.
 bool is_uuid(std::string_view text) {
@@ -61,11 +58,11 @@ bool is_uuid(std::string_view text) {
   } else if (text.size() == 38 && text.front() == '{' && text.back() == '}') {
     text = text.substr(1, 36);
   }
-  if (text.size() == 32) return std::ranges::all_of(text, is_hex);
+  if (text.size() == 32) return std::ranges::all_of(text, is_hex_digit);
   if (text.size() != 36) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : !is_hex(text[i])) return false;
+    if (dash ? text[i] != '-' : !is_hex_digit(text[i])) return false;
   }
   return true;
 }

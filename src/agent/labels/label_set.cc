@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::labels {
 namespace {
 
 constexpr std::size_t kMaxValueBytes = 63;
 constexpr std::string_view kPunctuation = "-_.";
-
-bool is_alphanumeric(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         (c >= '0' && c <= '9');
-}
 
 bool is_value_character(char c) {
   return is_alphanumeric(c) || kPunctuation.find(c) != std::string_view::npos;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/resource/replica_id.h"
+#include "base/core/ascii.h"
 
 namespace gpunode::resource {
 namespace {
@@ -32,7 +33,7 @@ std::string_view trimmed(std::string_view text) {
 std::string lowered(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    c = to_lower(c);
   }
   return lower;
 }

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "agent/resource/replica_id.h"
+#include "base/core/ascii.h"
 
 namespace gpunode::resource {
 namespace {
@@ -28,7 +29,7 @@ std::string name_to_offer(const ReplicatedResource& entry,
 
 bool is_index(std::string_view ref) {
   return !ref.empty() && std::all_of(ref.begin(), ref.end(), [](char c) {
-    return (c >= '0' && c <= '9') || c == ':';
+    return is_digit(c) || c == ':';
   });
 }
 

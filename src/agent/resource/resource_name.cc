@@ -5,21 +5,22 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::resource {
 namespace {
 
 constexpr std::size_t kMaxLength = 63;
 
-bool is_lower_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+bool is_lower_or_digit(char c) {
+  return is_lower(c) || is_digit(c);
 }
 
 bool is_dns_label(std::string_view text) {
-  return !text.empty() && is_lower_alphanumeric(text.front()) &&
-         is_lower_alphanumeric(text.back()) &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return is_lower_alphanumeric(c) || c == '-';
-         });
+  return !text.empty() && is_lower_or_digit(text.front()) &&
+         is_lower_or_digit(text.back()) &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_lower_or_digit(c) || c == '-'; });
 }
 
 bool is_dns_subdomain(std::string_view text) {

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/host/path.h"
 
 namespace gpunode::host {
@@ -288,10 +289,6 @@ std::optional<BlockDevice> read_device(const HostRoot& host,
   device.bcache_member =
       device.subsystem != BlockSubsystem::kBcache && directory.has("bcache");
   return device;
-}
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
 }
 
 /// Numbers in names count: nvme2n1 comes before nvme10n1.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/core/ascii.h"
 #include "base/host/blank_proof.h"
 #include "base/host/root_directory.h"
 
@@ -181,7 +182,7 @@ Result<std::string> random_uuid() {
 bool is_uuid(std::string_view text) {
   constexpr std::string_view kForm = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
   const auto is_hex = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    return is_digit(c) || (c >= 'a' && c <= 'f');
   };
   return std::ranges::equal(text, kForm,
                             [&](char c, char form) {

@@ -15,6 +15,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::http {
 namespace {
 
@@ -70,8 +72,7 @@ bool is_address(const std::string& name) {
 bool is_host_name(const std::string& name) {
   return !name.empty() && name.front() != '.' &&
          std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                  (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+           return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
          });
 }
 

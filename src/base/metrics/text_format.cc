@@ -6,18 +6,15 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/core/utf8.h"
 
 namespace gpunode::metrics {
 namespace {
 
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+bool starts_name(char c) {
+  return is_letter(c) || c == '_';
 }
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
@@ -39,17 +36,17 @@ void append_escaped(std::string& out, std::string_view text, bool quotes) {
 }  // namespace
 
 bool is_metric_name(std::string_view name) {
-  const auto first = [](char c) { return is_letter(c) || c == ':'; };
+  const auto first = [](char c) { return starts_name(c) || c == ':'; };
   return !name.empty() && first(name.front()) &&
          std::all_of(name.begin(), name.end(),
                      [&](char c) { return first(c) || is_digit(c); });
 }
 
 bool is_label_name(std::string_view name) {
-  return !name.empty() && is_letter(name.front()) &&
+  return !name.empty() && starts_name(name.front()) &&
          name.substr(0, 2) != "__" &&
          std::all_of(name.begin(), name.end(),
-                     [](char c) { return is_letter(c) || is_digit(c); });
+                     [](char c) { return starts_name(c) || is_digit(c); });
 }
 
 void append_help(std::string& out, std::string_view text) {

@@ -10,12 +10,10 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::text {
 namespace {
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 // Not the middle of a UTF-8 sequence.
 bool is_first_byte(char c) {

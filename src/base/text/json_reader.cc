@@ -6,18 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::text {
 namespace {
 
 constexpr std::string_view kBeginningOfValue = "looking for beginning of value";
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-bool is_hex_digit(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 std::string quoted(char c) {
   const auto byte = static_cast<unsigned char>(c);

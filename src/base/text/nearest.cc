@@ -4,15 +4,13 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::text {
 namespace {
 
 // Longer words are no names of ours, and the table below is quadratic.
 constexpr std::size_t kLongestWord = 64;
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 // Damerau-Levenshtein, restricted form: three rows are enough.
 std::size_t edits(std::string_view a, std::string_view b) {
@@ -23,11 +21,11 @@ std::size_t edits(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
+      const bool same = to_lower(a[i - 1]) == to_lower(b[j - 1]);
       row[j] =
           std::min({old[j] + 1, row[j - 1] + 1, old[j - 1] + (same ? 0U : 1U)});
-      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-          lower(a[i - 2]) == lower(b[j - 1])) {
+      if (i > 1 && j > 1 && to_lower(a[i - 1]) == to_lower(b[j - 2]) &&
+          to_lower(a[i - 2]) == to_lower(b[j - 1])) {
         row[j] = std::min(row[j], older[j - 2] + 1);
       }
     }

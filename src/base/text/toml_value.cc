@@ -6,14 +6,14 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/text/tree.h"
 
 namespace gpunode::text {
 namespace {
 
 bool is_bare(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         (c >= '0' && c <= '9') || c == '_' || c == '-';
+  return is_alphanumeric(c) || c == '_' || c == '-';
 }
 
 std::string basic_string(std::string_view value) {

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::text {
 namespace {
 
@@ -31,10 +33,6 @@ constexpr std::array<std::string_view, 6> kInfinity = {
     ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"};
 constexpr std::array<std::string_view, 3> kMinusInfinity = {"-.inf", "-.Inf",
                                                             "-.INF"};
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 // Strips a base prefix as Go's ParseInt(text, 0, 64) does.
 int take_base(std::string_view& digits) {

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "container/cdi/driver_directory.h"
 #include "gpu/procfs/device_majors.h"
 
@@ -21,11 +22,6 @@ namespace gpunode::cdi {
 namespace {
 
 using Group = NodeFile::Group;
-
-bool is_digits(std::string_view text) {
-  return !text.empty() &&
-         text.find_first_not_of("0123456789") == std::string_view::npos;
-}
 
 /// A control node: what /proc/devices calls it and which minor it has.
 struct ControlNode {
@@ -46,7 +42,7 @@ constexpr std::string_view kCapabilityNode = "/dev/nvidia-caps/nvidia-cap";
 std::optional<Group> group_in_dev(std::string_view name) {
   if (name == "gdrdrv") return Group::kGdrcopy;
   if (!name.starts_with("nvidia")) return std::nullopt;
-  if (is_digits(name.substr(6))) return Group::kGpu;
+  if (is_number(name.substr(6))) return Group::kGpu;
   const bool is_control = std::ranges::any_of(
       kControlNodes,
       [name](const ControlNode& node) { return node.path.substr(5) == name; });
@@ -75,7 +71,7 @@ class Search {
     });
     if (search_.with_imex_channels) {
       list("/dev/nvidia-caps-imex-channels", [](std::string_view name) {
-        return name.starts_with("channel") && is_digits(name.substr(7))
+        return name.starts_with("channel") && is_number(name.substr(7))
                    ? std::optional(Group::kImex)
                    : std::nullopt;
       });

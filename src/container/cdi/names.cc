@@ -4,27 +4,20 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/text/node.h"
 
 namespace gpunode::cdi {
 namespace {
 
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool is_letter_or_digit(char c) {
-  return is_letter(c) || (c >= '0' && c <= '9');
-}
-
 std::optional<std::string> fault_of_inner(std::string_view name,
                                           std::string_view punctuation) {
   for (const char c : name) {
-    if (!is_letter_or_digit(c) && punctuation.find(c) == punctuation.npos) {
+    if (!is_alphanumeric(c) && punctuation.find(c) == punctuation.npos) {
       return fmt::format("has {}", in_quotes({&c, 1}));
     }
   }
-  if (!is_letter_or_digit(name.back())) {
+  if (!is_alphanumeric(name.back())) {
     return fmt::format("ends in {}", in_quotes(name.substr(name.size() - 1)));
   }
   return std::nullopt;
@@ -48,7 +41,7 @@ std::optional<std::string> fault_of_class(std::string_view klass) {
 
 std::optional<std::string> fault_of_device(std::string_view device) {
   if (device.empty()) return "is empty";
-  if (!is_letter_or_digit(device.front())) {
+  if (!is_alphanumeric(device.front())) {
     return "does not start with a letter or digit";
   }
   return fault_of_inner(device, "_-.:");

@@ -7,13 +7,15 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::cdi {
 namespace {
 
 // A number without leading zeros or signs, off the front of `text`.
 std::optional<unsigned> take_number(std::string_view& text) {
-  const bool has_leading_zero = text.size() > 1 && text.front() == '0' &&
-                                text[1] >= '0' && text[1] <= '9';
+  const bool has_leading_zero =
+      text.size() > 1 && text.front() == '0' && is_digit(text[1]);
   if (has_leading_zero) return std::nullopt;
   unsigned number = 0;
   const char* const begin = text.data();

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/text/node.h"
 
 namespace gpunode::cdi {
@@ -76,10 +77,6 @@ class JsonSink : public Sink {
   bool needs_comma_ = false;
 };
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 /// True for text that YAML 1.1 may take for something else than a string when
 /// it stands without quotes: numbers of every base, dates, booleans, null.
 bool resolves_to_other(std::string_view text) {
@@ -88,7 +85,7 @@ bool resolves_to_other(std::string_view text) {
       "y", "n",    ".inf", ".nan",  "<<",  "---", "=",  "..."};
   std::string lower(text);
   for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    c = to_lower(c);
   }
   if (std::ranges::find(kWords, lower) != kWords.end()) return true;
   std::string_view rest = text;

@@ -4,12 +4,13 @@
 #include <array>
 #include <string_view>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::engines {
 namespace {
 
 bool is_number(const std::string& name) {
-  return !name.empty() &&
-         std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+  return !name.empty() && std::ranges::all_of(name, is_digit);
 }
 
 // What the engines, and Kubernetes above them, name the cgroups of containers.

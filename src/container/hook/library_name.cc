@@ -4,12 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::hook {
 namespace {
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 bool is_hex_suffix(std::string_view name) {
   // RPM: "libx.so.1;5f3a9c01"

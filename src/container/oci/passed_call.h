@@ -10,6 +10,8 @@
 
 #include <cstddef>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::oci {
 
 // What runs before libc is compiled with options of its own, so it must not
@@ -186,8 +188,7 @@ class PlainConfig {
   }
 
   static constexpr bool is_bare(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') || c == '-' || c == '_';
+    return is_alphanumeric(c) || c == '-' || c == '_';
   }
 
   constexpr Chars bare_key() {

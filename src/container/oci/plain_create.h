@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/core/ascii.h"
 #include "container/oci/passed_call.h"
 
 namespace gpunode::oci {
@@ -62,8 +63,7 @@ class RequestScan {
   // NOLINTEND(modernize-avoid-c-arrays)
 
   constexpr bool is_asking(char c) {
-    const char low =
-        c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const char low = to_lower(c);
     const bool is_nvidia = is_found(nvidia_, low, "nvidia");
     const bool is_cdi = is_found(cdi_, low, "cdi.k8s.io");
     const bool is_old = is_found(old_image_, low, "cuda_version");
@@ -95,7 +95,7 @@ class RequestScan {
       return c == 'u' || c == '"' || c == '\\' || c == '/' || c == 'b' ||
              c == 'f' || c == 'n' || c == 'r' || c == 't';
     }
-    const int digit = c >= '0' && c <= '9'   ? c - '0'
+    const int digit = is_digit(c)            ? c - '0'
                       : c >= 'a' && c <= 'f' ? c - 'a' + 10
                       : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                              : -1;

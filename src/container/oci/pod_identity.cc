@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::oci {
 namespace {
 
@@ -14,11 +16,6 @@ std::string agreed(const ContainerConfig& config, std::string_view containerd,
   const auto second = config.find_annotation(crio);
   if (first && second && *first != *second) return {};
   return std::string(first ? *first : second.value_or(""));
-}
-
-bool is_hex_digit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-         (c >= 'A' && c <= 'F');
 }
 
 /// The length of the Pod's UID at the start of `text`: a UUID, or the 32 hex

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::device {
 namespace {
 
@@ -40,7 +42,6 @@ bool is_virtual(std::string_view name) {
   const std::size_t dash = name.rfind('-');
   if (dash == std::string_view::npos || dash + 2 >= name.size()) return false;
   const std::string_view profile = name.substr(dash + 1);
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   return std::string_view("ABCQ").find(profile.back()) !=
              std::string_view::npos &&
          std::all_of(profile.begin(), profile.end() - 1, is_digit);

@@ -5,14 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::procfs {
 namespace {
 
 constexpr const char* kPath = "/proc/driver/nvidia/version";
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 // "545.23.08", "550.54": digits with dots between, at least one dot.
 bool is_version(std::string_view word) {

@@ -4,11 +4,13 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::kube {
 namespace {
 
 bool is_label_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  return is_lower(c) || is_digit(c) || c == '-';
 }
 
 Error refused(std::string_view what, std::string_view text) {
@@ -97,8 +99,8 @@ Result<std::string> object_path(const ResourceType& type,
 std::string escape_query(std::string_view value) {
   std::string out;
   for (const char c : value) {
-    const bool is_plain = is_label_char(c) || (c >= 'A' && c <= 'Z') ||
-                          c == '.' || c == '_' || c == '~';
+    const bool is_plain =
+        is_label_char(c) || is_upper(c) || c == '.' || c == '_' || c == '~';
     if (is_plain) {
       out += c;
     } else {

@@ -1,11 +1,11 @@
 // Pain 8 of docs/doctor.md: NVSwitches and who manages them.
 #include <algorithm>
-#include <cctype>
 #include <string>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "node/diagnose/pains.h"
 #include "node/driver/driver_choice.h"
 
@@ -13,10 +13,6 @@ namespace gpunode::diagnose {
 namespace {
 
 constexpr std::string_view kManager = "nvidia-fabricmanager";
-
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
 
 /// "nvidia-fabricmanager", or with the branch behind it, as Ubuntu had it;
 /// not "nvidia-fabricmanager-devel".

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <optional>
 
+#include "base/core/ascii.h"
 #include "node/facts/host_text.h"
 #include "node/facts/kernel_message.h"
 
@@ -48,18 +48,13 @@ constexpr std::array<std::string_view, 3> kOtherKernelPhrases = {
     "version magic '", "disagrees about version of symbol",
     "Unknown symbol module_layout"};
 
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
-
 /// "0000:00:1e.0" of "0000:00:1e.0" or of "PCI:0000:00:1e"; "" for what is no
 /// such address.
 std::string address_of(std::string_view text) {
   if (text.starts_with("PCI:")) text.remove_prefix(4);
   std::size_t size = 0;
   while (size < text.size() &&
-         (std::isxdigit(static_cast<unsigned char>(text[size])) != 0 ||
-          text[size] == ':' || text[size] == '.')) {
+         (is_hex_digit(text[size]) || text[size] == ':' || text[size] == '.')) {
     ++size;
   }
   // "0000:00:1e.0: RmInitAdapter failed!": the colon is the sentence's.

@@ -2,12 +2,12 @@
 // not where it should be.
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/host/mount_table.h"
 #include "node/diagnose/pains.h"
 
@@ -19,10 +19,6 @@ using facts::FstabLine;
 std::string quote(const FstabLine& line) {
   return fmt::format("/etc/fstab:{}: {} {} {} {}", line.line, line.source,
                      line.target, line.type, line.options);
-}
-
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
 }
 
 /// "/dev/nvme1n1" and what is on it: named by the order of finding.

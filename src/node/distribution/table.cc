@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::distribution {
 namespace {
 
@@ -16,15 +18,14 @@ Error wrong(const Extension& extension, const std::string& words) {
 /// A part of an address and of a file's name.
 bool is_plain(std::string_view text) {
   return !text.starts_with('.') && std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
+    return is_alphanumeric(c) || c == '.' || c == '-' || c == '_';
   });
 }
 
 bool is_fingerprint(std::string_view text) {
   return text.size() == kFingerprintDigits &&
          std::ranges::all_of(text, [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
+           return is_digit(c) || (c >= 'A' && c <= 'F');
          });
 }
 

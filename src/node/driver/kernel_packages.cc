@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "node/driver/kernel_target.h"
 
 namespace gpunode::driver {
@@ -13,10 +14,6 @@ namespace {
 
 using distribution::Distribution;
 using distribution::Manager;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 int number_at(std::string_view text) {
   int number = 0;

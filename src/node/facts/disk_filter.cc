@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::facts {
 namespace {
 
@@ -20,11 +22,6 @@ bool is_disk(const host::BlockDevice& device) {
   }
 }
 
-bool is_digits(std::string_view text) {
-  return !text.empty() &&
-         text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
 }  // namespace
 
 bool is_cloud_ephemeral(std::string_view model) {
@@ -36,7 +33,7 @@ bool is_cloud_ephemeral(std::string_view model) {
   // nvme_card-pd.
   constexpr std::string_view kGoogle = "nvme_card";
   return model.starts_with(kGoogle) &&
-         (model == kGoogle || is_digits(model.substr(kGoogle.size())));
+         (model == kGoogle || is_number(model.substr(kGoogle.size())));
 }
 
 bool DiskFilter::fits(const host::BlockDevice& device) const {

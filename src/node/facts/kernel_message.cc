@@ -1,7 +1,8 @@
 #include "node/facts/kernel_message.h"
 
 #include <algorithm>
-#include <cctype>
+
+#include "base/core/ascii.h"
 
 namespace gpunode::facts {
 namespace {
@@ -12,9 +13,8 @@ void take_time(std::string_view& line) {
   const std::size_t end = line.find("] ");
   if (end == std::string_view::npos || end > 24) return;
   const std::string_view time = line.substr(1, end - 1);
-  if (!std::ranges::all_of(time, [](unsigned char c) {
-        return std::isdigit(c) != 0 || c == '.' || c == ' ';
-      })) {
+  if (!std::ranges::all_of(
+          time, [](char c) { return is_digit(c) || c == '.' || c == ' '; })) {
     return;
   }
   line.remove_prefix(end + 2);

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "node/facts/host_text.h"
 
 namespace gpunode::facts {
@@ -15,17 +15,9 @@ namespace {
 constexpr std::size_t kTableLimitBytes = std::size_t{1} << 20U;
 constexpr std::size_t kMostEntries = 256;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-bool is_alpha(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /// What may stand in a release, so that one can be told in a longer text.
 bool is_of_release(char c) {
-  return is_digit(c) || is_alpha(c) || c == '.' || c == '_' || c == '+' ||
+  return is_digit(c) || is_letter(c) || c == '.' || c == '_' || c == '+' ||
          c == '~';
 }
 
@@ -61,13 +53,13 @@ int compare_runs(std::string_view& a, std::string_view& b) {
   if (is_digit(a.front())) {
     return compare_numbers(take_run(a, is_digit), take_run(b, is_digit));
   }
-  return take_run(a, is_alpha).compare(take_run(b, is_alpha));
+  return take_run(a, is_letter).compare(take_run(b, is_letter));
 }
 
 /// As rpm compares: what separates does not count.
 int compare_releases(std::string_view a, std::string_view b) {
   const auto separates = [](char c) {
-    return !is_digit(c) && !is_alpha(c) && c != '~';
+    return !is_digit(c) && !is_letter(c) && c != '~';
   };
   for (;;) {
     take_run(a, separates);

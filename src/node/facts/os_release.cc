@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::facts {
 namespace {
 
@@ -16,18 +18,14 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-bool is_letter(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
+bool starts_name(char c) {
+  return is_letter(c) || c == '_';
 }
 
 bool is_name(std::string_view text) {
-  return !text.empty() && is_letter(text.front()) &&
+  return !text.empty() && starts_name(text.front()) &&
          std::ranges::all_of(
-             text, [](char c) { return is_letter(c) || is_digit(c); });
+             text, [](char c) { return starts_name(c) || is_digit(c); });
 }
 
 /// Control characters have no place in what is shown on terminals and put into

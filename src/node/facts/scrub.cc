@@ -8,29 +8,13 @@
 #include <variant>
 #include <vector>
 
+#include "base/core/ascii.h"
 #include "base/host/path.h"
 #include "node/facts/host_text.h"
 #include "node/facts/secret_text.h"
 
 namespace gpunode::facts {
 namespace {
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-bool is_upper(char c) {
-  return c >= 'A' && c <= 'Z';
-}
-bool is_word(char c) {
-  return is_digit(c) || is_lower(c) || is_upper(c);
-}
-
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 std::uint64_t word_at(const std::uint8_t* bytes) {
   std::uint64_t word = 0;
@@ -105,7 +89,7 @@ std::size_t kept_prefix_of(std::string_view value) {
 bool is_nobodys(std::string_view value) {
   std::string lower(value);
   for (char& c : lower) {
-    if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
+    c = to_lower(c);
   }
   constexpr std::array<std::string_view, 7> kLeftIn = {
       "0123456789", "123456789", "1234567890",
@@ -114,7 +98,7 @@ bool is_nobodys(std::string_view value) {
       "03000200-0400-0500-0006-000700080009", "amazon ec2", "uninitialized"};
   if (std::ranges::find(kLeftIn, lower) != kLeftIn.end()) return true;
   const auto is_telling = [&](char c) {
-    return is_word(c) && c != lower.front();
+    return is_alphanumeric(c) && c != lower.front();
   };
   return value.size() < 4 || std::ranges::none_of(lower, is_digit) ||
          std::ranges::none_of(lower, is_telling);
@@ -158,7 +142,7 @@ std::uint64_t Scrubber::hash(std::string_view value,
 
 std::string Scrubber::alike(std::string_view value) const {
   const bool is_all_hex = std::ranges::all_of(
-      value, [](char c) { return is_hex(c) || c == '-' || c == ':'; });
+      value, [](char c) { return is_hex_digit(c) || c == '-' || c == ':'; });
   const unsigned letters = is_all_hex ? 6 : 26;
   std::string result(value);
   std::uint64_t stream = 0;
@@ -209,9 +193,10 @@ std::string Scrubber::replace_learned(std::string_view text) const {
          at = result.find(value, at)) {
       const std::size_t end = at + value.size();
       // Short ones by chance are parts of other words.
-      const bool is_whole = value.size() >= 16 ||
-                            ((at == 0 || !is_word(result[at - 1])) &&
-                             (end == result.size() || !is_word(result[end])));
+      const bool is_whole =
+          value.size() >= 16 ||
+          ((at == 0 || !is_alphanumeric(result[at - 1])) &&
+           (end == result.size() || !is_alphanumeric(result[end])));
       if (is_whole) result.replace(at, value.size(), hashed);
       at = end;
     }

@@ -5,33 +5,19 @@
 #include <optional>
 #include <string>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::facts {
 namespace {
 
 constexpr auto kNone = std::string_view::npos;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-bool is_upper(char c) {
-  return c >= 'A' && c <= 'Z';
-}
-bool is_word(char c) {
-  return is_digit(c) || is_lower(c) || is_upper(c);
-}
 bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }
 
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 bool is_name_char(char c) {
-  return is_word(c) || c == '_' || c == '-' || c == '.';
+  return is_alphanumeric(c) || c == '_' || c == '-' || c == '.';
 }
 
 /// "Client-Key-Data" as "clientkeydata".
@@ -40,7 +26,7 @@ std::string plain_name(std::string_view name) {
   for (const char c : name) {
     if (is_upper(c)) {
       plain += static_cast<char>(c - 'A' + 'a');
-    } else if (is_word(c)) {
+    } else if (is_alphanumeric(c)) {
       plain += c;
     }
   }
@@ -179,7 +165,8 @@ bool is_token(std::string_view word) {
 /// The end of an address that starts at `at`; `at` if there is none.
 std::size_t address_end(std::string_view text, std::size_t at) {
   const auto is_pair = [&](std::size_t i) {
-    return i + 1 < text.size() && is_hex(text[i]) && is_hex(text[i + 1]);
+    return i + 1 < text.size() && is_hex_digit(text[i]) &&
+           is_hex_digit(text[i + 1]);
   };
   if (!is_pair(at) || at + 2 >= text.size()) return at;
   const char separator = text[at + 2];
@@ -190,14 +177,15 @@ std::size_t address_end(std::string_view text, std::size_t at) {
     end += 3;
     ++pairs;
   }
-  const bool is_cut =
-      end < text.size() && (is_word(text[end]) || text[end] == separator);
+  const bool is_cut = end < text.size() &&
+                      (is_alphanumeric(text[end]) || text[end] == separator);
   return pairs >= 6 && !is_cut ? end : at;
 }
 
 bool is_any_address(std::string_view address) {
-  return std::ranges::all_of(
-      address, [&](char c) { return !is_word(c) || c == address.front(); });
+  return std::ranges::all_of(address, [&](char c) {
+    return !is_alphanumeric(c) || c == address.front();
+  });
 }
 
 }  // namespace
@@ -286,8 +274,8 @@ std::vector<SecretSpan> find_addresses(std::string_view text) {
   std::vector<SecretSpan> spans;
   for (std::size_t at = 0; at < text.size();) {
     const bool is_start =
-        at == 0 ||
-        (!is_word(text[at - 1]) && text[at - 1] != ':' && text[at - 1] != '-');
+        at == 0 || (!is_alphanumeric(text[at - 1]) && text[at - 1] != ':' &&
+                    text[at - 1] != '-');
     const std::size_t end = is_start ? address_end(text, at) : at;
     if (end > at && !is_any_address(text.substr(at, end - at))) {
       spans.push_back({at, end, true});

@@ -6,15 +6,13 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::provision {
 namespace {
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_word(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         c == '_';
+  return is_alphanumeric(c) || c == '_';
 }
 
 /// "580", "580.178.04": digits between dots.

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/core/ascii.h"
 #include "base/text/nearest.h"
 #include "base/text/tree.h"
 #include "base/text/yaml.h"
@@ -122,8 +123,7 @@ void read_proxy(SpecSection section, NodeSpec& spec) {
 void check_bundle(SpecSection& section, const std::string& path) {
   if (path.empty()) return;
   const bool is_plain = std::ranges::all_of(path, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') ||
+    return is_alphanumeric(c) ||
            std::string_view("/._-+").find(c) != std::string_view::npos;
   });
   if (is_plain && path.front() == '/' && path.back() != '/' &&

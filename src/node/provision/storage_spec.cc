@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "node/provision/mount_place.h"
 #include "node/provision/unit_name.h"
 
@@ -19,7 +20,7 @@ constexpr std::size_t kIdLimit = 20;
 
 bool is_name(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    return is_lower(c) || is_digit(c) || c == '-';
   });
 }
 
@@ -30,9 +31,8 @@ bool is_plain_path(std::string_view path) {
     return false;
   }
   const bool plain = std::ranges::all_of(path, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') || c == '/' || c == '-' || c == '_' ||
-           c == '.' || c == '+' || c == '@';
+    return is_alphanumeric(c) || c == '/' || c == '-' || c == '_' || c == '.' ||
+           c == '+' || c == '@';
   });
   return plain && path.find("//") == std::string_view::npos &&
          (std::string(path) + "/").find("/../") == std::string::npos &&
@@ -90,8 +90,7 @@ void read_filesystem(SpecSection section, StorageSpec& storage) {
   for (const std::string& option : storage.options) {
     const bool plain =
         !option.empty() && std::ranges::all_of(option, [](char c) {
-          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                 (c >= '0' && c <= '9') || c == '=' || c == '-' || c == '_' ||
+          return is_alphanumeric(c) || c == '=' || c == '-' || c == '_' ||
                  c == '.' || c == ':';
         });
     if (!plain) {

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::provision {
 
 std::string unit_name(std::string_view path, std::string_view suffix) {
@@ -15,8 +17,7 @@ std::string unit_name(std::string_view path, std::string_view suffix) {
       continue;
     }
     if (after_slash && !name.empty()) name += '-';
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') || c == ':' || c == '_' ||
+    const bool plain = is_alphanumeric(c) || c == ':' || c == '_' ||
                        (c == '.' && !name.empty());
     if (plain) {
       name += c;
@@ -39,9 +40,8 @@ bool is_service_name(std::string_view name) {
     return false;
   }
   return std::ranges::all_of(stem, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') || c == ':' || c == '-' || c == '_' ||
-           c == '.' || c == '@' || c == '\\';
+    return is_alphanumeric(c) || c == ':' || c == '-' || c == '_' || c == '.' ||
+           c == '@' || c == '\\';
   });
 }
 

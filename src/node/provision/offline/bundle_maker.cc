@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/digest/digest.h"
 #include "base/host/file.h"
 #include "base/host/host_root.h"
@@ -134,8 +135,7 @@ Result<void> check_image(const std::string& reference) {
   const bool is_plain =
       !reference.empty() && reference.front() != '-' &&
       reference.size() < 512 && std::ranges::all_of(reference, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               (c >= '0' && c <= '9') ||
+        return is_alphanumeric(c) ||
                std::string_view("._:/@-").find(c) != std::string_view::npos;
       });
   // Without a registry skopeo and containerd mean different ones.

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/core/ascii.h"
 #include "node/facts/packages.h"
 #include "node/provision/packages/apt_output.h"
 #include "node/provision/packages/lines.h"
@@ -86,9 +87,8 @@ Result<Observation> Apt::observe(const std::vector<std::string>& names) {
       host::HostRoot(root).list_directory("/var/lib/dpkg/updates");
   if (updates && std::any_of(updates->begin(), updates->end(),
                              [](const std::string& name) {
-                               return std::all_of(
-                                   name.begin(), name.end(),
-                                   [](char c) { return c >= '0' && c <= '9'; });
+                               return std::all_of(name.begin(), name.end(),
+                                                  is_digit);
                              })) {
     observation.troubles.push_back(
         {"dpkg was interrupted; its journal is not merged",

@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::packages {
 namespace {
 
@@ -32,11 +34,6 @@ std::vector<std::string> without(const std::vector<std::string>& all,
   std::set_difference(all.begin(), all.end(), some.begin(), some.end(),
                       std::back_inserter(result));
   return result;
-}
-
-bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         (c >= '0' && c <= '9');
 }
 
 /// A word that no tool takes for an option, a pattern or two words. Debian

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/core/ascii.h"
+
 namespace gpunode::packages {
 namespace {
 
@@ -22,16 +24,12 @@ std::size_t end_of_word(std::string_view text, std::size_t at) {
   return at;
 }
 
-char lower(char c) {
-  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-}
-
 bool starts_here(std::string_view text, std::size_t at,
                  std::string_view lowercase) {
   if (text.size() - at < lowercase.size()) return false;
   return std::equal(lowercase.begin(), lowercase.end(),
                     text.begin() + static_cast<std::ptrdiff_t>(at),
-                    [](char a, char b) { return a == lower(b); });
+                    [](char a, char b) { return a == to_lower(b); });
 }
 
 /// What comes before a secret; as query parameter, option or header.

@@ -1,12 +1,12 @@
 #include "node/provision/packages/repository.h"
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/core/rfc3339.h"
 #include "node/provision/packages/openpgp_key.h"
 
@@ -35,8 +35,8 @@ Result<void> check_word(const std::string& what, const std::string& word) {
 Result<void> check_id(const std::string& id) {
   const bool is_good =
       !id.empty() && id.size() <= 100 && id[0] != '.' && id[0] != '-' &&
-      std::all_of(id.begin(), id.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+      std::all_of(id.begin(), id.end(), [](char c) {
+        return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
       });
   if (is_good) return {};
   return bad("id", id);

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/core/ascii.h"
 #include "node/distribution/distribution.h"
 #include "node/driver/kernel_packages.h"
 #include "node/provision/distribution_row.h"
@@ -40,9 +41,9 @@ constexpr std::array<const char*, 4> kLocks = {
 /// kernel-core".
 bool is_lock_of(std::string_view line, const std::string& name) {
   if (line.starts_with("0:")) line.remove_prefix(2);
-  const bool has_version =
-      line.size() > name.size() + 1 && line.starts_with(name + "-") &&
-      line[name.size() + 1] >= '0' && line[name.size() + 1] <= '9';
+  const bool has_version = line.size() > name.size() + 1 &&
+                           line.starts_with(name + "-") &&
+                           is_digit(line[name.size() + 1]);
   return has_version || line == "name = \"" + name + "\"" ||
          line == "solvable_name: " + name;
 }
