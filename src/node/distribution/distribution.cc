@@ -306,7 +306,9 @@ Result<const Distribution*> find_distribution(std::string_view id,
   }
   if (number_of(version) > newest) {
     return refuse(name + " is newer than this version of gpunode; known are " +
-                  known + ": update gpunode");
+                  known +
+                  ": update gpunode, or say in spec.distributions what it is "
+                  "like");
   }
   return refuse("NVIDIA has no repository for " + name + "; known are " +
                 known);

@@ -1,93 +1,96 @@
 #include "node/distribution/table.h"
 
-#include <algorithm>
-#include <utility>
-
-#include "base/core/ascii.h"
-
 namespace gpunode::distribution {
 namespace {
 
-constexpr std::size_t kFingerprintDigits = 40;
-
-Error wrong(const Extension& extension, const std::string& words) {
-  return {ErrorCode::kInvalidArgument, "distribution " + extension.id + " " +
-                                           extension.version + ": " + words};
+const Distribution* own_row(const Extension& extension) {
+  for (const Distribution& row : distributions()) {
+    if (row.id == extension.id && row.version == extension.version) return &row;
+  }
+  return nullptr;
 }
 
-/// A part of an address and of a file's name.
-bool is_plain(std::string_view text) {
-  return !text.starts_with('.') && std::ranges::all_of(text, [](char c) {
-    return is_alphanumeric(c) || c == '.' || c == '-' || c == '_';
-  });
-}
-
-bool is_fingerprint(std::string_view text) {
-  return text.size() == kFingerprintDigits &&
-         std::ranges::all_of(text, [](char c) {
-           return is_digit(c) || (c >= 'A' && c <= 'F');
-         });
-}
-
-Result<void> check(const Extension& extension) {
-  if (extension.id.empty() || extension.version.empty()) {
-    return wrong(extension, "id and version are needed, as in /etc/os-release");
-  }
-  for (const std::string* text : {&extension.id, &extension.version,
-                                  &extension.repository, &extension.key_file}) {
-    if (!is_plain(*text)) return wrong(extension, "\"" + *text + "\" can't be");
-  }
-  if (!extension.fingerprint.empty() &&
-      !is_fingerprint(extension.fingerprint)) {
-    return wrong(extension,
-                 "a key's fingerprint is 40 hex digits, 0 to 9 and A to F");
-  }
-  return {};
+Error wrong(const Extension& extension, const ExtensionProblem& problem) {
+  return {ErrorCode::kInvalidArgument,
+          "distribution " + extension.id + " " + extension.version + ": " +
+              std::string(problem.key) + ": " + problem.words};
 }
 
 }  // namespace
 
-Result<void> Table::add(const Extension& extension, Store& store) {
-  TRY_VOID(check(extension));
-  const auto keep = [&store](const std::string& text) -> std::string_view {
-    return store.texts.emplace_back(text);
+std::string_view Table::Store::keep(const std::string& text) {
+  return texts.emplace_back(text);
+}
+
+void Table::take_texts(const Extension& extension, Store& store,
+                       Distribution& row) {
+  const auto take = [&store](const std::string& said, std::string_view& value) {
+    if (!said.empty()) value = store.keep(said);
   };
-  const auto exact =
-      std::ranges::find_if(distributions(), [&](const Distribution& row) {
-        return row.id == extension.id && row.version == extension.version;
-      });
-  Distribution row;
-  if (exact != distributions().end()) {
-    row = *exact;
-  } else {
-    const std::size_t blank = extension.like.find(' ');
-    if (blank == std::string::npos) {
-      return wrong(extension,
-                   "it is not in the table: say what it is `like`, as in "
-                   "\"rhel 9\"");
-    }
-    TRY(const Distribution* like,
-        find_distribution(extension.like.substr(0, blank),
-                          extension.like.substr(blank + 1)));
-    row = *like;
-    row.id = keep(extension.id);
-    row.version = keep(extension.version);
-    row.cited = "the file of this host";
-  }
-  if (!extension.repository.empty())
-    row.repository = keep(extension.repository);
-  if (!extension.key_file.empty()) row.key.file = keep(extension.key_file);
-  if (!extension.fingerprint.empty()) {
-    row.key.fingerprint = keep(extension.fingerprint);
-  }
+  take(extension.id, row.id);
+  take(extension.version, row.version);
+  take(extension.repository, row.repository);
+  take(extension.key_file, row.key.file);
+  take(extension.fingerprint, row.key.fingerprint);
+  if (extension.manager) row.manager = *extension.manager;
+  if (extension.family) row.family = *extension.family;
+  if (extension.dkms) row.dkms = store.keep(*extension.dkms);
+  if (extension.status) row.status = *extension.status;
+  if (extension.note) row.note = store.keep(*extension.note);
+}
+
+void Table::take_architectures(const Extension& extension, Store& store,
+                               Distribution& row) {
   std::vector<Architecture>& all = store.architectures.emplace_back(
       row.architectures.begin(), row.architectures.end());
+  if (!extension.architectures.empty()) all.clear();
+  for (const SaidArchitecture& one : extension.architectures) {
+    all.push_back({store.keep(one.machine), store.keep(one.directory),
+                   one.first_branch, one.last_branch});
+  }
   for (Architecture& one : all) {
     if (extension.first_branch != 0) one.first_branch = extension.first_branch;
     if (extension.last_branch != 0) one.last_branch = extension.last_branch;
   }
   row.architectures = all;
+}
+
+void Table::take_packages(const Extension& extension, Store& store,
+                          Distribution& row) {
+  if (!extension.devel.empty()) {
+    std::vector<DevelRule>& rules = store.devel.emplace_back();
+    for (const SaidDevel& one : extension.devel) {
+      rules.push_back({store.keep(one.flavour), store.keep(one.package)});
+    }
+    row.devel = rules;
+  }
+  if (extension.compilers.empty()) return;
+  std::vector<std::string_view>& names = store.compilers.emplace_back();
+  for (const std::string& one : extension.compilers) {
+    names.push_back(store.keep(one));
+  }
+  row.compilers = names;
+}
+
+Result<void> Table::add(const Extension& extension, Store& store) {
+  if (const auto problem = find_problem(extension)) {
+    return wrong(extension, *problem);
+  }
+  for (const Distribution& row : store.rows) {
+    if (row.id == extension.id && row.version == extension.version) {
+      return wrong(extension, {"id", "it stands there twice"});
+    }
+  }
+  TRY(const Distribution* base, base_of(extension));
+  const Distribution* own = own_row(extension);
+  Distribution row;
+  if (base != nullptr) row = *base;
+  if (base == nullptr || base != own) row.cited = "the file of this host";
+  take_texts(extension, store, row);
+  take_architectures(extension, store, row);
+  take_packages(extension, store, row);
   store.rows.push_back(row);
+  store.kin.push_back(own == nullptr ? base : nullptr);
   return {};
 }
 
@@ -99,10 +102,26 @@ Result<Table> Table::with(std::span<const Extension> extensions) {
 
 Result<const Distribution*> Table::find(std::string_view id,
                                         std::string_view version) const {
+  // "8.10" before "8".
+  const Distribution* found = nullptr;
   for (const Distribution& row : store_->rows) {
-    if (row.id == id && is_version_of(row, version)) return &row;
+    if (row.id != id || !is_version_of(row, version)) continue;
+    if (found == nullptr || row.version.size() > found->version.size()) {
+      found = &row;
+    }
   }
+  if (found != nullptr) return found;
   return find_distribution(id, version);
+}
+
+const Distribution* Table::kin_of(std::string_view id,
+                                  std::string_view version) const {
+  const auto row = find(id, version);
+  if (!row) return nullptr;
+  for (std::size_t i = 0; i < store_->rows.size(); ++i) {
+    if (&store_->rows[i] == *row) return store_->kin[i];
+  }
+  return nullptr;
 }
 
 }  // namespace gpunode::distribution
