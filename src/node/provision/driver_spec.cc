@@ -171,30 +171,4 @@ void read_cuda(SpecSection section, CudaSpec& cuda) {
   section.finish();
 }
 
-void read_distribution(SpecSection section,
-                       std::vector<distribution::Extension>& all) {
-  constexpr int kLeastBranch = 390;
-  constexpr int kMostBranch = 9999;
-  distribution::Extension one;
-  section.text("id", one.id);
-  section.text("version", one.version);
-  section.text("like", one.like);
-  section.text("repository", one.repository);
-  section.text("keyFile", one.key_file);
-  section.text("keyFingerprint", one.fingerprint);
-  section.number("firstBranch", one.first_branch, kLeastBranch, kMostBranch);
-  section.number("lastBranch", one.last_branch, kLeastBranch, kMostBranch);
-  // As people copy it: in groups of four, in lower case.
-  std::erase(one.fingerprint, ' ');
-  std::ranges::transform(one.fingerprint, one.fingerprint.begin(), [](char c) {
-    return c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c;
-  });
-  const std::vector<distribution::Extension> alone = {one};
-  if (const auto table = distribution::Table::with(alone); !table) {
-    section.complain("id", table.error().message());
-  }
-  section.finish();
-  all.push_back(std::move(one));
-}
-
 }  // namespace gpunode::provision

@@ -11,8 +11,5 @@ namespace gpunode::provision {
 void read_kernel(SpecSection section, KernelSpec& kernel);
 void read_driver(SpecSection section, DriverSpec& driver);
 void read_cuda(SpecSection section, CudaSpec& cuda);
-/// One entry of spec.distributions.
-void read_distribution(SpecSection section,
-                       std::vector<distribution::Extension>& all);
 
 }  // namespace gpunode::provision

@@ -16,6 +16,7 @@
 #include "base/text/nearest.h"
 #include "base/text/tree.h"
 #include "base/text/yaml.h"
+#include "node/provision/distribution_spec.h"
 #include "node/provision/driver_spec.h"
 #include "node/provision/packages/mirrors.h"
 #include "node/provision/spec_merge.h"

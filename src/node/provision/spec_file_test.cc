@@ -64,26 +64,6 @@ TEST(SpecFile, ADriverThatCannotBeMeantIsToldWithItsPlace) {
   }
 }
 
-TEST(SpecFile, WhatIsSaidOfADistributionIsChecked) {
-  const SpecReading good = read(
-      "spec:\n  distributions:\n    - id: rhel\n      version: \"10\"\n"
-      "      keyFingerprint: 0123 4567 89ab cdef 0123 4567 89ab cdef cdf6 "
-      "ba43\n");
-  EXPECT_THAT(good.problems, IsEmpty());
-  ASSERT_THAT(good.spec.distributions, SizeIs(1));
-  EXPECT_EQ(good.spec.distributions[0].fingerprint,
-            "0123456789ABCDEF0123456789ABCDEFCDF6BA43");
-  const SpecReading wrong = read(
-      "spec:\n  distributions:\n    - id: rhel\n      version: \"10\"\n"
-      "      keyFingerprint: CDF6BA43\n    - {id: gentoo, version: \"2\"}\n"
-      "    - {id: rhel, version: \"9\", keyfile: x}\n");
-  ASSERT_THAT(wrong.problems, SizeIs(3));
-  EXPECT_THAT(wrong.problems[0], HasSubstr("node.yaml:5:11: "));
-  EXPECT_THAT(wrong.problems[0], HasSubstr("40 hex digits"));
-  EXPECT_THAT(wrong.problems[1], HasSubstr("say what it is `like`"));
-  EXPECT_THAT(wrong.problems[2], HasSubstr("did you mean \"keyFile\"?"));
-}
-
 TEST(SpecFile, OneDiskIsNoRaid0) {
   const SpecReading reading = read(
       "spec:\n  storage:\n    - {id: x, select: {model: m}, layout: raid0, "

@@ -86,6 +86,7 @@ SpecSection::SpecSection(const Node& node, const SpecOrigins& origins,
     : node_(&node),
       origins_(&origins),
       problems_(&problems),
+      problems_before_(problems.size()),
       path_(std::move(path)),
       is_mapping_(node.is(Node::Kind::kMapping)) {
   if (is_mapping_ || node.is(Node::Kind::kNull)) return;

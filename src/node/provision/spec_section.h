@@ -2,6 +2,7 @@
 // and what nobody asked for is a problem.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -83,6 +84,9 @@ class SpecSection {
   /// Every key that was not asked for is a problem, with the nearest name.
   void finish();
 
+  /// Whether no problem of this mapping, or of what is below it, was found yet.
+  bool is_good() const { return problems_->size() == problems_before_; }
+
  private:
   const text::Entry* find(std::string_view key);
   std::string word(std::string_view key,
@@ -93,6 +97,7 @@ class SpecSection {
   const text::Node* node_;
   const SpecOrigins* origins_;
   std::vector<std::string>* problems_;
+  std::size_t problems_before_;
   std::string path_;  ///< "spec.storage[0]".
   std::vector<std::string_view> asked_;
   bool is_mapping_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace gpunode::packages {
 namespace {
@@ -133,6 +134,22 @@ std::span<const ExtraRepository> extra_repositories(
   const auto begin = std::find_if(kRows.begin(), kRows.end(), is_its);
   const auto end = std::find_if_not(begin, kRows.end(), is_its);
   return {begin, end};
+}
+
+std::span<const ExtraRepository> extra_repositories(
+    const distribution::Table& table, std::string_view id,
+    std::string_view version) {
+  const auto own = extra_repositories(id, major_of(version));
+  if (!own.empty()) return own;
+  const distribution::Distribution* kin = table.kin_of(id, version);
+  if (kin == nullptr) return {};
+  return extra_repositories(kin->id, major_of(kin->version));
+}
+
+int major_of(std::string_view version) {
+  int major = 0;
+  std::from_chars(version.data(), version.data() + version.size(), major);
+  return major;
 }
 
 std::string filled_in(std::string_view text, int major,

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "node/distribution/table.h"
 #include "node/provision/packages/package.h"
 
 namespace gpunode::packages {
@@ -47,6 +48,15 @@ std::span<const ExtraRepository> extra_repositories();
 /// the same as kNone.
 std::span<const ExtraRepository> extra_repositories(
     std::string_view distribution, int major);
+
+/// The same of a distribution that the file of a host says something of: its own
+/// rows, else those of the one that it is like.
+std::span<const ExtraRepository> extra_repositories(
+    const distribution::Table& table, std::string_view id,
+    std::string_view version);
+
+/// The number that a VERSION_ID begins with; 0 if there is none.
+int major_of(std::string_view version);
 
 /// `text` with its {…} filled in.
 std::string filled_in(std::string_view text, int major,

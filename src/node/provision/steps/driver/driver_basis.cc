@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "node/distribution/names.h"
 #include "node/provision/driver_wish.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/packages/mirrors.h"
@@ -17,7 +18,6 @@ namespace {
 
 using distribution::Family;
 using distribution::Flavour;
-using distribution::Manager;
 
 distribution::CompanionWish companion_wish(const DriverSpec& spec,
                                            const driver::Choice& choice) {
@@ -86,10 +86,17 @@ void find_source(const PlanInput& input, DriverBasis& basis) {
   }
 }
 
-/// kYum and dnf 5 are written down in the table and not spoken yet.
-const char* unspoken(Manager manager) {
-  if (manager == Manager::kYum) return "yum";
-  return manager == Manager::kDnf5 ? "dnf 5" : nullptr;
+/// The file may say of a distribution what its os-release does not.
+Result<void> check_manager(const distribution::Distribution& row,
+                           const facts::OsRelease& os) {
+  const auto own = os.package_manager();
+  if (!own || distribution::is_same_kind(*own, row.manager)) return {};
+  return Error(
+      ErrorCode::kUnsupported,
+      fmt::format("spec.distributions says that {} {} has {}, and ID and "
+                  "ID_LIKE of its os-release say {}",
+                  row.id, row.version, distribution::name_of(row.manager),
+                  distribution::name_of(*own)));
 }
 
 /// What the choice means in repositories and packages.
@@ -101,6 +108,7 @@ Result<DriverBasis> with_packages(const PlanInput& input,
   basis.row = request.distribution.row;
   basis.choice = std::move(request.choice);
   TRY(basis.tool, package_tool(facts.os));
+  TRY_VOID(check_manager(*basis.row, facts.os));
   TRY(basis.repository,
       distribution::repository_of(*basis.row, facts.kernel.machine,
                                   distribution::kBaseUrl));
@@ -173,7 +181,7 @@ std::optional<DriverBasis> driver_basis(const PlanInput& input,
         "say `source: nvidia-cuda-repo`, whose modules DKMS builds, or on "
         "Ubuntu `source: distro`, whose modules Canonical signs"));
   }
-  if (const char* manager = unspoken(basis->row->manager)) {
+  if (const char* manager = distribution::undriven_name(basis->row->manager)) {
     return no(StepPlan::blocked(
         fmt::format("{} {} has {}, which this version can't drive",
                     basis->row->id, basis->row->version, manager),

@@ -5,11 +5,13 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "node/provision/distribution_row.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/packages/apt_sources.h"
 #include "node/provision/packages/distribution_repositories.h"
@@ -284,6 +286,16 @@ class RowPlan {
   std::string ids_;
 };
 
+/// What is known of the host's distribution, or of the one that the file says it
+/// is like.
+std::span<const ExtraRepository> rows_of(const PlanInput& input) {
+  const facts::OsRelease& os = input.facts.os;
+  // What is wrong with the file's rows is told where they are read.
+  const auto found = distribution_row(input);
+  return packages::extra_repositories(
+      found ? found->table : distribution::Table(), os.id, os.version_id);
+}
+
 class Repositories final : public Step {
  public:
   std::string_view id() const override { return "prep.repositories"; }
@@ -312,6 +324,10 @@ class Repositories final : public Step {
       for (int major = row.first; major <= row.last; ++major) {
         wanted.packages.insert(packages::filled_in(row.what, major, "", ""));
       }
+      for (const distribution::Extension& own : spec.distributions) {
+        wanted.packages.insert(packages::filled_in(
+            row.what, packages::major_of(own.version), "", ""));
+      }
     }
     return wanted;
   }
@@ -325,7 +341,7 @@ class Repositories final : public Step {
           "nothing that the file asks for needs more than the base");
     }
     const facts::OsRelease& os = input.facts.os;
-    const auto rows = packages::extra_repositories(os.id, os.major_version());
+    const auto rows = rows_of(input);
     if (rows.empty()) {
       return StepPlan::not_wanted(
           fmt::format("nothing is known of further repositories for {} {}",

@@ -134,6 +134,26 @@ TEST(PrepRepositories, AreLookedAtOnlyWhereSomethingNeedsThem) {
   EXPECT_EQ(host.plan(*make_prep_repositories()).state, StepState::kNotWanted);
 }
 
+TEST(PrepRepositories, AReleaseThatTheFileAddsHasWhatItsKinHas) {
+  TrialHost host = host_of("rocky-10");
+  host.facts.os.version_id = "11.0";
+  EXPECT_EQ(host.plan(*make_prep_repositories()).state, StepState::kNotWanted);
+  distribution::Extension row;
+  row.id = "rocky";
+  row.version = "11";
+  row.like = "rocky 10";
+  host.spec.distributions = {row};
+  const StepPlan plan = host.plan(*make_prep_repositories());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_THAT(plan.why, HasSubstr("crb is off; epel-release is missing"));
+  // A package whose name has the release in it is asked for by the new one.
+  row.id = "ol";
+  row.like = "ol 10";
+  host.spec.distributions = {row};
+  EXPECT_THAT(make_prep_repositories()->wants(host.spec).packages,
+              Contains("oracle-epel-release-el11"));
+}
+
 TEST(PrepRepositories, AMirrorTakesThePlaceOfThePackage) {
   TrialHost host = host_of("rocky-9");
   host.spec.mirrors = {
