@@ -31,7 +31,7 @@ host::Completed run(std::vector<std::string> words) {
 /// Verbs that tell a person something.
 const std::vector<std::string> kVerbs = {
     "validate", "plan",  "apply",  "resume", "rollback", "check",
-    "status",   "facts", "doctor", "verify", "version"};
+    "status",   "facts", "doctor", "verify", "version",  "distributions"};
 
 TEST(CommandOptions, AreTheSameWithEveryVerb) {
   const std::string bash = run({"completion", "bash"}).out;
