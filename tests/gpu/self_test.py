@@ -4,6 +4,7 @@
 import unittest
 
 import driver_specs
+import host_test
 
 
 def spec(**edits):
@@ -34,6 +35,76 @@ class DriverSpecs(unittest.TestCase):
         self.assertIsNone(found["theirs alone: every device: link c::/d"])
         self.assertNotIn("theirs alone: every device: link a::/b", found)
         self.assertIsNotNone(found["ours alone: every device: hook gpunode-runtime hook apply"])
+
+
+def gpu(address, **how):
+    return {"address": address, "isSwitch": False, "physicalFunction": "", "driver": "nvidia", **how}
+
+
+def check(id, verdict, evidence=""):
+    return {"id": id, "verdict": verdict, "evidence": evidence}
+
+
+def report(*checks, verdict="pass"):
+    """Of a machine with two GPUs that are well, and `checks` in the place of those of their names."""
+    names = {one["id"] for one in checks}
+    all_of_it = [check("pci.gpus", "pass"), check("module.loaded", "pass"), check("nvml.start", "pass"),
+                 check("cuda.vectoradd", "pass", "GPU 0: "), check("cuda.vectoradd", "pass", "GPU 1: ")]
+    return {"verdict": verdict, "checks": [one for one in all_of_it if one["id"] not in names] + list(checks)}
+
+
+class HostTest(unittest.TestCase):
+    def test_gpus_are_counted_and_mig_devices_are_not(self):
+        self.assertEqual(host_test.counted_by(
+            "GPU 0: NVIDIA H200 (UUID: GPU-1)\n  MIG 1g.18gb     Device  0: (UUID: MIG-2)\n"
+            "GPU 1: NVIDIA H200 (UUID: GPU-3)\n"), 2)
+        self.assertEqual(host_test.counted_by("No devices found.\n"), 0)
+
+    def test_facts_have_as_many_gpus_as_the_driver(self):
+        facts = {"gpus": [gpu("0000:01:00.0"), gpu("0000:02:00.0", driver="vfio-pci"),
+                          gpu("0000:03:00.0", isSwitch=True), gpu("0000:01:00.4", physicalFunction="0000:01:00.0")]}
+        self.assertEqual(host_test.find_in_facts(facts, ["0000:01:00.0"], 1), [])
+        self.assertEqual(host_test.find_in_facts(facts, ["0000:01:00.0"], 2),
+                         ["facts has 1 GPUs, and `nvidia-smi -L` has 2"])
+        self.assertIn("facts does not have the GPU at 0000:09:00.0",
+                      host_test.find_in_facts(facts, ["0000:09:00.0"], 1))
+
+    def test_doctor_ends_as_its_findings_say(self):
+        def finding(severity):
+            return {"check": "x", "what": "w", "seen": "s", "severity": severity}
+        find = host_test.find_in_doctor
+        self.assertEqual(find([], {"doctor": 0}), [])
+        self.assertEqual(find([finding("note")], {"doctor": 0}), [])
+        self.assertEqual(find([finding("warning")], {"doctor": 5}), [])
+        self.assertEqual(find([finding("warning")], {"doctor": 0}), ["doctor ends with 0, and what it found means 5"])
+        self.assertEqual(find([], {"doctor --json": 0, "doctor": 5}), ["doctor ends with 5, and what it found means 0"])
+        self.assertEqual(find([finding("bad")], {"doctor": 5}), ["doctor: x: w (s)"])
+
+    def test_verify_ends_as_its_checks_say(self):
+        find = host_test.find_in_verify
+        self.assertEqual(find(report(), {"verify": 0}, 2), [])
+        self.assertEqual(find(report(), {"verify": 7}, 2), ["verify ends with 7, and what it found means 0"])
+        failed = report(check("module.log", "fail", "Xid"), verdict="fail")
+        self.assertEqual(find(failed, {"verify": 7}, 2), ["verify: module.log: Xid"])
+        self.assertIn("verify ends with 0, and what it found means 7", find(failed, {"verify": 0}, 2))
+        self.assertIn("verify: the verdict is pass, and 1 checks have failed",
+                      find(report(check("module.log", "fail")), {"verify": 7}, 2))
+        self.assertIn("verify asked nothing of nvml.", find(report(check("nvml.start", "skip")), {"verify": 0}, 2))
+
+    def test_vectors_are_added_on_each_gpu_that_nvidia_smi_has(self):
+        find = host_test.find_in_verify
+        self.assertEqual(find(report(), {"verify": 0}, 8),
+                         ["verify tells of vectors on 2 GPUs, and `nvidia-smi -L` has 8"])
+        divided = report(check("cuda.vectoradd", "pass", "GPU 0: "), check("cuda.vectoradd", "skip", "GPU 1: MIG divides it"))
+        self.assertEqual(find(divided, {"verify": 0}, 2), [])
+        silent = report(check("cuda.vectoradd", "pass", "GPU 0: "),
+                        check("cuda.vectoradd", "skip", "GPU 1: it does not answer"))
+        self.assertEqual(find(silent, {"verify": 0}, 2), ["verify added no vectors: GPU 1: it does not answer"])
+        given_away = report(check("cuda.vectoradd", "pass", "GPU 0: "),
+                            check("cuda.vectoradd", "skip", "GPU at 0000:02:00.0: vfio-pci has it, for a virtual machine"))
+        self.assertEqual(find(given_away, {"verify": 0}, 1), [])
+        self.assertIn("verify added vectors on no GPU",
+                      find(report(check("cuda.vectoradd", "warn", "busy")), {"verify": 0}, 1))
 
 
 if __name__ == "__main__":
