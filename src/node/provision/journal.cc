@@ -92,6 +92,24 @@ void remember_unit(const JournalLine& line, bool is_done, History& history) {
   if (ran) history.stopped[set.unit] = line.step;
 }
 
+/// Packages that were held, or may be, or were let go. What was held before is
+/// in no inverse: that is somebody else's hold.
+void remember_holds(const JournalLine& line, bool is_done, History& history) {
+  const auto& hold = std::get<HoldPackages>(*line.action);
+  if (!hold.held) {
+    if (!is_done) return;
+    for (const std::string& name : hold.packages) history.held.erase(name);
+    return;
+  }
+  for (const Action& inverse : line.inverse) {
+    const auto* back = std::get_if<HoldPackages>(&inverse);
+    if (back == nullptr || back->held) continue;
+    for (const std::string& name : back->packages) {
+      history.held[name] = line.step;
+    }
+  }
+}
+
 std::string changed_file(const JournalLine& line) {
   if (const auto* write = std::get_if<WriteFile>(&*line.action)) {
     return write->path;
@@ -231,6 +249,8 @@ History history_of(const std::vector<JournalLine>& lines,
       remember_file(remove->path, "", done.contains(line.seq), history);
     } else if (std::holds_alternative<SetUnit>(*line.action)) {
       remember_unit(line, done.contains(line.seq), history);
+    } else if (std::holds_alternative<HoldPackages>(*line.action)) {
+      remember_holds(line, done.contains(line.seq), history);
     } else if (const auto* make = std::get_if<MakeFilesystem>(&*line.action)) {
       history.half_made.erase(make->uuid);
       auto& attempted = history.attempted[make->uuid];

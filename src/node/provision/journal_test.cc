@@ -18,7 +18,10 @@ namespace gpunode::provision {
 namespace {
 
 using host::HostTree;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 
 JournalLine begin_of(const Action& action, const std::string& step = "s") {
@@ -316,6 +319,42 @@ TEST(JournalHistory, AUnitThatRanIsStoppedUntilARunStartedIt) {
   lines.pop_back();
   end(JournalEvent::kUndone, 2);
   EXPECT_TRUE(history_of(lines).stopped.empty());
+}
+
+TEST(JournalHistory, HoldsAreOursWhereAnInverseLiftsThem) {
+  const HostTree tree;
+  auto journal = Journal::open(tree.root(), "b");
+  ASSERT_TRUE(journal);
+  ASSERT_TRUE(journal->start("r", "apply"));
+  const auto begin = [&](HoldPackages hold, std::vector<std::string> changed) {
+    JournalLine line = begin_of(hold, "driver.hold");
+    if (!changed.empty()) {
+      line.inverse = {HoldPackages{std::move(changed), !hold.held}};
+    }
+    return *journal->append(std::move(line));
+  };
+  const auto done = [&](std::uint64_t of) {
+    ASSERT_TRUE(journal->append({.event = JournalEvent::kDone, .of = of}));
+  };
+  const auto held = [&] { return history_of(journal->lines()).held; };
+  // kubelet was somebody else's before; what was begun may be held.
+  const std::uint64_t first = begin({{"a", "kubelet", "b"}}, {"a", "b"});
+  EXPECT_THAT(held(),
+              ElementsAre(Pair("a", "driver.hold"), Pair("b", "driver.hold")));
+  done(first);
+  // Held anew in another version: still ours.
+  done(begin({{"a"}}, {}));
+  EXPECT_THAT(held(), SizeIs(2));
+  // A release that was cut off may have lifted nothing.
+  const std::uint64_t lift = begin({{"a", "b"}, false}, {"a", "b"});
+  EXPECT_THAT(held(), SizeIs(2));
+  done(lift);
+  EXPECT_THAT(held(), IsEmpty());
+  // Undone, they are held again; and the first undone as well, nothing is.
+  ASSERT_TRUE(journal->append({.event = JournalEvent::kUndone, .of = lift}));
+  EXPECT_THAT(held(), SizeIs(2));
+  ASSERT_TRUE(journal->append({.event = JournalEvent::kUndone, .of = first}));
+  EXPECT_THAT(held(), IsEmpty());
 }
 
 TEST(JournalHistory, AFileSystemBegunAndNotEndedIsHalfMade) {

@@ -41,6 +41,9 @@ struct History {
   std::map<std::string, std::string> stopped;
   /// File systems that were made, by UUID: a licence to erase was used up.
   std::set<std::string> made;
+  /// Packages that Steps of ours hold in their versions, by name, to the id of
+  /// that Step. What somebody else held before us is not among them.
+  std::map<std::string, std::string> held;
 };
 
 /// All that a plan may follow from.

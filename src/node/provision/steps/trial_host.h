@@ -1,11 +1,14 @@
 // For tests: a host made of facts, and what Actions make of it.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "node/distribution/driver_packages.h"
 #include "node/provision/step.h"
 #include "node/provision/tree_actions.h"
 
@@ -150,21 +153,36 @@ struct TrialHost {
         facts.files["/etc/zypp/locks"].content.value_or(""));
     for (const std::string& name : one.packages) {
       const auto known = facts.packages.find(name);
+      if (known != facts.packages.end()) known->second.is_held = one.held;
+      take_out(locks, name + "-");
+      take_out(zypp, "solvable_name: " + name);
+      if (!one.held) {
+        history.held.erase(name);
+        continue;
+      }
       if (known == facts.packages.end()) continue;
-      known->second.is_held = one.held;
-      if (!one.held) continue;
+      history.held[name] =
+          distribution::is_of_driver(name) ? "driver.hold" : "kernel.target";
       const std::string& version = known->second.version;
       const bool has_epoch = version.find(':') != std::string::npos;
       locks += name + "-" + (has_epoch ? "" : "0:") + version + ".*\n";
-      zypp +=
-          "type: package\nmatch_type: glob\ncase_sensitive: on\n"
-          "solvable_name: " +
-          name + "\n\n";
+      zypp += "solvable_name: " + name + "\n";
     }
-    if (!one.held) {
-      locks.clear();
-      zypp.clear();
+  }
+  /// The lines that begin so, and go on with a version.
+  static void take_out(std::string& text, const std::string& begin) {
+    std::string rest;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size() - 1);
+      const std::string line = text.substr(at, end + 1 - at);
+      const bool is_one =
+          line.size() > begin.size() && line.starts_with(begin) &&
+          std::string_view("\n0123456789").find(line[begin.size()]) !=
+              std::string_view::npos;
+      if (!is_one) rest += line;
+      at = end + 1;
     }
+    text = std::move(rest);
   }
   void become(const InstallSet& one) {
     for (const std::string& name : one.removed) facts.packages.erase(name);

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "node/provision/file_plan.h"
+#include "node/provision/own_holds.h"
 #include "node/provision/steps/driver/driver_basis.h"
 #include "node/provision/steps/driver/driver_holds.h"
 #include "node/provision/steps/steps.h"
@@ -30,6 +31,15 @@ constexpr std::string_view kBlacklistBody =
     "  \"linux-modules-nvidia-\";\n"
     "};\n";
 
+/// What is undone where nothing is to be held: holds and the file, as far as
+/// they are ours.
+StepPlan let_go(const PlanInput& input, std::string why) {
+  StepPlan plan;
+  plan_no_managed_file(input, kBlacklist, plan);
+  plan_release(own_holds(input.history, "driver."), plan);
+  return plan.actions.empty() ? StepPlan::not_wanted(std::move(why)) : plan;
+}
+
 class DriverHold final : public Step {
  public:
   std::string_view id() const override { return "driver.hold"; }
@@ -45,10 +55,11 @@ class DriverHold final : public Step {
   }
 
   facts::Wanted wants(const NodeSpec& spec) const override {
-    if (!spec.driver.is_wanted) return {};
-    facts::Wanted wanted = basis_wants();
+    facts::Wanted wanted;
+    wanted.files = {kBlacklist};
+    if (!spec.driver.is_wanted) return wanted;
+    wanted.add(basis_wants());
     wanted.add(hold_wants());
-    wanted.files.insert(kBlacklist);
     wanted.packages = {"nvidia-*",      "libnvidia-*", "libnvsdm*",
                        "kmod-nvidia-*", kLockPlugin,   kUnattended};
     return wanted;
@@ -57,14 +68,16 @@ class DriverHold final : public Step {
   StepPlan plan(const PlanInput& input) const override {
     StepPlan plan;
     const auto basis = driver_basis(input, plan);
-    if (!basis) return plan;
-    if (!input.spec.driver.hold) {
-      plan_no_managed_file(input, kBlacklist, plan);
-      if (!plan.actions.empty()) return plan;
-      return StepPlan::not_wanted("spec.driver.hold is false");
+    if (!basis) {
+      return plan.state == StepState::kNotWanted ? let_go(input, plan.why)
+                                                 : plan;
     }
+    if (!input.spec.driver.hold) {
+      return let_go(input, "spec.driver.hold is false");
+    }
+    const std::vector<std::string> set = basis->set();
     HoldPackages hold;
-    for (const std::string& name : basis->set()) {
+    for (const std::string& name : set) {
       if (!is_held(input, basis->tool, name)) hold.packages.push_back(name);
     }
     if (basis->tool == Tool::kApt &&
@@ -72,6 +85,7 @@ class DriverHold final : public Step {
       plan_managed_file(input, kBlacklist, kBlacklistBody, plan);
       if (plan.state == StepState::kBlocked) return plan;
     }
+    plan_release(own_holds(input.history, "driver.", set), plan);
     if (hold.packages.empty()) return plan;
     if (plan.state == StepState::kOk) {
       plan.state = StepState::kChange;

@@ -169,6 +169,41 @@ std::string wanted_version(const PlanInput& input, const DriverBasis& basis) {
   return is_whole ? *versions.begin() : basis.version();
 }
 
+bool is_held_by_us(const PlanInput& input, const DriverBasis& basis,
+                   const std::string& name) {
+  return distribution::is_of_driver(name) &&
+         input.history.held.contains(name) && has_hold(input, basis.tool, name);
+}
+
+/// True: `plan` is blocked, since somebody else holds what `set` would change.
+bool is_held_by_others(const PlanInput& input, const DriverBasis& basis,
+                       const InstallSet& set, StepPlan& plan) {
+  std::vector<std::string> names;
+  for (const auto& [name, installed] : input.facts.packages) {
+    if (!distribution::is_of_driver(name) ||
+        input.history.held.contains(name) ||
+        !has_hold(input, basis.tool, name)) {
+      continue;
+    }
+    const bool goes = std::ranges::find(set.removed, name) != set.removed.end();
+    if (goes || !packages::is_of(packages::upstream_of(installed.version),
+                                 set.version)) {
+      names.push_back(name);
+    }
+  }
+  if (names.empty()) return false;
+  const char* lift = "dnf versionlock delete";
+  if (basis.tool == Tool::kApt) lift = "apt-mark unhold";
+  if (basis.tool == Tool::kZypper) lift = "zypper removelock";
+  plan = StepPlan::blocked(
+      fmt::format("somebody else than gpunode holds {}, and {}",
+                  fmt::join(names, ", "), plan.why),
+      fmt::format("lift it with `{} {}`, or have `version:` of spec.driver say "
+                  "what is installed",
+                  lift, fmt::join(names, " ")));
+  return true;
+}
+
 void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   InstallSet set;
   for (const std::string& name : basis.driver.rivals) {
@@ -178,11 +213,12 @@ void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   if (why.empty()) return;
   if (plan.state == StepState::kOk) plan.state = StepState::kChange;
   if (plan.state == StepState::kChange) plan.why = std::move(why);
+  set.version = wanted_version(input, basis);
+  if (is_held_by_others(input, basis, set, plan)) return;
   set.packages = basis.set();
   for (const std::string& name : basis.beside.any) {
     if (!input.facts.packages.contains(name)) set.others.push_back(name);
   }
-  set.version = wanted_version(input, basis);
   set.from = basis.from();
   for (const std::string_view pattern : distribution::driver_patterns()) {
     set.family.emplace_back(pattern);
@@ -191,7 +227,7 @@ void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   release.held = false;
   // Names may carry the branch: those of the old one are held as well, and go.
   for (const auto& [name, installed] : input.facts.packages) {
-    if (distribution::is_of_driver(name) && has_hold(input, basis.tool, name)) {
+    if (is_held_by_us(input, basis, name)) {
       release.packages.push_back(name);
     }
   }

@@ -256,6 +256,69 @@ TEST_F(KernelSteps, DevelIsForTheTargetAndNotForWhatRuns) {
 }
 
 TEST_F(KernelSteps, AProofThatWasCutOffIsMadeAgain) {
+TEST_F(KernelSteps, APinIsLiftedOnceTheFileNoLongerAsksForIt) {
+  host_.facts.packages["kernel-core"] = {"4.18.0-513.5.1.el8_9"};
+  const auto pin = [&] {
+    host_.spec.driver.is_wanted = true;
+    host_.spec.driver.source = DriverSource::kNvidia;
+    host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+    EXPECT_THAT(actions(converges(*target_)),
+                ElementsAre(HasSubstr("keep kernel-core")));
+  };
+  const auto expect_lifted = [&] {
+    const StepPlan plan = host_.plan(*target_);
+    EXPECT_EQ(plan.state, StepState::kChange) << plan.why;
+    EXPECT_THAT(actions(plan),
+                ElementsAre(HasSubstr("let kernel-core be updated")));
+    host_.carry_out(plan);
+    EXPECT_THAT(actions(host_.plan(*target_)), IsEmpty());
+  };
+  pin();
+  host_.spec.host.kernel.policy = KernelPolicy::kAdoptNewest;
+  expect_lifted();
+  pin();
+  host_.spec.driver.is_wanted = false;
+  expect_lifted();
+  pin();
+  host_.spec.driver.source = DriverSource::kPreinstalled;
+  host_.spec.host.kernel.policy = KernelPolicy::kAdoptNewest;
+  expect_lifted();
+}
+
+TEST_F(KernelSteps, APinOfSomebodyElseStays) {
+  host_.facts.packages["kernel-core"] = {"4.18.0-513.5.1.el8_9"};
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  converges(*target_);
+  host_.history.held.clear();
+  host_.spec.host.kernel.policy = KernelPolicy::kAdoptNewest;
+  EXPECT_EQ(host_.plan(*target_).state, StepState::kOk);
+}
+
+// dnf and zypper take no other version of what is locked.
+TEST_F(KernelSteps, AnotherExactKernelIsLetInByOurOwnLock) {
+  host_.facts.packages["kernel"] = {"4.18.0-513.5.1.el8_9"};
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  converges(*target_);
+  host_.spec.host.kernel = {KernelPolicy::kExact, kNew};
+  EXPECT_THAT(
+      actions(converges(*target_)),
+      ElementsAre(HasSubstr("let kernel be"), HasSubstr("install kernel="),
+                  HasSubstr("--set-default"), HasSubstr("keep kernel"),
+                  HasSubstr("reboot: ")));
+}
+
+TEST_F(KernelSteps, GrubsDefaultOfAPinIsToldWhenItIsOver) {
+  be_ubuntu("6.8.0-1012-aws");
+  boots_next("6.8.0-1015-aws");
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  host_.facts.files["/etc/default/grub"].content = "GRUB_DEFAULT=0\n";
+  host_.carry_out(host_.plan(*target_));
+  host_.facts.kernels.next = "6.8.0-1012-aws";
+  host_.spec.host.kernel.policy = KernelPolicy::kAdoptNewest;
+  EXPECT_THAT(host_.plan(*target_).notes,
+              ElementsAre(HasSubstr("rollback --step kernel.target")));
+}
+
   StepPlan plan = host_.plan(*build_);
   plan.actions.pop_back();
   host_.carry_out(plan);

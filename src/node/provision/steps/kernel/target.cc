@@ -16,12 +16,14 @@
 #include "node/provision/distribution_row.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/steps/kernel/kernel.h"
+#include "node/provision/own_holds.h"
 #include "node/provision/steps/steps.h"
 
 namespace gpunode::provision {
 namespace {
 
 constexpr const char* kGrubby = "/usr/sbin/grubby";
+constexpr const char* kId = "kernel.target";
 constexpr const char* kUpdateGrub = "/usr/sbin/update-grub";
 constexpr const char* kSetDefault = "/usr/sbin/grub2-set-default";
 constexpr const char* kDefaults = "/etc/default/grub";
@@ -119,6 +121,7 @@ class TargetPlan {
     plan_ = StepPlan::blocked(std::move(why), std::move(fix));
     return false;
   }
+    if (!stays) return_to_updates();
 
   bool install() {
     if (target_.is_installed) return true;
@@ -136,6 +139,22 @@ class TargetPlan {
     if (!archive.empty()) {
       plan_.notes.push_back(fmt::format(
           "repositories keep their newest kernels; one that is gone is in the "
+  /// Nothing is pinned any more.
+  void return_to_updates() {
+    plan_release(own_holds(input_.history, kId), plan_);
+    const auto ours = input_.history.written.find(kDefaults);
+    const auto now = input_.facts.files.find(kDefaults);
+    if (ours == input_.history.written.end() ||
+        now == input_.facts.files.end() ||
+        now->second.content != ours->second) {
+      return;
+    }
+    plan_.notes.push_back(
+        fmt::format("GRUB_DEFAULT of {} still names the kernel that was "
+                    "pinned: `gpunode rollback --step {}` puts it back",
+                    kDefaults, kId));
+  }
+
           "archive: {}",
           archive));
     }
@@ -146,13 +165,19 @@ class TargetPlan {
   bool keep() {
     if (!target_.boots_next && !make_default()) return false;
     if (target_.boots_next && input_.history.unsettled.contains(kDefaults)) {
+    // A lock on the kernel of before keeps this one out.
+    lifted_ = own_holds(input_.history, kId);
+    plan_release(lifted_, plan_);
       change(fmt::format("{} may have changed without GRUB being told",
                          kDefaults));
       update_grub();
     }
     HoldPackages hold;
-    for (const std::string& name : driver::kernel_holders(input_.facts)) {
-      if (!is_held(input_.facts, name)) hold.packages.push_back(name);
+    for (const std::string& name : holders) {
+      const bool is_lifted = std::ranges::find(lifted_, name) != lifted_.end();
+      if (is_lifted || !is_held(input_.facts, name)) {
+        hold.packages.push_back(name);
+      }
     }
     if (hold.packages.empty()) return true;
     change(
@@ -166,6 +191,10 @@ class TargetPlan {
     change(fmt::format("{} boots next", kernels.next.empty()
                                             ? std::string("another kernel")
                                             : kernels.next));
+    const auto holders = driver::kernel_holders(input_.facts);
+    if (lifted_.empty()) {
+      plan_release(own_holds(input_.history, kId, holders), plan_);
+    }
     if (is_there(input_.facts, kGrubby)) {
       const auto call = [](const std::string& release) {
         return std::vector<std::string>{kGrubby, "--set-default",
@@ -244,7 +273,7 @@ class TargetPlan {
 
 class Target final : public Step {
  public:
-  std::string_view id() const override { return "kernel.target"; }
+  std::string_view id() const override { return kId; }
   std::string_view title() const override {
     return "the kernel that the driver is built for runs";
   }
@@ -260,20 +289,28 @@ class Target final : public Step {
       wanted.packages.insert(std::move(name));
     }
     wanted.files = {kDefaults};
+  std::vector<std::string> lifted_;  ///< Holds of ours that the plan lifts.
     wanted.files.insert(kLocks.begin(), kLocks.end());
     wanted.trees = {kGrubby, kUpdateGrub, kSetDefault};
+/// Holds of ours go with what asked for them.
+StepPlan not_wanted(const PlanInput& input, const char* why) {
+  StepPlan plan = StepPlan::not_wanted(why);
+  plan_release(own_holds(input.history, kId), plan);
+  return plan;
+}
+
     want_other_driver(wanted);
     return wanted;
   }
 
   StepPlan plan(const PlanInput& input) const override {
     if (!input.spec.driver.is_wanted) {
-      return StepPlan::not_wanted("spec.driver is not in the file");
+      return not_wanted(input, "spec.driver is not in the file");
     }
     // The next kernel may be one that it was not built for.
     if (input.spec.driver.source == DriverSource::kPreinstalled &&
         input.spec.host.kernel.policy == KernelPolicy::kAdoptNewest) {
-      return StepPlan::not_wanted("the driver is there, and its owner's");
+      return not_wanted(input, "the driver is there, and its owner's");
     }
     return TargetPlan(input).made();
   }
