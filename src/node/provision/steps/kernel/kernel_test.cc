@@ -144,6 +144,37 @@ TEST_F(KernelSteps, APinnedKernelIsMadeTheDefaultAndHeld) {
               ElementsAre("kernel-core"));
 }
 
+TEST_F(KernelSteps, TheEntryThatWasSavedComesBack) {
+  const std::string block = "# GRUB Environment Block\n";
+  const auto undo_of = [&](const std::string& text) {
+    host_.facts.files["/boot/grub2/grubenv"].content = text;
+    return std::get<RunProgram>(host_.plan(*target_).actions.at(0)).undo;
+  };
+  const auto set = [](const std::string& value) {
+    return std::vector<std::string>{"/usr/bin/grub2-editenv",
+                                    "/boot/grub2/grubenv", "set",
+                                    "saved_entry=" + value};
+  };
+  boots_next(kNew);
+  host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
+  for (const char* tool : {"/usr/sbin/grubby", "/usr/sbin/grub2-set-default"}) {
+    SCOPED_TRACE(tool);
+    host_.facts.trees.clear();
+    host_.facts.trees[tool].exists = true;
+    // Without the tool that sets it as well as can be.
+    EXPECT_EQ(undo_of(block).front(), tool);
+    host_.facts.trees["/usr/bin/grub2-editenv"].exists = true;
+    for (const char* was : {"0c1d-4.18.0-553.el8.x86_64", "1", ""}) {
+      EXPECT_EQ(undo_of(block + "saved_entry=" + was + "\nboot_success=1\n###"),
+                set(was));
+    }
+    EXPECT_EQ(undo_of(block + "boot_success=1\n###"),
+              (std::vector<std::string>{"/usr/bin/grub2-editenv",
+                                        "/boot/grub2/grubenv", "unset",
+                                        "saved_entry"}));
+  }
+}
+
 TEST_F(KernelSteps, APinThatIsHalfDoneIsFinished) {
   host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
   host_.facts.packages["kernel-core"] = {"1"};

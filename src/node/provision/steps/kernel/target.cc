@@ -13,19 +13,22 @@
 #include "base/core/ascii.h"
 #include "node/distribution/distribution.h"
 #include "node/driver/kernel_packages.h"
+#include "node/facts/next_kernel.h"
 #include "node/provision/distribution_row.h"
 #include "node/provision/file_plan.h"
-#include "node/provision/steps/kernel/kernel.h"
 #include "node/provision/own_holds.h"
+#include "node/provision/steps/kernel/kernel.h"
 #include "node/provision/steps/steps.h"
 
 namespace gpunode::provision {
 namespace {
 
-constexpr const char* kGrubby = "/usr/sbin/grubby";
 constexpr const char* kId = "kernel.target";
+constexpr const char* kGrubby = "/usr/sbin/grubby";
 constexpr const char* kUpdateGrub = "/usr/sbin/update-grub";
 constexpr const char* kSetDefault = "/usr/sbin/grub2-set-default";
+constexpr const char* kEditEnvironment = "/usr/bin/grub2-editenv";
+constexpr const char* kEnvironment = "/boot/grub2/grubenv";
 constexpr const char* kDefaults = "/etc/default/grub";
 
 bool is_there(const facts::HostFacts& host, const char* path) {
@@ -93,6 +96,19 @@ std::string with_default(std::string text, const std::string& entry) {
   return text + line;
 }
 
+/// What puts saved_entry back as it is now: a name, a place in the menu, or
+/// none at all, which means the newest kernel. Empty where it can't be told.
+std::vector<std::string> restored_entry(const facts::HostFacts& host) {
+  const auto file = host.files.find(kEnvironment);
+  if (!is_there(host, kEditEnvironment) || file == host.files.end() ||
+      !file->second.content) {
+    return {};
+  }
+  const auto entry = facts::grub_variable(*file->second.content, "saved_entry");
+  if (!entry) return {kEditEnvironment, kEnvironment, "unset", "saved_entry"};
+  return {kEditEnvironment, kEnvironment, "set", "saved_entry=" + *entry};
+}
+
 /// One plan in the making.
 class TargetPlan {
  public:
@@ -105,6 +121,7 @@ class TargetPlan {
     }
     const bool stays =
         input_.spec.host.kernel.policy != KernelPolicy::kAdoptNewest;
+    if (!stays) return_to_updates();
     if (!install() || (stays && !keep())) return std::move(plan_);
     reboot();
     return std::move(plan_);
@@ -121,24 +138,7 @@ class TargetPlan {
     plan_ = StepPlan::blocked(std::move(why), std::move(fix));
     return false;
   }
-    if (!stays) return_to_updates();
 
-  bool install() {
-    if (target_.is_installed) return true;
-    const auto found = distribution_row(input_);
-    if (!found) {
-      return blocked(fmt::format("how the kernel {} is installed is not known: "
-                                 "{}",
-                                 target_.release, found.error().message()),
-                     "install it by hand, and plan again");
-    }
-    change(fmt::format("the kernel {} is not installed", target_.release));
-    plan_.actions.emplace_back(InstallPackages{
-        {driver::kernel_package(*found->row, target_.release)}});
-    const std::string archive = driver::archive_words(input_.facts);
-    if (!archive.empty()) {
-      plan_.notes.push_back(fmt::format(
-          "repositories keep their newest kernels; one that is gone is in the "
   /// Nothing is pinned any more.
   void return_to_updates() {
     plan_release(own_holds(input_.history, kId), plan_);
@@ -155,6 +155,25 @@ class TargetPlan {
                     kDefaults, kId));
   }
 
+  bool install() {
+    if (target_.is_installed) return true;
+    const auto found = distribution_row(input_);
+    if (!found) {
+      return blocked(fmt::format("how the kernel {} is installed is not known: "
+                                 "{}",
+                                 target_.release, found.error().message()),
+                     "install it by hand, and plan again");
+    }
+    change(fmt::format("the kernel {} is not installed", target_.release));
+    // A lock on the kernel of before keeps this one out.
+    lifted_ = own_holds(input_.history, kId);
+    plan_release(lifted_, plan_);
+    plan_.actions.emplace_back(InstallPackages{
+        {driver::kernel_package(*found->row, target_.release)}});
+    const std::string archive = driver::archive_words(input_.facts);
+    if (!archive.empty()) {
+      plan_.notes.push_back(fmt::format(
+          "repositories keep their newest kernels; one that is gone is in the "
           "archive: {}",
           archive));
     }
@@ -165,12 +184,13 @@ class TargetPlan {
   bool keep() {
     if (!target_.boots_next && !make_default()) return false;
     if (target_.boots_next && input_.history.unsettled.contains(kDefaults)) {
-    // A lock on the kernel of before keeps this one out.
-    lifted_ = own_holds(input_.history, kId);
-    plan_release(lifted_, plan_);
       change(fmt::format("{} may have changed without GRUB being told",
                          kDefaults));
       update_grub();
+    }
+    const auto holders = driver::kernel_holders(input_.facts);
+    if (lifted_.empty()) {
+      plan_release(own_holds(input_.history, kId, holders), plan_);
     }
     HoldPackages hold;
     for (const std::string& name : holders) {
@@ -191,17 +211,16 @@ class TargetPlan {
     change(fmt::format("{} boots next", kernels.next.empty()
                                             ? std::string("another kernel")
                                             : kernels.next));
-    const auto holders = driver::kernel_holders(input_.facts);
-    if (lifted_.empty()) {
-      plan_release(own_holds(input_.history, kId, holders), plan_);
-    }
     if (is_there(input_.facts, kGrubby)) {
       const auto call = [](const std::string& release) {
         return std::vector<std::string>{kGrubby, "--set-default",
                                         "/boot/vmlinuz-" + release};
       };
-      RunProgram run{.argv = call(target_.release)};
-      if (!kernels.next.empty()) run.undo = call(kernels.next);
+      RunProgram run{.argv = call(target_.release),
+                     .undo = restored_entry(input_.facts)};
+      if (run.undo.empty() && !kernels.next.empty()) {
+        run.undo = call(kernels.next);
+      }
       plan_.actions.emplace_back(std::move(run));
       return true;
     }
@@ -209,8 +228,9 @@ class TargetPlan {
     if (entry.empty()) return unknown_loader();
     if (is_there(input_.facts, kUpdateGrub)) return debian_default(entry);
     if (is_there(input_.facts, kSetDefault)) {
-      RunProgram run{.argv = {kSetDefault, entry}};
-      run.undo = {kSetDefault, "0"};
+      RunProgram run{.argv = {kSetDefault, entry},
+                     .undo = restored_entry(input_.facts)};
+      if (run.undo.empty()) run.undo = {kSetDefault, "0"};
       plan_.actions.emplace_back(std::move(run));
       return true;
     }
@@ -269,7 +289,15 @@ class TargetPlan {
   const PlanInput& input_;
   driver::TargetKernel target_;
   StepPlan plan_;
+  std::vector<std::string> lifted_;  ///< Holds of ours that the plan lifts.
 };
+
+/// Holds of ours go with what asked for them.
+StepPlan not_wanted(const PlanInput& input, const char* why) {
+  StepPlan plan = StepPlan::not_wanted(why);
+  plan_release(own_holds(input.history, kId), plan);
+  return plan;
+}
 
 class Target final : public Step {
  public:
@@ -288,17 +316,9 @@ class Target final : public Step {
     for (std::string& name : driver::package_wants()) {
       wanted.packages.insert(std::move(name));
     }
-    wanted.files = {kDefaults};
-  std::vector<std::string> lifted_;  ///< Holds of ours that the plan lifts.
+    wanted.files = {kDefaults, kEnvironment};
     wanted.files.insert(kLocks.begin(), kLocks.end());
-    wanted.trees = {kGrubby, kUpdateGrub, kSetDefault};
-/// Holds of ours go with what asked for them.
-StepPlan not_wanted(const PlanInput& input, const char* why) {
-  StepPlan plan = StepPlan::not_wanted(why);
-  plan_release(own_holds(input.history, kId), plan);
-  return plan;
-}
-
+    wanted.trees = {kGrubby, kUpdateGrub, kSetDefault, kEditEnvironment};
     want_other_driver(wanted);
     return wanted;
   }
