@@ -83,6 +83,10 @@ std::string words(const SetModuleStream& action) {
 std::string words(const FetchKey& action) {
   return fmt::format("fetch the key {} to {}", action.url, action.path);
 }
+std::string words(const DistrustKeys& action) {
+  return fmt::format("take the key {} out of rpm's database",
+                     fmt::join(action.fingerprints, ", "));
+}
 std::string words(const HoldPackages& action) {
   return action.held ? fmt::format("keep {} as they are",
                                    fmt::join(action.packages, ", "))
@@ -150,6 +154,7 @@ char symbol_of(const Action& action) {
     char operator()(const InstallSet& /*one*/) const { return '+'; }
     char operator()(const SetModuleStream& /*one*/) const { return '~'; }
     char operator()(const FetchKey& /*one*/) const { return '+'; }
+    char operator()(const DistrustKeys& /*one*/) const { return '-'; }
     char operator()(const HoldPackages& /*one*/) const { return '~'; }
     char operator()(const BuildModule& one) const {
       return one.built ? '+' : '-';

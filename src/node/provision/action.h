@@ -251,6 +251,19 @@ struct FetchKey {
   }
 };
 
+/// Nothing is signed any more by these keys as far as rpm's own database of
+/// keys goes, which zypper and dnf put a repository's key into. Only an
+/// inverse, for keys that were not in it before.
+struct DistrustKeys {
+  static constexpr std::string_view kKind = "distrust-keys";
+  std::vector<std::string> fingerprints = {};  ///< 40 hex digits each.
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("fingerprints", self.fingerprints);
+  }
+};
+
 /// No update changes these packages, or updates may again: dpkg's holds, dnf's
 /// versionlock, zypper's locks. One that is held in another version than the
 /// installed one is held anew.
@@ -411,7 +424,7 @@ using Action =
                  InstallPackages, RemovePackages, InstallSet, SetModuleStream,
                  FetchKey, HoldPackages, BuildModule, ProveBuild,
                  MakeFilesystem, WipeFilesystem, MigrateTree, RestoreTree,
-                 RunProgram, Reboot>;
+                 RunProgram, Reboot, DistrustKeys>;
 
 /// The kind's name: "write-file".
 std::string_view kind_of(const Action& action);

@@ -34,6 +34,7 @@ std::vector<Action> samples() {
       InstallSet{{"a", "b=1-2"}, {"c"}, "580", "cuda", {"d"}, {"e-*"}},
       SetModuleStream{"nvidia-driver", "580-open"},
       FetchKey{"https://x/k.pub", "/etc/k", {"AB"}},
+      DistrustKeys{{"AB"}},
       HoldPackages{{"kernel-core", "nvidia-driver-cuda"}, false},
       BuildModule{"nvidia", {"6.1.0-18-amd64", "6.1.0-20-amd64"}, false},
       MakeFilesystem{{kDisk}, "raid0", "xfs", "gn-ctrd", "11-22", "ab", true},

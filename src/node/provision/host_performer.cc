@@ -72,8 +72,14 @@ Result<Inverse> HostPerformer::prepare(const Action& action,
           return BuildActions::prepare(one);
         } else if constexpr (kIsOneOf<T, FetchKey>) {
           TRY(std::string key, keys_.content_of(one));
-          return files_.prepare(
-              WriteFile{.path = one.path, .content = std::move(key)}, seq);
+          TRY(Inverse inverse,
+              files_.prepare(
+                  WriteFile{.path = one.path, .content = std::move(key)}, seq));
+          TRY(auto keys, packages_.untrusted(one.fingerprints));
+          if (!keys.empty()) {
+            inverse.actions.emplace_back(DistrustKeys{std::move(keys)});
+          }
+          return inverse;
         } else if constexpr (kIsOneOf<T, MakeFilesystem>) {
           return DiskActions::prepare(one);
         } else if constexpr (kIsOneOf<T, MigrateTree>) {
@@ -111,6 +117,8 @@ Result<void> HostPerformer::perform(const Action& action) {
               WriteFile{.path = one.path, .content = std::move(key)}));
           packages_.repositories_changed();
           return packages_.trust(one.path);
+        } else if constexpr (kIsOneOf<T, DistrustKeys>) {
+          return packages_.perform(one);
         } else if constexpr (kIsOneOf<T, MakeFilesystem, WipeFilesystem>) {
           return disks_.perform(one);
         } else if constexpr (kIsOneOf<T, MigrateTree, RestoreTree>) {

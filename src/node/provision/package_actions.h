@@ -39,12 +39,19 @@ class PackageActions {
   Result<void> perform(const InstallPackages& action);
   Result<void> perform(const RemovePackages& action);
   Result<void> perform(const HoldPackages& action);
+  Result<void> perform(const DistrustKeys& action);
   Result<void> perform(const InstallSet& action);
   Result<void> perform(const SetModuleStream& action);
 
   /// Makes a key file that was looked at one that packages may be signed with,
   /// where the manager does not take it from a repository's file by itself.
   Result<void> trust(const std::string& path);
+
+  /// Those of `fingerprints` that the manager's own database of keys does not
+  /// have yet and will, once packages come that they signed. None of apt's,
+  /// whose sources name their key.
+  Result<std::vector<std::string>> untrusted(
+      const std::vector<std::string>& fingerprints);
 
   /// Repositories were added, changed or removed: indexes are fetched before
   /// anything is resolved again.

@@ -1,5 +1,6 @@
 // PackageActions' further half: sets in one version, and streams of modules.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include "node/provision/action_json.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/packages/package_set.h"
+#include "node/provision/packages/rpm_database.h"
 
 namespace gpunode::provision {
 namespace {
@@ -156,6 +158,27 @@ Result<void> PackageActions::trust(const std::string& path) {
   // dnf takes keys out of repository files, and apt names them in its own.
   if (tool->tool() != packages::Tool::kZypper) return {};
   return tool->trust(host_.outside(path));
+}
+
+Result<std::vector<std::string>> PackageActions::untrusted(
+    const std::vector<std::string>& fingerprints) {
+  TRY(const auto* tool, manager());
+  std::vector<std::string> unknown;
+  if (tool->tool() == packages::Tool::kApt) return unknown;
+  packages::ToolRunner rpm(tool->tool(), runner_, settings_, {}, host_);
+  TRY(const auto known, packages::known_rpm_keys(rpm, fingerprints));
+  std::ranges::copy_if(fingerprints, std::back_inserter(unknown),
+                       [&](const std::string& one) {
+                         return std::ranges::find(known, one) == known.end();
+                       });
+  return unknown;
+}
+
+Result<void> PackageActions::perform(const DistrustKeys& action) {
+  TRY(const auto* tool, manager());
+  if (tool->tool() == packages::Tool::kApt) return {};
+  packages::ToolRunner rpm(tool->tool(), runner_, settings_, {}, host_);
+  return packages::erase_rpm_keys(rpm, action.fingerprints);
 }
 
 }  // namespace gpunode::provision

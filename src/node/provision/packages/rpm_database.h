@@ -18,6 +18,16 @@ Result<Observation> observe_rpms(ToolRunner& runner,
 /// PackageManager::trust() by `rpm --import`.
 Result<void> import_rpm_key(ToolRunner& runner, const std::string& key_file);
 
+/// Those of `fingerprints` (40 hex digits each) that rpm's database of keys
+/// has.
+Result<std::vector<std::string>> known_rpm_keys(
+    ToolRunner& runner, const std::vector<std::string>& fingerprints);
+
+/// Takes keys out of it by `rpm --erase`; of those that are not in it nothing
+/// is to be done.
+Result<void> erase_rpm_keys(ToolRunner& runner,
+                            const std::vector<std::string>& fingerprints);
+
 /// A package's script that failed in a run that the tool calls a success.
 Result<void> check_scripts(Tool tool, const host::Completed& completed);
 
