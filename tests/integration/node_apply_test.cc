@@ -288,6 +288,36 @@ TEST_F(NodeApply, ARollbackIsARunThatEnds) {
   expect_ended("", "done");
 }
 
+TEST_F(NodeApply, ARollbackFetchesByTheProxyOfTheFile) {
+  root_.program("usr/bin/apt-mark",
+                "echo \"$http_proxy\" > /opt/proxy\necho socat\n");
+  const auto rolled_back = [&](const std::string& spec) {
+    {
+      auto journal = provision::Journal::open(root_.tree().root(), "b");
+      EXPECT_TRUE(journal);
+      EXPECT_TRUE(journal->start("r", "apply"));
+      provision::JournalLine line{.event = provision::JournalEvent::kBegin,
+                                  .step = "driver.hold"};
+      line.action = provision::HoldPackages{{"socat"}};
+      line.inverse = {provision::HoldPackages{{"socat"}, false}};
+      EXPECT_TRUE(journal->append(line));
+    }
+    root_.spec(spec);
+    if (spec.empty()) {
+      std::filesystem::remove(root_.tree().path("etc/gpunode/node.yaml"));
+    }
+    const Completed done = root_.run({"rollback", "--yes"});
+    EXPECT_EQ(done.status, 0) << done.out << done.err;
+    return done.err;
+  };
+  EXPECT_EQ(rolled_back("spec: {proxy: {http: \"http://proxy:3128\"}}\n"), "");
+  EXPECT_EQ(text("/opt/proxy"), "http://proxy:3128\n");
+  // A broken file is told, and is in nobody's way.
+  EXPECT_THAT(rolled_back("spec: {prox: 1}\n"), HasSubstr("gpunode validate"));
+  EXPECT_EQ(text("/opt/proxy"), "\n");
+  EXPECT_EQ(rolled_back(""), "") << "one that is gone is no fault";
+}
+
 // Killed between its last undo and its end.
 TEST_F(NodeApply, ARollbackWithNothingLeftToUndoIsEnded) {
   run_systemd(

@@ -22,10 +22,12 @@
 #include "base/host/watched_command_runner.h"
 #include "node/facts/observe.h"
 #include "node/provision/host_performer.h"
+#include "node/provision/package_actions.h"
 #include "node/provision/pending.h"
 #include "node/provision/run_json.h"
 #include "node/provision/run_lock.h"
 #include "node/provision/run_text.h"
+#include "node/provision/spec_file.h"
 
 namespace gpunode::cli {
 namespace {
@@ -80,6 +82,30 @@ bool has_work(const std::vector<provision::Undoing>& plan) {
   return std::ranges::any_of(plan, [](const auto& one) { return !one.left; });
 }
 
+/// How the file says that packages are fetched: older versions may have to come
+/// back. A host that is to be as before may have lost its file, and one that is
+/// broken must not be in the way.
+packages::Settings fetch_settings(const Options& options) {
+  const auto reading = read_node_spec(options);
+  const bool is_good = reading && reading->problems.empty();
+  if (!is_good &&
+      !(options.spec_path == provision::kDefaultSpecPath && !reading &&
+        reading.error().code() == ErrorCode::kNotFound)) {
+    fmt::print(stderr,
+               "gpunode: warning: no proxy of {} is used: {}; `gpunode "
+               "validate` says what to mend\n",
+               harmless(options.spec_path),
+               reading ? "the file has problems"
+                       : harmless(reading.error().message()));
+  }
+  if (!is_good) return {};
+  packages::Settings settings = provision::package_settings(reading->spec);
+  // What was there before came from any repository, and that of a bundle may be
+  // undone before this.
+  settings.only_repository.clear();
+  return settings;
+}
+
 template <class Follower>
 Result<void> undo_watched(const Options& options,
                           const std::vector<provision::Undoing>& plan,
@@ -91,6 +117,7 @@ Result<void> undo_watched(const Options& options,
   provision::HostPerformer performer(
       host, runner,
       {.overwrite_drift = options.overwrite_drift,
+       .packages = fetch_settings(options),
        .is_systemd_stale = is_systemd_stale,
        .watch = &live});
   return provision::roll_back(plan, performer, journal, live);
@@ -223,6 +250,11 @@ void add_rollback(CLI::App& gpunode, Session& session) {
   CLI::App* verb =
       gpunode.add_subcommand("rollback", "Undo what apply did to this host");
   const auto options = std::make_shared<Options>();
+  options->spec_path = provision::kDefaultSpecPath;
+  verb->add_option("-f,--file", options->spec_path,
+                   "The file of apply: its spec.proxy is used for what has to "
+                   "be fetched again")
+      ->capture_default_str();
   verb->add_option("--root", options->root, "Work on the host mounted here")
       ->capture_default_str();
   verb->add_option("--to", options->to,

@@ -101,16 +101,24 @@ Result<std::string> Dnf::shell(const Transaction& wanted,
   return script + "run\n";
 }
 
+std::vector<std::string> Dnf::shell_argv(const Transaction& wanted) const {
+  std::vector<std::string> command = argv();
+  // What only goes is undone without any mirror: its metadata may be old, and
+  // the network or the repository gone.
+  if (wanted.install.empty()) command.emplace_back("--disablerepo=*");
+  if (wanted.may_change_held) {
+    command.emplace_back("--disableplugin=versionlock");
+  }
+  return command;
+}
+
 Result<DnfTable> Dnf::resolve(const Transaction& wanted,
                               const Observation& before) {
   TRY_VOID(check_dnf4(runner_.host()));
   TRY_VOID(check_words(wanted));
   TRY(const std::string script, shell(wanted, before));
-  std::vector<std::string> command = argv();
-  command.insert(command.end(), {"--assumeno", "--best"});
-  if (wanted.may_change_held)
-    command.emplace_back("--disableplugin=versionlock");
-  command.emplace_back("shell");
+  std::vector<std::string> command = shell_argv(wanted);
+  command.insert(command.end(), {"--assumeno", "--best", "shell"});
   TRY(const host::Completed completed,
       runner_.act("resolve packages", command, script, has_resolved));
   TRY(DnfTable table, parse_dnf_table(completed.out, before));
@@ -142,10 +150,8 @@ Result<TransactionPlan> Dnf::simulate(const Transaction& wanted) {
 }
 
 Result<void> Dnf::run_plan(const Transaction& exact) {
-  std::vector<std::string> command = argv();
+  std::vector<std::string> command = shell_argv(exact);
   command.emplace_back("-y");
-  if (exact.may_change_held)
-    command.emplace_back("--disableplugin=versionlock");
   std::string script;
   ToolRunner::Judge is_done;
   if (exact.remove.empty()) {

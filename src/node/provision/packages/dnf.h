@@ -52,6 +52,8 @@ class Dnf final : public PackageManager {
 
  private:
   std::vector<std::string> argv() const;
+  /// Of a run that changes packages, up to its verb.
+  std::vector<std::string> shell_argv(const Transaction& wanted) const;
   Result<std::string> shell(const Transaction& wanted,
                             const Observation& before) const;
   Result<DnfTable> resolve(const Transaction& wanted,
