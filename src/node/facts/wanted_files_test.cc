@@ -72,6 +72,14 @@ TEST(WantedFiles, ThatAreNoTextKeepTheirBytesAndAreAGap) {
   EXPECT_THAT(gaps, ElementsAre("/etc/fstab is no text: it has a byte 0"));
 }
 
+TEST(WantedFiles, ThatAreKeyringsAreMeantToBeNoText) {
+  const HostTree host{{"usr/share/keyrings/k.gpg", std::string("\x99\0", 2)}};
+  std::vector<std::string> gaps;
+  EXPECT_EQ(file_of(host, "/usr/share/keyrings/k.gpg", &gaps).content,
+            std::string("\x99\0", 2));
+  EXPECT_THAT(gaps, ElementsAre());
+}
+
 TEST(WantedFiles, ThatAreFifosOrDirectoriesHoldNobodyUp) {
   const HostTree host;
   host.directory("etc/directory");

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "node/distribution/distribution.h"
+#include "node/provision/packages/epel_keys.h"
 #include "node/provision/steps/driver/cuda_sources.h"
 #include "node/provision/steps/steps.h"
 #include "node/provision/steps/trial_host.h"
@@ -416,6 +417,102 @@ TEST(CudaSources, OfAptThatMayBeUnsignedAreTold) {
   ASSERT_THAT(sources, SizeIs(2));
   EXPECT_FALSE(sources[0].is_checked);
   EXPECT_FALSE(sources[1].is_checked);
+/// A Rocky 8 whose row has the key of `pinned`, and somebody's file with
+/// `gpgkey`.
+StepPlan with_key(const std::string& gpgkey,
+                  const std::map<std::string, std::string>& files = {}) {
+  TrialHost host = host_of("rocky", "8.9", machine("T4"));
+  distribution::Extension row;
+  row.id = "rocky";
+  row.version = "8";
+  row.fingerprint = packages::epel_key(9)->fingerprint;
+  host.spec.distributions = {row};
+  std::string text = kTheirs;
+  text.replace(text.find("gpgkey="), std::string::npos, gpgkey + "\n");
+  host.facts.files["/etc/yum.repos.d/cuda-rhel8.repo"].content = text;
+  for (const auto& [path, content] : files) {
+    host.facts.files[path].content = content;
+  }
+  return host.plan(*make_driver_repository());
+}
+
+TEST(DriverRepository, SomebodyElsesIsByNvidiasKeyOrInTheWay) {
+  const std::string good(packages::epel_key(9)->armoured);
+  const std::string bad(packages::epel_key(8)->armoured);
+  const std::string bad_one(packages::epel_key(8)->fingerprint);
+  const std::string path = "/etc/pki/rpm-gpg/K";
+  const StepPlan right = with_key("gpgkey=file://" + path, {{path, good}});
+  EXPECT_EQ(right.state, StepState::kOk) << right.why;
+  EXPECT_THAT(right.notes, SizeIs(1));
+  const StepPlan unseen = with_key("gpgkey=file:///opt/K");
+  EXPECT_EQ(unseen.state, StepState::kOk);
+  EXPECT_THAT(unseen.notes,
+              Contains(HasSubstr("file:///opt/K holds NVIDIA's")));
+  const auto trouble = [&](const std::string& gpgkey,
+                           const std::string& content) {
+    const StepPlan plan = with_key(gpgkey, {{path, content}});
+    EXPECT_EQ(plan.state, StepState::kBlocked) << gpgkey;
+    EXPECT_THAT(plan.fix, HasSubstr("rm /etc/yum.repos.d/cuda-rhel8.repo"));
+    return plan.why;
+  };
+  EXPECT_THAT(trouble("gpgkey=file://" + path, bad), HasSubstr(bad_one));
+  EXPECT_THAT(trouble("gpgkey=file://" + path, good + bad), HasSubstr(bad_one));
+  EXPECT_THAT(trouble("gpgkey=file://" + path, "<html>"),
+              HasSubstr("no key that can be read"));
+  EXPECT_THAT(trouble("gpgkey=https://developer.download.nvidia.com/compute/"
+                      "cuda/repos/rhel8/x86_64/D42D0685.pub\n   "
+                      "http://mirror/K.pub",
+                      ""),
+              HasSubstr("whatever key is at http://mirror/K.pub"));
+  EXPECT_THAT(
+      trouble("gpgkey=https://developer.download.nvidia.com.evil/K.pub", ""),
+      HasSubstr("whatever key is at"));
+}
+
+TEST(CudaSources, WithoutGpgcheckOfTheirOwnAreAsDnfConfSays) {
+  std::map<std::string, facts::FileFacts> files;
+  files["/etc/yum.repos.d/a.repo"].content =
+      "[a]\nbaseurl=https://x/compute/cuda/repos/rhel8/x86_64\n";
+  EXPECT_TRUE(cuda_sources(files).at(0).is_checked);
+  files["/etc/dnf/dnf.conf"].content = "[main]\ngpgcheck=1\n";
+  EXPECT_TRUE(cuda_sources(files).at(0).is_checked);
+  files["/etc/dnf/dnf.conf"].content = "[main]\nbest=True\n";
+  EXPECT_FALSE(cuda_sources(files).at(0).is_checked);
+  files["/etc/yum.repos.d/a.repo"].content->append("gpgcheck=1\n");
+  EXPECT_TRUE(cuda_sources(files).at(0).is_checked);
+}
+
+TEST(CudaSources, OfAptNameTheirKeysInManyWays) {
+  const std::string address = "https://x/compute/cuda/repos/debian12/x86_64/";
+  const std::string good(packages::epel_key(9)->armoured);
+  const std::string pinned(packages::epel_key(9)->fingerprint);
+  std::string folded;
+  for (std::size_t at = 0; at < good.size();) {
+    const std::size_t end = good.find('\n', at);
+    folded += end == at ? " .\n" : " " + good.substr(at, end + 1 - at);
+    at = end + 1;
+  }
+  const auto trouble = [&](const std::string& signed_by) {
+    std::map<std::string, facts::FileFacts> files;
+    files["/etc/apt/keyrings/good.asc"].content = good;
+    files["/etc/apt/keyrings/bad.asc"].content =
+        std::string(packages::epel_key(8)->armoured);
+    files["/etc/apt/sources.list.d/a.sources"].content =
+        "Types: deb\nURIs: " + address + "\nSigned-By:" + signed_by +
+        "\nSuites: /\n";
+    const auto sources = cuda_sources(files);
+    EXPECT_THAT(sources, SizeIs(1));
+    if (sources.empty()) return std::string();
+    return judge_keys(sources.front(), files, pinned, {}).trouble;
+  };
+  EXPECT_EQ(trouble(" /etc/apt/keyrings/good.asc"), "");
+  EXPECT_EQ(trouble(" " + pinned + "!"), "");
+  EXPECT_EQ(trouble("\n" + folded), "");
+  EXPECT_THAT(trouble(" /etc/apt/keyrings/good.asc /etc/apt/keyrings/bad.asc"),
+              HasSubstr("bad.asc, which holds the key"));
+  EXPECT_THAT(trouble(" " + std::string(40, 'A')), HasSubstr("trusts the key"));
+}
+
 }
 
 TEST(CudaSources, OfAptInBothForms) {
@@ -432,12 +529,21 @@ TEST(CudaSources, OfAptInBothForms) {
       "Types: deb\nURIs: https://x/compute/cuda/repos/debian11/x86_64/\n"
       "Enabled: no\n";
   EXPECT_THAT(cuda_sources(files),
-              ElementsAre(CudaSource{"/etc/apt/sources.list.d/cuda.list", "",
-                                     "ubuntu2204/x86_64", true, false},
+              ElementsAre(CudaSource{"/etc/apt/sources.list.d/cuda.list",
+                                     "",
+                                     "ubuntu2204/x86_64",
+                                     true,
+                                     false,
+                                     {"/usr/share/keyrings/"
+                                      "cuda-archive-keyring.gpg"}},
                           CudaSource{"/etc/apt/sources.list.d/cuda.list", "",
                                      "ubuntu2204/sbsa", false, false},
-                          CudaSource{"/etc/apt/sources.list.d/cuda.sources", "",
-                                     "debian12/x86_64", true, false}));
+                          CudaSource{"/etc/apt/sources.list.d/cuda.sources",
+                                     "",
+                                     "debian12/x86_64",
+                                     true,
+                                     false,
+                                     {"/etc/k"}}));
 }
 
 TEST(DriverHold, KeepsEachPackageInItsVersion) {

@@ -20,6 +20,14 @@ using packages::Tool;
 constexpr const char* kAptKey = "/etc/apt/keyrings/gpunode-cuda.asc";
 constexpr const char* kRpmKey = "/etc/pki/rpm-gpg/RPM-GPG-KEY-gpunode-cuda";
 
+/// Whose keys are as good as NVIDIA's own: by their addresses.
+CudaKeyVerdict judge(const PlanInput& input, const DriverBasis& basis,
+                     const CudaSource& source) {
+  return judge_keys(source, input.facts.files,
+                    std::string(basis.repository.fingerprint),
+                    {std::string(distribution::kBaseUrl) + "/", basis.url});
+}
+
 /// What others left that would be mixed with what we bring; true: `plan` is
 /// blocked by it.
 bool is_in_the_way(const PlanInput& input, const DriverBasis& basis,
@@ -39,8 +47,9 @@ bool is_in_the_way(const PlanInput& input, const DriverBasis& basis,
     } else if (!one.is_checked) {
       why = "takes packages that nobody signed, or that any key signed";
     } else {
-      continue;
+      why = judge(input, basis, one).trouble;
     }
+    if (why.empty()) continue;
     plan = StepPlan::blocked(
         fmt::format("NVIDIA's repository in {} {}", one.path, why),
         fmt::format("remove it with `rm {}`: gpunode writes its own",
@@ -92,6 +101,7 @@ class DriverRepository final : public Step {
   facts::Wanted wants(const NodeSpec& spec) const override {
     if (!spec.driver.is_wanted) return {};
     facts::Wanted wanted = basis_wants();
+    wanted.add(key_wants());
     wanted.files.insert({kAptKey, kRpmKey});
     return wanted;
   }
@@ -111,6 +121,13 @@ class DriverRepository final : public Step {
           basis->url == basis->repository.url
               ? ""
               : ", not the mirror of the file"));
+      const std::string unknown = judge(input, *basis, *basis->source).unknown;
+      if (!unknown.empty()) {
+        plan.notes.push_back(fmt::format(
+            "whether {} holds NVIDIA's key {} alone can't be told from here; "
+            "with `rm {}` gpunode writes its own file, by that key",
+            unknown, basis->repository.fingerprint, basis->source->path));
+      }
       return plan;
     }
     const std::string key =
