@@ -10,6 +10,7 @@
 #include "node/facts/os_release.h"
 #include "node/provision/journal.h"
 #include "node/provision/package_actions.h"
+#include "node/provision/packages/lines.h"
 #include "node/provision/packages/openpgp_key.h"
 #include "node/provision/packages/repository.h"
 
@@ -50,22 +51,57 @@ std::vector<std::string> fetch_argv(packages::Tool tool, const std::string& url,
           url};
 }
 
+/// Who on this host takes no key that SHA-1 alone binds, in words; empty: it is
+/// taken. apt's sqv by a date of its own; rpm from Enterprise Linux 9 on by the
+/// policy for all cryptography, unless its owner lowered that.
+std::string refusal_of_weak(const host::HostRoot& host) {
+  if (host.exists("/usr/bin/sqv")) {
+    return "apt here takes no such key since 2026-02-01";
+  }
+  const auto text = host.read_file("/etc/os-release");
+  const auto policy = host.read_file("/etc/crypto-policies/state/current");
+  if (!text || !policy) return {};
+  const auto os = facts::parse_os_release(*text);
+  constexpr int kFirst = 9;
+  if (!os || !os->is_like("rhel") || os->major_version() < kFirst) return {};
+  const bool is_lowered = policy->find("SHA1") != std::string::npos ||
+                          policy->find("LEGACY") != std::string::npos;
+  if (is_lowered && policy->find("NO-SHA1") == std::string::npos) return {};
+  return fmt::format("rpm here takes no such key by the policy {}",
+                     packages::trimmed(*policy));
+}
+
+bool is_web_page(std::string_view text) {
+  return text.find("<html") != std::string_view::npos ||
+         text.find("<HTML") != std::string_view::npos ||
+         text.find("<!DOCTYPE") != std::string_view::npos ||
+         text.find("<!doctype") != std::string_view::npos;
+}
+
 }  // namespace
 
 Result<void> KeyActions::check(const FetchKey& action,
                                const std::string& key) const {
+  if (is_web_page(key)) {
+    return Error(ErrorCode::kCorrupt,
+                 "a web page came instead of a key; next: look at the address "
+                 "with curl: a proxy, a login or a mirror's \"not found\" "
+                 "answers there (spec.proxy, spec.mirrors)");
+  }
   TRY_VOID(packages::check_key(key, action.fingerprints, now_seconds()));
-  if (!host_.exists("/usr/bin/sqv")) return {};
   TRY(const auto keys, packages::parse_openpgp_keys(key));
   const auto weak =
       std::ranges::find_if(keys, &packages::OpenPgpKey::is_weakly_bound);
   if (weak == keys.end()) return {};
-  return Error(ErrorCode::kPermissionDenied,
-               fmt::format("repository key {} is bound by SHA-1 alone, and apt "
-                           "here takes no such key since 2026-02-01; next: use "
-                           "the repository of this very release, which has "
-                           "another key; do not lower apt's policy",
-                           weak->fingerprint));
+  const std::string who = refusal_of_weak(host_);
+  if (who.empty()) return {};
+  return Error(
+      ErrorCode::kPermissionDenied,
+      fmt::format(
+          "repository key {} is bound by SHA-1 alone, and {}; next: use "
+          "the repository of this very release, which has another key; "
+          "do not lower the policy",
+          weak->fingerprint, who));
 }
 
 Result<std::string> KeyActions::fetch(const std::string& url) {

@@ -23,7 +23,8 @@ class KeyActions {
   /// apt's own helper or curl gets from the URL. Nothing is put in place.
   ///
   /// Refused (kPermissionDenied): a key that is not pinned, has expired, or
-  /// that apt here does not take since only SHA-1 binds it.
+  /// that apt or rpm here does not take since only SHA-1 binds it. kCorrupt:
+  /// no key at all, as a web page.
   Result<std::string> content_of(const FetchKey& action);
 
  private:
