@@ -256,37 +256,6 @@ TEST_F(KernelSteps, AnExactKernelIsInstalledMadeTheDefaultAndBooted) {
   EXPECT_THAT(plan.notes, Contains(HasSubstr("vault/rocky/8.9")));
 }
 
-TEST_F(KernelSteps, AKernelThatCannotBeToldIsNotGuessed) {
-  add_kernel(kNew);
-  host_.facts.kernels.next = "";
-  host_.facts.kernels.next_why = "GRUB_DEFAULT is \"1>2\"";
-  EXPECT_EQ(host_.plan(*target_).state, StepState::kBlocked);
-  EXPECT_EQ(host_.plan(*build_).state, StepState::kBlocked);
-}
-
-// kernel.build
-
-TEST_F(KernelSteps, WhatABuildNeedsIsInstalledAndProven) {
-  const StepPlan plan = converges(*build_);
-  ASSERT_THAT(plan.actions, SizeIs(3));
-  // Node.md 0.6: kernel-headers is not needed, and often not to be had.
-  EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
-              ElementsAre("kernel-devel=4.18.0-513.5.1.el8_9", "gcc", "gcc-c++",
-                          "make", "elfutils-libelf-devel", "dkms"));
-  EXPECT_EQ(std::get<ProveBuild>(plan.actions[1]).release, kOld);
-  EXPECT_THAT(plan.notes,
-              Contains(HasSubstr("dl.rockylinux.org/vault/rocky/8.9")));
-}
-
-TEST_F(KernelSteps, DevelIsForTheTargetAndNotForWhatRuns) {
-  boots_next(kNew);
-  const StepPlan plan = host_.plan(*build_);
-  EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
-              Contains("kernel-devel=4.18.0-553.22.1.el8_10"));
-  EXPECT_EQ(std::get<ProveBuild>(plan.actions[1]).release, kNew);
-}
-
-TEST_F(KernelSteps, AProofThatWasCutOffIsMadeAgain) {
 TEST_F(KernelSteps, APinIsLiftedOnceTheFileNoLongerAsksForIt) {
   host_.facts.packages["kernel-core"] = {"4.18.0-513.5.1.el8_9"};
   const auto pin = [&] {
@@ -350,6 +319,37 @@ TEST_F(KernelSteps, GrubsDefaultOfAPinIsToldWhenItIsOver) {
               ElementsAre(HasSubstr("rollback --step kernel.target")));
 }
 
+TEST_F(KernelSteps, AKernelThatCannotBeToldIsNotGuessed) {
+  add_kernel(kNew);
+  host_.facts.kernels.next = "";
+  host_.facts.kernels.next_why = "GRUB_DEFAULT is \"1>2\"";
+  EXPECT_EQ(host_.plan(*target_).state, StepState::kBlocked);
+  EXPECT_EQ(host_.plan(*build_).state, StepState::kBlocked);
+}
+
+// kernel.build
+
+TEST_F(KernelSteps, WhatABuildNeedsIsInstalledAndProven) {
+  const StepPlan plan = converges(*build_);
+  ASSERT_THAT(plan.actions, SizeIs(3));
+  // Node.md 0.6: kernel-headers is not needed, and often not to be had.
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
+              ElementsAre("kernel-devel=4.18.0-513.5.1.el8_9", "gcc", "gcc-c++",
+                          "make", "elfutils-libelf-devel", "dkms"));
+  EXPECT_EQ(std::get<ProveBuild>(plan.actions[1]).release, kOld);
+  EXPECT_THAT(plan.notes,
+              Contains(HasSubstr("dl.rockylinux.org/vault/rocky/8.9")));
+}
+
+TEST_F(KernelSteps, DevelIsForTheTargetAndNotForWhatRuns) {
+  boots_next(kNew);
+  const StepPlan plan = host_.plan(*build_);
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
+              Contains("kernel-devel=4.18.0-553.22.1.el8_10"));
+  EXPECT_EQ(std::get<ProveBuild>(plan.actions[1]).release, kNew);
+}
+
+TEST_F(KernelSteps, AProofThatWasCutOffIsMadeAgain) {
   StepPlan plan = host_.plan(*build_);
   plan.actions.pop_back();
   host_.carry_out(plan);
@@ -504,6 +504,48 @@ TEST_F(KernelSteps, AKeyIsEnrolledByAPerson) {
   EXPECT_THAT(there.why, HasSubstr("not enrolled"));
   host_.facts.secure_boot.is_mok_enrolled = true;
   EXPECT_EQ(host_.plan(*secure_).state, StepState::kOk);
+}
+
+// Whoever's key signed it, the kernel took it: DKMS's own need not be enrolled.
+TEST_F(KernelSteps, AModuleThatRunsSignedNeedsNoKey) {
+  facts::PciGpu& gpu = host_.facts.gpus.emplace_back();
+  gpu.device_id = 0x1eb8;
+  gpu.product = "Tesla T4";
+  host_.spec.driver.branch = 580;
+  host_.facts.secure_boot.state = facts::SecureBoot::kOn;
+  host_.facts.secure_boot.enforces_signatures = true;
+  host_.facts.secure_boot.mok_certificate = "/var/lib/dkms/mok.pub";
+  host_.facts.secure_boot.is_mok_enrolled = false;
+  facts::ModuleFile& module = host_.facts.kernels.images.front().module;
+  module = {"/lib/modules/x/extra/nvidia.ko.xz", "580.65.06", kOld,
+            "Dual MIT/GPL", "NVIDIA Corporation"};
+  EXPECT_EQ(host_.plan(*secure_).state, StepState::kBlocked) << "not loaded";
+  host_.facts.driver.loaded_version = "580.65.06";
+  host_.facts.driver.is_loaded_open = true;
+  const StepPlan plan = host_.plan(*secure_);
+  EXPECT_EQ(plan.state, StepState::kOk) << plan.why;
+  EXPECT_THAT(plan.notes, IsEmpty());
+  // What is built anew is signed by DKMS.
+  const auto expect_blocked = [&](const char* what, const auto& change) {
+    TrialHost other = host_;
+    change(other);
+    EXPECT_EQ(other.plan(*secure_).state, StepState::kBlocked) << what;
+  };
+  expect_blocked("unsigned", [](TrialHost& host) {
+    host.facts.kernels.images.front().module.signer.clear();
+  });
+  expect_blocked("another branch",
+                 [](TrialHost& host) { host.spec.driver.branch = 570; });
+  expect_blocked("another flavour", [](TrialHost& host) {
+    host.spec.driver.flavour = WantedFlavour::kProprietary;
+  });
+  expect_blocked("another file", [](TrialHost& host) {
+    host.facts.kernels.images.front().module.version = "580.95.05";
+  });
+  expect_blocked("another kernel", [](TrialHost& host) {
+    host.facts.kernels.images.emplace_back().release = kNew;
+    host.facts.kernels.next = kNew;
+  });
 }
 
 TEST_F(KernelSteps, ACloudsConsoleIsNoScreen) {

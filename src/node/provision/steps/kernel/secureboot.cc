@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/steps/driver/driver_request.h"
 #include "node/provision/steps/kernel/kernel.h"
 #include "node/provision/steps/steps.h"
 
@@ -62,6 +63,27 @@ StepPlan enrol(const facts::HostFacts& host) {
           make, path, console_words(host)));
 }
 
+/// The wanted module runs already, signed by a key that this kernel took, in
+/// the kernel that stays: nothing is built, and so nothing is to be enrolled.
+bool runs_signed(const PlanInput& input) {
+  const facts::HostFacts& host = input.facts;
+  const driver::TargetKernel target = target_kernel(input);
+  if (host.driver.loaded_version.empty() || !target.is_settled() ||
+      !target.is_running) {
+    return false;
+  }
+  const facts::KernelImage* image = driver::image_of(host, target.release);
+  if (image == nullptr || image->module.signer.empty() ||
+      image->module.version != host.driver.loaded_version) {
+    return false;
+  }
+  StepPlan ignored;
+  const auto choice = requested_driver(input, ignored);
+  return choice && is_of(*choice, host.driver.loaded_version) &&
+         (choice->flavour == driver::Flavour::kOpen) ==
+             host.driver.is_loaded_open;
+}
+
 StepPlan secure_plan(const PlanInput& input) {
   const facts::HostFacts& host = input.facts;
   const facts::SecureBootFacts& boot = host.secure_boot;
@@ -75,7 +97,9 @@ StepPlan secure_plan(const PlanInput& input) {
     }
     return plan;
   }
-  if (spec.source == DriverSource::kPreinstalled) return plan;
+  if (spec.source == DriverSource::kPreinstalled || runs_signed(input)) {
+    return plan;
+  }
   const bool is_signed = spec.source == DriverSource::kDistribution &&
                          has_signed_packages(host.os);
   if (is_signed && spec.secure_boot != SecureBootRoute::kMok) return plan;
@@ -122,9 +146,8 @@ class SecureBootStep final : public Step {
   }
 
   facts::Wanted wants(const NodeSpec& spec) const override {
-    facts::Wanted wanted;
-    wanted.driver = spec.driver.is_wanted;
-    return wanted;
+    if (spec.driver.is_wanted) return driver_wants();
+    return {};
   }
 
   StepPlan plan(const PlanInput& input) const override {
