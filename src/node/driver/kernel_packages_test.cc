@@ -131,6 +131,18 @@ TEST(KernelPackages, OraclesUekNeedsAToolset) {
               Contains("gcc-toolset-11-gcc"));
   EXPECT_EQ(compiler_path(oracle, host, release),
             "/opt/rh/gcc-toolset-11/root/usr/bin/gcc");
+  EXPECT_EQ(devel_package(oracle, host, release),
+            "kernel-uek-devel=5.15.0-200.131.27.el8uek");
+  EXPECT_EQ(kernel_package(oracle, release),
+            "kernel-uek=5.15.0-200.131.27.el8uek");
+  // UEK 8 on 9.
+  const char* eight = "6.12.0-100.28.2.el9uek.x86_64";
+  const facts::HostFacts newer =
+      host_with(eight, "gcc (GCC) 13.3.1 20240611 (Red Hat 13.3.1-2.1.0.1)");
+  EXPECT_THAT(missing_tools(row("ol", "9.4"), newer, eight),
+              Contains("gcc-toolset-13-gcc"));
+  EXPECT_EQ(compiler_path(row("ol", "9.4"), newer, eight),
+            "/opt/rh/gcc-toolset-13/root/usr/bin/gcc");
   // On Oracle Linux 9 it is the system's own.
   const auto& nine = row("ol", "9.4");
   EXPECT_THAT(missing_tools(nine, host, release),

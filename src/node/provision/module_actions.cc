@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "node/driver/kernel_packages.h"
 #include "node/facts/driver_look.h"
 #include "node/facts/kernels_look.h"
 #include "node/facts/next_kernel.h"
@@ -20,6 +21,7 @@ constexpr const char* kSources = "/usr/src";
 // NVIDIA's modules on two slow processors.
 constexpr std::chrono::hours kBuildTimeout{1};
 constexpr std::size_t kLogLimitBytes = std::size_t{16} << 20U;
+constexpr std::size_t kConfigLimitBytes = std::size_t{2} << 20U;
 constexpr int kLogLines = 40;
 
 /// Numbers between dots, as numbers: "580.65.06" before "580.105.08".
@@ -60,6 +62,24 @@ std::string_view participle(std::string_view verb) {
 bool has_module(const std::string& name, const std::string& module) {
   return name == module ||
          (module == "nvidia" && facts::is_driver_source(name));
+}
+
+/// Where the compiler lies that Oracle's UEK was built with: a gcc-toolset-N,
+/// whose program has the system's name in the kernel's configuration, so that
+/// DKMS takes the system's. Empty where that is right.
+std::string toolset_of(const host::HostRoot& host, const std::string& kernel) {
+  if (kernel.find("uek") == std::string::npos) return {};
+  for (const std::string& path :
+       {"/boot/config-" + kernel, "/lib/modules/" + kernel + "/config"}) {
+    const auto config = host.read_file(path, kConfigLimitBytes);
+    if (!config) continue;
+    const int major =
+        driver::compiler_of(facts::compiler_in_config(*config)).major;
+    std::string place =
+        fmt::format("/opt/rh/gcc-toolset-{}/root/usr/bin", major);
+    return host.exists(place + "/gcc") ? place : std::string();
+  }
+  return {};
 }
 
 }  // namespace
@@ -171,6 +191,11 @@ Result<void> ModuleActions::dkms(const Source& source,
   // newer one's place: a downgrade.
   if (verb != "uninstall") command.argv.emplace_back("--force");
   command.timeout = kBuildTimeout;
+  if (const std::string toolset = toolset_of(host_, kernel); !toolset.empty()) {
+    for (std::string& one : command.env) {
+      if (one.starts_with("PATH=")) one.insert(5, toolset + ":");
+    }
+  }
   TRY(const host::Completed done, runner_.run(command));
   if (done.status == 0) return {};
   const std::string said =

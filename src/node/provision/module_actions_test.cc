@@ -83,6 +83,34 @@ TEST_F(ModuleActionsTest, WhatAScriptletHidIsBuiltAndProved) {
                           dkms("install", kNew), question(kNew)));
 }
 
+// Its configuration calls the compiler "gcc", which is the system's older one.
+TEST_F(ModuleActionsTest, OraclesUekIsBuiltWithItsToolset) {
+  const std::string uek = "5.15.0-200.131.27.el8uek.x86_64";
+  const auto path_for = [&](const std::string& kernel) {
+    runner_.script(question(kernel), kNone);
+    runner_.script(question(kernel), module(kernel));
+    runner_.script(dkms("build", kernel), Completed{});
+    runner_.script(dkms("install", kernel), Completed{});
+    EXPECT_TRUE(perform({"nvidia", {kernel}, true}));
+    for (const host::Command& command : runner_.commands()) {
+      if (host::command_line(command) == dkms("build", kernel)) {
+        return command.env.front();
+      }
+    }
+    return std::string();
+  };
+  const std::string config =
+      "CONFIG_CC_VERSION_TEXT=\"gcc (GCC) 11.2.1 20220127 (Red Hat "
+      "11.2.1-9.2.0.1)\"\n";
+  tree_.file("boot/config-" + uek, config);
+  tree_.file("boot/config-" + kNew, config);
+  EXPECT_THAT(path_for(kNew), Not(HasSubstr("toolset")));
+  tree_.file("opt/rh/gcc-toolset-11/root/usr/bin/gcc", "");
+  EXPECT_THAT(path_for(uek),
+              testing::StartsWith(
+                  "PATH=/opt/rh/gcc-toolset-11/root/usr/bin:/usr/sbin:"));
+}
+
 TEST_F(ModuleActionsTest, TheInverseTakesOffWhatWasNotThere) {
   runner_.script(question(kOld), module(kOld));
   runner_.script(question(kNew), kNone);
