@@ -22,6 +22,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr const char* kNvidias =
     "https://developer.download.nvidia.com/compute/cuda/repos";
@@ -97,9 +98,14 @@ class DriverOnRoot : public RealPackages {
       if (!inverse) return inverse.error().message();
       undo_.insert(undo_.begin(), inverse->actions.begin(),
                    inverse->actions.end());
+      begin(step, action, *inverse);
       if (const auto done = performer().perform(action); !done) {
         return done.error().message();
       }
+      lines_.push_back({.seq = lines_.size() + 1,
+                        .event = provision::JournalEvent::kDone,
+                        .of = lines_.size()});
+      history_.held = provision::history_of(lines_).held;
     }
     return "";
   }
@@ -110,6 +116,31 @@ class DriverOnRoot : public RealPackages {
       ASSERT_TRUE(undone) << undone.error().message();
     }
     undo_.clear();
+  }
+
+  /// As the journal has it.
+  void begin(const provision::Step& step, const Action& action,
+             const Inverse& inverse) {
+    provision::JournalLine line;
+    line.seq = lines_.size() + 1;
+    line.event = provision::JournalEvent::kBegin;
+    line.step = step.id();
+    line.action = action;
+    line.inverse = inverse.actions;
+    lines_.push_back(std::move(line));
+  }
+
+  /// rpm's keys, by their ids.
+  std::string keys() {
+    std::vector<std::string> argv = {"/usr/bin/rpm",  "--root=" + root_.path(),
+                                     "-qa",           "--queryformat",
+                                     "%{VERSION}\\n", "gpg-pubkey"};
+    host::Command command;
+    command.argv = std::move(argv);
+    command.env = settings_.environment;
+    const auto said = runner_.run(command);
+    EXPECT_TRUE(said);
+    return said ? said->out : "";
   }
 
   static facts::PciGpu gpu(std::uint16_t id, bool is_switch = false) {
@@ -128,6 +159,7 @@ class DriverOnRoot : public RealPackages {
   std::vector<facts::PciGpu> gpus_ = {gpu(0x1eb8)};
   std::optional<HostPerformer> performer_;
   std::vector<Action> undo_;
+  std::vector<provision::JournalLine> lines_;
   std::uint64_t seq_ = 0;
 };
 
@@ -206,6 +238,64 @@ TEST_F(RealDnfDriver, GoesToAnotherVersionFlavourAndBackInOneTransaction) {
   EXPECT_EQ(plan_of(*provision::make_driver_packages()).state, StepState::kOk);
 }
 
+// What `dnf history undo` would be for: packages, stream and reasons as before.
+TEST_F(RealDnfDriver, UndoingAChangeBringsBackWhatWasThere) {
+  const auto stream = [this] {
+    const auto text =
+        root_.root().read_file("/etc/dnf/modules.d/nvidia-driver.module");
+    return text ? *text : "";
+  };
+  const auto asked_for = [this] {
+    return say({"/usr/bin/dnf", "--installroot=" + root_.path(), "-q",
+                "repoquery", "--installed", "--userinstalled"},
+               settings_.environment);
+  };
+  spec_.driver.version = "580.95.05";
+  add_repository();
+  EXPECT_EQ(carry_out(*provision::make_driver_packages()), "");
+  const std::vector<Action> install = undo_;
+  const auto change_and_undo = [&](const char* version,
+                                   provision::WantedFlavour flavour) {
+    const auto packages = installed({});
+    const std::string was = stream();
+    const std::string asked = asked_for();
+    undo_.clear();
+    spec_.driver.version = version;
+    spec_.driver.flavour = flavour;
+    EXPECT_EQ(carry_out(*provision::make_driver_packages()), "");
+    EXPECT_NE(installed({}), packages);
+    roll_back();
+    EXPECT_EQ(installed({}), packages);
+    EXPECT_EQ(stream(), was);
+    EXPECT_EQ(asked_for(), asked);
+  };
+  using provision::WantedFlavour;
+  change_and_undo("580.65.06", WantedFlavour::kAuto);  // Down.
+  change_and_undo("580.65.06",
+                  WantedFlavour::kProprietary);  // And other names.
+  spec_.driver.version = "580.65.06";
+  spec_.driver.flavour = WantedFlavour::kAuto;
+  EXPECT_EQ(carry_out(*provision::make_driver_packages()), "");
+  const std::vector<Action> down = undo_;
+  change_and_undo("580.95.05", WantedFlavour::kAuto);  // Up.
+  undo_ = down;
+  roll_back();
+  EXPECT_THAT(installed({"nvidia-driver-cuda"}),
+              ElementsAre("nvidia-driver-cuda 3:580.95.05-1"));
+  undo_ = install;
+  roll_back();
+  EXPECT_THAT(installed({}), IsEmpty());
+}
+
+TEST_F(RealDnfDriver, AKeyThatCameWithTheDriverGoesWithIt) {
+  ASSERT_THAT(keys(), IsEmpty());
+  add_repository();
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  EXPECT_FALSE(keys().empty()) << "dnf imports what the file names";
+  roll_back();
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
 TEST_F(RealDnfDriver, HalfAnUpdateIsMadeWhole) {
   spec_.driver.version = "580.65.06";
   add_repository();
@@ -231,11 +321,59 @@ TEST_F(RealDnfDriver, AnotherKeyPutsNothingInPlace) {
   EXPECT_FALSE(root_.root().exists("/etc/yum.repos.d/gpunode-cuda.repo"));
 }
 
-TEST_F(RealDnfDriver, TruncatedMetadataInstallsNothing) {
+TEST_F(RealDnfDriver, SpoiltMetadataInstallsNothing) {
   mirror_.spoil("repodata/");
   add_repository();
   EXPECT_NE(carry_out(*provision::make_driver_packages()), "");
   EXPECT_THAT(installed({}), IsEmpty());
+}
+
+TEST_F(RealDnfDriver, TruncatedMetadataInstallsNothing) {
+  mirror_.truncate("repodata/");
+  add_repository();
+  EXPECT_NE(carry_out(*provision::make_driver_packages()), "");
+  EXPECT_THAT(installed({}), IsEmpty());
+}
+
+// No mirror is needed for what only goes.
+TEST_F(RealDnfDriver, IsTakenAwayWithoutAnyMirror) {
+  add_repository();
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  const std::string file = "etc/yum.repos.d/gpunode-cuda.repo";
+  const std::string text = *root_.root().read_file("/" + file);
+  std::string gone = text;
+  gone.replace(gone.find(mirror_.url()), mirror_.url().size(),
+               "http://127.0.0.1:1");
+  root_.file(file, gone + "metadata_expire=1\nskip_if_unavailable=0\n");
+  roll_back();
+  EXPECT_THAT(installed({}), IsEmpty());
+}
+
+TEST_F(RealDnfDriver, HoldsGoWithWhatAskedForThemAndOthersStay) {
+  root_.file("etc/dnf/plugins/versionlock.list", "kubelet-0:1.30-1.*\n");
+  const auto locks = [this] {
+    return *root_.root().read_file("/etc/dnf/plugins/versionlock.list");
+  };
+  // The plugin for locks is the distribution's.
+  root_.file("etc/yum.repos.d/base.repo",
+             "[base]\nname=Base\nbaseurl=file://" + stubs() +
+                 "/rpm/good\ngpgcheck=1\ngpgkey=file://" + stubs() +
+                 "/keys/good.asc\n");
+  add_repository();
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  undo_.clear();
+  ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
+  undo_.clear();
+  EXPECT_THAT(locks(), HasSubstr("nvidia-driver-cuda-3:580.95.05-1"));
+  spec_.driver.hold = false;
+  ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
+  EXPECT_THAT(locks(), Not(HasSubstr("\nnvidia-driver")));
+  EXPECT_THAT(locks(), HasSubstr("kubelet-0:1.30-1.*"));
+  EXPECT_EQ(plan_of(*provision::make_driver_hold()).state,
+            StepState::kNotWanted);
+  // The inverse holds them again.
+  roll_back();
+  EXPECT_THAT(locks(), HasSubstr("nvidia-driver-cuda-3:580.95.05-1"));
 }
 
 class RealAptDriver : public DriverOnRoot {
@@ -292,6 +430,38 @@ TEST_F(RealAptDriver, HeldIsLetGoForAnotherVersionAndHeldAgain) {
   EXPECT_THAT(installed({"nvidia-dkms-580-open"}), IsEmpty());
 }
 
+TEST_F(RealAptDriver, HoldsGoWithTheDriverAndOthersStay) {
+  add_repository();
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  // Before us, somebody held one of them.
+  const auto held = [this] {
+    std::vector<std::string> names;
+    for (const Hold& hold : *manager().holds()) names.push_back(hold.name);
+    return names;
+  };
+  ASSERT_TRUE(manager().hold({"nvidia-utils-580"}));
+  ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
+  EXPECT_THAT(held(), ::testing::SizeIs(4));
+  spec_.driver = {};
+  ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
+  EXPECT_THAT(held(), ElementsAre("nvidia-utils-580"));
+  // Which keeps another version out, with the way to have it.
+  spec_.driver.is_wanted = true;
+  spec_.driver.version = "580.65.06";
+  const StepPlan plan = plan_of(*provision::make_driver_packages());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.fix, HasSubstr("apt-mark unhold nvidia-utils-580"));
+}
+
+TEST_F(RealAptDriver, TruncatedMetadataInstallsNothing) {
+  for (const char* part : {"Packages", "Release"}) {
+    mirror_.truncate(part);
+    add_repository();
+    EXPECT_NE(carry_out(*provision::make_driver_packages()), "") << part;
+    EXPECT_THAT(installed({}), IsEmpty());
+  }
+}
+
 TEST_F(RealAptDriver, AVersionThatNobodyHasIsSaid) {
   spec_.driver.version = "580.105.08";
   add_repository();
@@ -324,6 +494,38 @@ TEST_F(RealZypperDriver, InstallsTheNewestWholeVersionAndHoldsIt) {
   ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
   EXPECT_EQ(plan_of(*provision::make_driver_packages()).state, StepState::kOk);
   EXPECT_EQ(plan_of(*provision::make_driver_hold()).state, StepState::kOk);
+}
+
+TEST_F(RealZypperDriver, TruncatedMetadataInstallsNothing) {
+  mirror_.truncate("repodata/");
+  ASSERT_EQ(carry_out(*provision::make_driver_repository()), "");
+  EXPECT_NE(carry_out(*provision::make_driver_packages()), "");
+  EXPECT_THAT(installed({}), IsEmpty());
+}
+
+TEST_F(RealZypperDriver, HoldsAndKeyGoAsTheyCame) {
+  ASSERT_THAT(keys(), IsEmpty());
+  ASSERT_EQ(carry_out(*provision::make_driver_repository()), "");
+  EXPECT_FALSE(keys().empty());
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
+  EXPECT_FALSE(manager().holds()->empty());
+  spec_.driver.hold = false;
+  ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
+  EXPECT_TRUE(manager().holds()->empty());
+  roll_back();
+  EXPECT_TRUE(manager().holds()->empty());
+  EXPECT_THAT(installed({}), IsEmpty());
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
+TEST_F(RealZypperDriver, AKeyThatWasTrustedBeforeStays) {
+  ASSERT_TRUE(manager().trust(stubs() + "/keys/good.asc"));
+  const std::string before = keys();
+  ASSERT_EQ(carry_out(*provision::make_driver_repository()), "");
+  roll_back();
+  EXPECT_EQ(keys(), before);
+  EXPECT_FALSE(before.empty());
 }
 
 }  // namespace

@@ -51,6 +51,9 @@ void Mirror::answer(http::Peer& peer, int) {
   if (!spoiled_.empty() && path.find(spoiled_) != std::string::npos) {
     for (char& c : bytes) c = static_cast<char>(c ^ 0x55);
   }
+  if (!truncated_.empty() && path.find(truncated_) != std::string::npos) {
+    bytes.resize(bytes.size() / 2);
+  }
   peer.send("HTTP/1.1 " + std::to_string(status) +
             " As Told\r\nConnection: close\r\nContent-Length: " +
             std::to_string(bytes.size()) + "\r\n\r\n" + bytes);

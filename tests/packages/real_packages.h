@@ -41,12 +41,16 @@ class Mirror {
   /// Serves a file's bytes changed, but not their number.
   void spoil(const std::string& part) { spoiled_ = part; }
 
+  /// Serves the first half of such files, as if that were all.
+  void truncate(const std::string& part) { truncated_ = part; }
+
  private:
   void answer(http::Peer& peer, int);
 
   std::string directory_;
   Status status_;
   std::string spoiled_;
+  std::string truncated_;
   std::atomic<int> proxied_{0};
   std::vector<std::pair<std::string, int>> requests_;
   std::unique_ptr<http::ScriptedServer> server_;

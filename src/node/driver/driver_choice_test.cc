@@ -146,6 +146,9 @@ TEST(DriverChoice, WhatNoDriverServesIsRefusedWithTheWayOut) {
   EXPECT_THAT(Machine({gpu(0x1db6, "V100")}).wants(Flavour::kOpen).refusal(),
               HasSubstr("flavour: proprietary"));
   EXPECT_THAT(
+      Machine({gpu(0x13f2, "Tesla M60")}).wants(Flavour::kOpen).refusal(),
+      HasSubstr("flavour: proprietary"));
+  EXPECT_THAT(
       Machine({gpu(0x2901, "B200")}).wants(Flavour::kProprietary).refusal(),
       HasSubstr("flavour: open"));
   EXPECT_THAT(a10g().wants(620).wants(Flavour::kProprietary).refusal(),

@@ -249,6 +249,19 @@ TEST(DriverPackagesStep, NamesOfTheOldBranchAreLetGoOnUbuntu) {
       testing::IsSupersetOf({"libnvidia-compute-580", "nvidia-dkms-580-open"}));
 }
 
+// Enterprise Linux 10 has no modules: a stream left over from 9 means nothing.
+TEST(DriverPackagesStep, EnterpriseLinuxTenHasNoStream) {
+  for (const char* version : {"9.4", "10.0"}) {
+    TrialHost host = host_of("rocky", version, machine("T4"));
+    host.spec.driver.branch = 590;
+    const StepPlan plan = host.plan(*make_driver_packages());
+    EXPECT_EQ(plan.state, StepState::kChange) << plan.why;
+    EXPECT_THAT(actions_of<SetModuleStream>(plan),
+                SizeIs(version[0] == '9' ? 1 : 0));
+    EXPECT_EQ(set_of(host).version, "590");
+  }
+}
+
 TEST(DriverPackagesStep, ABundleHasNoDriver) {
   TrialHost host = host_of("rocky", "9.4", machine("T4"));
   host.spec.bundle = "/srv/bundle";
@@ -404,19 +417,6 @@ TEST(DriverRepository, WhatWouldMixOrIsUnsignedIsInTheWay) {
   }
 }
 
-TEST(CudaSources, OfAptThatMayBeUnsignedAreTold) {
-  const std::string address = "https://x/compute/cuda/repos/debian12/x86_64/";
-  std::map<std::string, facts::FileFacts> files;
-  files["/etc/apt/sources.list.d/a.sources"].content =
-      "Types: deb\nURIs: " + address + "\nSigned-By: /k\nTrusted: yes\n";
-  files["/etc/apt/sources.list.d/b.sources"].content =
-      "Types: deb\nURIs: " + address + "\nSigned-By: /k\nEnabled: false\n";
-  files["/etc/apt/sources.list.d/c.list"].content =
-      "deb [signed-by=/k allow-insecure=yes] " + address + " /\n";
-  const auto sources = cuda_sources(files);
-  ASSERT_THAT(sources, SizeIs(2));
-  EXPECT_FALSE(sources[0].is_checked);
-  EXPECT_FALSE(sources[1].is_checked);
 /// A Rocky 8 whose row has the key of `pinned`, and somebody's file with
 /// `gpgkey`.
 StepPlan with_key(const std::string& gpgkey,
@@ -513,6 +513,19 @@ TEST(CudaSources, OfAptNameTheirKeysInManyWays) {
   EXPECT_THAT(trouble(" " + std::string(40, 'A')), HasSubstr("trusts the key"));
 }
 
+TEST(CudaSources, OfAptThatMayBeUnsignedAreTold) {
+  const std::string address = "https://x/compute/cuda/repos/debian12/x86_64/";
+  std::map<std::string, facts::FileFacts> files;
+  files["/etc/apt/sources.list.d/a.sources"].content =
+      "Types: deb\nURIs: " + address + "\nSigned-By: /k\nTrusted: yes\n";
+  files["/etc/apt/sources.list.d/b.sources"].content =
+      "Types: deb\nURIs: " + address + "\nSigned-By: /k\nEnabled: false\n";
+  files["/etc/apt/sources.list.d/c.list"].content =
+      "deb [signed-by=/k allow-insecure=yes] " + address + " /\n";
+  const auto sources = cuda_sources(files);
+  ASSERT_THAT(sources, SizeIs(2));
+  EXPECT_FALSE(sources[0].is_checked);
+  EXPECT_FALSE(sources[1].is_checked);
 }
 
 TEST(CudaSources, OfAptInBothForms) {
@@ -567,6 +580,72 @@ TEST(DriverHold, TellsUnattendedUpgradesToo) {
   host.spec.driver.hold = false;
   const StepPlan plan = host.plan(*make_driver_hold());
   EXPECT_THAT(actions_of<RemoveFile>(plan), SizeIs(1));
+}
+
+TEST(DriverHold, OfOursIsLiftedOnceTheFileNoLongerAsksForIt) {
+  const auto lifted = [](const char* id, const char* version,
+                         const auto& change) {
+    TrialHost host = host_of(id, version, machine("T4"));
+    host.facts.packages["unattended-upgrades"] = {"2.8"};
+    carry_out_all(host);
+    // kubelet is somebody else's.
+    host.facts.packages["kubelet"] = {"1", true};
+    change(host.spec.driver);
+    const StepPlan plan = host.plan(*make_driver_hold());
+    EXPECT_EQ(plan.state, StepState::kChange) << plan.why;
+    host.carry_out(plan);
+    const StepPlan again = host.plan(*make_driver_hold());
+    EXPECT_EQ(again.state, StepState::kNotWanted) << again.why;
+    EXPECT_THAT(again.actions, IsEmpty());
+    const auto holds = actions_of<HoldPackages>(plan);
+    return holds.size() == 1 && !holds[0].held ? holds[0].packages
+                                               : std::vector<std::string>();
+  };
+  const auto is_all = testing::IsSupersetOf({"nvidia-persistenced"});
+  const std::vector<std::pair<const char*, const char*>> systems = {
+      {"rocky", "9.4"}, {"ubuntu", "22.04"}, {"sles", "15.6"}};
+  for (const auto& [id, version] : systems) {
+    SCOPED_TRACE(id);
+    EXPECT_THAT(
+        lifted(id, version, [](DriverSpec& spec) { spec.hold = false; }),
+        is_all);
+    EXPECT_THAT(lifted(id, version, [](DriverSpec& spec) { spec = {}; }),
+                is_all);
+    EXPECT_THAT(lifted(id, version,
+                       [](DriverSpec& spec) {
+                         spec.source = DriverSource::kPreinstalled;
+                       }),
+                is_all);
+  }
+}
+
+TEST(DriverHold, OfOursOnWhatNoLongerBelongsToTheDriverIsLifted) {
+  TrialHost host = host_of("ubuntu", "22.04", machine("T4"));
+  carry_out_all(host);
+  host.spec.driver.persistence = false;
+  const StepPlan plan = host.plan(*make_driver_hold());
+  EXPECT_THAT(plan.why, HasSubstr("no longer asks"));
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  EXPECT_FALSE(std::get<HoldPackages>(plan.actions[0]).held);
+  EXPECT_THAT(std::get<HoldPackages>(plan.actions[0]).packages,
+              Contains(HasSubstr("persistenced")));
+  host.carry_out(plan);
+  EXPECT_EQ(host.plan(*make_driver_hold()).state, StepState::kOk);
+}
+
+TEST(DriverHold, OfSomebodyElseIsNeverLifted) {
+  TrialHost host = host_of("ubuntu", "22.04", machine("T4"));
+  carry_out_all(host);
+  host.history.held.clear();
+  host.spec.driver.hold = false;
+  EXPECT_EQ(host.plan(*make_driver_hold()).state, StepState::kNotWanted);
+  // Nor for another version, but a person is told how.
+  EXPECT_EQ(host.plan(*make_driver_packages()).state, StepState::kOk);
+  host.spec.driver.branch = 570;
+  const StepPlan plan = host.plan(*make_driver_packages());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("somebody else than gpunode holds"));
+  EXPECT_THAT(plan.fix, HasSubstr("apt-mark unhold "));
 }
 
 // Golden plans -------------------------------------------------------------
@@ -682,69 +761,3 @@ INSTANTIATE_TEST_SUITE_P(
 
 }  // namespace
 }  // namespace gpunode::provision
-TEST(DriverHold, OfOursIsLiftedOnceTheFileNoLongerAsksForIt) {
-  const auto lifted = [](const char* id, const char* version,
-                         const auto& change) {
-    TrialHost host = host_of(id, version, machine("T4"));
-    host.facts.packages["unattended-upgrades"] = {"2.8"};
-    carry_out_all(host);
-    // kubelet is somebody else's.
-    host.facts.packages["kubelet"] = {"1", true};
-    change(host.spec.driver);
-    const StepPlan plan = host.plan(*make_driver_hold());
-    EXPECT_EQ(plan.state, StepState::kChange) << plan.why;
-    host.carry_out(plan);
-    const StepPlan again = host.plan(*make_driver_hold());
-    EXPECT_EQ(again.state, StepState::kNotWanted) << again.why;
-    EXPECT_THAT(again.actions, IsEmpty());
-    const auto holds = actions_of<HoldPackages>(plan);
-    return holds.size() == 1 && !holds[0].held ? holds[0].packages
-                                               : std::vector<std::string>();
-  };
-  const auto is_all = testing::IsSupersetOf({"nvidia-persistenced"});
-  const std::vector<std::pair<const char*, const char*>> systems = {
-      {"rocky", "9.4"}, {"ubuntu", "22.04"}, {"sles", "15.6"}};
-  for (const auto& [id, version] : systems) {
-    SCOPED_TRACE(id);
-    EXPECT_THAT(
-        lifted(id, version, [](DriverSpec& spec) { spec.hold = false; }),
-        is_all);
-    EXPECT_THAT(lifted(id, version, [](DriverSpec& spec) { spec = {}; }),
-                is_all);
-    EXPECT_THAT(lifted(id, version,
-                       [](DriverSpec& spec) {
-                         spec.source = DriverSource::kPreinstalled;
-                       }),
-                is_all);
-  }
-}
-
-TEST(DriverHold, OfOursOnWhatNoLongerBelongsToTheDriverIsLifted) {
-  TrialHost host = host_of("ubuntu", "22.04", machine("T4"));
-  carry_out_all(host);
-  host.spec.driver.persistence = false;
-  const StepPlan plan = host.plan(*make_driver_hold());
-  EXPECT_THAT(plan.why, HasSubstr("no longer asks"));
-  ASSERT_THAT(plan.actions, SizeIs(1));
-  EXPECT_FALSE(std::get<HoldPackages>(plan.actions[0]).held);
-  EXPECT_THAT(std::get<HoldPackages>(plan.actions[0]).packages,
-              Contains(HasSubstr("persistenced")));
-  host.carry_out(plan);
-  EXPECT_EQ(host.plan(*make_driver_hold()).state, StepState::kOk);
-}
-
-TEST(DriverHold, OfSomebodyElseIsNeverLifted) {
-  TrialHost host = host_of("ubuntu", "22.04", machine("T4"));
-  carry_out_all(host);
-  host.history.held.clear();
-  host.spec.driver.hold = false;
-  EXPECT_EQ(host.plan(*make_driver_hold()).state, StepState::kNotWanted);
-  // Nor for another version, but a person is told how.
-  EXPECT_EQ(host.plan(*make_driver_packages()).state, StepState::kOk);
-  host.spec.driver.branch = 570;
-  const StepPlan plan = host.plan(*make_driver_packages());
-  EXPECT_EQ(plan.state, StepState::kBlocked);
-  EXPECT_THAT(plan.why, HasSubstr("somebody else than gpunode holds"));
-  EXPECT_THAT(plan.fix, HasSubstr("apt-mark unhold "));
-}
-
