@@ -49,8 +49,8 @@ std::span<const ExtraRepository> extra_repositories();
 std::span<const ExtraRepository> extra_repositories(
     std::string_view distribution, int major);
 
-/// The same of a distribution that the file of a host says something of: its own
-/// rows, else those of the one that it is like.
+/// The same of a distribution that the file of a host says something of: its
+/// own rows, else those of the one that it is like.
 std::span<const ExtraRepository> extra_repositories(
     const distribution::Table& table, std::string_view id,
     std::string_view version);

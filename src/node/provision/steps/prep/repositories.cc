@@ -286,8 +286,8 @@ class RowPlan {
   std::string ids_;
 };
 
-/// What is known of the host's distribution, or of the one that the file says it
-/// is like.
+/// What is known of the host's distribution, or of the one that the file says
+/// it is like.
 std::span<const ExtraRepository> rows_of(const PlanInput& input) {
   const facts::OsRelease& os = input.facts.os;
   // What is wrong with the file's rows is told where they are read.
