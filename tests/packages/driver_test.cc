@@ -436,7 +436,9 @@ TEST_F(RealAptDriver, HoldsGoWithTheDriverAndOthersStay) {
   // Before us, somebody held one of them.
   const auto held = [this] {
     std::vector<std::string> names;
-    for (const Hold& hold : *manager().holds()) names.push_back(hold.name);
+    const auto holds = manager().holds();
+    if (!holds) return names;
+    for (const Hold& hold : *holds) names.push_back(hold.name);
     return names;
   };
   ASSERT_TRUE(manager().hold({"nvidia-utils-580"}));

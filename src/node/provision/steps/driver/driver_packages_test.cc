@@ -254,6 +254,11 @@ TEST(DriverPackagesStep, EnterpriseLinuxTenHasNoStream) {
   for (const char* version : {"9.4", "10.0"}) {
     TrialHost host = host_of("rocky", version, machine("T4"));
     host.spec.driver.branch = 590;
+    distribution::Extension key;  // Of 10, which this version does not know.
+    key.id = "rocky";
+    key.version = "10";
+    key.fingerprint = std::string(40, 'A');
+    host.spec.distributions = {key};
     const StepPlan plan = host.plan(*make_driver_packages());
     EXPECT_EQ(plan.state, StepState::kChange) << plan.why;
     EXPECT_THAT(actions_of<SetModuleStream>(plan),

@@ -58,7 +58,7 @@ TEST(OwnDistribution, GetsItsPlan) {
       std::ranges::any_of(repository.actions, [](const Action& action) {
         const auto* file = std::get_if<WriteFile>(&action);
         return file != nullptr &&
-               file->content.find("repos/rhel11/x86_64/") != std::string::npos;
+               file->content.find("repos/rhel11/x86_64") != std::string::npos;
       });
   EXPECT_TRUE(is_there);
   host.carry_out(repository);
