@@ -57,6 +57,23 @@ TEST(CommandOptions, AreTheSameWithEveryVerb) {
   }
 }
 
+TEST(CommandOptions, TheFileOfTheNodeIsNamedTheSameWayEverywhere) {
+  const host::HostTree host{{"node.yaml", "kind: Nothing\n"}};
+  const std::string path = host.path() + "/node.yaml";
+  for (const std::string verb : {"validate", "plan", "check", "status"}) {
+    SCOPED_TRACE(verb);
+    const auto word = run({verb, path, "--root", host.path()});
+    for (const char* option : {"-f", "--file"}) {
+      const auto said = run({verb, option, path, "--root", host.path()});
+      EXPECT_EQ(said.status, word.status);
+      EXPECT_EQ(said.out, word.out);
+      EXPECT_EQ(said.err, word.err);
+    }
+  }
+  const auto wrong = run({"validate", "-f", path});
+  EXPECT_THAT(wrong.out + wrong.err, HasSubstr("node.yaml"));
+}
+
 TEST(CommandOptions, NoColourIsTakenWhereThereIsNone) {
   const host::HostTree host{{"etc/os-release", "ID=debian\n"}};
   const auto plain = run({"facts", "--root", host.path()});

@@ -132,6 +132,17 @@ TEST_F(Verify, OfAHealthyHostPassesToTheLastLevel) {
   EXPECT_NE(said["verdict"], "fail");
 }
 
+TEST_F(Verify, TakesAProbeByAPathFromHere) {
+  host::Command command;
+  command.argv = {GPUNODE,       "verify",  "--root",
+                  tree().path(), "--probe", "./probe"};
+  command.directory = tree().path();
+  const auto done = host::SystemCommandRunner().run(command);
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(done->status, 0) << done->out;
+  EXPECT_THAT(done->out, HasSubstr("pass  nvml.start"));
+}
+
 TEST_F(Verify, AsksNoMoreThanItIsTold) {
   run_in_front("kill -SEGV $$");
   const host::Completed done = run({"--level", "1"});

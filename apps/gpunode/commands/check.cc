@@ -91,9 +91,8 @@ void add_check(CLI::App& gpunode, Session& session) {
       "check", "Say what has changed on this node and what will break");
   const auto options = std::make_shared<Options>();
   options->node.spec_path = provision::kDefaultSpecPath;
-  verb->add_option("file", options->node.spec_path,
-                   "What the host is to be (kind: GPUNode)")
-      ->capture_default_str();
+  add_spec_file(*verb, options->node.spec_path,
+                "What the host is to be (kind: GPUNode)");
   verb->add_option("--root", options->node.root,
                    "Look at the host mounted here")
       ->capture_default_str();
@@ -123,7 +122,7 @@ void add_check(CLI::App& gpunode, Session& session) {
       ->check(CLI::Range(1U, 120U));
   verb->footer(kFooter);
   verb->callback([options, verb, &session] {
-    options->is_file_named = verb->count("file") > 0;
+    options->is_file_named = verb->count("--file") > 0;
     run(*options, session);
   });
 }

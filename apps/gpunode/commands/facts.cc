@@ -143,7 +143,6 @@ void add_facts(CLI::App& gpunode, Session& session) {
   CLI::App* verb = gpunode.add_subcommand(
       "facts", "Show what this node is, without changing anything");
   const auto options = std::make_shared<Options>();
-  options->probe = own_probe();
   CLI::Option* labels = verb->add_flag(
       "--labels", options->wants_labels,
       "The labels that the agent would give the node, in place of the host");
@@ -178,9 +177,7 @@ void add_facts(CLI::App& gpunode, Session& session) {
                    "Where on the host the driver is installed")
       ->capture_default_str()
       ->needs(labels);
-  verb->add_option("--probe", options->probe, "The gpunode-probe to run")
-      ->capture_default_str()
-      ->needs(labels);
+  add_probe(*verb, options->probe)->needs(labels);
   verb->footer(
       "  gpunode facts\n"
       "  gpunode facts --export host.tar, and elsewhere --from host.tar\n"

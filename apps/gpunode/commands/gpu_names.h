@@ -10,6 +10,11 @@
 #include "container/cdi/findings.h"
 #include "gpu/device/inventory.h"
 
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
 namespace gpunode::cli {
 
 /// A GPU or a MIG device of `inventory` has no UUID.
@@ -17,6 +22,10 @@ bool has_unnamed(const device::Inventory& inventory);
 
 /// The probe's path: beside this program.
 std::string own_probe();
+
+/// --probe, own_probe() unless told otherwise. A path that is relative is one
+/// below the directory that the command is given in.
+CLI::Option* add_probe(CLI::App& verb, std::string& probe);
 
 /// What `probe` prints (docs/formats/probe.md) with `library`, a libnvidia-ml
 /// as dlopen(3) takes it. It may take long to wake GPUs: kProbeTimeout.

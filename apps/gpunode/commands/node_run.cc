@@ -33,10 +33,9 @@ using provision::StepState;
 
 void add_node_options(CLI::App& verb, NodeOptions& options) {
   options.spec_path = provision::kDefaultSpecPath;
-  verb.add_option("file", options.spec_path,
-                  "What the host is to become (kind: GPUNode); conf.d/*.yaml "
-                  "beside it is merged into it")
-      ->capture_default_str();
+  add_spec_file(verb, options.spec_path,
+                "What the host is to become (kind: GPUNode); conf.d/*.yaml "
+                "beside it is merged into it");
   verb.add_option("--root", options.root, "Work on the host mounted here")
       ->capture_default_str();
   verb.add_option("--confirm-wipe", options.confirmed_wipes,

@@ -180,9 +180,8 @@ void add_status(CLI::App& gpunode, Session& session) {
   CLI::App* verb = gpunode.add_subcommand(
       "status", "Show this node's GPUs, who holds them, and what is wrong");
   const auto options = std::make_shared<Options>();
-  verb->add_option("file", options->spec_path,
-                   "What the host is to be (kind: GPUNode), if there is one")
-      ->capture_default_str();
+  add_spec_file(*verb, options->spec_path,
+                "What the host is to be (kind: GPUNode), if there is one");
   verb->add_option("--root", options->root, "Ask on the host mounted here")
       ->capture_default_str();
   verb->add_option("--plugin-directory", options->plugin_directory,
@@ -206,7 +205,7 @@ void add_status(CLI::App& gpunode, Session& session) {
       "Exit code 0: all is well; 5: somebody should act, or no agent runs;\n"
       "1: it cannot be told (not root, not an agent that this gpunode knows).");
   verb->callback([options, verb, &session] {
-    options->is_file_named = verb->count("file") > 0;
+    options->is_file_named = verb->count("--file") > 0;
     run(*options, session);
   });
 }

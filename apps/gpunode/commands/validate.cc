@@ -68,10 +68,9 @@ void add_validate(CLI::App& gpunode, Session& session) {
       "validate", "Check a file that says what a host is to become");
   const auto options = std::make_shared<NodeOptions>();
   options->spec_path = provision::kDefaultSpecPath;
-  verb->add_option("file", options->spec_path,
-                   "What the host is to become (kind: GPUNode); conf.d/*.yaml "
-                   "beside it is merged into it")
-      ->capture_default_str();
+  add_spec_file(*verb, options->spec_path,
+                "What the host is to become (kind: GPUNode); conf.d/*.yaml "
+                "beside it is merged into it");
   verb->add_option("--root", options->root, "Of the host mounted here")
       ->capture_default_str();
   verb->add_flag("--json", options->as_json,

@@ -163,7 +163,6 @@ void add_verify(CLI::App& gpunode, Session& session) {
   CLI::App* verb = gpunode.add_subcommand(
       "verify", "Say whether the GPUs work, from the bus up to CUDA");
   const auto options = std::make_shared<Options>();
-  options->probe = own_probe();
   verb->add_option("--level", options->level, "The last level to ask")
       ->capture_default_str()
       ->check(CLI::Range(0, diagnose::kHighestLevel));
@@ -172,8 +171,7 @@ void add_verify(CLI::App& gpunode, Session& session) {
   verb->add_option("--driver-root", options->driver_root,
                    "Where on the host the driver is installed")
       ->capture_default_str();
-  verb->add_option("--probe", options->probe, "The gpunode-probe to run")
-      ->capture_default_str();
+  add_probe(*verb, options->probe);
   verb->add_option("--timeout", options->timeout_seconds,
                    "Seconds that the driver has for an answer")
       ->capture_default_str()
