@@ -7,6 +7,7 @@
 #include "node/facts/wanted_files.h"
 #include "node/provision/host_performer.h"
 #include "node/provision/packages/openpgp_key.h"
+#include "node/provision/rollback.h"
 #include "node/provision/steps/steps.h"
 #include "tests/packages/real_packages.h"
 
@@ -93,11 +94,10 @@ class DriverOnRoot : public RealPackages {
   std::string carry_out(const provision::Step& step) {
     const StepPlan plan = plan_of(step);
     EXPECT_NE(plan.state, StepState::kBlocked) << plan.why;
+    const std::size_t first = lines_.size();
     for (const Action& action : plan.actions) {
       auto inverse = performer().prepare(action, ++seq_);
       if (!inverse) return inverse.error().message();
-      undo_.insert(undo_.begin(), inverse->actions.begin(),
-                   inverse->actions.end());
       begin(step, action, *inverse);
       if (const auto done = performer().perform(action); !done) {
         return done.error().message();
@@ -107,6 +107,15 @@ class DriverOnRoot : public RealPackages {
                         .of = lines_.size()});
       history_.held = provision::history_of(lines_).held;
     }
+    // In the order of `gpunode rollback`.
+    std::vector<Action> undo;
+    for (const auto& one : provision::plan_rollback(
+             {lines_.begin() + static_cast<std::ptrdiff_t>(first),
+              lines_.end()},
+             {}, {})) {
+      undo.insert(undo.end(), one.line.inverse.begin(), one.line.inverse.end());
+    }
+    undo_.insert(undo_.begin(), undo.begin(), undo.end());
     return "";
   }
 
@@ -364,7 +373,7 @@ TEST_F(RealDnfDriver, HoldsGoWithWhatAskedForThemAndOthersStay) {
   undo_.clear();
   ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
   undo_.clear();
-  EXPECT_THAT(locks(), HasSubstr("nvidia-driver-cuda-3:580.95.05-1"));
+  EXPECT_THAT(locks(), HasSubstr("nvidia-driver-cuda-3:580.105.08-1"));
   spec_.driver.hold = false;
   ASSERT_EQ(carry_out(*provision::make_driver_hold()), "");
   EXPECT_THAT(locks(), Not(HasSubstr("\nnvidia-driver")));
@@ -373,7 +382,7 @@ TEST_F(RealDnfDriver, HoldsGoWithWhatAskedForThemAndOthersStay) {
             StepState::kNotWanted);
   // The inverse holds them again.
   roll_back();
-  EXPECT_THAT(locks(), HasSubstr("nvidia-driver-cuda-3:580.95.05-1"));
+  EXPECT_THAT(locks(), HasSubstr("nvidia-driver-cuda-3:580.105.08-1"));
 }
 
 class RealAptDriver : public DriverOnRoot {
@@ -506,6 +515,11 @@ TEST_F(RealZypperDriver, TruncatedMetadataInstallsNothing) {
 }
 
 TEST_F(RealZypperDriver, HoldsAndKeyGoAsTheyCame) {
+  // No host is without any package, and zypper cannot read such a database.
+  root_.file("etc/zypp/repos.d/base.repo",
+             "[base]\nname=Base\nenabled=1\ngpgcheck=0\nbaseurl=file://" +
+                 stubs() + "/rpm/good\n");
+  ASSERT_TRUE(change({{{"stub-extra", ""}}, {}}).outcome);
   ASSERT_THAT(keys(), IsEmpty());
   ASSERT_EQ(carry_out(*provision::make_driver_repository()), "");
   EXPECT_FALSE(keys().empty());
@@ -517,7 +531,7 @@ TEST_F(RealZypperDriver, HoldsAndKeyGoAsTheyCame) {
   EXPECT_TRUE(manager().holds()->empty());
   roll_back();
   EXPECT_TRUE(manager().holds()->empty());
-  EXPECT_THAT(installed({}), IsEmpty());
+  EXPECT_THAT(installed({}), ElementsAre(HasSubstr("stub-extra")));
   EXPECT_THAT(keys(), IsEmpty());
 }
 

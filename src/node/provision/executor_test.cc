@@ -481,6 +481,26 @@ TEST(Rollback, WhatTakesInFilesComesAfterTheFilesOfItsStep) {
   EXPECT_THAT(order, ElementsAre(5, 3, 4, 1, 2));
 }
 
+// dnf sees the packages of the enabled stream alone.
+TEST(Rollback, AStreamComesBackBeforeThePackagesThatItWasSetFor) {
+  std::vector<JournalLine> lines;
+  const auto add = [&](const Action& action) {
+    lines.push_back(
+        {.seq = lines.size() + 1, .event = JournalEvent::kBegin, .step = "a"});
+    lines.back().action = action;
+  };
+  for (int run = 0; run < 2; ++run) {
+    add(SetModuleStream{"nvidia-driver", "580-open"});
+    add(InstallPackages{{"one"}});
+    add(InstallPackages{{"two"}});
+  }
+  std::vector<std::uint64_t> order;
+  for (const Undoing& one : plan_rollback(lines, {}, {})) {
+    order.push_back(one.line.seq);
+  }
+  EXPECT_THAT(order, ElementsAre(4, 6, 5, 1, 3, 2));
+}
+
 TEST(Rollback, AFileThatALaterStepChangedTooIsLeft) {
   JournalLine first{.seq = 1, .event = JournalEvent::kBegin, .step = "a"};
   first.action = WriteFile{"/etc/fstab", "1"};

@@ -105,8 +105,24 @@ bool takes_in_files(const JournalLine& line) {
   });
 }
 
-/// The latest first, but what takes in files after all others of its Step: it
-/// is to find them as they were.
+bool chooses_packages(const Undoing& one) {
+  return std::holds_alternative<SetModuleStream>(*one.line.action);
+}
+
+/// Latest first: what a run set before it changed packages comes back before
+/// they do, since dnf sees the packages of the enabled stream alone.
+void put_streams_first(std::vector<Undoing>::iterator from,
+                       std::vector<Undoing>::iterator to) {
+  for (auto since = from; from != to; ++from) {
+    if (!chooses_packages(*from)) continue;
+    std::rotate(since, from, from + 1);
+    since = from + 1;
+  }
+}
+
+/// The latest first, but what takes in files after all others of its Step, for
+/// it is to find them as they were, and the stream of a dnf module before the
+/// packages that it was set for.
 void put_in_order(std::vector<Undoing>& plan) {
   std::ranges::reverse(plan);
   for (auto from = plan.begin(); from != plan.end();) {
@@ -115,6 +131,7 @@ void put_in_order(std::vector<Undoing>& plan) {
     });
     std::stable_partition(
         from, to, [](const Undoing& one) { return !takes_in_files(one.line); });
+    put_streams_first(from, to);
     from = to;
   }
 }

@@ -61,7 +61,9 @@ Result<void> Dnf::enable_stream(const std::string& module,
 Result<void> Dnf::reset_stream(const std::string& module) {
   TRY_VOID(check_names({module}));
   std::vector<std::string> command = argv();
-  command.insert(command.end(), {"-y", "module", "reset", module});
+  // What is enabled dnf remembers; a mirror is not needed for it to forget.
+  command.insert(command.end(),
+                 {"-y", "--disablerepo=*", "module", "reset", module});
   TRY_VOID(runner_.act("reset module " + module, command));
   return {};
 }
