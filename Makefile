@@ -25,7 +25,7 @@ demo: ## a Pod gets its GPU, on a simulated g5.4xlarge (5 minutes the first time
 	@ninja -C $(BUILD) demo-parts
 	@$(BUILD)/demo/gpunode-demo
 
-test: ## everything: units, doubles, sanitizers, a real Kubernetes node and machine (35 minutes)
+test: ## everything: units, doubles, sanitizers, a real Kubernetes node and machine (an hour, and another that compiles the first time)
 	@tools/setup build test cluster vm chart packages
 	@tools/run_tests
 
