@@ -1,3 +1,44 @@
+# Headers that nearly every file reads, read once: half of a build from nothing
+# went into reading them again. What a file includes is still its own affair:
+# tools/lint reads every file that changed without them, and GPUNODE_PRECOMPILE=OFF
+# builds without (the tsan preset does).
+option(GPUNODE_PRECOMPILE "Read common headers once" ON)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(precompiled_options -fpch-preprocess)  # ccache sees what was read.
+else()
+  set(precompiled_options -Xclang -fno-pch-timestamp)
+endif()
+function(gpunode_precompile name)
+  cmake_parse_arguments(ARG "" "" "OPTIONS;LIBRARIES;HEADERS" ${ARGN})
+  file(WRITE "${CMAKE_BINARY_DIR}/${name}.cc" "")
+  add_library(${name} OBJECT "${CMAKE_BINARY_DIR}/${name}.cc")
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE ${ARG_OPTIONS} ${precompiled_options})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES})
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+endfunction()
+
+set(room_headers <algorithm> <array> <chrono> <filesystem> <functional> <map> <memory> <optional>
+    <set> <span> <string> <string_view> <utility> <variant> <vector> <fmt/format.h>
+    <fmt/ranges.h> "${CMAKE_SOURCE_DIR}/src/base/core/result.h")
+# A test's own code is compiled without optimisation: most of a build from
+# nothing went into that, and what is under test is in the rooms, which are
+# compiled as they are shipped.
+set(GPUNODE_TEST_OPTIONS -O0)
+if(GPUNODE_PRECOMPILE)
+  gpunode_precompile(precompiled_rooms OPTIONS -fPIC HEADERS ${room_headers})
+  gpunode_precompile(precompiled_commands OPTIONS -fPIE HEADERS <CLI/CLI.hpp> ${room_headers})
+  gpunode_precompile(precompiled_tests OPTIONS -fPIE ${GPUNODE_TEST_OPTIONS}
+    LIBRARIES GTest::gmock GTest::gtest Threads::Threads
+    HEADERS <gmock/gmock.h> <gtest/gtest.h> <fstream> ${room_headers})
+endif()
+function(gpunode_precompiled target headers)
+  if(GPUNODE_PRECOMPILE)
+    target_compile_options(${target} PRIVATE ${precompiled_options})
+    target_precompile_headers(${target} REUSE_FROM precompiled_${headers})
+  endif()
+endfunction()
+
 # One room of the house: a static library, and one test program beside it.
 #
 #   gpunode_room(base/text
@@ -15,6 +56,7 @@ function(gpunode_room room)
   string(REPLACE "/" "_" deps "${ARG_DEPS}")
   if(ARG_SOURCES)
     add_library(${target} STATIC ${ARG_SOURCES})
+    gpunode_precompiled(${target} rooms)
     target_link_libraries(${target} PUBLIC ${deps} PRIVATE ${ARG_LIBRARIES})
   else()
     add_library(${target} INTERFACE)
@@ -24,24 +66,6 @@ function(gpunode_room room)
     gpunode_test(${target}_test SOURCES ${ARG_TESTS} LIBRARIES ${target} ${ARG_TEST_LIBRARIES})
   endif()
 endfunction()
-
-# What nearly every test includes, read once. A test's own code is compiled
-# without optimisation: most of a build from nothing went into that, and what is
-# under test is in the rooms, which are compiled as they are shipped.
-set(GPUNODE_TEST_OPTIONS -O0)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  list(APPEND GPUNODE_TEST_OPTIONS -fpch-preprocess)  # ccache sees what was read.
-else()
-  list(APPEND GPUNODE_TEST_OPTIONS -Xclang -fno-pch-timestamp)
-endif()
-file(WRITE "${CMAKE_BINARY_DIR}/precompiled_tests.cc" "")
-add_library(precompiled_tests OBJECT "${CMAKE_BINARY_DIR}/precompiled_tests.cc")
-set_target_properties(precompiled_tests PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-target_compile_options(precompiled_tests PRIVATE -fPIE ${GPUNODE_TEST_OPTIONS})
-target_link_libraries(precompiled_tests PRIVATE GTest::gmock GTest::gtest Threads::Threads)
-target_precompile_headers(precompiled_tests PRIVATE
-  <gmock/gmock.h> <gtest/gtest.h> <chrono> <filesystem> <fstream> <functional>
-  <map> <optional> <string> <string_view> <variant> <vector>)
 
 # A GoogleTest program. LABELS default to T0; T1 is for whole binaries on the
 # doubles. ENVIRONMENT and ARGS go to ctest.
@@ -57,7 +81,10 @@ function(gpunode_test name)
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} GTest::gmock GTest::gtest
                         GTest::gtest_main Threads::Threads)
   target_compile_options(${name} PRIVATE ${GPUNODE_TEST_OPTIONS})
-  target_precompile_headers(${name} REUSE_FROM precompiled_tests)
+  gpunode_precompiled(${name} tests)
+  if("T0" IN_LIST ARG_LABELS)
+    set_property(GLOBAL APPEND PROPERTY GPUNODE_UNITS ${name})
+  endif()
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
                        SKIP_RETURN_CODE 77 ENVIRONMENT "${ARG_ENVIRONMENT}")
@@ -82,6 +109,26 @@ function(gpunode_fuzz name)
   add_test(NAME ${name} COMMAND ${name} ${run} ${ARG_CORPUS})
   set_tests_properties(${name} PROPERTIES LABELS T0 TIMEOUT 60)
   add_dependencies(fuzz-targets ${name})
+  set_property(GLOBAL APPEND PROPERTY GPUNODE_UNITS ${name})
+endfunction()
+
+# Makes all-but-units depend on what `all` does but for the tests labelled T0.
+function(gpunode_all_but_units)
+  get_property(units GLOBAL PROPERTY GPUNODE_UNITS)
+  set(directories "${CMAKE_SOURCE_DIR}")
+  while(directories)
+    list(POP_FRONT directories directory)
+    get_property(below DIRECTORY "${directory}" PROPERTY SUBDIRECTORIES)
+    list(APPEND directories ${below})
+    get_property(targets DIRECTORY "${directory}" PROPERTY BUILDSYSTEM_TARGETS)
+    foreach(target IN LISTS targets)
+      get_target_property(type ${target} TYPE)
+      get_target_property(apart ${target} EXCLUDE_FROM_ALL)
+      if(type MATCHES "EXECUTABLE|SHARED|MODULE|UTILITY" AND NOT apart AND NOT target IN_LIST units)
+        add_dependencies(all-but-units ${target})
+      endif()
+    endforeach()
+  endwhile()
 endfunction()
 
 # These tests run under TSan too. Debian's gRPC is not instrumented; what it

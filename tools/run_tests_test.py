@@ -74,5 +74,24 @@ class Tiers(unittest.TestCase):
         self.assertEqual(sorted(set(names)), sorted(names))
 
 
+class Time(unittest.TestCase):
+    def test_what_does_not_fit_is_left_out(self):
+        tier = run_tests.Tier("late", "what can wait", 5, spare_minutes=20)
+        self.assertTrue(run_tests.is_time_for(tier, None))
+        self.assertTrue(run_tests.is_time_for(tier, 20))
+        self.assertFalse(run_tests.is_time_for(tier, 19.9))
+
+    def test_no_tier_is_begun_that_cannot_end_by_then(self):
+        for tier, *_ in run_tests.TIERS:
+            if tier.spare:
+                self.assertGreater(tier.spare, run_tests.ONE_CHECK)
+
+    def test_a_check_that_was_not_begun_is_named(self):
+        said = ("158: ok       22.9 s  one that was made (and its note)\n"
+                "158: left out         a blank disk (no time left)\n"
+                "left out         another (no time left)\n")
+        self.assertEqual(run_tests.LEFT_OUT.findall(said), ["a blank disk", "another"])
+
+
 if __name__ == "__main__":
     unittest.main()

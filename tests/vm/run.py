@@ -42,6 +42,9 @@ def parse(argv):
     parser.add_argument("--keep", action="store_true",
                         help="leave the machine running at the end, for commands from the terminal")
     parser.add_argument("--list", action="store_true", help="list the checks")
+    parser.add_argument("--until", type=float, metavar="SECONDS", default=os.environ.get("GPUNODE_TEST_UNTIL"),
+                        help="begin no check after this time, in seconds since 1970; default: "
+                        "$GPUNODE_TEST_UNTIL, else no end")
     return parser.parse_args(argv)
 
 
@@ -105,23 +108,39 @@ def chosen_checks(only):
     return chosen
 
 
-def make_checks(vm, checks):
-    """Makes the checks, each of which is told of by a line. Returns which failed."""
-    failed = []
+class Outcome:
+    """What became of checks, by their names. The others held."""
+
+    def __init__(self, failed=(), left_out=()):
+        self.failed, self.left_out = list(failed), list(left_out)
+
+    def __iadd__(self, other):
+        self.failed += other.failed
+        self.left_out += other.left_out
+        return self
+
+
+def make_checks(vm, checks, until=None):
+    """Makes the checks, each of which is told of by a line; begins none after `until`."""
+    outcome = Outcome()
     for name, function in checks:
+        if until is not None and time.time() > until:
+            outcome.left_out.append(name)
+            say(f"left out         {name} (no time left)")
+            continue
         start = time.monotonic()
         try:
             note = function(vm)
             word, more = "ok    ", f" ({note})" if note else ""
         except Failed as error:
-            failed.append(name)
+            outcome.failed.append(name)
             word, more = "FAILED", f"\n    {error}"
             if error.log:
                 more += "\n" + tail(error.log)
         say(f"{word} {time.monotonic() - start:6.1f} s  {name}{more}")
         if not vm.runs():
             raise Failed("the machine has ended; what was left was not checked", vm.console)
-    return failed
+    return outcome
 
 
 def talk(vm):
@@ -155,28 +174,30 @@ def why_not_here():
     return f"no {', '.join(missing)} here; next: tools/setup vm" if missing else None
 
 
-def run_machine(kind, checks, directory, logs, keep):
-    """A machine from its first boot to its end. Returns which of its checks failed."""
+def run_machine(kind, checks, directory, logs, arguments):
+    """A machine from its first boot to its end. Returns the Outcome of its checks."""
+    if arguments.until is not None and time.time() > arguments.until:
+        return make_checks(None, checks, arguments.until)  # It need not boot.
     system, roots = images_of(kind)
     (directory / kind).mkdir()
     vm = Machine(system, directory / kind, {"node": directory / node.DISK, **roots})
     try:
         set_up(kind, vm)
-        failed = make_checks(vm, checks)
-        if keep:
+        outcome = make_checks(vm, checks, arguments.until)
+        if arguments.keep:
             talk(vm)
-        return failed
+        return outcome
     finally:
         keep_logs(vm, logs / kind)
         vm.cut_power()
 
 
-def run_apart(kind, checks, directory, logs, found):
-    """run_machine() in a process of its own, which sends to `found` what failed. One that ends
+def run_apart(kind, checks, directory, logs, arguments, found):
+    """run_machine() in a process of its own, which sends its Outcome to `found`. One that ends
     otherwise, by a signal or an error that it tells of, sends nothing."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # And its own end is the machine's.
     try:
-        found.send(run_machine(kind, checks, directory, logs, False))
+        found.send(run_machine(kind, checks, directory, logs, arguments))
     except (Failed, image.ImageError) as error:
         complain(error)
         sys.exit(1)
@@ -188,14 +209,14 @@ class Fleet:
     """Machines in processes of their own, AT_ONCE at a time."""
 
     def __init__(self, run_one):
-        """`run_one(kind, checks, found)` sends what failed to `found`."""
+        """`run_one(kind, checks, found)` sends an Outcome to `found`."""
         self.run_one = run_one
         self.running = {}  # The end of its pipe -> machine, its checks, process.
-        self.failed = []
+        self.outcome = Outcome()
 
     def run(self, chosen):
-        """`chosen`: machine -> checks. Returns the names of the checks that failed; where a machine
-        ended before it said so, those of all its checks."""
+        """`chosen`: machine -> checks. Returns their Outcome; where a machine ended before it said
+        so, all its checks failed."""
         waiting = sorted(chosen, key=LONGEST_FIRST.index)
         try:
             while waiting or self.running:
@@ -209,7 +230,7 @@ class Fleet:
                 process.terminate()  # It cuts its machine's power.
             for _, _, process in self.running.values():
                 process.join()
-        return self.failed
+        return self.outcome
 
     def start(self, kind, checks):
         found, end = multiprocessing.Pipe(duplex=False)
@@ -221,9 +242,9 @@ class Fleet:
     def finish(self, found):
         kind, checks, process = self.running.pop(found)
         try:
-            self.failed += found.recv()
+            self.outcome += found.recv()
         except EOFError:
-            self.failed += [name for name, _ in checks]
+            self.outcome += Outcome(failed=[name for name, _ in checks])
             say(f"FAILED: the machine for {kind} did not make its checks to the end")
         process.join()
 
@@ -245,19 +266,21 @@ def run(arguments):
         take_precedence()
         signal.alarm(TIME_LIMIT)
         if arguments.keep:
-            failed = run_machine(*next(iter(chosen.items())), directory.path, logs, True)
+            outcome = run_machine(*next(iter(chosen.items())), directory.path, logs, arguments)
         else:
-            failed = Fleet(lambda kind, checks, found: run_apart(
-                kind, checks, directory.path, logs, found)).run(chosen)
+            outcome = Fleet(lambda kind, checks, found: run_apart(
+                kind, checks, directory.path, logs, arguments, found)).run(chosen)
     finally:
         directory.close()
     minutes = (time.monotonic() - begin) / 60
-    count = sum(len(checks) for checks in chosen.values())
-    if failed:
-        say(f"vm: FAILED in {minutes:.1f} min: {len(failed)} of {count}: " + "; ".join(failed))
+    count = sum(len(checks) for checks in chosen.values()) - len(outcome.left_out)
+    more = f", {len(outcome.left_out)} left out for want of time" if outcome.left_out else ""
+    if outcome.failed:
+        say(f"vm: FAILED in {minutes:.1f} min: {len(outcome.failed)} of {count}{more}: "
+            + "; ".join(outcome.failed))
     else:
-        say(f"vm: {count} checks passed in {minutes:.1f} min")
-    return 1 if failed else 0
+        say(f"vm: {count} checks passed in {minutes:.1f} min{more}")
+    return 1 if outcome.failed else 0
 
 
 def out_of_time(*_):

@@ -214,6 +214,24 @@ class Skips(unittest.TestCase):
         self.assertIn("needs root", words)
 
 
+class Time(unittest.TestCase):
+    def test_no_check_begins_after_its_end_and_each_is_named(self):
+        clock = unittest.mock.patch.object(program.time, "time", side_effect=[10, 21, 22])
+        said = unittest.mock.patch.object(program, "say")
+        made = []
+        checks = [(name, lambda vm, name=name: made.append(name)) for name in ("one", "two", "three")]
+        with clock, said as say:
+            outcome = program.make_checks(unittest.mock.Mock(), checks, until=20)
+        self.assertEqual((made, outcome.failed, outcome.left_out), (["one"], [], ["two", "three"]))
+        self.assertEqual(say.call_args.args[0], "left out         three (no time left)")
+
+    def test_a_machine_whose_checks_have_no_time_does_not_boot(self):
+        arguments = program.parse(["--until", "0"])
+        with unittest.mock.patch.object(program, "say"):
+            outcome = program.run_machine("node", [("one", None)], None, None, arguments)
+        self.assertEqual(outcome.left_out, ["one"])
+
+
 class Fleets(unittest.TestCase):
     CHECKS = {kind: [(f"a claim of {kind}", None)] for kind in ("node", "selinux", "driver")}
 
@@ -222,7 +240,7 @@ class Fleets(unittest.TestCase):
         self.said = self.enterContext(unittest.mock.patch.object(program, "say"))
 
     def run_fleet(self, run_one):
-        return sorted(program.Fleet(run_one).run(self.CHECKS))
+        return sorted(program.Fleet(run_one).run(self.CHECKS).failed)
 
     def test_no_more_than_two_run_at_once_and_the_longest_first(self):
         started = multiprocessing.SimpleQueue()
@@ -233,7 +251,7 @@ class Fleets(unittest.TestCase):
             started.put(kind)
             if kind != "selinux":
                 go.wait()
-            found.send([])
+            found.send(program.Outcome())
 
         def let_go():
             order.extend((started.get(), started.get()))
@@ -248,14 +266,14 @@ class Fleets(unittest.TestCase):
 
     def test_what_failed_on_any_is_told(self):
         def run_one(kind, checks, found):
-            found.send([name for name, _ in checks if kind != "node"])
+            found.send(program.Outcome(name for name, _ in checks if kind != "node"))
         self.assertEqual(self.run_fleet(run_one), ["a claim of driver", "a claim of selinux"])
 
     def test_one_that_ends_without_a_word_has_made_no_check(self):
         def run_one(kind, checks, found):
             if kind == "selinux":
                 os._exit(0)
-            found.send([])
+            found.send(program.Outcome())
         self.assertEqual(self.run_fleet(run_one), ["a claim of selinux"])
 
     def test_none_outlives_the_run(self):

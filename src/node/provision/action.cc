@@ -128,6 +128,13 @@ std::string words(const Reboot& action) {
 
 }  // namespace
 
+Action::Action() = default;
+Action::Action(const Action& other) = default;
+Action::Action(Action&& other) noexcept = default;
+Action& Action::operator=(const Action& other) = default;
+Action& Action::operator=(Action&& other) noexcept = default;
+Action::~Action() = default;
+
 std::string_view kind_of(const Action& action) {
   return std::visit([](const auto& one) { return one.kKind; }, action);
 }

@@ -418,13 +418,27 @@ struct Reboot {
   }
 };
 
-using Action =
+using AnyAction =
     std::variant<WriteFile, RemoveFile, RestoreFile, MakeDirectory,
                  RemoveDirectory, SetSysctl, SetModule, SetSwap, SetUnit,
                  InstallPackages, RemovePackages, InstallSet, SetModuleStream,
                  FetchKey, HoldPackages, BuildModule, ProveBuild,
                  MakeFilesystem, WipeFilesystem, MigrateTree, RestoreTree,
                  RunProgram, Reboot, DistrustKeys>;
+
+/// One of these. It is the variant, but for how it is copied, moved and
+/// destroyed: that is compiled once, in action.cc, not in every file that has
+/// a vector of them.
+class Action : public AnyAction {
+ public:
+  using AnyAction::AnyAction;
+  Action();
+  Action(const Action& other);
+  Action(Action&& other) noexcept;
+  Action& operator=(const Action& other);
+  Action& operator=(Action&& other) noexcept;
+  ~Action();
+};
 
 /// The kind's name: "write-file".
 std::string_view kind_of(const Action& action);
