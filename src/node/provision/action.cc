@@ -126,6 +126,29 @@ std::string words(const Reboot& action) {
   return "reboot: " + action.reason;
 }
 
+std::string words(const InstallProgram& action) {
+  return "install " + action.path;
+}
+std::string words(const JoinCluster& action) {
+  const std::string& cluster =
+      action.endpoint.empty() ? action.discovery_file : action.endpoint;
+  return fmt::format("join the cluster {} as {}", cluster, action.node);
+}
+std::string words(const LeaveCluster& action) {
+  return fmt::format("leave the cluster; {} is no node any more", action.node);
+}
+std::string words(const SetNodeMeta& action) {
+  std::vector<std::string> changes = action.labels;
+  const auto add = [&](const auto& more, const char* sign) {
+    for (const std::string& one : more) changes.push_back(one + sign);
+  };
+  add(action.removed_labels, "-");
+  add(action.taints, "");
+  add(action.removed_taints, "-");
+  return fmt::format("label and taint the node {}: {}", action.node,
+                     fmt::join(changes, ", "));
+}
+
 }  // namespace
 
 Action::Action() = default;
@@ -175,6 +198,10 @@ char symbol_of(const Action& action) {
     char operator()(const RestoreTree& /*one*/) const { return '~'; }
     char operator()(const RunProgram& /*one*/) const { return '~'; }
     char operator()(const Reboot& /*one*/) const { return '~'; }
+    char operator()(const InstallProgram& /*one*/) const { return '+'; }
+    char operator()(const JoinCluster& /*one*/) const { return '+'; }
+    char operator()(const LeaveCluster& /*one*/) const { return '-'; }
+    char operator()(const SetNodeMeta& /*one*/) const { return '~'; }
   };
   return std::visit(Symbol{}, action);
 }

@@ -418,13 +418,91 @@ struct Reboot {
   }
 };
 
+/// A program of ours at `path`, copied from `from` on the host.
+struct InstallProgram {
+  static constexpr std::string_view kKind = "install-program";
+  std::string from = {};
+  std::string path = {};
+  std::string digest = {};  ///< SHA-256 of what is to be there, in hex.
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("from", self.from);
+    visit("path", self.path);
+    visit("digest", self.digest);
+  }
+};
+
+/// The host is a node of the cluster at `endpoint`, by kubeadm.
+struct JoinCluster {
+  static constexpr std::string_view kKind = "join-cluster";
+  std::string endpoint = {};        ///< "10.0.0.10:6443".
+  std::string discovery_file = {};  ///< A kubeconfig; else token and hashes.
+  std::vector<std::string> ca_cert_hashes = {};
+  bool trusts_any_ca = false;
+  // Where the token is; the token itself is nowhere here.
+  std::string token_file = {};
+  std::string token_variable = {};
+  std::vector<std::string> token_command = {};
+  std::string node = {};     ///< The name that it is to have.
+  std::string version = {};  ///< Of kubelet and kubeadm: "1.25".
+  /// kubeadm's JoinConfiguration with "@TOKEN@" where the token belongs.
+  std::string config = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("endpoint", self.endpoint);
+    visit("discovery_file", self.discovery_file);
+    visit("ca_cert_hashes", self.ca_cert_hashes);
+    visit("trusts_any_ca", self.trusts_any_ca);
+    visit("token_file", self.token_file);
+    visit("token_variable", self.token_variable);
+    visit("token_command", self.token_command);
+    visit("node", self.node);
+    visit("version", self.version);
+    visit("config", self.config);
+  }
+};
+
+/// The host is no node any more: what kubeadm made of it is taken back. Only an
+/// inverse, or `gpunode leave`.
+struct LeaveCluster {
+  static constexpr std::string_view kKind = "leave-cluster";
+  std::string node = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("node", self.node);
+  }
+};
+
+/// Labels and taints of this host's Node, by the kubelet's own credentials.
+struct SetNodeMeta {
+  static constexpr std::string_view kKind = "set-node-meta";
+  std::string node = {};
+  std::vector<std::string> labels = {};          ///< "key=value".
+  std::vector<std::string> removed_labels = {};  ///< Keys.
+  std::vector<std::string> taints = {};          ///< "key=value:Effect".
+  std::vector<std::string> removed_taints = {};  ///< "key:Effect".
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("node", self.node);
+    visit("labels", self.labels);
+    visit("removed_labels", self.removed_labels);
+    visit("taints", self.taints);
+    visit("removed_taints", self.removed_taints);
+  }
+};
+
 using AnyAction =
     std::variant<WriteFile, RemoveFile, RestoreFile, MakeDirectory,
                  RemoveDirectory, SetSysctl, SetModule, SetSwap, SetUnit,
                  InstallPackages, RemovePackages, InstallSet, SetModuleStream,
                  FetchKey, HoldPackages, BuildModule, ProveBuild,
                  MakeFilesystem, WipeFilesystem, MigrateTree, RestoreTree,
-                 RunProgram, Reboot, DistrustKeys>;
+                 RunProgram, Reboot, DistrustKeys, InstallProgram, JoinCluster,
+                 LeaveCluster, SetNodeMeta>;
 
 /// One of these. It is the variant, but for how it is copied, moved and
 /// destroyed: that is compiled once, in action.cc, not in every file that has

@@ -167,9 +167,9 @@ template <std::size_t... Is>
 Result<Action> decode_kind(std::string_view kind, const Json& json,
                            std::index_sequence<Is...> /*all*/) {
   Result<Action> result = no_action(fmt::format("unknown kind \"{}\"", kind));
-  (void)((std::variant_alternative_t<Is, Action>::kKind == kind
-              ? (result =
-                     decode_one<std::variant_alternative_t<Is, Action>>(json),
+  (void)((std::variant_alternative_t<Is, AnyAction>::kKind == kind
+              ? (result = decode_one<std::variant_alternative_t<Is, AnyAction>>(
+                     json),
                  true)
               : false) ||
          ...);
@@ -188,8 +188,9 @@ Result<Action> action_from_json(std::string_view json) {
       !parsed["kind"].is_string()) {
     return no_action("it has no kind");
   }
-  return decode_kind(parsed["kind"].get<std::string>(), parsed,
-                     std::make_index_sequence<std::variant_size_v<Action>>());
+  return decode_kind(
+      parsed["kind"].get<std::string>(), parsed,
+      std::make_index_sequence<std::variant_size_v<AnyAction>>());
 }
 
 bool same_action(const Action& a, const Action& b) {

@@ -44,11 +44,21 @@ std::vector<Action> samples() {
       RunProgram{{"/bin/true", "a b"}, {"/bin/false"}, 5},
       ProveBuild{"6.1.0-25-amd64", "/usr/bin/gcc-12"},
       Reboot{"the kernel changed"},
+      InstallProgram{"/opt/gpunode-runtime", "/usr/bin/gpunode-runtime", "ab"},
+      JoinCluster{.endpoint = "10.0.0.10:6443",
+                  .ca_cert_hashes = {"sha256:ab"},
+                  .token_command = {"/bin/cat", "/run/token"},
+                  .node = "worker",
+                  .version = "1.25",
+                  .config = "token: \"@TOKEN@\"\n"},
+      LeaveCluster{"worker"},
+      SetNodeMeta{
+          "worker", {"a=b"}, {"c"}, {"d=e:NoSchedule"}, {"f:NoExecute"}},
   };
 }
 
 TEST(ActionJson, EveryKindComesBackAsItWent) {
-  std::vector<bool> seen(std::variant_size_v<Action>);
+  std::vector<bool> seen(std::variant_size_v<AnyAction>);
   for (const Action& action : samples()) {
     const std::string json = to_json(action);
     const auto back = action_from_json(json);

@@ -10,6 +10,8 @@
 
 #include "node/distribution/table.h"
 #include "node/facts/disk_filter.h"
+#include "node/provision/kubernetes_spec.h"
+#include "node/provision/runtime_spec.h"
 
 namespace gpunode::provision {
 
@@ -141,6 +143,8 @@ struct NodeSpec {
   std::vector<StorageSpec> storage;
   DriverSpec driver;
   CudaSpec cuda;
+  RuntimeSpec runtime;
+  KubernetesSpec kubernetes;
   /// What the file adds to the table of distributions.
   std::vector<distribution::Extension> distributions;
   CheckSpec check;
@@ -150,6 +154,9 @@ struct NodeSpec {
   /// spec.bundle: a directory of `gpunode bundle`, the only place that packages
   /// come from. Empty: none.
   std::string bundle = {};
+  /// Not of the file: where gpunode-runtime lies beside the program, to be
+  /// installed from. Empty: it is not there.
+  std::string runtime_program = {};
   /// Not of the file: where the program lies that units are to start, and the
   /// file that they are to give it. Empty: the program lies where others than
   /// root may put another in its place, or where it may be gone after a boot.
