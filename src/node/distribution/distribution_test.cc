@@ -261,6 +261,11 @@ TEST(Companions, ByBranchAndFamily) {
             "nvidia-persistenced nvidia-fabric-manager libnvidia-nscq-570|");
   EXPECT_EQ(beside(Family::kUbuntu, 570, switches),
             "nvidia-persistenced nvidia-fabricmanager-570 libnvidia-nscq-570|");
+  // Ubuntu's daemon was in a package of the branch's name.
+  EXPECT_EQ(beside(Family::kUbuntu, 470, {.persistence = true}),
+            "nvidia-compute-utils-470|");
+  EXPECT_EQ(beside(Family::kDebian, 560, {.persistence = true}),
+            "nvidia-persistenced|");
   EXPECT_EQ(beside(Family::kModular, 450, {.fabric_manager = true}),
             "nvidia-fabricmanager-450 libnvidia-nscq-450|");
   const CompanionWish nvlink5{.fabric_manager = true, .subnet_manager = true};

@@ -26,6 +26,9 @@ constexpr int kLastKmp = 570;
 // (cuda-repo-management, genmodules.py).
 constexpr int kFirstPlainCompanions = 580;
 constexpr int kFirstPlainFabricManager = 460;
+// Ubuntu's repository has the daemon in nvidia-compute-utils-BRANCH until 560;
+// 570 is the first branch with a package nvidia-persistenced of its version.
+constexpr int kFirstPersistenced = 570;
 constexpr int kFirstImex = 550;
 constexpr int kFirstNvsdm = 560;
 constexpr int kFirstNvlsm = 570;
@@ -123,6 +126,13 @@ std::string fabric_manager(Family family, int branch) {
   return "nvidia-fabric-manager";
 }
 
+std::string persistence_daemon(Family family, int branch) {
+  if (family == Family::kUbuntu && branch < kFirstPersistenced) {
+    return "nvidia-compute-utils-" + std::to_string(branch);
+  }
+  return "nvidia-persistenced";
+}
+
 void add_subnet_manager(Family family, int branch, bool is_x86,
                         const std::string& suffix, Companions& all) {
   if (branch < kFirstNvlsm) return;
@@ -182,7 +192,7 @@ Companions companions(Family family, int branch, const CompanionWish& wish,
   const bool is_x86 = machine == "x86_64";
   // RHEL 7's driver brings it along.
   if (wish.persistence && family != Family::kRhel7) {
-    all.same.emplace_back("nvidia-persistenced");
+    all.same.push_back(persistence_daemon(family, branch));
   }
   if (wish.fabric_manager) {
     all.same.push_back(fabric_manager(family, branch));
