@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "node/provision/file_plan.h"
+#include "node/provision/hold_plan.h"
 #include "node/provision/own_holds.h"
 #include "node/provision/steps/driver/driver_basis.h"
 #include "node/provision/steps/driver/driver_holds.h"
@@ -16,7 +17,6 @@ namespace {
 
 using packages::Tool;
 
-constexpr const char* kLockPlugin = "python3-dnf-plugin-versionlock";
 constexpr const char* kUnattended = "unattended-upgrades";
 constexpr const char* kBlacklist = "/etc/apt/apt.conf.d/52gpunode-nvidia";
 
@@ -60,8 +60,9 @@ class DriverHold final : public Step {
     if (!spec.driver.is_wanted) return wanted;
     wanted.add(basis_wants());
     wanted.add(hold_wants());
-    wanted.packages = {"nvidia-*",      "libnvidia-*", "libnvsdm*",
-                       "kmod-nvidia-*", kLockPlugin,   kUnattended};
+    wanted.add(hold_plan_wants());
+    wanted.packages.insert(
+        {"nvidia-*", "libnvidia-*", "libnvsdm*", "kmod-nvidia-*", kUnattended});
     return wanted;
   }
 
@@ -92,11 +93,7 @@ class DriverHold final : public Step {
       plan.why =
           fmt::format("free to change: {}", fmt::join(hold.packages, ", "));
     }
-    if (basis->tool == Tool::kDnf &&
-        !input.facts.packages.contains(kLockPlugin)) {
-      plan.actions.emplace_back(InstallPackages{{kLockPlugin}});
-    }
-    plan.actions.emplace_back(std::move(hold));
+    plan_hold(input, std::move(hold), plan);
     return plan;
   }
 };

@@ -134,13 +134,16 @@ TEST_F(KernelSteps, APinnedKernelIsMadeTheDefaultAndHeld) {
   host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
   host_.facts.packages["kernel-core"] = {"4.18.0-513.5.1.el8_9"};
   const StepPlan plan = converges(*target_);
-  ASSERT_THAT(plan.actions, SizeIs(2));
+  ASSERT_THAT(plan.actions, SizeIs(3));
   EXPECT_EQ(std::get<RunProgram>(plan.actions[0]).argv,
             (std::vector<std::string>{"/usr/sbin/grubby", "--set-default",
                                       std::string("/boot/vmlinuz-") + kOld}));
   EXPECT_EQ(std::get<RunProgram>(plan.actions[0]).undo.back(),
             std::string("/boot/vmlinuz-") + kNew);
-  EXPECT_THAT(std::get<HoldPackages>(plan.actions[1]).packages,
+  // Of a bare host dnf knows no `versionlock`.
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions[1]).packages,
+              ElementsAre("python3-dnf-plugin-versionlock"));
+  EXPECT_THAT(std::get<HoldPackages>(plan.actions[2]).packages,
               ElementsAre("kernel-core"));
 }
 
@@ -178,6 +181,7 @@ TEST_F(KernelSteps, TheEntryThatWasSavedComesBack) {
 TEST_F(KernelSteps, APinThatIsHalfDoneIsFinished) {
   host_.spec.host.kernel.policy = KernelPolicy::kPinRunning;
   host_.facts.packages["kernel-core"] = {"1"};
+  host_.facts.packages["python3-dnf-plugin-versionlock"] = {"4.0.21-25.el8"};
   const StepPlan plan = converges(*target_);
   EXPECT_THAT(plan.actions, SizeIs(1));
 }
@@ -247,12 +251,13 @@ TEST_F(KernelSteps, AnExactKernelIsInstalledMadeTheDefaultAndBooted) {
   host_.spec.host.kernel = {KernelPolicy::kExact, kNew};
   host_.facts.packages["kernel"] = {"4.18.0-513.5.1.el8_9"};
   const StepPlan plan = converges(*target_);
-  ASSERT_THAT(plan.actions, SizeIs(4));
+  ASSERT_THAT(plan.actions, SizeIs(5));
   EXPECT_THAT(std::get<InstallPackages>(plan.actions[0]).packages,
               ElementsAre("kernel=4.18.0-553.22.1.el8_10"));
   EXPECT_THAT(actions(plan)[1], HasSubstr("--set-default"));
-  EXPECT_THAT(actions(plan)[2], HasSubstr("keep kernel"));
-  EXPECT_THAT(actions(plan)[3], HasSubstr("reboot: "));
+  EXPECT_THAT(actions(plan)[2], HasSubstr("versionlock"));
+  EXPECT_THAT(actions(plan)[3], HasSubstr("keep kernel"));
+  EXPECT_THAT(actions(plan)[4], HasSubstr("reboot: "));
   EXPECT_THAT(plan.notes, Contains(HasSubstr("vault/rocky/8.9")));
 }
 

@@ -16,6 +16,7 @@
 #include "node/facts/next_kernel.h"
 #include "node/provision/distribution_row.h"
 #include "node/provision/file_plan.h"
+#include "node/provision/hold_plan.h"
 #include "node/provision/own_holds.h"
 #include "node/provision/steps/kernel/kernel.h"
 #include "node/provision/steps/steps.h"
@@ -202,7 +203,7 @@ class TargetPlan {
     if (hold.packages.empty()) return true;
     change(
         fmt::format("updates may replace {}", fmt::join(hold.packages, ", ")));
-    plan_.actions.emplace_back(std::move(hold));
+    plan_hold(input_, std::move(hold), plan_);
     return true;
   }
 
@@ -313,6 +314,7 @@ class Target final : public Step {
     facts::Wanted wanted;
     if (!spec.driver.is_wanted) return wanted;
     wanted.driver = true;
+    wanted.add(hold_plan_wants());
     for (std::string& name : driver::package_wants()) {
       wanted.packages.insert(std::move(name));
     }
