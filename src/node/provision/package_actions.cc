@@ -86,7 +86,10 @@ Result<packages::PackageManager*> PackageActions::manager() {
     TRY(const std::string text, host_.read_file("/etc/os-release"));
     TRY(const facts::OsRelease os, facts::parse_os_release(text));
     TRY(const Tool tool, package_tool(os));
-    manager_ = packages::make_package_manager(tool, runner_, settings_);
+    // Of another root the tools are this machine's.
+    host::HostRoot tools = settings_.root == "/" ? host_ : host::HostRoot();
+    manager_ = packages::make_package_manager(tool, runner_, settings_, {},
+                                              std::move(tools));
   }
   return manager_.get();
 }

@@ -83,8 +83,7 @@ Result<Observation> Apt::observe(const std::vector<std::string>& names) {
   }
   TRY(Observation observation, parse_dpkg_list(completed.out));
   // dpkg's journal: numbered files that it merges at the end.
-  const auto updates =
-      host::HostRoot(root).list_directory("/var/lib/dpkg/updates");
+  const auto updates = runner_.system().list_directory("/var/lib/dpkg/updates");
   if (updates && std::any_of(updates->begin(), updates->end(),
                              [](const std::string& name) {
                                return std::all_of(name.begin(), name.end(),

@@ -20,8 +20,8 @@ Result<std::vector<ModuleStream>> Dnf::streams(const std::string& module) {
 
 Result<std::string> Dnf::enabled_stream(const std::string& module) const {
   TRY_VOID(check_names({module}));
-  const host::HostRoot root(runner_.settings().root);
-  const auto text = root.read_file("/etc/dnf/modules.d/" + module + ".module");
+  const auto text =
+      runner_.system().read_file("/etc/dnf/modules.d/" + module + ".module");
   if (!text) {
     if (text.error().code() == ErrorCode::kNotFound) return std::string();
     return text.error();

@@ -9,9 +9,10 @@
 namespace gpunode::packages {
 
 std::unique_ptr<PackageManager> make_package_manager(
-    Tool tool, host::CommandRunner& runner, Settings settings,
-    Waiting waiting) {
-  ToolRunner tools(tool, runner, std::move(settings), std::move(waiting));
+    Tool tool, host::CommandRunner& runner, Settings settings, Waiting waiting,
+    host::HostRoot host) {
+  ToolRunner tools(tool, runner, std::move(settings), std::move(waiting),
+                   std::move(host));
   switch (tool) {
     case Tool::kApt:
       return std::make_unique<Apt>(std::move(tools));

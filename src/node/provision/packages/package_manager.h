@@ -11,6 +11,7 @@
 
 #include "base/core/result.h"
 #include "base/host/command_runner.h"
+#include "base/host/host_root.h"
 #include "node/provision/packages/package.h"
 #include "node/provision/packages/tool_runner.h"
 
@@ -64,9 +65,9 @@ class PackageManager {
   virtual Result<void> release(const std::vector<Hold>& holds) = 0;
 };
 
-/// The one for `tool`. `runner` must outlive it.
+/// The one for `tool`. `runner` must outlive it; `host` is ToolRunner's.
 std::unique_ptr<PackageManager> make_package_manager(
     Tool tool, host::CommandRunner& runner, Settings settings,
-    Waiting waiting = {});
+    Waiting waiting = {}, host::HostRoot host = host::HostRoot());
 
 }  // namespace gpunode::packages

@@ -70,6 +70,10 @@ class ToolRunner {
   const Settings& settings() const { return settings_; }
   const host::HostRoot& host() const { return host_; }
   bool has_root() const { return settings_.root != "/"; }
+  /// The system whose packages are meant: settings().root, or host() itself.
+  host::HostRoot system() const {
+    return has_root() ? host::HostRoot(settings_.root) : host_;
+  }
 
   /// Runs a question once; a failing exit status is the caller's to judge.
   Result<host::Completed> ask(const std::vector<std::string>& argv,
