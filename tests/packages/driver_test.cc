@@ -1,15 +1,6 @@
 // driver.repository, driver.packages and driver.hold carried out with the real
 // package managers, on stub repositories that have NVIDIA's names.
-#include <optional>
-#include <utility>
-
-#include "node/facts/os_release.h"
-#include "node/facts/wanted_files.h"
-#include "node/provision/host_performer.h"
-#include "node/provision/packages/openpgp_key.h"
-#include "node/provision/rollback.h"
-#include "node/provision/steps/steps.h"
-#include "tests/packages/real_packages.h"
+#include "tests/packages/driver_on_root.h"
 
 namespace gpunode::packages {
 namespace {
@@ -25,189 +16,11 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr const char* kNvidias =
-    "https://developer.download.nvidia.com/compute/cuda/repos";
-
-/// A root that is a distribution with a GPU, whose mirror of NVIDIA's
-/// repositories is the stubs'.
-class DriverOnRoot : public RealPackages {
- protected:
-  explicit DriverOnRoot(Tool tool)
-      : RealPackages(tool), mirror_(stubs() + "/cuda") {
-    spec_.driver.is_wanted = true;
-    spec_.mirrors[kNvidias] = mirror_.url();
-  }
-
-  void is(const std::string& id, const std::string& like,
-          const std::string& version) {
-    root_.file("etc/os-release", "ID=" + id + "\nID_LIKE=\"" + like +
-                                     "\"\nVERSION_ID=\"" + version + "\"\n");
-    id_ = id;
-    version_ = id == "ubuntu" ? version : version.substr(0, version.find('.'));
-    trusts("good");
-  }
-
-  /// The row's key is the stubs' own.
-  void trusts(const std::string& key) {
-    const auto text =
-        host::HostRoot().read_file(stubs() + "/keys/" + key + ".asc");
-    ASSERT_TRUE(text);
-    const auto keys = parse_openpgp_keys(*text);
-    ASSERT_TRUE(keys);
-    distribution::Extension row;
-    row.id = id_;
-    row.version = version_;
-    row.fingerprint = keys->front().fingerprint;
-    spec_.distributions = {row};
-  }
-
-  StepPlan plan_of(const provision::Step& step) {
-    facts::HostFacts facts;
-    const facts::Wanted wanted = step.wants(spec_);
-    facts.os =
-        *facts::parse_os_release(*root_.root().read_file("/etc/os-release"));
-    facts.kernel.machine = "x86_64";
-    facts.gpus = gpus_;
-    facts::read_wanted_files(root_.root(), wanted, facts);
-    const auto observed = manager().observe({});
-    EXPECT_TRUE(observed) << observed.error().message();
-    if (!observed) return {};
-    for (const Package& one : observed->installed) {
-      facts.packages[one.name] = {one.version, one.is_held};
-    }
-    return step.plan({facts, spec_, history_, {}});
-  }
-
-  HostPerformer& performer() {
-    if (!performer_) {
-      settings_.root = root_.path();
-      settings_.mirror_attempts = 1;
-      performer_.emplace(root_.root(), runner_,
-                         HostPerformer::Options{.overwrite_drift = true,
-                                                .packages = settings_});
-    }
-    return *performer_;
-  }
-
-  /// The Step's plan, carried out; what undoes it, the last first. An empty
-  /// text of `error`: all went well.
-  std::string carry_out(const provision::Step& step) {
-    const StepPlan plan = plan_of(step);
-    EXPECT_NE(plan.state, StepState::kBlocked) << plan.why;
-    const std::size_t first = lines_.size();
-    for (const Action& action : plan.actions) {
-      auto inverse = performer().prepare(action, ++seq_);
-      if (!inverse) return inverse.error().message();
-      begin(step, action, *inverse);
-      if (const auto done = performer().perform(action); !done) {
-        return done.error().message();
-      }
-      lines_.push_back({.seq = lines_.size() + 1,
-                        .event = provision::JournalEvent::kDone,
-                        .of = lines_.size()});
-      history_.held = provision::history_of(lines_).held;
-    }
-    // In the order of `gpunode rollback`.
-    std::vector<Action> undo;
-    for (const auto& one : provision::plan_rollback(
-             {lines_.begin() + static_cast<std::ptrdiff_t>(first),
-              lines_.end()},
-             {}, {})) {
-      undo.insert(undo.end(), one.line.inverse.begin(), one.line.inverse.end());
-    }
-    undo_.insert(undo_.begin(), undo.begin(), undo.end());
-    return "";
-  }
-
-  void roll_back() {
-    for (const Action& action : undo_) {
-      const auto undone = performer().perform(action);
-      ASSERT_TRUE(undone) << undone.error().message();
-    }
-    undo_.clear();
-  }
-
-  /// As the journal has it.
-  void begin(const provision::Step& step, const Action& action,
-             const Inverse& inverse) {
-    provision::JournalLine line;
-    line.seq = lines_.size() + 1;
-    line.event = provision::JournalEvent::kBegin;
-    line.step = step.id();
-    line.action = action;
-    line.inverse = inverse.actions;
-    lines_.push_back(std::move(line));
-  }
-
-  /// rpm's keys, by their ids.
-  std::string keys() {
-    std::vector<std::string> argv = {"/usr/bin/rpm",  "--root=" + root_.path(),
-                                     "-qa",           "--queryformat",
-                                     "%{VERSION}\\n", "gpg-pubkey"};
-    host::Command command;
-    command.argv = std::move(argv);
-    command.env = settings_.environment;
-    const auto said = runner_.run(command);
-    EXPECT_TRUE(said);
-    return said ? said->out : "";
-  }
-
-  static facts::PciGpu gpu(std::uint16_t id, bool is_switch = false) {
-    facts::PciGpu one;
-    one.device_id = id;
-    one.product = "GPU";
-    one.is_switch = is_switch;
-    return one;
-  }
-
-  Mirror mirror_;
-  std::string id_;
-  std::string version_;
-  provision::NodeSpec spec_;
-  provision::History history_;
-  std::vector<facts::PciGpu> gpus_ = {gpu(0x1eb8)};
-  std::optional<HostPerformer> performer_;
-  std::vector<Action> undo_;
-  std::vector<provision::JournalLine> lines_;
-  std::uint64_t seq_ = 0;
-};
-
 class RealDnfDriver : public DriverOnRoot {
  protected:
   RealDnfDriver() : DriverOnRoot(Tool::kDnf) {
-    const std::string plugins = stubs() + "/dnf-plugins";
-    root_.directory("etc/dnf/modules.d");
-    root_.directory("etc/yum.repos.d");
-    root_.file("etc/dnf/dnf.conf",
-               "[main]\ngpgcheck=1\nmodule_platform_id=platform:el8\n"
-               "pluginpath=" +
-                   plugins + "/enabled\npluginconfpath=" +
-                   root_.path("etc/dnf/plugins") + "\n");
-    root_.file("etc/dnf/plugins/versionlock.conf",
-               "[main]\nenabled=1\nlocklist=" +
-                   root_.path("etc/dnf/plugins/versionlock.list") + "\n");
-    root_.file("etc/dnf/plugins/versionlock.list", "");
-    settings_.environment = {"PYTHONPATH=" + plugins + "/lib"};
+    lay_root();
     is("rocky", "rhel fedora", "8.9");
-  }
-
-  /// dnf reads the key of a repository file from this very path.
-  void link_key() {
-    const std::string file = "/etc/yum.repos.d/gpunode-cuda.repo";
-    const auto text = root_.root().read_file(file);
-    ASSERT_TRUE(text);
-    std::string here = *text;
-    const std::string path = "file:///etc/pki";
-    here.replace(here.find(path), path.size(),
-                 "file://" + root_.path("etc/pki"));
-    root_.file(file.substr(1), here);
-    history_.written[file] = here;
-  }
-
-  /// The repository, with its key where dnf of another root finds it.
-  void add_repository() {
-    ASSERT_EQ(carry_out(*provision::make_driver_repository()), "");
-    link_key();
   }
 };
 
@@ -388,19 +201,8 @@ TEST_F(RealDnfDriver, HoldsGoWithWhatAskedForThemAndOthersStay) {
 class RealAptDriver : public DriverOnRoot {
  protected:
   RealAptDriver() : DriverOnRoot(Tool::kApt) {
-    lay_apt_root();
+    lay_root();
     is("ubuntu", "debian", "22.04");
-  }
-
-  /// apt reads the key from the path that the file names.
-  void add_repository() {
-    ASSERT_EQ(carry_out(*provision::make_driver_repository()), "");
-    const std::string file = "/etc/apt/sources.list.d/gpunode-cuda.sources";
-    std::string here = *root_.root().read_file(file);
-    here.replace(here.find("/etc/apt/keyrings"), 17,
-                 root_.path("etc/apt/keyrings"));
-    root_.file(file.substr(1), here);
-    history_.written[file] = here;
   }
 };
 
@@ -484,12 +286,7 @@ TEST_F(RealAptDriver, AVersionThatNobodyHasIsSaid) {
 class RealZypperDriver : public DriverOnRoot {
  protected:
   RealZypperDriver() : DriverOnRoot(Tool::kZypper) {
-    root_.directory("etc/zypp/repos.d");
-    root_.directory("var/lib/rpm");
-    root_.directory("run");
-    // Debian's rpm has its database in the caller's home.
-    root_.file("home/.rpmmacros", "%_dbpath /var/lib/rpm\n");
-    settings_.environment = {"HOME=" + root_.path("home")};
+    lay_root();
     is("sles", "suse", "15.6");
   }
 };

@@ -31,6 +31,8 @@ brings a file for the second of
                                     in 580.105.08 the fabric manager is missing, as on a mirror that is
                                     between two versions
   archive/                          apt: the same names by "Ubuntu", newer
+  plans/DIRECTORY/{x86_64,sbsa}/    NVIDIA's repositories that tests/fixtures/driver_repositories.json
+                                    tells of; the two architectures are one
 
   rpm-extra/{crb,epel}/             stub-crb; stub-epel, which needs stub-crb; signed by good
 
@@ -39,6 +41,7 @@ brings a file for the second of
                                     does not suffer zypper beside it
 """
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -46,6 +49,7 @@ import subprocess
 import sys
 import tempfile
 
+REPOSITORIES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/driver_repositories.json"
 DIST_PACKAGES = pathlib.Path("/usr/lib/python3/dist-packages")
 VERSIONS = ("580.1", "580.2")
 PACKAGES = {  # name -> {relation: what}; {v} is the version.
@@ -273,10 +277,10 @@ class Stubs:
                      repository / "repodata/repomd.xml")
             shutil.copy(self.top / "keys/good.asc", repository / "D42D0685.pub")
 
-    def cuda_streams(self, repository):
+    def cuda_streams(self, repository, releases=DRIVER):
         text = ""
         for number, stream in enumerate(("latest-dkms", "open-dkms", "580-dkms", "580-open")):
-            versions = [v for v in DRIVER if v.startswith("580") or not stream.startswith("580")]
+            versions = [v for v in releases if v.startswith("580") or not stream.startswith("580")]
             kmod = "kmod-nvidia-open-dkms" if "open" in stream else "kmod-nvidia-latest-dkms"
             artifacts = [f"    - {name}-3:{version}-1.noarch"
                          for name in (*MODULAR, kmod) for version in versions]
@@ -295,17 +299,63 @@ class Stubs:
             for name, (versions, relations) in packages.items():
                 for version in versions:
                     self.deb(repository, name, version, relations, release)
-            (repository / "Packages").write_bytes(
-                run("apt-ftparchive", "packages", ".", cwd=repository))
-            text = run("apt-ftparchive", "-o", f"APT::FTPArchive::Release::Origin={origin}",
-                       "release", ".", cwd=repository)
-            (repository / "Release").write_bytes(text)
-            self.gpg("good", "-u", "good@stub.invalid", "--clearsign", "--digest-algo", "SHA256",
-                     "--output", repository / "InRelease", repository / "Release")
+            self.flat_index(repository, origin)
             shutil.copy(self.top / "keys/good.asc", repository / "3bf863cc.pub")
 
+    def flat_index(self, repository, origin):
+        (repository / "Packages").write_bytes(
+            run("apt-ftparchive", "packages", ".", cwd=repository))
+        text = run("apt-ftparchive", "-o", f"APT::FTPArchive::Release::Origin={origin}",
+                   "release", ".", cwd=repository)
+        (repository / "Release").write_bytes(text)
+        self.gpg("good", "-u", "good@stub.invalid", "--clearsign", "--digest-algo", "SHA256",
+                 "--output", repository / "InRelease", repository / "Release")
+
+    def plan_repositories(self):
+        """What tests/fixtures/driver_repositories.json tells of."""
+        told = json.loads(REPOSITORIES.read_text())
+        for one in told["repositories"]:
+            first = self.directory(self.top / "plans" / one["directories"][0] / "x86_64")
+            releases = []
+            for branch, packages in one["branches"].items():
+                releases += told["releases"][branch]
+                for name, about in packages.items():
+                    for version in told["releases"][branch]:
+                        self.plan_package(first, one, name, version, packages)
+            for name, version in one["others"].items():
+                self.plan_package(first, one, name, version, {name: {}})
+            if one["manager"] == "apt":
+                self.flat_index(first, "NVIDIA")
+            else:
+                self.sign_rpms("good", sorted(first.glob("*.rpm")))
+                run("createrepo_c", "-q", "--no-database", first)
+                if one.get("streams"):
+                    self.cuda_streams(first, releases)
+                self.gpg("good", "-u", "good@stub.invalid", "--armor", "--detach-sign",
+                         first / "repodata/repomd.xml")
+            shutil.copy(self.top / "keys/good.asc", first / one["key"])
+            for directory in one["directories"]:
+                if directory != one["directories"][0]:
+                    shutil.copytree(first, self.top / "plans" / directory / "x86_64")
+                (self.top / "plans" / directory / "sbsa").symlink_to("x86_64")
+
+    def plan_package(self, pool, repository, name, version, packages):
+        about = packages[name]
+        version, _, release = version.partition("-")
+        relations = {key: about[key] for key in ("epoch", "conflicts") if key in about}
+        for need in about.get("needs", ()):
+            epoch = packages[need].get("epoch")
+            relations["needs"] = f"{need} = {f'{epoch}:' if epoch else ''}{{v}}"
+        if about.get("module"):
+            relations["file"] = DKMS_CONF
+        if repository["manager"] == "apt":
+            self.deb(pool, name, version, relations, release or repository["release"])
+        else:
+            self.rpm(pool, name, version, relations)
+
     def deb(self, pool, name, version, relations, release):
-        tree = self.work / f"deb-{name}-{version}-{release}"
+        place = str(pool.relative_to(self.top)).replace("/", "-")
+        tree = self.work / f"deb-{place}-{name}-{version}-{release}"
         (tree / "DEBIAN").mkdir(parents=True)
         control = (f"Package: {name}\nVersion: {version}-{release}\nArchitecture: all\n"
                    "Maintainer: nobody <nobody@stub.invalid>\nDescription: stub\n")
@@ -389,6 +439,7 @@ class Stubs:
         self.rpms()
         self.cuda_rpms()
         self.cuda_debs()
+        self.plan_repositories()
         subprocess.run(["gpgconf", "--kill", "all"], env=self.env, check=False)
         shutil.rmtree(self.work)
         shutil.rmtree(self.home)
@@ -398,7 +449,8 @@ def main():
     if len(sys.argv) != 2:
         sys.exit("usage: stubs.py DIRECTORY")
     directory = pathlib.Path(sys.argv[1]).resolve()
-    mark, source = directory / "made-by", hashlib.sha256(pathlib.Path(__file__).read_bytes())
+    mark, source = directory / "made-by", hashlib.sha256(pathlib.Path(__file__).read_bytes() +
+                                                         REPOSITORIES.read_bytes())
     if mark.exists() and mark.read_text() == source.hexdigest():
         Stubs(directory).dnf_plugins()
         return

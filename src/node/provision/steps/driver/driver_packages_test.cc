@@ -1,10 +1,5 @@
 // driver.repository, driver.packages and driver.hold, as plans from facts. What
-// every distribution gets for every kind of machine is in
-// tests/fixtures/driver_plans/NAME.plan; GPUNODE_UPDATE_GOLDEN=1 writes those
-// files anew.
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
+// every distribution gets for every kind of machine: driver_plans_test.cc.
 #include <map>
 #include <string>
 #include <utility>
@@ -18,8 +13,8 @@
 #include "node/distribution/distribution.h"
 #include "node/provision/packages/epel_keys.h"
 #include "node/provision/steps/driver/cuda_sources.h"
+#include "node/provision/steps/driver/trial_machines.h"
 #include "node/provision/steps/steps.h"
-#include "node/provision/steps/trial_host.h"
 
 namespace gpunode::provision {
 namespace {
@@ -31,78 +26,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
-
-facts::PciGpu gpu(std::uint16_t id, const char* product) {
-  facts::PciGpu made;
-  made.device_id = id;
-  made.product = product;
-  return made;
-}
-
-/// A kind of machine, by what PCI and firmware tell of it.
-struct Machine {
-  const char* name;
-  std::vector<facts::PciGpu> gpus;
-  const char* arch = "x86_64";
-  const char* cloud = "";
-  const char* product = "";
-  bool manages_nvlink = false;
-};
-
-std::vector<facts::PciGpu> eight(std::uint16_t id, const char* product,
-                                 int switches) {
-  std::vector<facts::PciGpu> all(8, gpu(id, product));
-  for (int i = 0; i < switches; ++i) {
-    facts::PciGpu one = gpu(0x22a3, "NVSwitch");
-    one.is_switch = true;
-    all.push_back(one);
-  }
-  return all;
-}
-
-const std::vector<Machine>& machines() {
-  static const std::vector<Machine> kMachines = {
-      {"A10G on a g5",
-       {gpu(0x2237, "NVIDIA A10G")},
-       "x86_64",
-       "aws",
-       "g5.4xlarge"},
-      {"T4", {gpu(0x1eb8, "Tesla T4")}},
-      {"8 A100 with NVSwitches", eight(0x20b0, "NVIDIA A100-SXM4-40GB", 6)},
-      {"8 H100 with NVSwitches", eight(0x2330, "NVIDIA H100 80GB HBM3", 4)},
-      {"8 B200", eight(0x2901, "NVIDIA B200", 0), "x86_64", "", "", true},
-      {"GH200", {gpu(0x2342, "NVIDIA GH200 480GB")}, "aarch64"},
-      {"K80", {gpu(0x102d, "Tesla K80")}},
-  };
-  return kMachines;
-}
-
-const Machine& machine(std::string_view name) {
-  for (const Machine& one : machines()) {
-    if (one.name == name) return one;
-  }
-  throw std::out_of_range(std::string(name));
-}
-
-std::vector<std::string> like(std::string_view id) {
-  if (id == "ubuntu" || id == "debian") return {"debian"};
-  if (id == "sles" || id == "opensuse-leap") return {"suse"};
-  return {"rhel", "fedora"};
-}
-
-TrialHost host_of(const char* id, const char* version, const Machine& machine) {
-  TrialHost host;
-  host.facts.os.id = id;
-  host.facts.os.id_like = like(id);
-  host.facts.os.version_id = version;
-  host.facts.kernel.machine = machine.arch;
-  host.facts.gpus = machine.gpus;
-  host.facts.machine.cloud = machine.cloud;
-  host.facts.machine.product = machine.product;
-  host.facts.machine.manages_nvlink = machine.manages_nvlink;
-  host.spec.driver.is_wanted = true;
-  return host;
-}
 
 std::vector<std::unique_ptr<Step>> steps() {
   std::vector<std::unique_ptr<Step>> steps;
@@ -135,15 +58,6 @@ void expect_done(const TrialHost& host, const std::string& what) {
     }
     EXPECT_NE(plan.state, StepState::kDrift) << what << ": " << plan.why;
   }
-}
-
-template <class Kind>
-std::vector<Kind> actions_of(const StepPlan& plan) {
-  std::vector<Kind> found;
-  for (const Action& action : plan.actions) {
-    if (const auto* one = std::get_if<Kind>(&action)) found.push_back(*one);
-  }
-  return found;
 }
 
 InstallSet set_of(const TrialHost& host) {
@@ -652,117 +566,6 @@ TEST(DriverHold, OfSomebodyElseIsNeverLifted) {
   EXPECT_THAT(plan.why, HasSubstr("somebody else than gpunode holds"));
   EXPECT_THAT(plan.fix, HasSubstr("apt-mark unhold "));
 }
-
-// Golden plans -------------------------------------------------------------
-
-std::string words(const Action& action) {
-  if (const auto* set = std::get_if<InstallSet>(&action)) {
-    return fmt::format("{}\n      from {}", describe(action),
-                       set->from.empty() ? "any" : set->from);
-  }
-  return describe(action);
-}
-
-const char* word_of(StepState state) {
-  constexpr std::array<const char*, 6> kWords = {
-      "ok", "change", "drift", "blocked", "refused", "not wanted"};
-  return kWords.at(static_cast<std::size_t>(state));
-}
-
-std::string text_of(const TrialHost& begun) {
-  TrialHost host = begun;
-  std::string text;
-  for (const auto& step : steps()) {
-    const StepPlan plan = host.plan(*step);
-    text += fmt::format("  {}: {}{}{}\n", step->id(), word_of(plan.state),
-                        plan.why.empty() ? "" : ": ", plan.why);
-    if (!plan.fix.empty()) text += fmt::format("    next: {}\n", plan.fix);
-    for (const Action& action : plan.actions) {
-      text += fmt::format("    {} {}\n", symbol_of(action), words(action));
-    }
-    host.carry_out(plan);
-  }
-  expect_done(host, text);
-  return text;
-}
-
-/// The repository and a part of the packages, and nothing after that.
-TrialHost half_done(TrialHost host) {
-  host.carry_out(host.plan(*make_driver_repository()));
-  const auto sets = actions_of<InstallSet>(host.plan(*make_driver_packages()));
-  if (!sets.empty()) {
-    host.facts.packages[sets[0].packages[0]] = {
-        fmt::format("3:{}.65.06-1", sets[0].version)};
-  }
-  return host;
-}
-
-/// All done, and then the userspace updated by somebody.
-TrialHost drifted(TrialHost host) {
-  const auto sets = actions_of<InstallSet>(host.plan(*make_driver_packages()));
-  carry_out_all(host);
-  if (!sets.empty()) {
-    host.facts.packages[sets[0].packages[0]] = {
-        fmt::format("3:{}.95.05-1", sets[0].version)};
-  }
-  return host;
-}
-
-struct Golden {
-  const char* id;
-  const char* version;
-};
-
-class DriverPlans : public testing::TestWithParam<Golden> {};
-
-TEST_P(DriverPlans, AreWhatTheTableSays) {
-  const Golden& one = GetParam();
-  // Equal plans are told once, for all their machines.
-  std::vector<std::pair<std::string, std::string>> all;
-  const auto add = [&](const std::string& name, const TrialHost& host) {
-    const std::string text = text_of(host);
-    for (auto& [names, known] : all) {
-      if (known != text) continue;
-      names += "; " + name;
-      return;
-    }
-    all.emplace_back(name, text);
-  };
-  for (const Machine& machine : machines()) {
-    const TrialHost fresh = host_of(one.id, one.version, machine);
-    add(std::string(machine.name) + ", fresh", fresh);
-    add(std::string(machine.name) + ", half done", half_done(fresh));
-    add(std::string(machine.name) + ", drifted", drifted(fresh));
-  }
-  std::string text;
-  for (const auto& [names, plan] : all) text += names + "\n" + plan + "\n";
-  const std::string path =
-      fmt::format("{}/{}-{}.plan", DRIVER_PLANS, one.id, one.version);
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread.
-  if (std::getenv("GPUNODE_UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path, std::ios::binary) << text;
-  }
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), text);
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    All, DriverPlans,
-    testing::Values(
-        Golden{"rhel", "7"}, Golden{"rhel", "8"}, Golden{"rocky", "8"},
-        Golden{"ol", "8"}, Golden{"rhel", "9"}, Golden{"almalinux", "9"},
-        Golden{"centos", "9"}, Golden{"rhel", "10"}, Golden{"amzn", "2"},
-        Golden{"amzn", "2023"}, Golden{"fedora", "42"}, Golden{"fedora", "43"},
-        Golden{"fedora", "44"}, Golden{"ubuntu", "20.04"},
-        Golden{"ubuntu", "22.04"}, Golden{"ubuntu", "24.04"},
-        Golden{"ubuntu", "26.04"}, Golden{"debian", "11"},
-        Golden{"debian", "12"}, Golden{"debian", "13"}, Golden{"sles", "15"},
-        Golden{"opensuse-leap", "15"}, Golden{"sles", "16"}),
-    [](const auto& one) {
-      std::string name = std::string(one.param.id) + one.param.version;
-      std::erase_if(name, [](char c) { return c == '-' || c == '.'; });
-      return name;
-    });
 
 }  // namespace
 }  // namespace gpunode::provision
