@@ -263,6 +263,7 @@ TEST_F(KernelSteps, AnExactKernelIsInstalledMadeTheDefaultAndBooted) {
 
 TEST_F(KernelSteps, APinIsLiftedOnceTheFileNoLongerAsksForIt) {
   host_.facts.packages["kernel-core"] = {"4.18.0-513.5.1.el8_9"};
+  host_.facts.packages["python3-dnf-plugin-versionlock"] = {"4.0.21-25.el8"};
   const auto pin = [&] {
     host_.spec.driver.is_wanted = true;
     host_.spec.driver.source = DriverSource::kNvidia;
