@@ -1,16 +1,13 @@
 #include "node/provision/steps/driver/willing_packages.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <set>
 #include <string_view>
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "node/provision/packages/lines.h"
 #include "node/provision/packages/package_set.h"
 
 namespace gpunode::provision {
@@ -19,101 +16,12 @@ namespace {
 using host::Completed;
 using nlohmann::json;
 
-/// dnf and apt-get know more; these are all that have been looked up.
-const std::set<std::string_view> kDnfOptions = {
-    "--color=never",
-    "--setopt=exit_on_lock=True",
-    "--setopt=install_weak_deps=False",
-    "--setopt=clean_requirements_on_remove=False",
-    "--setopt=installonly_limit=0",
-    "--setopt=*.skip_if_unavailable=False",
-    "--disablerepo=*",
-    "--disableplugin=versionlock",
-    "--assumeno",
-    "--available",
-    "--best",
-    "--refresh",
-    "-q",
-    "-y",
-};
-const std::set<std::string_view> kAptOptions = {
-    "-y",
-    "-s",
-    "-q",
-    "--no-install-recommends",
-    "--no-remove",
-    "--allow-downgrades",
-    "--allow-change-held-packages",
-};
-const std::set<std::string_view> kZypperOptions = {
-    "--non-interactive",
-    "--xmlout",
-    "--no-refresh",
-    "--details",
-    "--match-exact",
-    "--type",
-    "--no-recommends",
-    "--auto-agree-with-licenses",
-    "--oldpackage",
-    "--dry-run",
-    "--",
-};
-
 const json& repositories() {
   static const json kAll = [] {
     std::ifstream in(DRIVER_REPOSITORIES);
     return json::parse(in);
   }();
   return kAll;
-}
-
-void expect_option(const std::set<std::string_view>& known,
-                   const std::string& option, const host::Command& command) {
-  EXPECT_TRUE(known.contains(option))
-      << option << " is no option: " << host::command_line(command);
-}
-
-/// The words that are no options; `valued` are those with a value behind them.
-std::vector<std::string> words_of(const host::Command& command,
-                                  const std::set<std::string_view>& options,
-                                  const std::set<std::string_view>& valued) {
-  std::vector<std::string> words;
-  bool is_over = false;
-  for (std::size_t i = 1; i < command.argv.size(); ++i) {
-    const std::string& word = command.argv[i];
-    if (valued.contains(word)) {
-      ++i;
-    } else if (is_over || !word.starts_with('-')) {
-      words.push_back(word);
-    } else {
-      expect_option(options, word, command);
-      is_over = word == "--";
-    }
-  }
-  return words;
-}
-
-/// "name-3:580.95.05-1" or a name alone. A version has a dot.
-std::pair<std::string, std::string> split_nevra(const std::string& spec) {
-  const std::size_t release = spec.rfind('-');
-  if (release == std::string::npos || release == 0) return {spec, ""};
-  const std::size_t version = spec.rfind('-', release - 1);
-  if (version == std::string::npos) return {spec, ""};
-  const std::string words = spec.substr(version + 1);
-  const bool is_version = words.front() >= '0' && words.front() <= '9' &&
-                          words.find('.') < words.find('-');
-  if (!is_version) return {spec, ""};
-  return {spec.substr(0, version), words};
-}
-
-std::pair<std::string, std::string> split_equals(const std::string& spec) {
-  const std::size_t equals = spec.find('=');
-  if (equals == std::string::npos) return {spec, ""};
-  return {spec.substr(0, equals), spec.substr(equals + 1)};
-}
-
-bool is_older(const std::string& a, const std::string& b) {
-  return packages::is_older(packages::upstream_of(a), packages::upstream_of(b));
 }
 
 }  // namespace
@@ -132,7 +40,9 @@ Completed WillingPackages::run(const host::Command& command) {
   if (program == "/usr/bin/apt-get") return apt_get(command);
   if (program == "/usr/bin/dpkg-query") return {0, list(false), ""};
   if (program == "/usr/bin/rpm") {
-    return {0, command.argv[1] == "-qa" ? list(true) : "", ""};
+    const bool lists =
+        command.argv[1] == "-qa" && command.argv.back() != "gpg-pubkey";
+    return {0, lists ? list(true) : "", ""};
   }
   const std::vector<std::string> words(command.argv.begin() + 1,
                                        command.argv.end());
@@ -300,290 +210,6 @@ std::string WillingPackages::list(bool is_rpm) const {
                               package.is_held ? "hold" : "install");
   }
   return text;
-}
-
-std::string WillingPackages::dnf_table(
-    const std::vector<Change>& changes) const {
-  if (changes.empty()) return "Nothing to do.\n";
-  std::string text =
-      " Package  Architecture  Version  Repository  Size\n"
-      "============================\n";
-  const auto section = [&](const char* heading, auto is_its) {
-    bool is_first = true;
-    for (const Change& change : changes) {
-      if (!is_its(change)) continue;
-      if (is_first) text += fmt::format("{}:\n", heading);
-      is_first = false;
-      text += fmt::format(" {} x86_64 {} gpunode-cuda 1 k\n", change.name,
-                          change.after.empty() ? change.before : change.after);
-    }
-  };
-  const auto is_gone = [](const Change& one) { return one.after.empty(); };
-  const auto is_new = [](const Change& one) { return one.before.empty(); };
-  section("Installing", is_new);
-  section("Upgrading", [&](const Change& one) {
-    return !is_new(one) && !is_gone(one) && is_older(one.before, one.after);
-  });
-  section("Downgrading", [&](const Change& one) {
-    return !is_new(one) && !is_gone(one) && !is_older(one.before, one.after);
-  });
-  section("Removing", is_gone);
-  return text + "\nTransaction Summary\n============================\n";
-}
-
-Completed WillingPackages::dnf_versionlock(
-    const std::vector<std::string>& words) {
-  if (!installed_.contains("python3-dnf-plugin-versionlock")) {
-    return {1, "",
-            "No such command: versionlock. Please use /usr/bin/dnf --help\n"};
-  }
-  const std::vector<std::string> entries(words.begin() + 2, words.end());
-  if (words[1] == "add") {
-    for (const std::string& entry : entries) locks_.push_back(entry);
-  } else if (words[1] == "delete") {
-    std::erase_if(locks_, [&](const std::string& lock) {
-      return std::ranges::find(entries, lock) != entries.end();
-    });
-  } else {
-    std::string text;
-    for (const std::string& lock : locks_) text += lock + "\n";
-    return {0, text, ""};
-  }
-  return {};
-}
-
-Completed WillingPackages::dnf(const host::Command& command) {
-  const auto words = words_of(command, kDnfOptions, {"--queryformat"});
-  const std::string& verb = words.front();
-  if (verb == "makecache") return {};
-  if (verb == "versionlock") return dnf_versionlock(words);
-  if (verb == "mark") {
-    EXPECT_EQ(words[1], "remove");
-    return {};
-  }
-  if (verb == "module") {
-    const std::string& id = words[2];
-    const std::string module = id.substr(0, id.find(':'));
-    const std::string file = "etc/dnf/modules.d/" + module + ".module";
-    if (words[1] == "reset") {
-      tree_.remove(file);
-    } else {
-      EXPECT_EQ(words[1], "enable");
-      tree_.file(file,
-                 fmt::format("[{}]\nname={}\nstream={}\nprofiles=\n"
-                             "state=enabled\n",
-                             module, module, id.substr(module.size() + 1)));
-    }
-    return {};
-  }
-  if (verb == "repoquery") {
-    std::string text;
-    const auto all = offers();
-    for (std::size_t i = 1; i < words.size(); ++i) {
-      const auto known = all.find(words[i]);
-      if (known == all.end()) continue;
-      for (const Offer& offer : known->second) {
-        const std::size_t colon = offer.version.find(':');
-        const bool has_epoch = colon != std::string::npos;
-        text += fmt::format(
-            "{}|{}|{}|x86_64|gpunode-cuda\n", words[i],
-            has_epoch ? offer.version.substr(0, colon) : "0",
-            has_epoch ? offer.version.substr(colon + 1) : offer.version);
-      }
-    }
-    return {0, text, ""};
-  }
-  std::vector<Asked> install;
-  std::vector<std::string> remove;
-  const auto ask = [&](const std::string& spec) {
-    auto [name, version] = split_nevra(spec);
-    install.push_back({name, version});
-  };
-  if (verb == "install") {
-    for (std::size_t i = 1; i < words.size(); ++i) ask(words[i]);
-  } else {
-    EXPECT_EQ(verb, "shell") << host::command_line(command);
-    for (const std::string_view line : packages::lines_of(command.input)) {
-      const auto parts = packages::words_of(line);
-      if (parts.size() < 2) continue;
-      if (parts[0] == "remove") {
-        remove.push_back(split_nevra(std::string(parts[1])).first);
-      } else {
-        ask(std::string(parts[1]));
-      }
-    }
-  }
-  const auto changes = resolve(install, remove);
-  const bool is_real =
-      std::ranges::find(command.argv, "--assumeno") == command.argv.end();
-  if (is_real) make(changes);
-  return {is_real ? 0 : 1, dnf_table(changes) + (is_real ? "Complete!\n" : ""),
-          is_real ? "" : "Operation aborted.\n"};
-}
-
-Completed WillingPackages::apt_get(const host::Command& command) {
-  const auto words = words_of(command, kAptOptions, {"-o"});
-  if (words.front() == "update") return {};
-  EXPECT_EQ(words.front(), "install") << host::command_line(command);
-  std::vector<Asked> install;
-  std::vector<std::string> remove;
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    if (words[i].ends_with('-')) {
-      remove.push_back(words[i].substr(0, words[i].size() - 1));
-      continue;
-    }
-    auto [name, version] = split_equals(words[i]);
-    install.push_back({name, version});
-  }
-  const auto changes = resolve(install, remove);
-  const bool is_real =
-      std::ranges::find(command.argv, "-s") == command.argv.end();
-  if (is_real) {
-    make(changes);
-    return {};
-  }
-  std::string text;
-  for (const Change& change : changes) {
-    if (change.before.empty() || change.after.empty() ||
-        is_older(change.before, change.after)) {
-      continue;
-    }
-    if (text.empty()) {
-      text = "The following packages will be DOWNGRADED:\n";
-    }
-    text += fmt::format("  {}\n", change.name);
-  }
-  for (const Change& change : changes) {
-    if (change.after.empty()) {
-      text += fmt::format("Remv {} [{}]\n", change.name, change.before);
-    } else {
-      text += fmt::format(
-          "Inst {}{} ({} stub [amd64])\n", change.name,
-          change.before.empty() ? "" : fmt::format(" [{}]", change.before),
-          change.after);
-    }
-  }
-  return {0, text, ""};
-}
-
-Completed WillingPackages::apt_cache(
-    const std::vector<std::string>& words) const {
-  if (words.front() == "show") return {};
-  EXPECT_EQ(words.front(), "madison");
-  std::string text;
-  const auto all = offers();
-  const auto file =
-      tree_.root().read_file("/etc/apt/sources.list.d/gpunode-cuda.sources");
-  std::string address;
-  for (const std::string_view line : packages::lines_of(file ? *file : "")) {
-    if (line.starts_with("URIs: ")) address = line.substr(6);
-  }
-  while (address.ends_with('/')) address.pop_back();
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    const auto known = all.find(words[i]);
-    if (known == all.end()) continue;
-    for (const Offer& offer : known->second) {
-      text += fmt::format(" {} | {} | {}  Packages\n", words[i], offer.version,
-                          address);
-    }
-  }
-  return {0, text, ""};
-}
-
-Completed WillingPackages::apt_mark(const std::vector<std::string>& words) {
-  std::string text;
-  if (words.front() == "showhold") {
-    for (const auto& [name, package] : installed_) {
-      if (package.is_held) text += name + "\n";
-    }
-    return {0, text, ""};
-  }
-  const bool is_known = words.front() == "hold" || words.front() == "unhold" ||
-                        words.front() == "auto";
-  EXPECT_TRUE(is_known) << words.front();
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    const auto found = installed_.find(words[i]);
-    if (found == installed_.end()) {
-      return {100, "", "E: Unable to locate package " + words[i] + "\n"};
-    }
-    if (words.front() != "auto") {
-      found->second.is_held = words.front() == "hold";
-    }
-  }
-  return {};
-}
-
-Completed WillingPackages::zypper(const host::Command& command) {
-  // "package" is the value of --type.
-  const auto words = words_of(command, kZypperOptions, {"--type"});
-  const std::string& verb = words.front();
-  std::string text;
-  if (verb == "refresh") return {};
-  if (verb == "search") {
-    const auto all = offers();
-    for (std::size_t i = 1; i < words.size(); ++i) {
-      const auto known = all.find(words[i]);
-      if (known == all.end()) continue;
-      for (const Offer& offer : known->second) {
-        text += fmt::format(
-            "<solvable status=\"not-installed\" name=\"{}\" kind=\"package\" "
-            "edition=\"{}\" arch=\"x86_64\" repository=\"NVIDIA "
-            "(gpunode-cuda)\"/>\n",
-            words[i], offer.version);
-      }
-    }
-    return {0, text, ""};
-  }
-  if (verb == "locks") {
-    for (const auto& [name, package] : installed_) {
-      if (!package.is_held) continue;
-      text += fmt::format(
-          "<lock number=\"1\"><name>{}</name><type>package</type></lock>\n",
-          name);
-    }
-    return {0, text, ""};
-  }
-  if (verb == "addlock" || verb == "removelock") {
-    for (std::size_t i = 1; i < words.size(); ++i) {
-      installed_[words[i]].is_held = verb == "addlock";
-    }
-    return {};
-  }
-  EXPECT_TRUE(verb == "install" || verb == "remove") << verb;
-  std::vector<Asked> install;
-  std::vector<std::string> remove;
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    auto [name, version] = split_equals(words[i]);
-    if (verb == "remove") {
-      remove.push_back(name);
-    } else if (name.starts_with('!')) {
-      remove.push_back(name.substr(1));
-    } else {
-      install.push_back({name, version});
-    }
-  }
-  const auto changes = resolve(install, remove);
-  const bool is_real =
-      std::ranges::find(command.argv, "--dry-run") == command.argv.end();
-  if (is_real) make(changes);
-  text = "<install-summary download-size=\"1\" space-usage-diff=\"1\">\n";
-  for (const Change& change : changes) {
-    const char* what = "to-install";
-    if (change.after.empty()) {
-      what = "to-remove";
-    } else if (!change.before.empty()) {
-      what =
-          is_older(change.before, change.after) ? "to-upgrade" : "to-downgrade";
-    }
-    text += fmt::format(
-        "<{0}><solvable type=\"package\" name=\"{1}\" edition=\"{2}\" "
-        "arch=\"x86_64\"{3}/></{0}>\n",
-        what, change.name, change.after.empty() ? change.before : change.after,
-        change.before.empty()
-            ? ""
-            : fmt::format(" edition-old=\"{}\"", change.before));
-  }
-  return {0, text + "</install-summary>\n", ""};
 }
 
 }  // namespace gpunode::provision
