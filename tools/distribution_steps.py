@@ -44,6 +44,7 @@ CLAIMS = (
 # Calls of tests that make a host of a distribution: `is("rocky", "rhel fedora", "8.9")`, `row("ubuntu", "22.04")`.
 CALLS = (
     ("tests/packages/driver_test.cc", r'\bis\("([a-z-]+)",(?: "[^"]*",)? "([0-9.]+)"', DRIVER, "stubs"),
+    ("tests/packages/driver_plans_test.cc", r'\{"([a-z-]+)", "[^"]*", "([0-9.]+)", "[^"]*", Tool::', DRIVER, "stubs"),
     ("tests/packages/repositories_test.cc", r'\bis\("([a-z-]+)", "([0-9.]+)"', ("packages",), "stubs"),
     ("src/node/driver/kernel_packages_test.cc", r'\b(?:row|devel)\("([a-z-]+)", "([0-9.]+)"', ("kernel",), "planned"),
 )
@@ -117,7 +118,10 @@ def gather(root, distributions):
         if path.parent.parent.with_suffix(path.parent.parent.suffix + ".plan").exists():
             tried(*named, ("packages",), "planned")
     for path in sorted(root.glob("tests/fixtures/driver_plans/*.plan")):
-        tried(*path.stem.rsplit("-", 1), DRIVER, "planned")
+        # One that is refused tells of nothing else.
+        is_whole = any(words in path.read_text() for words in ("kernel.nouveau", "All as in "))
+        steps = ("kernel", "nouveau", *DRIVER, *BUILT) if is_whole else DRIVER
+        tried(*path.stem.removesuffix("-with-a-key").rsplit("-", 1), steps, "planned")
 
 
 def table_of(distributions):

@@ -41,6 +41,19 @@ class DistributionSteps(unittest.TestCase):
         self.assertEqual([eighty.word(step) for step in ("facts", "packages", "hold", "doctor")],
                          ["planned", "kin", "kin", "planned"])
 
+    def test_a_driver_plan_is_of_all_its_steps_unless_it_is_refused(self):
+        plans = "tests/fixtures/driver_plans"
+        whole, same, keyed, stopped = self.gather({
+            f"{plans}/whole-1.plan": "T4, fresh\n  kernel.nouveau: change\n",
+            f"{plans}/same-1.plan": "All as in whole-1.plan.\n",
+            f"{plans}/keyed-1-with-a-key.plan": "T4, fresh\n  kernel.nouveau: change\n",
+            f"{plans}/stopped-1.plan": "T4, fresh\n  driver.packages: blocked\n",
+            "tests/packages/driver_plans_test.cc": '{"same", "", "1", "whole-1", Tool::kApt},',
+        }, *(row(name, "1") for name in ("whole", "same", "keyed", "stopped")))
+        told = [[one.word(step) for step in ("kernel", "hold", "modules")] for one in (whole, same, keyed, stopped)]
+        self.assertEqual(told, [["planned"] * 3, ["planned", "stubs", "planned"], ["planned"] * 3,
+                                ["kin", "planned", "kin"]])
+
     def test_what_is_refused_is_said_whatever_was_tried(self):
         files = {"tests/fixtures/driver_plans/mine-1.plan": ""}
         [refused] = self.gather(files, row("mine", "1", ["no driver"]))
