@@ -23,7 +23,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
@@ -315,7 +314,8 @@ TEST(DriverRepository, SomebodyElsesIsUsedAndNotDoubled) {
 }
 
 TEST(DriverRepository, WhatWouldMixOrIsUnsignedIsInTheWay) {
-  const auto why = [](const char* version, std::string from, std::string to) {
+  const auto why = [](const char* version, const std::string& from,
+                      const std::string& to) {
     TrialHost host = host_of("rocky", version, machine("T4"));
     std::string text = kTheirs;
     for (std::size_t at = text.find(from);

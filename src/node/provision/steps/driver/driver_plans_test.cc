@@ -178,8 +178,9 @@ class PlanFile {
         "  {}\n\n",
         kPlainEnvironment, tool_environment_);
     if (tool_environment_.empty()) text.clear();
-    for (const auto& [names, plan] : sections_)
-      text += names + "\n" + plan + "\n";
+    for (const auto& [names, plan] : sections_) {
+      text += fmt::format("{}\n{}\n", names, plan);
+    }
     return text;
   }
 
@@ -199,11 +200,11 @@ class PlanFile {
       const std::string content = content_of(done.action);
       const std::string commands =
           commands_of(done, host.root(), with_questions);
-      told.whole += head + content + commands;
+      told.whole += fmt::format("{}{}{}", head, content, commands);
       const bool is_new =
           content.empty() || shown_.insert(head + content).second;
-      told.shown +=
-          head + (is_new ? content : "      | as before\n") + commands;
+      told.shown += fmt::format(
+          "{}{}{}", head, is_new ? content : "      | as before\n", commands);
     }
   }
 

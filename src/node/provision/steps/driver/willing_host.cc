@@ -136,8 +136,8 @@ Result<Completed> WillingPrograms::run(const host::Command& command) {
   return Error(ErrorCode::kNotFound, "no such program: " + program);
 }
 
-WillingHost::WillingHost(const TrialHost& begun)
-    : host_(begun), root_(tree_.root()) {
+WillingHost::WillingHost(TrialHost begun)
+    : host_(std::move(begun)), root_(tree_.root()) {
   begin_anew();
   const facts::OsRelease& os = host_.facts.os;
   std::string like;

@@ -53,7 +53,7 @@ class WillingHost {
 
   /// NVIDIA's key is another one here: a host's spec says so, except where the
   /// table knows none.
-  explicit WillingHost(const TrialHost& begun);
+  explicit WillingHost(TrialHost begun);
 
   TrialHost& host() { return host_; }
   WillingPackages& packages() { return packages_; }

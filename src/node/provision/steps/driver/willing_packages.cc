@@ -1,9 +1,11 @@
 #include "node/provision/steps/driver/willing_packages.h"
 
 #include <algorithm>
+#include <deque>
 #include <fstream>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -65,9 +67,8 @@ std::string WillingPackages::directory() const {
   return "";
 }
 
-std::map<std::string, std::vector<WillingPackages::Offer>>
-WillingPackages::offers() const {
-  std::map<std::string, std::vector<Offer>> offers;
+WillingPackages::Offers WillingPackages::offers() const {
+  Offers offers;
   const std::string here = directory();
   for (const json& one : repositories()["repositories"]) {
     const auto all = one["directories"].get<std::vector<std::string>>();
@@ -108,29 +109,36 @@ std::string WillingPackages::newest(const std::string& name,
   return newest;
 }
 
+/// What has the same version as `name`: what it needs, and what is here and
+/// needs it.
+std::vector<std::string> WillingPackages::bound_to(
+    const Offers& all, const std::string& name) const {
+  const auto known = all.find(name);
+  if (known == all.end()) return {};
+  std::vector<std::string> bound = known->second.front().needs;
+  for (const auto& [other, package] : installed_) {
+    const auto its = all.find(other);
+    if (its == all.end()) continue;
+    const auto& needs = its->second.front().needs;
+    if (std::ranges::find(needs, name) != needs.end()) bound.push_back(other);
+  }
+  return bound;
+}
+
 std::vector<WillingPackages::Change> WillingPackages::resolve(
     const std::vector<Asked>& install,
     const std::vector<std::string>& remove) const {
   const auto all = offers();
-  std::vector<Asked> queue = install;
+  std::deque<Asked> queue(install.begin(), install.end());
   std::vector<Change> changes;
   std::set<std::string> seen;
-  // Of `name` what has the same upstream version as `version`.
-  const auto ask_same = [&](const std::string& name,
-                            const std::string& version) {
-    for (const Offer& its : all.at(name)) {
-      if (packages::upstream_of(its.version) ==
-          packages::upstream_of(version)) {
-        queue.push_back({name, its.version});
-      }
-    }
-  };
-  for (std::size_t i = 0; i < queue.size(); ++i) {
-    Asked one = queue[i];
+  while (!queue.empty()) {
+    Asked one = std::move(queue.front());
+    queue.pop_front();
     if (!seen.insert(one.name).second) continue;
-    const auto known = all.find(one.name);
     // The distribution's own: any version.
     if (one.version.empty()) {
+      const auto known = all.find(one.name);
       one.version = known == all.end() ? "1.0-1" : known->second.back().version;
     }
     const auto now = installed_.find(one.name);
@@ -139,18 +147,11 @@ std::vector<WillingPackages::Change> WillingPackages::resolve(
     if (before != one.version) {
       changes.push_back({one.name, before, one.version});
     }
-    if (known == all.end()) continue;
-    for (const std::string& need : known->second.front().needs) {
-      ask_same(need, one.version);
-    }
-    // What needs exactly the version of before comes along.
-    for (const auto& [name, package] : installed_) {
-      const auto its = all.find(name);
-      if (its == all.end()) continue;
-      const auto& needs = its->second.front().needs;
-      if (std::ranges::find(needs, one.name) != needs.end()) {
-        ask_same(name, one.version);
-      }
+    for (const std::string& name : bound_to(all, one.name)) {
+      const auto same = std::ranges::find(
+          all.at(name), packages::upstream_of(one.version),
+          [](const Offer& its) { return packages::upstream_of(its.version); });
+      if (same != all.at(name).end()) queue.push_back({name, same->version});
     }
   }
   for (const std::string& name : remove) {

@@ -56,19 +56,31 @@ class WillingPackages {
     std::string after = {};
   };
 
+  using Offers = std::map<std::string, std::vector<Offer>>;
+
   std::string directory() const;
-  std::map<std::string, std::vector<Offer>> offers() const;
+  Offers offers() const;
+  std::vector<std::string> bound_to(const Offers& all,
+                                    const std::string& name) const;
   std::vector<Change> resolve(const std::vector<Asked>& install,
                               const std::vector<std::string>& remove) const;
   void make(const std::vector<Change>& changes);
 
   host::Completed dnf(const host::Command& command);
   host::Completed dnf_versionlock(const std::vector<std::string>& words);
+  host::Completed dnf_module(const std::vector<std::string>& words) const;
+  host::Completed dnf_repoquery(const std::vector<std::string>& words) const;
+  host::Completed dnf_change(const host::Command& command,
+                             const std::vector<std::string>& words);
   std::string dnf_table(const std::vector<Change>& changes) const;
   host::Completed apt_get(const host::Command& command);
   host::Completed apt_cache(const std::vector<std::string>& words) const;
   host::Completed apt_mark(const std::vector<std::string>& words);
   host::Completed zypper(const host::Command& command);
+  host::Completed zypper_search(const std::vector<std::string>& words) const;
+  host::Completed zypper_locks() const;
+  host::Completed zypper_change(const host::Command& command,
+                                const std::vector<std::string>& words);
   std::string list(bool is_rpm) const;
 
   const host::HostTree& tree_;

@@ -157,57 +157,53 @@ Completed WillingPackages::dnf_versionlock(
   return {};
 }
 
-Completed WillingPackages::dnf(const host::Command& command) {
-  const auto words = words_of(command, kDnfOptions, {"--queryformat"});
-  const std::string& verb = words.front();
-  if (verb == "makecache") return {};
-  if (verb == "versionlock") return dnf_versionlock(words);
-  if (verb == "mark") {
-    EXPECT_EQ(words[1], "remove");
+Completed WillingPackages::dnf_module(
+    const std::vector<std::string>& words) const {
+  const std::string& id = words[2];
+  const std::string module = id.substr(0, id.find(':'));
+  const std::string file = "etc/dnf/modules.d/" + module + ".module";
+  if (words[1] == "reset") {
+    tree_.remove(file);
     return {};
   }
-  if (verb == "module") {
-    const std::string& id = words[2];
-    const std::string module = id.substr(0, id.find(':'));
-    const std::string file = "etc/dnf/modules.d/" + module + ".module";
-    if (words[1] == "reset") {
-      tree_.remove(file);
-    } else {
-      EXPECT_EQ(words[1], "enable");
-      tree_.file(file,
-                 fmt::format("[{}]\nname={}\nstream={}\nprofiles=\n"
-                             "state=enabled\n",
-                             module, module, id.substr(module.size() + 1)));
+  EXPECT_EQ(words[1], "enable");
+  tree_.file(file, fmt::format("[{0}]\nname={0}\nstream={1}\nprofiles=\n"
+                               "state=enabled\n",
+                               module, id.substr(module.size() + 1)));
+  return {};
+}
+
+Completed WillingPackages::dnf_repoquery(
+    const std::vector<std::string>& words) const {
+  std::string text;
+  const auto all = offers();
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto known = all.find(words[i]);
+    if (known == all.end()) continue;
+    for (const Offer& offer : known->second) {
+      const std::size_t colon = offer.version.find(':');
+      const bool has_epoch = colon != std::string::npos;
+      text += fmt::format(
+          "{}|{}|{}|x86_64|gpunode-cuda\n", words[i],
+          has_epoch ? offer.version.substr(0, colon) : "0",
+          has_epoch ? offer.version.substr(colon + 1) : offer.version);
     }
-    return {};
   }
-  if (verb == "repoquery") {
-    std::string text;
-    const auto all = offers();
-    for (std::size_t i = 1; i < words.size(); ++i) {
-      const auto known = all.find(words[i]);
-      if (known == all.end()) continue;
-      for (const Offer& offer : known->second) {
-        const std::size_t colon = offer.version.find(':');
-        const bool has_epoch = colon != std::string::npos;
-        text += fmt::format(
-            "{}|{}|{}|x86_64|gpunode-cuda\n", words[i],
-            has_epoch ? offer.version.substr(0, colon) : "0",
-            has_epoch ? offer.version.substr(colon + 1) : offer.version);
-      }
-    }
-    return {0, text, ""};
-  }
+  return {0, text, ""};
+}
+
+Completed WillingPackages::dnf_change(const host::Command& command,
+                                      const std::vector<std::string>& words) {
   std::vector<Asked> install;
   std::vector<std::string> remove;
   const auto ask = [&](const std::string& spec) {
     auto [name, version] = split_nevra(spec);
     install.push_back({name, version});
   };
-  if (verb == "install") {
-    for (std::size_t i = 1; i < words.size(); ++i) ask(words[i]);
+  if (words.front() == "install") {
+    std::for_each(words.begin() + 1, words.end(), ask);
   } else {
-    EXPECT_EQ(verb, "shell") << host::command_line(command);
+    EXPECT_EQ(words.front(), "shell") << host::command_line(command);
     for (const std::string_view line : packages::lines_of(command.input)) {
       const auto parts = packages::words_of(line);
       if (parts.size() < 2) continue;
@@ -224,6 +220,18 @@ Completed WillingPackages::dnf(const host::Command& command) {
   if (is_real) make(changes);
   return {is_real ? 0 : 1, dnf_table(changes) + (is_real ? "Complete!\n" : ""),
           is_real ? "" : "Operation aborted.\n"};
+}
+
+Completed WillingPackages::dnf(const host::Command& command) {
+  const auto words = words_of(command, kDnfOptions, {"--queryformat"});
+  const std::string& verb = words.front();
+  if (verb == "makecache") return {};
+  if (verb == "versionlock") return dnf_versionlock(words);
+  if (verb == "module") return dnf_module(words);
+  if (verb == "repoquery") return dnf_repoquery(words);
+  if (verb != "mark") return dnf_change(command, words);
+  EXPECT_EQ(words[1], "remove");
+  return {};
 }
 
 Completed WillingPackages::apt_get(const host::Command& command) {
@@ -318,42 +326,38 @@ Completed WillingPackages::apt_mark(const std::vector<std::string>& words) {
   return {};
 }
 
-Completed WillingPackages::zypper(const host::Command& command) {
-  // "package" is the value of --type.
-  const auto words = words_of(command, kZypperOptions, {"--type"});
-  const std::string& verb = words.front();
+Completed WillingPackages::zypper_search(
+    const std::vector<std::string>& words) const {
   std::string text;
-  if (verb == "refresh") return {};
-  if (verb == "search") {
-    const auto all = offers();
-    for (std::size_t i = 1; i < words.size(); ++i) {
-      const auto known = all.find(words[i]);
-      if (known == all.end()) continue;
-      for (const Offer& offer : known->second) {
-        text += fmt::format(
-            "<solvable status=\"not-installed\" name=\"{}\" kind=\"package\" "
-            "edition=\"{}\" arch=\"x86_64\" repository=\"NVIDIA "
-            "(gpunode-cuda)\"/>\n",
-            words[i], offer.version);
-      }
-    }
-    return {0, text, ""};
-  }
-  if (verb == "locks") {
-    for (const auto& [name, package] : installed_) {
-      if (!package.is_held) continue;
+  const auto all = offers();
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto known = all.find(words[i]);
+    if (known == all.end()) continue;
+    for (const Offer& offer : known->second) {
       text += fmt::format(
-          "<lock number=\"1\"><name>{}</name><type>package</type></lock>\n",
-          name);
+          "<solvable status=\"not-installed\" name=\"{}\" kind=\"package\" "
+          "edition=\"{}\" arch=\"x86_64\" repository=\"NVIDIA "
+          "(gpunode-cuda)\"/>\n",
+          words[i], offer.version);
     }
-    return {0, text, ""};
   }
-  if (verb == "addlock" || verb == "removelock") {
-    for (std::size_t i = 1; i < words.size(); ++i) {
-      installed_[words[i]].is_held = verb == "addlock";
-    }
-    return {};
+  return {0, text, ""};
+}
+
+Completed WillingPackages::zypper_locks() const {
+  std::string text;
+  for (const auto& [name, package] : installed_) {
+    if (!package.is_held) continue;
+    text += fmt::format(
+        "<lock number=\"1\"><name>{}</name><type>package</type></lock>\n",
+        name);
   }
+  return {0, text, ""};
+}
+
+Completed WillingPackages::zypper_change(
+    const host::Command& command, const std::vector<std::string>& words) {
+  const std::string& verb = words.front();
   EXPECT_TRUE(verb == "install" || verb == "remove") << verb;
   std::vector<Asked> install;
   std::vector<std::string> remove;
@@ -371,7 +375,8 @@ Completed WillingPackages::zypper(const host::Command& command) {
   const bool is_real =
       std::ranges::find(command.argv, "--dry-run") == command.argv.end();
   if (is_real) make(changes);
-  text = "<install-summary download-size=\"1\" space-usage-diff=\"1\">\n";
+  std::string text =
+      "<install-summary download-size=\"1\" space-usage-diff=\"1\">\n";
   for (const Change& change : changes) {
     const char* what = "to-install";
     if (change.after.empty()) {
@@ -389,6 +394,22 @@ Completed WillingPackages::zypper(const host::Command& command) {
             : fmt::format(" edition-old=\"{}\"", change.before));
   }
   return {0, text + "</install-summary>\n", ""};
+}
+
+Completed WillingPackages::zypper(const host::Command& command) {
+  // "package" is the value of --type.
+  const auto words = words_of(command, kZypperOptions, {"--type"});
+  const std::string& verb = words.front();
+  if (verb == "refresh") return {};
+  if (verb == "search") return zypper_search(words);
+  if (verb == "locks") return zypper_locks();
+  if (verb != "addlock" && verb != "removelock") {
+    return zypper_change(command, words);
+  }
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    installed_[words[i]].is_held = verb == "addlock";
+  }
+  return {};
 }
 
 }  // namespace gpunode::provision
