@@ -8,6 +8,9 @@
 #include <map>
 #include <memory>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "node/provision/packages/lines.h"
 #include "node/provision/packages/package_set.h"
@@ -26,47 +29,57 @@ using provision::StepPlan;
 using Commands = std::map<std::string, std::vector<std::string>>;
 
 /// The sections of a plan file, by name.
-std::map<std::string, Commands> read_plans(const std::string& file) {
-  std::ifstream in(std::string(DRIVER_PLANS) + "/" + file + ".plan");
-  std::map<std::string, Commands> sections;
-  std::vector<std::string> names;
-  std::vector<std::string> steps;
-  for (std::string line; std::getline(in, line);) {
+class PlanSections {
+ public:
+  explicit PlanSections(const std::string& file) {
+    std::ifstream in(std::string(DRIVER_PLANS) + "/" + file + ".plan");
+    for (std::string line; std::getline(in, line);) read(line);
+  }
+
+  std::map<std::string, Commands> take() { return std::move(sections_); }
+
+ private:
+  static std::vector<std::string> split(const std::string& text, char at) {
+    std::istringstream all(text);
+    std::vector<std::string> parts;
+    for (std::string part; std::getline(all, part, at);) {
+      parts.emplace_back(trimmed(part));
+    }
+    return parts;
+  }
+
+  void read(const std::string& line) {
     if (line.empty()) {
-      names.clear();
-      continue;
-    }
-    if (names.empty()) {
-      std::istringstream all(line);
-      for (std::string name; std::getline(all, name, ';');) {
-        names.emplace_back(trimmed(name));
-      }
-      continue;
-    }
-    const bool is_step = line.size() > 2 && line[2] != ' ';
-    if (is_step) {
-      const std::size_t colon = line.find(": ");
-      if (colon == std::string::npos) continue;
-      steps.clear();
-      std::istringstream all(line.substr(2, colon - 2));
-      for (std::string step; std::getline(all, step, ',');) {
-        steps.emplace_back(trimmed(step));
-      }
-      const std::string words = line.substr(colon + 2);
-      for (const std::string& step : steps) {
-        const auto known = words.starts_with("as for ")
-                               ? sections[words.substr(7)][step]
-                               : std::vector<std::string>();
-        for (const std::string& name : names) sections[name][step] = known;
-      }
+      names_.clear();
+    } else if (names_.empty()) {
+      names_ = split(line, ';');
+    } else if (line.size() > 2 && line[2] != ' ') {
+      read_steps(line);
     } else if (line.starts_with("      $ ") || line.starts_with("        < ")) {
-      for (const std::string& name : names) {
-        sections[name][steps.front()].push_back(line.substr(8));
+      for (const std::string& name : names_) {
+        sections_[name][steps_.front()].push_back(line.substr(8));
       }
     }
   }
-  return sections;
-}
+
+  /// "  STEP, STEP: words".
+  void read_steps(const std::string& line) {
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) return;
+    steps_ = split(line.substr(2, colon - 2), ',');
+    const std::string words = line.substr(colon + 2);
+    for (const std::string& step : steps_) {
+      std::vector<std::string> known;
+      if (words.starts_with("as for "))
+        known = sections_[words.substr(7)][step];
+      for (const std::string& name : names_) sections_[name][step] = known;
+    }
+  }
+
+  std::map<std::string, Commands> sections_;
+  std::vector<std::string> names_;  ///< Of the section that is read.
+  std::vector<std::string> steps_;  ///< Of the line that was read last.
+};
 
 struct Distribution {
   const char* id;
@@ -104,11 +117,11 @@ bool is_of_root(const std::string& word, const std::string& root) {
 host::Command without_root(host::Command command, const std::string& root) {
   std::vector<std::string> argv;
   for (const std::string& word : command.argv) {
-    if (word == root && argv.back() == "--root") {
-      argv.pop_back();
-    } else if (!is_of_root(word, root)) {
+    const std::string last = argv.empty() ? "" : argv.back();
+    const bool is_value = word == root && last == "--root";
+    if (!is_value && !is_of_root(word, root)) {
       argv.push_back(word);
-    } else if (argv.back() == "-o") {
+    } else if (is_value || last == "-o") {
       argv.pop_back();
     }
   }
@@ -148,7 +161,7 @@ class DriverPlansOnRoot : public DriverOnRoot,
   }
 
   void expect_commands(const std::string& section) {
-    const auto plans = read_plans(GetParam().plan);
+    const auto plans = PlanSections(GetParam().plan).take();
     const auto plan = plans.find(section);
     ASSERT_NE(plan, plans.end()) << section;
     for (const auto& step : {provision::make_driver_packages().release(),
