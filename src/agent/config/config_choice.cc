@@ -19,7 +19,7 @@ bool has(std::span<const std::string> names, std::string_view name) {
   return std::ranges::binary_search(names, name);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   if (text.size() <= kMostQuoted) return fmt::format("{:?}", text);
   return fmt::format("{:?}...", text.substr(0, kMostQuoted));
 }
@@ -35,7 +35,7 @@ std::string list_of(std::span<const std::string> names) {
       break;
     }
     if (i > 0) text += ", ";
-    text += quoted(names[i]);
+    text += in_quotes(names[i]);
   }
   return text;
 }
@@ -59,7 +59,7 @@ Error missing(std::string_view from, std::string_view name,
               std::span<const std::string> names) {
   return {ErrorCode::kNotFound,
           fmt::format("specified config {} does not exist ({}: {})",
-                      quoted(name), from, advice_for(name, names))};
+                      in_quotes(name), from, advice_for(name, names))};
 }
 
 }  // namespace
@@ -111,7 +111,7 @@ Result<ConfigChoice> choose_config(std::string_view label,
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("unknown fallback strategy: {} (give named, "
                              "single or empty)",
-                             quoted(fallback)));
+                             in_quotes(fallback)));
   }
   return Error(
       ErrorCode::kNotFound,
