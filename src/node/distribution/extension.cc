@@ -13,7 +13,7 @@ constexpr std::size_t kFingerprintDigits = 40;
 
 using Problem = std::optional<ExtensionProblem>;
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
@@ -57,7 +57,7 @@ Problem check_texts(const Extension& extension) {
       {"keyFile", extension.key_file}};
   for (const auto& [key, text] : texts) {
     if (!is_plain(text)) {
-      return {{key, quoted(text) +
+      return {{key, in_quotes(text) +
                         " can't be: letters, digits and .-_ make a part of an "
                         "address"}};
     }
@@ -108,7 +108,7 @@ Problem check_architectures(const Extension& extension) {
 Problem check_packages(const Extension& extension) {
   for (const SaidDevel& one : extension.devel) {
     if (!is_devel_package(one.package)) {
-      return {{"devel", quoted(one.package) +
+      return {{"devel", in_quotes(one.package) +
                             " is no package of one kernel: it needs {release} "
                             "or {version} in its name, as "
                             "\"kernel-devel-{release}\" has"}};
@@ -120,13 +120,13 @@ Problem check_packages(const Extension& extension) {
   }
   for (const std::string& one : extension.compilers) {
     if (!is_package(one)) {
-      return {{"compilers", quoted(one) + " is no name of a package"}};
+      return {{"compilers", in_quotes(one) + " is no name of a package"}};
     }
   }
   if (extension.dkms) {
     const std::string_view known[] = {"epel", "main", "own", ""};
     if (std::ranges::find(known, *extension.dkms) == std::end(known)) {
-      return {{"dkms", quoted(*extension.dkms) +
+      return {{"dkms", in_quotes(*extension.dkms) +
                            " is none of epel, main, own and none"}};
     }
   }
@@ -211,7 +211,7 @@ Result<const Distribution*> base_of(const Extension& extension) {
   const std::size_t blank = extension.like.find(' ');
   if (blank == std::string::npos) {
     return Error(ErrorCode::kInvalidArgument,
-                 quoted(extension.like) +
+                 in_quotes(extension.like) +
                      " is no distribution with its version, as \"rhel 9\" is");
   }
   return find_distribution(extension.like.substr(0, blank),
