@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/gpu_names.h"
+#include "apps/gpunode/commands/own_programs.h"
 #include "base/host/file.h"
 #include "container/cdi/names.h"
 #include "container/cdi/spec_writer.h"
@@ -176,8 +177,8 @@ Result<cdi::Findings> discover(const GeneratePlan& plan,
     // The library asks the kernel that runs, whatever tree it comes from.
     const bool is_this_host = host.prefix() == "/";
     if (!is_this_host || !has_unnamed(found.inventory)) return found;
-    const auto named =
-        name_gpus(found, host, plan.source.driver.root, own_probe(), runner);
+    const auto named = name_gpus(found, host, plan.source.driver.root,
+                                 own_program(kProbe), runner);
     if (!named) warn("UUIDs are missing: " + named.error().message());
     return found;
   }

@@ -28,6 +28,7 @@ void add_facts(CLI::App& gpunode, Session& session);
 void add_doctor(CLI::App& gpunode, Session& session);
 void add_verify(CLI::App& gpunode, Session& session);
 void add_status(CLI::App& gpunode, Session& session);
+void add_support_bundle(CLI::App& gpunode, Session& session);
 void add_documentation(CLI::App& gpunode, Session& session);
 void add_version(CLI::App& gpunode, Session& session);
 

@@ -1,8 +1,5 @@
 #include "apps/gpunode/commands/facts_host.h"
 
-#include <sys/random.h>
-
-#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
@@ -24,15 +21,6 @@
 
 namespace gpunode::cli {
 namespace {
-
-Result<facts::ScrubKey> random_key() {
-  facts::ScrubKey key{};
-  const ssize_t got = ::getrandom(key.data(), key.size(), 0);
-  if (got != static_cast<ssize_t>(key.size())) {
-    return Error::from_errno("get random bytes", errno);
-  }
-  return key;
-}
 
 Result<std::string> absolute(const std::string& path) {
   std::error_code problem;
@@ -65,7 +53,7 @@ Result<void> export_host(const HostFactsOptions& options,
   TRY(const facts::HostFacts facts, observe(host, recorder));
   // What `gpunode doctor --from` judges.
   static_cast<void>(diagnose::look_for_doctor(host, recorder));
-  TRY(const facts::ScrubKey key, random_key());
+  TRY(const facts::ScrubKey key, facts::random_scrub_key());
   TRY(const std::string archive,
       facts::write_bundle(facts::scrubbed(recording, key)));
   TRY(const std::string path, absolute(options.export_file));

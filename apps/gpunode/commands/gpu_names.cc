@@ -1,13 +1,9 @@
 #include "apps/gpunode/commands/gpu_names.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
-#include "base/host/host_root.h"
+#include "apps/gpunode/commands/own_programs.h"
 #include "gpu/procfs/gpu_list.h"
 #include "node/facts/probe_report.h"
 
@@ -37,21 +33,9 @@ bool has_unnamed(const device::Inventory& inventory) {
   });
 }
 
-std::string own_probe() {
-  constexpr std::string_view kName = "gpunode-probe";
-  const auto self = host::HostRoot().read_link("/proc/self/exe");
-  const std::string path = self ? *self : "/usr/bin/";
-  return path.substr(0, path.rfind('/') + 1) + std::string(kName);
-}
-
 CLI::Option* add_probe(CLI::App& verb, std::string& probe) {
-  probe = own_probe();
-  const auto absolute = [](const std::string& path) {
-    return std::filesystem::absolute(path).string();
-  };
-  return verb.add_option("--probe", probe, "The gpunode-probe to run")
-      ->capture_default_str()
-      ->transform(absolute, "");
+  return add_own_program(verb, "--probe", probe, kProbe,
+                         "The gpunode-probe to run");
 }
 
 Result<std::string> ask_probe(const std::string& probe,

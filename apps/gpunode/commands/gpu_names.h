@@ -20,11 +20,9 @@ namespace gpunode::cli {
 /// A GPU or a MIG device of `inventory` has no UUID.
 bool has_unnamed(const device::Inventory& inventory);
 
-/// The probe's path: beside this program.
-std::string own_probe();
+inline constexpr const char* kProbe = "gpunode-probe";
 
-/// --probe, own_probe() unless told otherwise. A path that is relative is one
-/// below the directory that the command is given in.
+/// --probe (own_programs.h).
 CLI::Option* add_probe(CLI::App& verb, std::string& probe);
 
 /// What `probe` prints (docs/formats/probe.md) with `library`, a libnvidia-ml

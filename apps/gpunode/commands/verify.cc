@@ -1,7 +1,9 @@
-// gpunode verify: whether the GPUs work, from the bus up to CUDA. Changes
-// nothing.
+// gpunode verify: whether the GPUs work, from the bus up to a Pod.
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,14 +13,22 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "apps/gpunode/commands/cluster_access.h"
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/gpu_names.h"
 #include "apps/gpunode/commands/node_run.h"
 #include "apps/gpunode/commands/output_options.h"
+#include "apps/gpunode/commands/own_programs.h"
+#include "apps/gpunode/commands/stop_signals.h"
+#include "apps/gpunode/commands/verify_container.h"
+#include "apps/gpunode/commands/verify_pod.h"
 #include "apps/gpunode/session.h"
+#include "base/host/host_file.h"
 #include "gpu/procfs/driver_library.h"
+#include "node/diagnose/trial_pod.h"
 #include "node/diagnose/verify_levels.h"
 #include "node/diagnose/verify_report.h"
+#include "node/diagnose/verify_stamps.h"
 
 namespace gpunode::cli {
 namespace {
@@ -29,13 +39,19 @@ Levels, each with those before it:
   1  module: loaded, bound, of this kernel and of its libraries; the log
   2  NVML: starts, counts, answers; memory, modes, persistence, NVLink fabric
   3  CUDA: adds two vectors on each GPU
+  4  container: the same in a container, by containerd and gpunode-runtime
+  5  kubelet: the Node is Ready and offers GPUs; asked as the kubelet of here
+  6  Pod: the same in a Pod, made as --kubeconfig may and taken away again
+  7  diagnostics: `dcgmi diag`, where NVIDIA's DCGM is installed
 Levels 2 and 3 wake the GPUs, and load the driver's libraries in a process of
-their own, gpunode-probe: one that hangs is ended after --timeout. Nothing is
-changed.
+their own, gpunode-probe: one that hangs is ended after --timeout. Up to level 3
+nothing is changed; 4 and 6 start something and take it away again.
 
 Examples:
   gpunode verify
   gpunode verify --level 1 --json
+  gpunode verify --level 6 --kubeconfig ~/.kube/config
+  gpunode verify --print-pod | kubectl apply -f -
 
 Exit code 0: nothing has failed; 7: something has; 1: it could not be asked;
 8: there is no Linux host at that root.)";
@@ -44,9 +60,22 @@ struct Options {
   NodeOptions node;
   std::string driver_root = "/";
   std::string probe;
-  int level = diagnose::kHighestLevel;
+  int level = diagnose::kHostLevel;
   int timeout_seconds = 60;
+  std::string runtime;
+  std::string vectoradd;
+  ClusterOptions cluster;
+  diagnose::TrialPod pod;
+  int pod_timeout_seconds = 300;
+  bool prints_pod = false;
+  int diagnostics = 1;  ///< dcgmi's own level.
+  std::string stamps;   ///< Directory; empty: none are written.
 };
+
+/// NVIDIA's own, as the one of the device plugin's documentation.
+constexpr const char* kImage =
+    "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda12.5.0";
+constexpr const char* kDcgm = "/usr/bin/dcgmi";
 
 /// Runs gpunode-probe on the host's libraries.
 class Probe {
@@ -116,13 +145,15 @@ void ask_driver(const Options& options, const diagnose::DoctorLook& look,
          checks);
 }
 
-diagnose::VerifyChecks ask(const Options& options,
-                           const diagnose::DoctorLook& look,
-                           host::CommandRunner& runner) {
+/// Levels 0 to 3.
+diagnose::VerifyChecks ask_host(const Options& options,
+                                const diagnose::DoctorLook& look,
+                                host::CommandRunner& runner) {
+  const int last = std::min(options.level, diagnose::kHostLevel);
   diagnose::VerifyChecks checks = diagnose::verify_pci(look.host);
   const bool has_gpu = checks.front().verdict == diagnose::Verdict::kPass;
-  if (options.level >= 1) append(diagnose::verify_module(look), checks);
-  if (options.level < 2) return checks;
+  if (last >= 1) append(diagnose::verify_module(look), checks);
+  if (last < 2) return checks;
   const bool has_driver =
       !diagnose::running_driver_of(look.host).version.empty();
   if (has_gpu && has_driver) {
@@ -130,13 +161,104 @@ diagnose::VerifyChecks ask(const Options& options,
     return checks;
   }
   const char* reason = has_gpu ? "no module is loaded" : "there is no GPU";
-  for (int level = 2; level <= options.level; ++level) {
+  for (int level = 2; level <= last; ++level) {
     append(diagnose::skipped_level(level, reason), checks);
   }
   return checks;
 }
 
+/// Levels 5 and 6.
+diagnose::VerifyChecks ask_cluster(const Options& options,
+                                   const host::HostRoot& host, std::size_t gpus,
+                                   Session& session) {
+  auto cluster = ClusterAccess::open(options.cluster, host, session);
+  diagnose::VerifyChecks checks = diagnose::verify_kubelet(
+      cluster
+          ? (*cluster)->client().get(kube::nodes(), {"", (*cluster)->node()})
+          : Result<std::string>(cluster.error()),
+      gpus);
+  if (options.level < 6) return checks;
+  const bool offers = !diagnose::has_failed(checks);
+  if (!offers || options.cluster.kubeconfig.empty()) {
+    append(diagnose::skipped_level(
+               6, offers ? "no --kubeconfig: the kubelet's own may not make "
+                           "Pods; --print-pod prints one to apply yourself"
+                         : "level 5 has failed"),
+           checks);
+    return checks;
+  }
+  diagnose::TrialPod pod = options.pod;
+  pod.name += fmt::format("-{}", getpid());
+  if (pod.node.empty()) pod.node = (*cluster)->node();
+  const std::atomic<bool>& is_stopped = stop_on_signals();
+  append(diagnose::verify_pod(
+             run_pod((*cluster)->client(), pod,
+                     std::chrono::seconds(options.pod_timeout_seconds),
+                     [&] { return is_stopped.load(); })),
+         checks);
+  return checks;
+}
+
+diagnose::VerifyChecks ask_diagnostics(const Options& options,
+                                       const host::HostRoot& host,
+                                       host::CommandRunner& runner) {
+  if (host.prefix() != "/" || !host.exists(kDcgm)) {
+    return diagnose::skipped_level(
+        7, fmt::format("there is no {}, of the package datacenter-gpu-manager",
+                       kDcgm));
+  }
+  host::Command command;
+  command.argv = {kDcgm, "diag", "--run", std::to_string(options.diagnostics),
+                  "--json"};
+  command.timeout = std::chrono::minutes(60);
+  return diagnose::verify_diagnostics(runner.run(command));
+}
+
+diagnose::VerifyChecks ask(const Options& options,
+                           const diagnose::DoctorLook& look,
+                           const host::HostRoot& host, Session& session) {
+  diagnose::VerifyChecks checks = ask_host(options, look, session.runner);
+  if (options.level >= 4) {
+    const bool works = !diagnose::has_failed(checks);
+    append(works ? diagnose::verify_container(try_container(
+                       {options.vectoradd, options.runtime,
+                        std::chrono::seconds(options.timeout_seconds)},
+                       host, session.runner))
+                 : diagnose::skipped_level(4, "a level before has failed"),
+           checks);
+  }
+  if (options.level >= 5) {
+    append(ask_cluster(options, host, look.host.gpus.size(), session), checks);
+  }
+  if (options.level >= 7) {
+    append(ask_diagnostics(options, host, session.runner), checks);
+  }
+  return checks;
+}
+
+/// What was not earned goes, so that nobody waits behind it in vain.
+Result<void> write_stamps(const Options& options, const host::HostRoot& host,
+                          const diagnose::VerifyChecks& checks) {
+  for (const diagnose::Stamp& stamp :
+       diagnose::stamps_of(checks, options.driver_root)) {
+    const std::string path = options.stamps + "/" + stamp.name;
+    if (stamp.is_earned) {
+      TRY_VOID(host::replace_host_file(host, path, stamp.content, {}));
+    } else {
+      TRY_VOID(host::remove_host_file(host, path));
+    }
+  }
+  return {};
+}
+
 void run(const Options& options, Session& session) {
+  if (options.prints_pod) {
+    diagnose::TrialPod pod = options.pod;
+    if (pod.node.empty()) pod.node = options.cluster.node_name;
+    const auto printed = print(diagnose::pod_yaml(pod));
+    if (!printed) session.fail(printed.error());
+    return;
+  }
   const host::HostRoot host(options.node.root);
   const auto look = diagnose::look_for_doctor(host, session.runner);
   if (!look) {
@@ -146,9 +268,13 @@ void run(const Options& options, Session& session) {
                   "; name its root with --root"),
         ExitCode::kUnsupportedHost);
   }
-  const diagnose::VerifyChecks checks = ask(options, *look, session.runner);
+  const diagnose::VerifyChecks checks = ask(options, *look, host, session);
   if (diagnose::has_failed(checks)) {
     session.outcome = ExitCode::kVerificationFailed;
+  }
+  if (!options.stamps.empty()) {
+    const auto written = write_stamps(options, host, checks);
+    if (!written) session.fail(written.error());
   }
   const Result<void> printed =
       print(options.node.as_json ? diagnose::verify_json(checks, options.level)
@@ -161,7 +287,7 @@ void run(const Options& options, Session& session) {
 
 void add_verify(CLI::App& gpunode, Session& session) {
   CLI::App* verb = gpunode.add_subcommand(
-      "verify", "Say whether the GPUs work, from the bus up to CUDA");
+      "verify", "Say whether the GPUs work, from the bus up to a Pod");
   const auto options = std::make_shared<Options>();
   verb->add_option("--level", options->level, "The last level to ask")
       ->capture_default_str()
@@ -176,6 +302,41 @@ void add_verify(CLI::App& gpunode, Session& session) {
                    "Seconds that the driver has for an answer")
       ->capture_default_str()
       ->check(CLI::Range(1, 3600));
+  add_own_program(*verb, "--runtime", options->runtime, "gpunode-runtime",
+                  "Level 4: the runtime that the container is run by");
+  add_own_program(*verb, "--vectoradd", options->vectoradd, "gpunode-vectoradd",
+                  "Level 4: what runs in the container");
+  verb->add_option("--kubeconfig", options->cluster.kubeconfig,
+                   "Levels 5 and 6: who asks; default for 5: the kubelet");
+  verb->add_option("--node-name", options->cluster.node_name,
+                   "Levels 5 and 6: the Node's name; default: the kubelet's");
+  options->pod.image = kImage;
+  verb->add_option("--image", options->pod.image,
+                   "Level 6: the Pod's image, whose log is to say Test PASSED")
+      ->capture_default_str();
+  verb->add_option("--namespace", options->pod.space,
+                   "Level 6: where the Pod is made")
+      ->capture_default_str();
+  verb->add_option("--resource", options->pod.resource,
+                   "Level 6: what the Pod asks for, once")
+      ->capture_default_str();
+  verb->add_option("--runtime-class", options->pod.runtime_class,
+                   "Level 6: the Pod's RuntimeClass, where one is needed");
+  verb->add_option("--pod-timeout", options->pod_timeout_seconds,
+                   "Level 6: seconds that the Pod has, its image's pull too")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
+  verb->add_flag("--print-pod", options->prints_pod,
+                 "Print that Pod as YAML, and do nothing else");
+  verb->add_option("--diagnostics", options->diagnostics,
+                   "Level 7: dcgmi's level; 2 takes minutes, 3 a quarter of an "
+                   "hour, on idle GPUs")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4));
+  verb->add_option("--stamps", options->stamps,
+                   "Write driver-ready, toolkit-ready, cuda-ready and "
+                   "plugin-ready there, as gpu-operator's validator does in "
+                   "/run/nvidia/validations");
   verb->add_flag("--json", options->node.as_json,
                  "One JSON object (docs/formats/verify.md)");
   add_no_color(*verb, options->node.no_color);

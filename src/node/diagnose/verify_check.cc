@@ -24,8 +24,14 @@ VerifyChecks skipped_level(int level, const std::string& reason) {
       "nvml.start",       "nvml.count", "nvml.answers", "nvml.version",
       "nvml.persistence", "nvml.modes", "nvml.memory",  "nvml.fabric"};
   static constexpr std::array<const char*, 1> kCuda = {"cuda.vectoradd"};
+  static constexpr std::array<const char*, 1> kContainer = {
+      "container.vectoradd"};
+  static constexpr std::array<const char*, 2> kKubelet = {
+      "kubelet.node", "kubelet.allocatable"};
+  static constexpr std::array<const char*, 1> kPod = {"pod.vectoradd"};
+  static constexpr std::array<const char*, 1> kDiagnostics = {"diag.dcgm"};
   const std::array<std::span<const char* const>, kHighestLevel + 1> levels = {
-      kPci, kModule, kNvml, kCuda};
+      kPci, kModule, kNvml, kCuda, kContainer, kKubelet, kPod, kDiagnostics};
   VerifyChecks checks;
   for (const char* id : levels.at(static_cast<std::size_t>(level))) {
     checks.push_back({level, id, Verdict::kSkip, reason});

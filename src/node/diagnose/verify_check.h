@@ -31,7 +31,7 @@ constexpr std::string_view verdict_name(Verdict verdict) {
 }
 
 struct VerifyCheck {
-  int level = 0;   ///< 0 PCI, 1 module, 2 NVML, 3 CUDA.
+  int level = 0;   ///< As docs/formats/verify.md numbers them.
   std::string id;  ///< "pci.link".
   Verdict verdict = Verdict::kPass;
   std::string evidence;   ///< What was seen; of kSkip the reason.

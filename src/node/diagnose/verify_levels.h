@@ -17,7 +17,9 @@
 
 namespace gpunode::diagnose {
 
-inline constexpr int kHighestLevel = 3;
+inline constexpr int kHighestLevel = 7;
+/// The highest that asks nothing but the host and starts nothing.
+inline constexpr int kHostLevel = 3;
 
 /// Level 0: the GPUs on the PCI bus.
 VerifyChecks verify_pci(const facts::HostFacts& host);
@@ -68,6 +70,34 @@ std::vector<CudaRun> run_cuda(
 
 /// One check for each of `runs`.
 VerifyChecks verify_cuda(const std::vector<CudaRun>& runs);
+
+/// Level 4: a vectors' addition in a container that gets its GPUs through
+/// gpunode-runtime, with nothing else of the driver in it.
+struct ContainerTrial {
+  std::string skipped = {};  ///< Why it was not tried; "": it was.
+  /// How `ctr run` ended; an Error if it did not.
+  std::optional<Result<host::Completed>> end = {};
+};
+VerifyChecks verify_container(const ContainerTrial& trial);
+
+/// Level 5, of this host's Node, JSON of the API server, or why it could not
+/// be had. `gpus`: how many GPUs the bus has.
+VerifyChecks verify_kubelet(const Result<std::string>& node, std::size_t gpus);
+
+/// Level 6, of the trial Pod as the API server had it at the end and its log;
+/// or why there is none. `is_over`: it ended by itself.
+struct PodEnd {
+  std::string pod;  ///< JSON.
+  std::string log;
+  bool is_over = false;
+};
+VerifyChecks verify_pod(const Result<PodEnd>& end);
+
+/// Whether that Pod will not run any more.
+bool has_pod_ended(const std::string& pod);
+
+/// Level 7, of what `dcgmi diag --json` printed, or why it did not.
+VerifyChecks verify_diagnostics(const Result<host::Completed>& end);
 
 /// A whole level that is not asked.
 VerifyChecks skipped_level(int level, const std::string& reason);

@@ -47,8 +47,9 @@ Verdict verdict_of(const VerifyChecks& checks) {
 }
 
 Page verify_page(const VerifyChecks& checks) {
-  constexpr std::array<const char*, 4> kTitles = {"L0  PCI", "L1  module",
-                                                  "L2  NVML", "L3  CUDA"};
+  constexpr std::array<const char*, 8> kTitles = {
+      "L0  PCI",       "L1  module",  "L2  NVML", "L3  CUDA",
+      "L4  container", "L5  kubelet", "L6  Pod",  "L7  diagnostics"};
   Page page;
   int level = -1;
   for (const VerifyCheck& check : checks) {

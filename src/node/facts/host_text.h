@@ -15,6 +15,9 @@ std::string_view trimmed(std::string_view text);
 /// A line off `text`, without its end; `text` must not be empty.
 std::string_view take_line(std::string_view& text);
 
+/// The last line of `text` that says something; "" if none does.
+std::string last_line(std::string_view text);
+
 /// Up to `separator`, which goes as well; all if there is none.
 std::string_view take_until(std::string_view& text, char separator);
 

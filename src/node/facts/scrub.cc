@@ -1,7 +1,10 @@
 #include "node/facts/scrub.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -286,6 +289,8 @@ void for_each_file(const Recording& recording, Use use) {
   }
 }
 
+}  // namespace
+
 void learn_identities(const Recording& recording, Scrubber& scrubber) {
   // Google's local disks have one serial for all, their model's name.
   std::set<std::string_view> models;
@@ -302,7 +307,14 @@ void learn_identities(const Recording& recording, Scrubber& scrubber) {
   });
 }
 
-}  // namespace
+Result<ScrubKey> random_scrub_key() {
+  ScrubKey key{};
+  const ssize_t got = ::getrandom(key.data(), key.size(), 0);
+  if (got != static_cast<ssize_t>(key.size())) {
+    return Error::from_errno("get random bytes", errno);
+  }
+  return key;
+}
 
 Recording scrubbed(const Recording& recording, const ScrubKey& key) {
   Scrubber scrubber(key);

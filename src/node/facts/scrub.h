@@ -11,12 +11,16 @@
 #include <string>
 #include <string_view>
 
+#include "base/core/result.h"
 #include "node/facts/recording.h"
 
 namespace gpunode::facts {
 
 /// 16 random bytes, which nobody keeps.
 using ScrubKey = std::array<std::uint8_t, 16>;
+
+/// Of the kernel's random numbers.
+Result<ScrubKey> random_scrub_key();
 
 /// Replaces in texts (secret_text.h finds most of them):
 ///  - what was learned to be an identity (serials, machine-id, WWIDs), letter
@@ -50,6 +54,10 @@ class Scrubber {
   ScrubKey key_;
   std::map<std::string, std::string, std::less<>> learned_;
 };
+
+/// Tells `scrubber` of what the recording's files say that this machine is, for
+/// texts that go beside it.
+void learn_identities(const Recording& recording, Scrubber& scrubber);
 
 /// All texts of a recording scrubbed: paths, contents, names, links, commands.
 /// Learns from the files that hold identities before.

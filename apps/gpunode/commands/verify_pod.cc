@@ -1,0 +1,59 @@
+#include "apps/gpunode/commands/verify_pod.h"
+
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "k8s/api/resource_path.h"
+
+namespace gpunode::cli {
+namespace {
+
+constexpr auto kBetweenLooks = std::chrono::milliseconds(500);
+
+Result<std::string> log_of(kube::Client& client, const kube::ObjectKey& key) {
+  TRY(const std::string path, kube::object_path(kube::pods(), key));
+  return client.get_path(path + "/log?tailLines=50");
+}
+
+/// Looks until the Pod has ended or there is no more time.
+Result<diagnose::PodEnd> watch_pod(kube::Client& client,
+                                   const kube::ObjectKey& key,
+                                   std::chrono::seconds patience,
+                                   const std::function<bool()>& is_stopped) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  diagnose::PodEnd end;
+  for (;;) {
+    TRY(end.pod, client.get(kube::pods(), key));
+    end.is_over = diagnose::has_pod_ended(end.pod);
+    if (end.is_over || std::chrono::steady_clock::now() >= until) break;
+    if (is_stopped()) {
+      return Error(ErrorCode::kUnavailable, "stopped before the Pod had ended");
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+  if (end.is_over) {
+    TRY(end.log, log_of(client, key));
+  }
+  return end;
+}
+
+}  // namespace
+
+Result<diagnose::PodEnd> run_pod(kube::Client& client,
+                                 const diagnose::TrialPod& pod,
+                                 std::chrono::seconds patience,
+                                 const std::function<bool()>& is_stopped) {
+  TRY_VOID(client.create(kube::pods(), pod.space, diagnose::pod_json(pod)));
+  const kube::ObjectKey key{pod.space, pod.name};
+  auto end = watch_pod(client, key, patience, is_stopped);
+  const auto removed = client.remove(kube::pods(), key);
+  if (end && !removed && removed.error().code() != ErrorCode::kNotFound) {
+    return Error(removed.error().code(), removed.error().message() +
+                                             "; the Pod " + pod.space + "/" +
+                                             pod.name + " is left there");
+  }
+  return end;
+}
+
+}  // namespace gpunode::cli
