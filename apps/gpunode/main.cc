@@ -48,6 +48,7 @@ int main_with(int argc, char** argv) {
   add_bundle(app, session);
   add_check(app, session);
   add_cdi(app, session);
+  add_deliver(app, session);
   add_distributions(app, session);
   add_facts(app, session);
   add_doctor(app, session);

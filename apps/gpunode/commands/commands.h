@@ -23,6 +23,7 @@ void add_resume(CLI::App& gpunode, Session& session);
 void add_rollback(CLI::App& gpunode, Session& session);
 void add_bundle(CLI::App& gpunode, Session& session);
 void add_check(CLI::App& gpunode, Session& session);
+void add_deliver(CLI::App& gpunode, Session& session);
 void add_distributions(CLI::App& gpunode, Session& session);
 void add_facts(CLI::App& gpunode, Session& session);
 void add_doctor(CLI::App& gpunode, Session& session);

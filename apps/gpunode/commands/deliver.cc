@@ -1,0 +1,86 @@
+// gpunode deliver: the GPUNode file in the form that other machines take it.
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/node_run.h"
+#include "apps/gpunode/commands/output_options.h"
+#include "apps/gpunode/session.h"
+#include "base/host/host_root.h"
+#include "node/provision/delivery.h"
+#include "node/provision/spec_file.h"
+
+namespace gpunode::cli {
+namespace {
+
+constexpr const char* kFooter = R"(
+cloud-init  user data for EC2, OpenStack and others: #cloud-config
+ignition    Fedora CoreOS and its kin, version 3.4
+ansible     a playbook for machines that are there, one after the other
+Each puts the file at /etc/gpunode/node.yaml and applies it without asking; the
+first two by gpunode-first.service at the first boot, where reboots go on by
+themselves (spec.host.reboot.mode: auto). gpunode is taken from the image, or
+from --program-url, proved by --program-sha256.
+
+Examples:
+  gpunode deliver --as cloud-init node.yaml > user-data
+  gpunode deliver --as ansible --program-url https://files.example/gpunode \
+    --program-sha256 "$(sha256sum gpunode | cut -d' ' -f1)" node.yaml
+
+                                    Exit code 0 : it is on standard output; 1: the file is not valid, or what is to
+be fetched could not be trusted.)";
+
+struct Options {
+  NodeOptions node;
+  std::string form;
+  provision::Delivery delivery;
+};
+
+void run(Options& options, Session& session) {
+  if (const auto spec = load_spec(options.node); !spec) {
+    return session.fail(spec.error());
+  }
+  auto text = host::HostRoot("/").read_file(
+      std::filesystem::absolute(options.node.spec_path).string());
+  if (!text) return session.fail(text.error());
+  options.delivery.spec = *std::move(text);
+  if (auto good = provision::check_delivery(options.delivery); !good) {
+    return session.fail(good.error());
+  }
+  std::string made;
+  if (options.form == "cloud-init") {
+    made = provision::cloud_config(options.delivery);
+  } else if (options.form == "ignition") {
+    made = provision::ignition_config(options.delivery);
+  } else {
+    made = provision::ansible_playbook(options.delivery);
+  }
+  if (auto printed = print(made); !printed) session.fail(printed.error());
+}
+
+}  // namespace
+
+void add_deliver(CLI::App& gpunode, Session& session) {
+  CLI::App* verb = gpunode.add_subcommand(
+      "deliver",
+      "Print the GPUNode file as other machines' first boot takes it");
+  const auto options = std::make_shared<Options>();
+  options->node.spec_path = provision::kDefaultSpecPath;
+  add_spec_file(*verb, options->node.spec_path, "The GPUNode file");
+  verb->add_option("--as", options->form, "cloud-init, ignition or ansible")
+      ->required()
+      ->check(CLI::IsMember({"cloud-init", "ignition", "ansible"}));
+  verb->add_option("--program-url", options->delivery.program_url,
+                   "Where machines fetch gpunode from, by https");
+  verb->add_option("--program-sha256", options->delivery.program_sha256,
+                   "SHA-256 of what they must find there");
+  add_no_color(*verb);
+  verb->footer(kFooter);
+  verb->callback([options, &session] { run(*options, session); });
+}
+
+}  // namespace gpunode::cli
