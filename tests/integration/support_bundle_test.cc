@@ -24,11 +24,13 @@ using testing::Not;
 
 class SupportBundle : public testing::Test {
  protected:
-  host::Completed run(const std::vector<std::string>& more = {}) const {
+  host::Completed run() const { return run(bare_.tree.path(), output()); }
+
+  static host::Completed run(const std::string& root,
+                             const std::string& output) {
     host::Command command;
-    command.argv = {GPUNODE,    "support-bundle", "--root",  bare_.tree.path(),
-                    "--output", output(),         "--level", "1"};
-    command.argv.insert(command.argv.end(), more.begin(), more.end());
+    command.argv = {GPUNODE,    "support-bundle", "--root",  root,
+                    "--output", output,           "--level", "1"};
     auto done = host::SystemCommandRunner().run(command);
     EXPECT_TRUE(done) << done.error().message();
     return done ? *std::move(done) : host::Completed();
@@ -59,9 +61,6 @@ TEST_F(SupportBundle, TellsOfTheHostAndReplaysElsewhere) {
   const host::Completed done = run();
   EXPECT_EQ(done.status, 0) << done.err;
   EXPECT_THAT(done.err, HasSubstr("Look into it before you send it"));
-  const json doctor =
-      json::parse(member("reports/doctor.json"), nullptr, false);
-  EXPECT_TRUE(doctor.is_object()) << member("reports/doctor.json");
   const json verify =
       json::parse(member("reports/verify.json"), nullptr, false);
   EXPECT_EQ(verify.value("level", -1), 1);
@@ -71,7 +70,8 @@ TEST_F(SupportBundle, TellsOfTheHostAndReplaysElsewhere) {
   const json manifest = json::parse(member("manifest.json"), nullptr, false);
   std::vector<std::string> names;
   for (const json& part : manifest["parts"]) names.push_back(part["name"]);
-  EXPECT_THAT(names, Contains("reports/plan.json"));
+  EXPECT_THAT(names, testing::IsSupersetOf(
+                         {"reports/doctor.json", "reports/plan.json"}));
   // Of another root no program of this machine is asked.
   EXPECT_THAT(names, Not(Contains(testing::StartsWith("programs/"))));
 }
@@ -101,7 +101,8 @@ TEST_F(SupportBundle, PlantedSecretsAreNotInIt) {
   bare_.tree.file("etc/kubernetes/kubelet.conf", "token: hunter5-kubelet\n");
   EXPECT_EQ(run().status, 0);
   for (const std::string& secret : secrets) {
-    EXPECT_THAT(archive(), Not(HasSubstr(secret)));
+    // Not by a matcher: it would print the archive.
+    EXPECT_EQ(archive().find(secret), std::string::npos) << secret;
   }
   // Control: they were there to be found.
   EXPECT_THAT(member("files/etc/containerd/config.toml"),
@@ -117,8 +118,8 @@ TEST_F(SupportBundle, OnlyItsOwnerMayReadIt) {
 }
 
 TEST_F(SupportBundle, NoHostAndNoPlaceAreTold) {
-  EXPECT_EQ(run({"--root", out_.path()}).status, 8);
-  const host::Completed full = run({"--output", "/nosuch/x.tar"});
+  EXPECT_EQ(run(out_.path(), output()).status, 8);
+  const host::Completed full = run(bare_.tree.path(), "/nosuch/x.tar");
   EXPECT_EQ(full.status, 1);
   EXPECT_THAT(full.err, HasSubstr("/nosuch"));
 }

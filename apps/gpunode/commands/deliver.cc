@@ -29,7 +29,7 @@ from --program-url, proved by --program-sha256.
 Examples:
   gpunode deliver --as cloud-init node.yaml > user-data
   gpunode deliver --as ansible --program-url https://files.example/gpunode \
-    --program-sha256 "$(sha256sum gpunode | cut -d' ' -f1)" node.yaml
+    --program-sha256 $(cut -c1-64 gpunode.sha256) node.yaml
 
                                     Exit code 0 : it is on standard output; 1: the file is not valid, or what is to
 be fetched could not be trusted.)";

@@ -129,12 +129,11 @@ class Collector {
         part.problem = fmt::format("exit code {}", done->status);
       }
       part.content = std::move(done->out);
-      if (!done->err.empty()) {
-        if (part.content.empty()) {
-          part.content = std::move(done->err);
-        } else {
-          part.problem += (part.problem.empty() ? "" : ": ") + done->err;
-        }
+      // A report is for programs, what else is said for people.
+      if (part.name.ends_with(".txt")) {
+        part.content += done->err;
+      } else if (!done->err.empty()) {
+        part.problem += (part.problem.empty() ? "" : ": ") + done->err;
       }
     }
     parts_.push_back(std::move(part));
@@ -168,7 +167,14 @@ Result<std::string> make_archive(const Options& options, Session& session) {
   collector.add_reports();
   collector.add_files();
   collector.add_programs();
-  return diagnose::support_archive(collector.take(), facts, kVersion, scrubber);
+  std::vector<SupportPart> parts = collector.take();
+  diagnose::learn_machine(plain, scrubber);
+  for (const SupportPart& part : parts) {
+    if (part.source.starts_with("nvidia-smi")) {
+      diagnose::learn_gpu_serials(part.content, scrubber);
+    }
+  }
+  return diagnose::support_archive(std::move(parts), facts, kVersion, scrubber);
 }
 
 void run(const Options& options, Session& session) {

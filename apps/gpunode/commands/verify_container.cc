@@ -26,7 +26,7 @@ constexpr std::array<const char*, 5> kLibraries = {
     "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"};
 constexpr const char* kProgram = "/usr/bin/gpunode-vectoradd";
 
-Result<void> copy(const std::string& from, const fs::path& to) {
+Result<void> copy_in(const std::string& from, const fs::path& to) {
   std::error_code error;
   fs::create_directories(to.parent_path(), error);
   if (!error) {
@@ -52,16 +52,16 @@ class TrialRoot {
   const fs::path& path() const { return path_; }
 
   Result<void> fill(const std::string& vectoradd) const {
-    TRY_VOID(copy(vectoradd, below(kProgram)));
+    TRY_VOID(copy_in(vectoradd, below(kProgram)));
     for (const char* loader : kLoaders) {
-      if (fs::exists(loader)) TRY_VOID(copy(loader, below(loader)));
+      if (fs::exists(loader)) TRY_VOID(copy_in(loader, below(loader)));
     }
     for (const char* name : kLibraries) {
       const procfs::DriverLibrary found =
           procfs::find_driver_library(host::HostRoot("/"), name);
       if (!fs::exists(found.path)) continue;  // As of one that libc took in.
-      TRY_VOID(
-          copy(found.path, below(fs::path(found.path).parent_path() / name)));
+      TRY_VOID(copy_in(found.path,
+                       below(fs::path(found.path).parent_path() / name)));
     }
     // Where runc mounts, and gpunode-runtime's hook writes.
     std::error_code error;

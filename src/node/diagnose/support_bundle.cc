@@ -9,6 +9,7 @@
 #include "base/core/utf8.h"
 #include "base/text/json_splice.h"
 #include "base/text/node.h"
+#include "node/facts/host_text.h"
 #include "node/facts/tar.h"
 
 namespace gpunode::diagnose {
@@ -150,6 +151,25 @@ std::vector<std::string> support_files(const host::HostRoot& host) {
   return files;
 }
 
+void learn_machine(const host::HostRoot& host, facts::Scrubber& scrubber) {
+  for (const char* path :
+       {"/sys/class/dmi/id/product_serial", "/sys/class/dmi/id/product_uuid",
+        "/sys/class/dmi/id/board_serial", "/sys/class/dmi/id/chassis_serial",
+        "/etc/machine-id", "/sys/devices/virtual/dmi/id/product_serial"}) {
+    scrubber.learn(facts::read_value(host, path));
+  }
+}
+
+void learn_gpu_serials(std::string_view nvidia_smi, facts::Scrubber& scrubber) {
+  while (!nvidia_smi.empty()) {
+    const std::string_view line = facts::trimmed(facts::take_line(nvidia_smi));
+    if (!line.starts_with("Serial Number")) continue;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    scrubber.learn(facts::trimmed(line.substr(colon + 1)));
+  }
+}
+
 Result<std::string> support_archive(std::vector<SupportPart> parts,
                                     const std::string& facts,
                                     std::string_view version,
@@ -166,7 +186,8 @@ Result<std::string> support_archive(std::vector<SupportPart> parts,
   if (!facts.empty()) members.push_back({"facts.tar", facts});
   for (SupportPart& part : parts) {
     // A name that no archive takes is in the manifest, with its reason.
-    if (part.content.empty() || !facts::is_tar_name(part.name)) continue;
+    const bool is_missing = part.content.empty() && !part.problem.empty();
+    if (is_missing || !facts::is_tar_name(part.name)) continue;
     members.push_back({std::move(part.name), std::move(part.content)});
   }
   return facts::write_tar(members);

@@ -29,6 +29,13 @@ std::vector<SupportProgram> support_reports(int level);
 /// kubeconfigs, no tokens: what is a secret as a whole is not in the list.
 std::vector<std::string> support_files(const host::HostRoot& host);
 
+/// Teaches `scrubber` what this machine is by: serials that facts do not ask
+/// for.
+void learn_machine(const host::HostRoot& host, facts::Scrubber& scrubber);
+
+/// The same, of the GPUs' serials in what `nvidia-smi -q` says.
+void learn_gpu_serials(std::string_view nvidia_smi, facts::Scrubber& scrubber);
+
 /// One part of the bundle.
 struct SupportPart {
   std::string name;    ///< "programs/nvidia-smi.txt".

@@ -104,6 +104,18 @@ TEST(SupportBundle, FilesOfSecretsAreNotAsked) {
                   "/var/lib/dkms/nvidia/580.65.06/build/make.log"));
 }
 
+TEST(SupportBundle, SerialsOfTheMachineAndItsGpusAreHashed) {
+  const host::HostTree tree;
+  tree.file("sys/class/dmi/id/product_serial", "VMware-56 4d 11 22 33 44\n");
+  facts::Scrubber scrubber({});
+  learn_machine(host::HostRoot(tree.path()), scrubber);
+  learn_gpu_serials(
+      "  GPU UUID : GPU-1\n    Serial Number    : 1562821007335\n", scrubber);
+  EXPECT_THAT(scrubber.scrub("VMware-56 4d 11 22 33 44 has 1562821007335"),
+              AllOf(Not(HasSubstr("4d 11 22")), Not(HasSubstr("1562821007335")),
+                    HasSubstr(" has ")));
+}
+
 TEST(SupportBundle, ProgramsHaveNamesOfTheirOwn) {
   std::vector<std::string> names;
   for (const auto& one : support_programs()) names.push_back(one.name);

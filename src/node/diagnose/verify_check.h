@@ -34,8 +34,8 @@ struct VerifyCheck {
   int level = 0;   ///< As docs/formats/verify.md numbers them.
   std::string id;  ///< "pci.link".
   Verdict verdict = Verdict::kPass;
-  std::string evidence;   ///< What was seen; of kSkip the reason.
-  std::string hint = {};  ///< Of kWarn and kFail: what to do.
+  std::string evidence = {};  ///< What was seen; of kSkip the reason.
+  std::string hint = {};      ///< Of kWarn and kFail: what to do.
 
   friend bool operator==(const VerifyCheck&, const VerifyCheck&) = default;
 };

@@ -48,7 +48,7 @@ std::vector<Stamp> stamps_of(const VerifyChecks& checks,
     }
     if (is_earned) stamps.push_back({name, true, std::move(content)});
   };
-  add("driver-ready", {1, 2}, driver_words(driver_root));
+  add("driver-ready", {0, 1, 2}, driver_words(driver_root));
   add("cuda-ready", {3});
   add("toolkit-ready", {4});
   add("plugin-ready", {5});

@@ -19,7 +19,7 @@ struct Stamp {
   friend bool operator==(const Stamp&, const Stamp&) = default;
 };
 
-/// Which stamps `checks` earn: driver-ready by levels 1 and 2, cuda-ready by 3,
+/// Which stamps `checks` earn: driver-ready by levels 0 to 2, cuda-ready by 3,
 /// toolkit-ready by 4, plugin-ready by 5. Nothing is said of a level that was
 /// not asked or was skipped: its stamp is not in the answer and stays as it is.
 /// `driver_root`: of the host, "/".

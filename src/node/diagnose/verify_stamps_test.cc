@@ -30,8 +30,16 @@ TEST(VerifyStamps, EachLevelEarnsItsOwn) {
 }
 
 TEST(VerifyStamps, OneThatFailedTakesItsStampAway) {
-  EXPECT_THAT(stamps_of({check(1, Verdict::kPass), check(2, Verdict::kPass),
-                         check(2, Verdict::kFail), check(3, Verdict::kSkip)},
+  EXPECT_THAT(stamps_of({check(0, Verdict::kPass), check(1, Verdict::kPass),
+                         check(2, Verdict::kPass), check(2, Verdict::kFail),
+                         check(3, Verdict::kSkip)},
+                        "/"),
+              ElementsAre(Stamp{"driver-ready", false, ""}));
+}
+
+TEST(VerifyStamps, WithoutAGpuNoDriverIsReady) {
+  EXPECT_THAT(stamps_of({check(0, Verdict::kFail), check(1, Verdict::kPass),
+                         check(2, Verdict::kSkip)},
                         "/"),
               ElementsAre(Stamp{"driver-ready", false, ""}));
 }
@@ -44,7 +52,8 @@ TEST(VerifyStamps, OfWhatWasNotAskedNothingIsSaid) {
 
 TEST(VerifyStamps, ADriverInAContainerIsWhereItIs) {
   const auto stamps =
-      stamps_of({check(1, Verdict::kPass), check(2, Verdict::kPass)},
+      stamps_of({check(0, Verdict::kPass), check(1, Verdict::kPass),
+                 check(2, Verdict::kPass)},
                 "/run/nvidia/driver");
   ASSERT_EQ(stamps.size(), 1U);
   EXPECT_EQ(stamps.front().content,
