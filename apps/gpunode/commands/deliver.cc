@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kFooter = R"(
 cloud-init  user data for EC2, OpenStack and others: #cloud-config
-ignition    Fedora CoreOS and its kin, version 3.4
+ignition    Fedora CoreOS and its kin, version 3.3
 ansible     a playbook for machines that are there, one after the other
 Each puts the file at /etc/gpunode/node.yaml and applies it without asking; the
 first two by gpunode-first.service at the first boot, where reboots go on by

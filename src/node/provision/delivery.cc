@@ -152,7 +152,7 @@ std::string ignition_config(const Delivery& delivery) {
   add(kSpecPath, 0600, delivery.spec);
   if (is_fetched(delivery)) add(kDigestPath, 0644, digest_line(delivery));
   const Json config = {
-      {"ignition", {{"version", "3.4.0"}}},
+      {"ignition", {{"version", "3.3.0"}}},
       {"storage", {{"files", std::move(files)}}},
       {"systemd",
        {{"units", Json::array({{{"name", kUnit},

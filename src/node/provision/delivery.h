@@ -28,7 +28,7 @@ std::string first_boot_unit(const Delivery& delivery);
 /// #cloud-config for user data, of cloud-init 18 and later.
 std::string cloud_config(const Delivery& delivery);
 
-/// Ignition 3.4 (Fedora CoreOS and its kin), on one line.
+/// Ignition 3.3 (Fedora CoreOS and its kin), on one line.
 std::string ignition_config(const Delivery& delivery);
 
 /// An Ansible playbook of modules that ansible-core itself has.

@@ -77,7 +77,7 @@ TEST(Delivery, AProgramFromElsewhereIsProvedBeforeItRuns) {
 TEST(Delivery, IgnitionHasTheSame) {
   const json config = json::parse(ignition_config(fetched()), nullptr, false);
   ASSERT_TRUE(config.is_object());
-  EXPECT_EQ(config["ignition"]["version"], "3.4.0");
+  EXPECT_EQ(config["ignition"]["version"], "3.3.0");
   const std::string source =
       config["storage"]["files"][0]["contents"]["source"];
   ASSERT_THAT(source, StartsWith("data:;base64,"));
