@@ -7,6 +7,7 @@ import signal
 import time
 
 import gpu_node
+from cluster import NODE
 from gpu_node import A10G, SEED_IMAGE, T4
 from story import (RESOURCE, container_ids, exit_code, expect, holder, many, phase, pod, said,
                    why_never_ran)
@@ -110,6 +111,22 @@ def status_names_holders(story):
     story.node.agent.start()
     story.wait_gpus(A10G.shares)
     return f"{gpu['free']} of {gpu['capacity']} free"
+
+
+@check("gpunode verify finds Node and GPUs, and a Pod of its own that computes and leaves nothing")
+def verifies(story):
+    told = story.node.verify("--kubeconfig", story.cluster.kubeconfig("admin"), "--image", SEED_IMAGE)
+    verdicts = {one["id"]: one["verdict"] for one in told["checks"]}
+    expect(told["code"] == 0 and set(verdicts.values()) == {"pass"}, f"verify says {told}")
+    expect(set(verdicts) == {"kubelet.node", "kubelet.allocatable", "pod.vectoradd"}, f"{verdicts}")
+    def is_gone():
+        return not [name for name in story.api.pods() if name.startswith("gpunode-verify")]
+    story.wait(is_gone, lambda: f"its Pod is gone; there are {list(story.api.pods())}")
+
+    # Nobody named a kubeconfig, and this host has none of a kubelet.
+    told = story.node.verify("--node-name", NODE)
+    expect([one["verdict"] for one in told["checks"]] == ["fail", "skip", "skip"],
+           f"without a kubeconfig on this host verify says {told}")
 
 
 @check("a dead driver takes the capacity to 0 and it comes back by itself")

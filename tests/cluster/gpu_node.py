@@ -133,6 +133,12 @@ class GpuNode:
         ended = run([str(self.build.gpunode), "status", "--json"], timeout=20, check=False)
         return json.loads(ended.stdout) | {"code": ended.returncode}
 
+    def verify(self, *flags):
+        """What levels 5 and 6 of `gpunode verify` say, with the exit code as "code"."""
+        ended = run([str(self.build.gpunode), "verify", "--from", "5", "--level", "6", "--json",
+                     *map(str, flags)], timeout=360, check=False)
+        return json.loads(ended.stdout) | {"code": ended.returncode}
+
     def configure(self, old="", new=""):
         """The seed's configuration with `old` replaced, as an edit does it; then SIGHUP."""
         text = SEED_CONFIG.read_text()

@@ -135,6 +135,14 @@ TEST_F(VerifyCluster, AHostInNoClusterIsToldSo) {
                               HasSubstr("this machine is in no cluster")));
 }
 
+TEST_F(VerifyCluster, WhoKnowsTheFirstLevelsAsksTheOthersAlone) {
+  const host::Completed done =
+      run({"--from", "5", "--level", "5", "--kubeconfig", "/kubeconfig"});
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_THAT(done.out, StartsWith("L5  kubelet\n"));
+  EXPECT_EQ(run({"--from", "5"}).status, 64);
+}
+
 TEST_F(VerifyCluster, OfAnotherRootNothingIsStarted) {
   const host::Completed done = run({"--level", "7"});
   EXPECT_THAT(done.out, AllOf(HasSubstr("skip  container.vectoradd"),

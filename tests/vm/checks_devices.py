@@ -66,6 +66,24 @@ def computes(vm):
     expect("Test PASSED" in said, f"it says: {said}")
 
 
+VERIFY = "gpunode verify --from 4 --level 4"
+
+
+@check("gpunode verify: the driver computes in a container of containerd's, and what is missing is told")
+def verifies(vm):
+    said = vm.sh(VERIFY)
+    expect("pass  container.vectoradd" in said, f"it says: {said}")
+    left = vm.sh("ls /run/gpunode | grep verify || :; ctr --namespace gpunode-verify containers ls -q")
+    expect(not left.strip(), f"it leaves: {left}")
+    vm.sh("systemctl stop containerd.service")
+    try:
+        said = vm.run(VERIFY)
+        expect(said.status == 7 and "systemctl status containerd" in said.out,
+               f"without containerd it says: {said.words}")
+    finally:
+        vm.sh("systemctl start containerd.service")
+
+
 # What may differ between two looks at the same machine is not looked at.
 LOOK = f"""
 systemctl list-units --all --no-legend --plain | awk '{{print "unit " $1}}'

@@ -51,6 +51,7 @@ Examples:
   gpunode verify
   gpunode verify --level 1 --json
   gpunode verify --level 6 --kubeconfig ~/.kube/config
+  gpunode verify --from 4 --level 4
   gpunode verify --print-pod | kubectl apply -f -
 
 Exit code 0: nothing has failed; 7: something has; 1: it could not be asked;
@@ -60,6 +61,7 @@ struct Options {
   NodeOptions node;
   std::string driver_root = "/";
   std::string probe;
+  int first = 0;
   int level = diagnose::kHostLevel;
   int timeout_seconds = 60;
   std::string runtime;
@@ -217,8 +219,14 @@ diagnose::VerifyChecks ask_diagnostics(const Options& options,
 diagnose::VerifyChecks ask(const Options& options,
                            const diagnose::DoctorLook& look,
                            const host::HostRoot& host, Session& session) {
-  diagnose::VerifyChecks checks = ask_host(options, look, session.runner);
-  if (options.level >= 4) {
+  diagnose::VerifyChecks checks;
+  if (options.first <= diagnose::kHostLevel) {
+    checks = ask_host(options, look, session.runner);
+    std::erase_if(checks, [&](const diagnose::VerifyCheck& check) {
+      return check.level < options.first;
+    });
+  }
+  if (options.level >= 4 && options.first <= 4) {
     const bool works = !diagnose::has_failed(checks);
     append(works ? diagnose::verify_container(try_container(
                        {options.vectoradd, options.runtime,
@@ -227,7 +235,7 @@ diagnose::VerifyChecks ask(const Options& options,
                  : diagnose::skipped_level(4, "a level before has failed"),
            checks);
   }
-  if (options.level >= 5) {
+  if (options.level >= 5 && options.first <= 6) {
     append(ask_cluster(options, host, look.host.gpus.size(), session), checks);
   }
   if (options.level >= 7) {
@@ -268,6 +276,13 @@ void run(const Options& options, Session& session) {
                   "; name its root with --root"),
         ExitCode::kUnsupportedHost);
   }
+  if (options.first > options.level) {
+    return session.fail(
+        Error(ErrorCode::kInvalidArgument,
+              fmt::format("--from {} is above --level {}; next: --level {}",
+                          options.first, options.level, options.first)),
+        ExitCode::kUsage);
+  }
   const diagnose::VerifyChecks checks = ask(options, *look, host, session);
   if (diagnose::has_failed(checks)) {
     session.outcome = ExitCode::kVerificationFailed;
@@ -290,6 +305,10 @@ void add_verify(CLI::App& gpunode, Session& session) {
       "verify", "Say whether the GPUs work, from the bus up to a Pod");
   const auto options = std::make_shared<Options>();
   verb->add_option("--level", options->level, "The last level to ask")
+      ->capture_default_str()
+      ->check(CLI::Range(0, diagnose::kHighestLevel));
+  verb->add_option("--from", options->first,
+                   "The first level to ask, for who knows that the others pass")
       ->capture_default_str()
       ->check(CLI::Range(0, diagnose::kHighestLevel));
   verb->add_option("--root", options->node.root, "Ask the host mounted here")
