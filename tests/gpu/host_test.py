@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`gpunode facts`, `doctor` and `verify` on a real GPU machine (T3): they only read.
+"""`gpunode facts`, `doctor`, `verify` and `support-bundle` on a real GPU machine (T3): they only read.
 
 Needs a driver; exits with 77, a skip, where there is none. What the programs said is kept in --output, for who looks at it
 afterwards. A machine that is well fails nothing: no bad finding, no failed check, as many GPUs by PCI, NVML and CUDA as
@@ -12,6 +12,8 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
+import tempfile
 
 SKIPPED = 77
 DRIVER = pathlib.Path("/proc/driver/nvidia")
@@ -128,6 +130,32 @@ def problems_of_verify(host, counted):
     return find_in_verify(json.loads(text), {"verify --json": code, "verify": as_text}, counted)
 
 
+SERIAL = re.compile(r"^\s*Serial Number\s*:\s*(\S{6,})$", re.M)
+
+
+def find_in_support_bundle(members, serials):
+    """`members`: name -> bytes of the archive; `serials`: those of the GPUs."""
+    problems = [f"support-bundle lacks {name}" for name in ("manifest.json", "facts.tar", "reports/verify.json", "reports/doctor.json",
+                                                            "programs/nvidia-smi.txt") if name not in members]
+    problems += [f"support-bundle has a GPU's serial in {name}" for name, content in members.items()
+                 if any(serial.encode() in content for serial in serials)]
+    return problems
+
+
+def problems_of_support_bundle(host):
+    said = subprocess.run(["nvidia-smi", "-q"], capture_output=True, text=True, timeout=120, check=False).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "bundle.tar"
+        code, _ = host.run("support-bundle.txt", "support-bundle", "--output", str(path))
+        if code != WELL:
+            return [f"support-bundle ends with {code}"]
+        with tarfile.open(path) as archive:
+            members = {one.name: archive.extractfile(one).read() for one in archive.getmembers()}
+    if host.options.output:
+        (pathlib.Path(host.options.output) / "support-manifest.json").write_bytes(members.get("manifest.json", b""))
+    return find_in_support_bundle(members, SERIAL.findall(said))
+
+
 def list_of_nvidia_smi(options):
     """What `nvidia-smi -L` says; None where there is no such program or it fails, with a word why."""
     try:
@@ -160,6 +188,7 @@ def main():
         return 1
     counted = counted_by(listed)
     problems = problems_of_facts(host, counted) + problems_of_doctor(host) + problems_of_verify(host, counted)
+    problems += problems_of_support_bundle(host)
     for problem in problems:
         print(problem)
     print(f"{counted} GPUs, {len(problems)} problems")

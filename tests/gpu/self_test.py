@@ -106,6 +106,17 @@ class HostTest(unittest.TestCase):
         self.assertIn("verify added vectors on no GPU",
                       find(report(check("cuda.vectoradd", "warn", "busy")), {"verify": 0}, 1))
 
+    def test_a_support_bundle_is_whole_and_without_serials(self):
+        find = host_test.find_in_support_bundle
+        whole = {name: b"" for name in ("manifest.json", "facts.tar", "reports/verify.json", "reports/doctor.json",
+                                        "programs/nvidia-smi.txt")}
+        self.assertEqual(find(whole, ["1562821007335"]), [])
+        self.assertEqual(find(dict(whole, **{"programs/nvidia-smi.txt": b"Serial Number : 1562821007335"}), ["1562821007335"]),
+                         ["support-bundle has a GPU's serial in programs/nvidia-smi.txt"])
+        del whole["facts.tar"]
+        self.assertEqual(find(whole, []), ["support-bundle lacks facts.tar"])
+        self.assertEqual(host_test.SERIAL.findall("    Serial Number      : 1562821007335\n  Serial Number : N/A\n"), ["1562821007335"])
+
 
 if __name__ == "__main__":
     unittest.main()
