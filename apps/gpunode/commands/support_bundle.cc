@@ -107,6 +107,7 @@ class Collector {
         part.content = *std::move(content);
       } else {
         part.problem = content.error().message();
+        part.is_there = false;
       }
       parts_.push_back(std::move(part));
     }
@@ -124,6 +125,7 @@ class Collector {
     auto done = runner_.run(command);
     if (!done) {
       part.problem = done.error().message();
+      part.is_there = false;
     } else {
       if (done->status != 0) {
         part.problem = fmt::format("exit code {}", done->status);

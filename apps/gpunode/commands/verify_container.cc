@@ -10,8 +10,6 @@
 
 #include <fmt/format.h>
 
-#include "gpu/procfs/driver_library.h"
-
 namespace gpunode::cli {
 namespace {
 
@@ -54,14 +52,15 @@ class TrialRoot {
   Result<void> fill(const std::string& vectoradd) const {
     TRY_VOID(copy_in(vectoradd, below(kProgram)));
     for (const char* loader : kLoaders) {
-      if (fs::exists(loader)) TRY_VOID(copy_in(loader, below(loader)));
-    }
-    for (const char* name : kLibraries) {
-      const procfs::DriverLibrary found =
-          procfs::find_driver_library(host::HostRoot("/"), name);
-      if (!fs::exists(found.path)) continue;  // As of one that libc took in.
-      TRY_VOID(copy_in(found.path,
-                       below(fs::path(found.path).parent_path() / name)));
+      if (!fs::exists(loader)) continue;
+      TRY_VOID(copy_in(loader, below(loader)));
+      // The C library is where its loader really is.
+      const fs::path directory = fs::canonical(loader).parent_path();
+      for (const char* name : kLibraries) {
+        const fs::path library = directory / name;
+        if (!fs::exists(library)) continue;  // As of one that libc took in.
+        TRY_VOID(copy_in(library.string(), below(library)));
+      }
     }
     // Where runc mounts, and gpunode-runtime's hook writes.
     std::error_code error;

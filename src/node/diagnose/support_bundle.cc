@@ -186,8 +186,7 @@ Result<std::string> support_archive(std::vector<SupportPart> parts,
   if (!facts.empty()) members.push_back({"facts.tar", facts});
   for (SupportPart& part : parts) {
     // A name that no archive takes is in the manifest, with its reason.
-    const bool is_missing = part.content.empty() && !part.problem.empty();
-    if (is_missing || !facts::is_tar_name(part.name)) continue;
+    if (!part.is_there || !facts::is_tar_name(part.name)) continue;
     members.push_back({std::move(part.name), std::move(part.content)});
   }
   return facts::write_tar(members);

@@ -41,7 +41,8 @@ struct SupportPart {
   std::string name;    ///< "programs/nvidia-smi.txt".
   std::string source;  ///< "nvidia-smi -q", "/etc/containerd/config.toml".
   std::string content;
-  std::string problem = {};  ///< Why there is no content, or not all.
+  std::string problem = {};  ///< Why it is not there, or not whole.
+  bool is_there = true;      ///< It was read, or the program ran to its end.
 };
 
 /// At most this much of a part is kept: its end.

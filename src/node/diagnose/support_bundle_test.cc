@@ -51,12 +51,12 @@ TEST(SupportBundle, EveryTextIsScrubbed) {
 
 TEST(SupportBundle, TheManifestNamesWhatIsMissing) {
   const std::string archive =
-      archive_of({{"programs/dkms.txt", "dkms status", "", "exit code 3"},
+      archive_of({{"programs/dkms.txt", "dkms status", "", "hung", false},
                   {"files/proc/cmdline", "/proc/cmdline", "quiet\n"}});
   EXPECT_EQ(member(archive, "manifest.json"),
             R"({"version":1,"gpunode":"1.2.3","parts":[)"
             R"({"name":"programs/dkms.txt","source":"dkms status","bytes":0,)"
-            R"("problem":"exit code 3"},)"
+            R"("problem":"hung"},)"
             R"({"name":"files/proc/cmdline","source":"/proc/cmdline",)"
             R"("bytes":6,"problem":""}]})"
             "\n");

@@ -32,9 +32,12 @@ constexpr Sign kSigns[] = {
      "devices, and /dev/nvidia* must be there"},
     {"unresolvable CDI devices",
      "the CDI spec has no such device: `gpunode cdi refresh`"},
+    {"no runtime binary found",
+     "gpunode-runtime finds neither runc nor crun: install one (`dnf install "
+     "runc`, `apt-get install runc`)"},
     {"executable file not found",
      "gpunode-runtime, or runc behind it, is not where it was looked for"},
-    {"connection refused",
+    {"failed to dial",
      "containerd does not run: `systemctl status containerd`"},
 };
 

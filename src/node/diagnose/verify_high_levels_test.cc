@@ -39,7 +39,12 @@ TEST(VerifyContainer, EachFailureHasItsNextStep) {
         Case{"ctr: failed to create shim task: unresolvable CDI devices "
              "nvidia.com/gpu=all",
              "gpunode cdi refresh"},
-        Case{"ctr: failed to dial: connection refused", "containerd"},
+        Case{"ctr: failed to create shim task: error locating runtime: no "
+             "runtime binary found from candidate list: [runc crun]",
+             "install one"},
+        Case{"ctr: failed to dial \"/run/containerd/containerd.sock\": context "
+             "deadline exceeded",
+             "systemctl status containerd"},
         Case{"something new", "gpunode doctor"}}) {
     const VerifyCheck check =
         container({1, "", std::string(one.said) + "\n\n"});
