@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/digest/digest.h"
 #include "base/host/selinux_policy.h"
 #include "node/facts/host_text.h"
 
@@ -35,6 +36,19 @@ FileFacts read_one(const host::HostRoot& host, const std::string& path,
   if (file.content && !path.ends_with(".gpg") &&
       file.content->find('\0') != std::string::npos) {
     gaps.push_back(path + " is no text: it has a byte 0");
+  }
+  return file;
+}
+
+FileFacts read_digest(const host::HostRoot& host, const std::string& path,
+                      std::vector<std::string>& gaps) {
+  FileFacts file;
+  auto content = host.read_file(path, kProgramLimitBytes);
+  if (content) {
+    file.content = digest::sha256(*content);
+  } else if (content.error().code() != ErrorCode::kNotFound) {
+    file.error = cause_of(host, path, content.error());
+    gaps.push_back("read " + path + ": " + file.error);
   }
   return file;
 }
@@ -95,6 +109,12 @@ std::string first_link(const host::HostRoot& host, const std::string& path) {
 void read_wanted_files(const host::HostRoot& host, const Wanted& wanted,
                        HostFacts& facts) {
   for (const std::string& pattern : wanted.files) {
+    if (pattern.ends_with(kDigestEnding)) {
+      const std::string path =
+          pattern.substr(0, pattern.size() - kDigestEnding.size());
+      facts.files.emplace(pattern, read_digest(host, path, facts.gaps));
+      continue;
+    }
     for (const std::string& path : paths_of(host, pattern, facts.gaps)) {
       facts.files.emplace(path, read_one(host, path, facts.gaps));
     }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/host/command_runner.h"
@@ -17,6 +18,11 @@ inline constexpr std::uint64_t kFileLimitBytes = std::uint64_t{1} << 20U;
 
 /// Of a pattern, "/etc/yum.repos.d/*.repo": further files are a gap.
 inline constexpr std::size_t kPatternLimit = 256;
+
+/// A wanted file "/usr/bin/x#sha256" stands for a program: its content in the
+/// facts is the SHA-256 of the file's, in hex, and the file may be longer.
+inline constexpr std::string_view kDigestEnding = "#sha256";
+inline constexpr std::uint64_t kProgramLimitBytes = std::uint64_t{64} << 20U;
 
 /// Directories are not counted further.
 inline constexpr std::uint64_t kEntryLimit = 4096;

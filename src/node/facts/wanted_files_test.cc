@@ -52,6 +52,21 @@ TEST(WantedFiles, ThatAreAbsentAreNoGap) {
   EXPECT_THAT(gaps, IsEmpty());
 }
 
+TEST(WantedFiles, OfAProgramOnlyTheDigestIsKept) {
+  const HostTree host{{"usr/bin/abc", "abc"},
+                      {"usr/bin/long", std::string(kFileLimitBytes + 1, 'x')}};
+  std::vector<std::string> gaps;
+  // FIPS 180-2, B.1.
+  EXPECT_EQ(file_of(host, "/usr/bin/abc#sha256", &gaps).content,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(file_of(host, "/usr/bin/long#sha256", &gaps).content->size(), 64U);
+  EXPECT_FALSE(file_of(host, "/usr/bin/none#sha256", &gaps).exists());
+  EXPECT_THAT(gaps, IsEmpty());
+  host.directory("usr/bin/dir");
+  EXPECT_FALSE(file_of(host, "/usr/bin/dir#sha256", &gaps).content);
+  EXPECT_FALSE(gaps.empty());
+}
+
 TEST(WantedFiles, AreReadToAMebibyteAndNoFurther) {
   const HostTree host{{"fits", std::string(kFileLimitBytes, 'x')},
                       {"huge", std::string(kFileLimitBytes + 1, 'x')}};
