@@ -64,6 +64,16 @@ std::string program_for_units() {
   return *std::move(self);
 }
 
+/// gpunode-runtime where this program is, if it is there: what a node gets of
+/// it.
+std::string runtime_beside(const host::HostRoot& host,
+                           const std::string& program) {
+  if (program.empty()) return "";
+  const std::string path =
+      program.substr(0, program.rfind('/') + 1) + "gpunode-runtime";
+  return host.exists(path) ? path : "";
+}
+
 }  // namespace
 
 std::string spec_path_of(const NodeOptions& options) {
@@ -84,6 +94,7 @@ Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
   provision::SpecReading reading = provision::read_spec(*texts);
   if (!reading.problems.empty()) return reading;
   reading.spec.program = program_for_units();
+  reading.spec.runtime_program = runtime_beside(host, reading.spec.program);
   reading.spec.path =
       std::filesystem::absolute(options.spec_path).lexically_normal();
   for (const provision::SpecText& text : *texts) {

@@ -20,6 +20,33 @@ std::string gpu_lines(const facts::HostFacts& facts) {
   return text;
 }
 
+/// Where containerd is there, as it is.
+std::string runtime_lines(const facts::HostFacts& facts) {
+  const auto unit = facts.units.find("containerd.service");
+  if (unit == facts.units.end() || unit->second.load_state != "loaded") {
+    return R"(  # What runs containers: distribution, docker-ce (for RHEL and its kin),
+  # preinstalled; GPUs by default-runtime, runtimeclass or cdi:
+  # runtime:
+  #   install: {source: docker-ce, version: "1.7"}
+  #   gpu: {mode: default-runtime}
+)";
+  }
+  const char* source = "preinstalled";
+  if (facts.packages.contains("containerd.io")) {
+    source = "docker-ce";
+  } else if (facts.packages.contains("containerd")) {
+    source = "distribution";
+  }
+  return fmt::format(
+      R"(  # containerd is here. Every container is started by gpunode-runtime:
+  # default-runtime; those of a RuntimeClass alone: runtimeclass; or cdi.
+  runtime:
+    install: {{source: {}}}
+    gpu: {{mode: default-runtime}}
+)",
+      source);
+}
+
 }  // namespace
 
 std::string first_spec(const facts::HostFacts& facts) {
@@ -48,9 +75,10 @@ spec:
   #     mount: {{path: /var/lib/containerd}}
   #     existingData: migrate     # migrate | discard | refuse
   #     onBootBlank: reformat     # instance stores are blank after stop/start
-)",
+{})",
       facts.os.pretty_name, facts.machine.product, gpu_lines(facts),
-      facts.os.id, facts.os.version_id, facts.kernel.machine);
+      facts.os.id, facts.os.version_id, facts.kernel.machine,
+      runtime_lines(facts));
 }
 
 }  // namespace gpunode::provision

@@ -49,7 +49,8 @@ HostPerformer::HostPerformer(const host::HostRoot& host,
       packages_(host, runner, std::move(options.packages)),
       builds_(host, runner),
       disks_(host, runner),
-      trees_(host, runner, options.watch) {
+      trees_(host, runner, options.watch),
+      programs_(host) {
   if (options.is_systemd_stale) units_.files_changed();
 }
 
@@ -84,6 +85,8 @@ Result<Inverse> HostPerformer::prepare(const Action& action,
           return DiskActions::prepare(one);
         } else if constexpr (kIsOneOf<T, MigrateTree>) {
           return TreeActions::prepare(one);
+        } else if constexpr (kIsOneOf<T, InstallProgram>) {
+          return programs_.prepare(one, seq);
         } else {
           return not_here(one);
         }
@@ -123,6 +126,8 @@ Result<void> HostPerformer::perform(const Action& action) {
           return disks_.perform(one);
         } else if constexpr (kIsOneOf<T, MigrateTree, RestoreTree>) {
           return trees_.perform(one);
+        } else if constexpr (kIsOneOf<T, InstallProgram>) {
+          return programs_.perform(one);
         } else {
           return not_here(one);
         }

@@ -12,6 +12,7 @@
 #include "node/provision/module_actions.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/performer.h"
+#include "node/provision/program_actions.h"
 #include "node/provision/tree_actions.h"
 #include "node/provision/unit_actions.h"
 
@@ -45,6 +46,7 @@ class HostPerformer final : public Performer {
   BuildActions builds_;
   DiskActions disks_;
   TreeActions trees_;
+  ProgramActions programs_;
 };
 
 }  // namespace gpunode::provision

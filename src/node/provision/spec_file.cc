@@ -19,6 +19,7 @@
 #include "node/provision/distribution_spec.h"
 #include "node/provision/driver_spec.h"
 #include "node/provision/packages/mirrors.h"
+#include "node/provision/runtime_section.h"
 #include "node/provision/spec_merge.h"
 #include "node/provision/storage_spec.h"
 
@@ -28,8 +29,8 @@ namespace {
 using text::Node;
 
 /// Sections that later versions carry out; their content is not looked at.
-constexpr std::array<std::string_view, 5> kLaterSections = {
-    "gpu", "runtime", "kubernetes", "devicePlugin", "verify"};
+constexpr std::array<std::string_view, 4> kLaterSections = {
+    "gpu", "kubernetes", "devicePlugin", "verify"};
 
 constexpr std::string_view kApiVersion = "gpunode.dev/v1alpha1";
 
@@ -172,6 +173,9 @@ void read_inner_spec(SpecSection section, NodeSpec& spec) {
   });
   section.section("cuda", [&](SpecSection inner) {
     read_cuda(std::move(inner), spec.cuda);
+  });
+  section.section("runtime", [&](SpecSection inner) {
+    read_runtime(std::move(inner), spec.runtime);
   });
   section.list("distributions", [&](SpecSection inner) {
     read_distribution(std::move(inner), spec.distributions);

@@ -84,7 +84,7 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   check: {interval: off, certificateDays: 60}
   proxy: {http: "http://proxy:3128", none: .internal}
   mirrors: {"https://dl.fedoraproject.org/pub/epel/": "http://m/epel/"}
-  runtime: {anything: [1, 2]}
+  verify: {anything: [1, 2]}
   driver:
     branch: "580"
     version: "580.178.04"
@@ -109,7 +109,7 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   EXPECT_THAT(spec.host.packages, ElementsAre("pciutils"));
   EXPECT_EQ(spec.check.interval, CheckInterval::kOff);
   EXPECT_EQ(spec.check.certificate_days, 60);
-  EXPECT_THAT(spec.not_carried_out, ElementsAre("runtime"));
+  EXPECT_THAT(spec.not_carried_out, ElementsAre("verify"));
   EXPECT_TRUE(spec.driver.is_wanted);
   EXPECT_EQ(spec.driver.branch, 580);
   EXPECT_EQ(spec.driver.version, "580.178.04");

@@ -184,6 +184,10 @@ TEST(Redaction, TakesSecretsOutAndLeavesTheRest) {
   EXPECT_EQ(redacted("proxy_password=hunter2"), "proxy_password=***");
   EXPECT_EQ(redacted("Authorization: Bearer abc.def"),
             "Authorization: Bearer ***");
+  EXPECT_EQ(redacted("  password = \"a b\" # of r\nauth='c'\ntoken = 1"),
+            "  password = \"***\" # of r\nauth='***'\ntoken = 1");
+  EXPECT_EQ(redacted("identitytoken=\"a\\\"b\""), "identitytoken=\"***\"");
+  EXPECT_EQ(redacted("password = \"cut"), "password = \"***");
   EXPECT_EQ(redacted("nothing here"), "nothing here");
 }
 

@@ -66,6 +66,7 @@ std::string_view upstream_of(std::string_view version) {
 }
 
 bool is_of(std::string_view upstream, std::string_view wanted) {
+  if (wanted.ends_with('.')) return upstream.starts_with(wanted);
   if (wanted.find('.') != std::string_view::npos) return upstream == wanted;
   return wanted.empty() ||
          (upstream.starts_with(wanted) && upstream.size() > wanted.size() &&

@@ -46,6 +46,34 @@ std::size_t secret_name_at(std::string_view text, std::size_t at) {
   return 0;
 }
 
+/// Keys of TOML with secrets of registries: containerd's docs/cri/registry.md.
+constexpr auto kKeys = std::to_array<std::string_view>(
+    {"password", "auth", "identitytoken", "identity_token", "token"});
+
+/// The length of `password = "` at `at`, quote included; 0 if it is none.
+std::size_t quoted_key_at(std::string_view text, std::size_t at) {
+  if (at > 0 && (is_alphanumeric(text[at - 1]) || text[at - 1] == '_')) {
+    return 0;
+  }
+  for (const std::string_view key : kKeys) {
+    if (!starts_here(text, at, key)) continue;
+    std::size_t end = at + key.size();
+    const auto skip_blanks = [&] {
+      while (end < text.size() && (text[end] == ' ' || text[end] == '\t')) {
+        ++end;
+      }
+    };
+    skip_blanks();
+    if (end == text.size() || text[end] != '=') continue;
+    ++end;
+    skip_blanks();
+    if (end < text.size() && (text[end] == '"' || text[end] == '\'')) {
+      return end + 1 - at;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string redacted(std::string_view text) {
@@ -67,6 +95,18 @@ std::string redacted(std::string_view text) {
         shown += kHidden;
         i = at;
       }
+      continue;
+    }
+    if (const std::size_t key = quoted_key_at(text, i); key > 0) {
+      const char quote = text[i + key - 1];
+      shown += text.substr(i, key);
+      shown += kHidden;
+      i += key;
+      // A quote that is escaped is part of it; a line's end is the end.
+      while (i < text.size() && text[i] != quote && text[i] != '\n') {
+        i += text[i] == '\\' && quote == '"' ? 2 : 1;
+      }
+      i = std::min(i, text.size());
       continue;
     }
     if (const std::size_t name = secret_name_at(text, i); name > 0) {

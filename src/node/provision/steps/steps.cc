@@ -1,5 +1,6 @@
 #include "node/provision/steps/steps.h"
 
+#include "node/provision/steps/runtime/runtime.h"
 #include "node/provision/steps/storage/storage.h"
 
 namespace gpunode::provision {
@@ -38,6 +39,11 @@ Steps steps_for(const NodeSpec& spec) {
   steps.push_back(make_driver_load());
   steps.push_back(make_driver_services());
   steps.push_back(make_cuda_extras());
+  // containerd's configuration last of these: one restart takes in all of it.
+  steps.push_back(make_runtime_engine());
+  steps.push_back(make_runtime_links());
+  steps.push_back(make_runtime_gpu());
+  steps.push_back(make_runtime_config());
   // Last: what is not made yet is no drift.
   steps.push_back(make_engine_check());
   return steps;

@@ -3,41 +3,20 @@
 #include <fmt/format.h>
 
 #include "base/text/toml_edit.h"
-#include "base/text/tree.h"
 #include "node/provision/file_plan.h"
+#include "node/provision/steps/runtime/containerd_file.h"
 #include "node/provision/steps/steps.h"
 
 namespace gpunode::provision {
 namespace {
 
-constexpr const char* kPath = "/etc/containerd/config.toml";
+constexpr const char* kPath = kContainerdConfig;
 constexpr const char* kUnit = "containerd.service";
 
-/// Where the runtime runc is described, by the version of the file.
-text::KeyPath runc_path(const text::Node& config) {
-  const text::Node* version = text::find_at(config, {"version"});
-  const std::string number = version == nullptr ? "1" : version->scalar;
-  if (number == "1") {
-    return {"plugins", "cri", "containerd", "runtimes", "runc"};
-  }
-  const char* plugin = number == "2" ? "io.containerd.grpc.v1.cri"
-                                     : "io.containerd.cri.v1.runtime";
-  return {"plugins", plugin, "containerd", "runtimes", "runc"};
-}
-
-/// The file with SystemdCgroup on. A table of runc replaces containerd's own
-/// whole, so its type must stand there too.
 Result<std::string> with_systemd_cgroup(std::string content) {
   TRY(text::TomlEditor editor,
       text::TomlEditor::open(std::move(content), kPath));
-  const text::KeyPath runc = runc_path(editor.tree());
-  const text::KeyPath type = text::child(runc, "runtime_type");
-  if (text::find_at(editor.tree(), type) == nullptr) {
-    TRY_VOID(editor.set(type, text::string_node("io.containerd.runc.v2")));
-  }
-  TRY_VOID(
-      editor.set(text::child(text::child(runc, "options"), "SystemdCgroup"),
-                 text::bool_node(true)));
+  TRY_VOID(set_systemd_cgroup(editor, true));
   return editor.text();
 }
 
@@ -60,6 +39,10 @@ class Cgroup final : public Step {
   }
 
   StepPlan plan(const PlanInput& input) const override {
+    if (input.spec.runtime.is_wanted) {
+      return StepPlan::not_wanted(
+          "`spec.runtime` is there, and runtime.config sees to it");
+    }
     const auto unit = input.facts.units.find(kUnit);
     if (unit == input.facts.units.end() ||
         unit->second.load_state != "loaded") {
