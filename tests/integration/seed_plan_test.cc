@@ -50,12 +50,13 @@ class SeedPlan : public testing::Test {
     // lock, is nothing of the recorded host's.
     command.argv.insert(command.argv.end(), {"--ignore-preflight", "all"});
     for (const char* id :
-         {"prep.modules", "prep.sysctl", "prep.swap", "prep.repositories",
-          "prep.packages", "kernel.nouveau", "kernel.target",
-          "kernel.secureboot", "kernel.build", "driver.obstacles",
-          "driver.repository", "driver.packages", "driver.hold",
-          "driver.modules", "driver.options", "driver.load", "driver.services",
-          "cuda.extras"}) {
+         {"prep.modules",      "prep.sysctl",       "prep.swap",
+          "prep.repositories", "prep.packages",     "kernel.nouveau",
+          "kernel.target",     "kernel.secureboot", "kernel.build",
+          "driver.obstacles",  "driver.repository", "driver.packages",
+          "driver.hold",       "driver.modules",    "driver.options",
+          "driver.load",       "driver.services",   "cuda.extras",
+          "runtime.engine",    "runtime.config"}) {
       command.argv.insert(command.argv.end(), {"--only", id});
     }
     host::SystemCommandRunner runner;

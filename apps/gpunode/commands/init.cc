@@ -26,7 +26,11 @@ struct Options {
 
 Result<void> run(const Options& options, Session& session) {
   const host::HostRoot host(options.root);
-  TRY(const facts::HostFacts facts, facts::observe(host, session.runner, {}));
+  facts::Wanted wanted;
+  wanted.units = {"containerd.service"};
+  wanted.packages = {"containerd", "containerd.io"};
+  TRY(const facts::HostFacts facts,
+      facts::observe(host, session.runner, wanted));
   const std::string text = provision::first_spec(facts);
   if (options.output == "-") return print(text);
   if (host.exists(options.output) && !options.force) {
