@@ -15,6 +15,17 @@ const unsigned char* start_of(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
+/// The digest itself of one text after the other.
+std::string raw_sha256(std::string_view first, std::string_view second) {
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256_CTX context;
+  SHA256_Init(&context);
+  SHA256_Update(&context, first.data(), first.size());
+  SHA256_Update(&context, second.data(), second.size());
+  SHA256_Final(reinterpret_cast<unsigned char*>(digest.data()), &context);
+  return digest;
+}
+
 }  // namespace
 
 // They say 0 for nothing that can happen here: no context of theirs is shared,
@@ -42,6 +53,23 @@ std::array<std::uint8_t, 20> sha1(std::string_view bytes) {
   SHA1_Update(&context, start_of(bytes), bytes.size());
   SHA1_Final(digest.data(), &context);
   return digest;
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::string block =
+      key.size() > SHA256_CBLOCK ? raw_sha256(key, "") : std::string(key);
+  block.resize(SHA256_CBLOCK, '\0');
+  std::string inner = block;
+  std::string outer = block;
+  constexpr unsigned char kInner = 0x36;
+  constexpr unsigned char kOuter = 0x5c;
+  for (char& c : inner) {
+    c = static_cast<char>(static_cast<unsigned char>(c) ^ kInner);
+  }
+  for (char& c : outer) {
+    c = static_cast<char>(static_cast<unsigned char>(c) ^ kOuter);
+  }
+  return raw_sha256(outer, raw_sha256(inner, bytes));
 }
 
 }  // namespace gpunode::digest

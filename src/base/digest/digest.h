@@ -16,4 +16,7 @@ std::string sha256(std::string_view bytes);
 /// OpenPGP keys are: no proof that two texts are the same. Any thread.
 std::array<std::uint8_t, 20> sha1(std::string_view bytes);
 
+/// HMAC (RFC 2104) with SHA-256: 32 bytes. `key` of any length. Any thread.
+std::string hmac_sha256(std::string_view key, std::string_view bytes);
+
 }  // namespace gpunode::digest

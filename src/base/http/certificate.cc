@@ -55,6 +55,16 @@ std::vector<std::string> texts_of(const X509_NAME* name, int kind) {
   return texts;
 }
 
+std::string key_of(X509* parsed) {
+  unsigned char* bytes = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(parsed), &bytes);
+  if (size < 0) return "";
+  std::string der(reinterpret_cast<const char*>(bytes),
+                  static_cast<std::size_t>(size));
+  OPENSSL_free(bytes);
+  return der;
+}
+
 std::optional<Certificate> claims_of(X509* parsed) {
   const auto from = time_of(X509_get0_notBefore(parsed));
   const auto until = time_of(X509_get0_notAfter(parsed));
@@ -68,6 +78,7 @@ std::optional<Certificate> claims_of(X509* parsed) {
   if (!names.empty()) claims.common_name = names.back();
   claims.organizations = texts_of(subject, NID_organizationName);
   claims.is_authority = (X509_get_extension_flags(parsed) & EXFLAG_CA) != 0;
+  claims.public_key = key_of(parsed);
   return claims;
 }
 

@@ -17,6 +17,8 @@ struct Certificate {
   std::chrono::sys_seconds not_before{};
   std::chrono::sys_seconds not_after{};  ///< The last second that it holds.
   bool is_authority = false;             ///< May sign others (CA:TRUE).
+  /// SubjectPublicKeyInfo (RFC 5280), DER: what pins of keys are digests of.
+  std::string public_key = {};
 };
 
 /// Every certificate of a PEM text, in its order; whatever else is in it, a

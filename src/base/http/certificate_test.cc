@@ -47,6 +47,11 @@ TEST(CertificateTest, SaysWhoseItIsAndUntilWhen) {
   EXPECT_EQ(one.not_before, at(2020, 1, 2, seconds(3 * 3600 + 4 * 60 + 5)));
   EXPECT_EQ(one.not_after, at(9999, 12, 31, seconds(23 * 3600 + 59 * 60 + 59)));
   EXPECT_FALSE(one.is_authority);
+  // As `openssl x509 -pubkey` has it, in DER: the algorithm, then the key.
+  ASSERT_THAT(one.public_key, SizeIs(44));
+  EXPECT_THAT(one.public_key,
+              ::testing::StartsWith("\x30\x2a\x30\x05\x06\x03\x2b\x65\x70"));
+  EXPECT_THAT(one.public_key, ::testing::EndsWith("\x99\xe3\x83\x69"));
 }
 
 TEST(CertificateTest, KeysAndWordsBetweenArePassedOver) {
