@@ -67,8 +67,8 @@ std::string_view upstream_of(std::string_view version) {
 
 bool is_of(std::string_view upstream, std::string_view wanted) {
   if (wanted.ends_with('.')) return upstream.starts_with(wanted);
-  if (wanted.find('.') != std::string_view::npos) return upstream == wanted;
-  return wanted.empty() ||
+  const bool has_dot = wanted.find('.') != std::string_view::npos;
+  return wanted.empty() || (has_dot && upstream == wanted) ||
          (upstream.starts_with(wanted) && upstream.size() > wanted.size() &&
           upstream[wanted.size()] == '.');
 }

@@ -14,8 +14,8 @@ namespace gpunode::packages {
 /// "580.65.06-0ubuntu1" and "580.65.06_k6.4.0_150600.21-1.1".
 std::string_view upstream_of(std::string_view version);
 
-/// Whether an upstream version is `wanted`, or of that branch if it is a number
-/// alone: "580.65.06" is of "580", and "5800.1" is not. Any is of "".
+/// Whether an upstream version is `wanted`, or goes on after it: "580.65.06" is
+/// of "580", "1.25.16" of "1.25", and "5800.1" is not of "580". Any is of "".
 bool is_of(std::string_view upstream, std::string_view wanted);
 
 /// By their numbers: "580.95.05" comes before "580.105.08".

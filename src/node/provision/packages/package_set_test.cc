@@ -27,6 +27,10 @@ TEST(PackageSet, WhatIsOfABranch) {
   EXPECT_FALSE(is_of("580", "580"));
   EXPECT_FALSE(is_of("580.65.061", "580.65.06"));
   EXPECT_FALSE(is_of("595.1", "580"));
+  EXPECT_TRUE(is_of("1.25.16", "1.25"));
+  EXPECT_TRUE(is_of("1.25.16", "1.25.16"));
+  EXPECT_FALSE(is_of("1.25.16", "1.2"));
+  EXPECT_FALSE(is_of("1.25.16", "1.25.1"));
 }
 
 TEST(PackageSet, VersionsAreOrderedByTheirNumbers) {
