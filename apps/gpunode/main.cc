@@ -45,6 +45,7 @@ int main_with(int argc, char** argv) {
   add_apply(app, session);
   add_resume(app, session);
   add_rollback(app, session);
+  add_leave(app, session);
   add_bundle(app, session);
   add_check(app, session);
   add_cdi(app, session);

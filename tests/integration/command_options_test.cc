@@ -30,8 +30,9 @@ host::Completed run(std::vector<std::string> words) {
 
 /// Verbs that tell a person something.
 const std::vector<std::string> kVerbs = {
-    "validate", "plan",  "apply",  "resume", "rollback", "check",
-    "status",   "facts", "doctor", "verify", "version",  "distributions"};
+    "validate", "plan",          "apply", "resume", "rollback",
+    "check",    "status",        "facts", "doctor", "verify",
+    "version",  "distributions", "leave"};
 
 TEST(CommandOptions, AreTheSameWithEveryVerb) {
   const std::string bash = run({"completion", "bash"}).out;

@@ -247,7 +247,9 @@ RunOutcome Application::execute_watched(Follower& follower) {
       host_, runner,
       {.overwrite_drift = options_.overwrite_drift,
        .packages = provision::package_settings(view_->spec),
-       .watch = &live});
+       .watch = &live,
+       .cluster = {.environment = session_.environment,
+                   .quiet_runner = &session_.runner}});
   const auto replan = [&](std::string_view step) {
     return replan_step(
         options_, *view_,

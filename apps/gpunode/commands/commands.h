@@ -21,6 +21,7 @@ void add_plan(CLI::App& gpunode, Session& session);
 void add_apply(CLI::App& gpunode, Session& session);
 void add_resume(CLI::App& gpunode, Session& session);
 void add_rollback(CLI::App& gpunode, Session& session);
+void add_leave(CLI::App& gpunode, Session& session);
 void add_bundle(CLI::App& gpunode, Session& session);
 void add_check(CLI::App& gpunode, Session& session);
 void add_deliver(CLI::App& gpunode, Session& session);

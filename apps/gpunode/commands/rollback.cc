@@ -111,7 +111,7 @@ Result<void> undo_watched(const Options& options,
                           const std::vector<provision::Undoing>& plan,
                           const host::HostRoot& host,
                           provision::Journal& journal, bool is_systemd_stale,
-                          Follower& follower) {
+                          host::CommandRunner& quiet, Follower& follower) {
   LiveRun live(follower, SystemWaitingClock::instance());
   host::WatchedCommandRunner runner(live);
   provision::HostPerformer performer(
@@ -119,7 +119,8 @@ Result<void> undo_watched(const Options& options,
       {.overwrite_drift = options.overwrite_drift,
        .packages = fetch_settings(options),
        .is_systemd_stale = is_systemd_stale,
-       .watch = &live});
+       .watch = &live,
+       .cluster = {.quiet_runner = &quiet}});
   return provision::roll_back(plan, performer, journal, live);
 }
 
@@ -145,9 +146,10 @@ Result<void> carry_out(const Options& options,
       },
       clock);
   const Result<void> undone =
-      options.as_json
-          ? undo_watched(options, plan, host, journal, is_systemd_stale, json)
-          : undo_watched(options, plan, host, journal, is_systemd_stale, text);
+      options.as_json ? undo_watched(options, plan, host, journal,
+                                     is_systemd_stale, session.runner, json)
+                      : undo_watched(options, plan, host, journal,
+                                     is_systemd_stale, session.runner, text);
   const auto ended = journal.append(
       {.event = provision::JournalEvent::kEnd,
        .note = undone ? "done" : "failed " + undone.error().message()});

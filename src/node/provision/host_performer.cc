@@ -32,6 +32,9 @@ bool is_read_by_systemd(const std::string& path) {
 }
 
 template <class T>
+constexpr bool kIsCluster = kIsOneOf<T, JoinCluster, LeaveCluster, SetNodeMeta>;
+
+template <class T>
 Error not_here(const T& action) {
   return {ErrorCode::kUnsupported,
           fmt::format("{} is nothing that this host can do", action.kKind)};
@@ -50,7 +53,8 @@ HostPerformer::HostPerformer(const host::HostRoot& host,
       builds_(host, runner),
       disks_(host, runner),
       trees_(host, runner, options.watch),
-      programs_(host) {
+      programs_(host),
+      cluster_(host, runner, std::move(options.cluster)) {
   if (options.is_systemd_stale) units_.files_changed();
 }
 
@@ -87,6 +91,8 @@ Result<Inverse> HostPerformer::prepare(const Action& action,
           return TreeActions::prepare(one);
         } else if constexpr (kIsOneOf<T, InstallProgram>) {
           return programs_.prepare(one, seq);
+        } else if constexpr (kIsCluster<T>) {
+          return cluster_.prepare(one);
         } else {
           return not_here(one);
         }
@@ -128,6 +134,8 @@ Result<void> HostPerformer::perform(const Action& action) {
           return trees_.perform(one);
         } else if constexpr (kIsOneOf<T, InstallProgram>) {
           return programs_.perform(one);
+        } else if constexpr (kIsCluster<T>) {
+          return cluster_.perform(one);
         } else {
           return not_here(one);
         }

@@ -5,6 +5,7 @@
 #include "base/host/command_runner.h"
 #include "base/host/host_root.h"
 #include "node/provision/build_actions.h"
+#include "node/provision/cluster_actions.h"
 #include "node/provision/disk_actions.h"
 #include "node/provision/file_actions.h"
 #include "node/provision/kernel_actions.h"
@@ -27,6 +28,7 @@ class HostPerformer final : public Performer {
     /// Somebody was cut off who may not have told systemd of changed files.
     bool is_systemd_stale = false;
     WorkWatch* watch = nullptr;  ///< Told of copies; outlives the performer.
+    ClusterSurroundings cluster = {};
   };
 
   HostPerformer(const host::HostRoot& host, host::CommandRunner& runner,
@@ -47,6 +49,7 @@ class HostPerformer final : public Performer {
   DiskActions disks_;
   TreeActions trees_;
   ProgramActions programs_;
+  ClusterActions cluster_;
 };
 
 }  // namespace gpunode::provision

@@ -18,6 +18,7 @@
 #include "base/text/yaml.h"
 #include "node/provision/distribution_spec.h"
 #include "node/provision/driver_spec.h"
+#include "node/provision/kubernetes_section.h"
 #include "node/provision/packages/mirrors.h"
 #include "node/provision/runtime_section.h"
 #include "node/provision/spec_merge.h"
@@ -29,8 +30,8 @@ namespace {
 using text::Node;
 
 /// Sections that later versions carry out; their content is not looked at.
-constexpr std::array<std::string_view, 4> kLaterSections = {
-    "gpu", "kubernetes", "devicePlugin", "verify"};
+constexpr std::array<std::string_view, 3> kLaterSections = {
+    "gpu", "devicePlugin", "verify"};
 
 constexpr std::string_view kApiVersion = "gpunode.dev/v1alpha1";
 
@@ -177,6 +178,9 @@ void read_inner_spec(SpecSection section, NodeSpec& spec) {
   section.section("runtime", [&](SpecSection inner) {
     read_runtime(std::move(inner), spec.runtime);
   });
+  section.section("kubernetes", [&](SpecSection inner) {
+    read_kubernetes(std::move(inner), spec.kubernetes);
+  });
   section.list("distributions", [&](SpecSection inner) {
     read_distribution(std::move(inner), spec.distributions);
   });
@@ -255,6 +259,8 @@ SpecReading read_spec(const std::vector<SpecText>& texts) {
   reading.spec =
       read_tree(SpecSection(merged.root, merged.origins, problems), true);
   check_storage(reading.spec.storage, merged.origins.first_file(), problems);
+  check_kubernetes(reading.spec.kubernetes, merged.origins.first_file(),
+                   problems);
   reading.problems = std::move(problems);
   return reading;
 }

@@ -44,6 +44,9 @@ Steps steps_for(const NodeSpec& spec) {
   steps.push_back(make_runtime_links());
   steps.push_back(make_runtime_gpu());
   steps.push_back(make_runtime_config());
+  steps.push_back(make_kubernetes_packages());
+  steps.push_back(make_kubernetes_join());
+  steps.push_back(make_kubernetes_node());
   // Last: what is not made yet is no drift.
   steps.push_back(make_engine_check());
   return steps;

@@ -1,0 +1,374 @@
+#include "node/provision/cluster_actions.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/host/host_file.h"
+#include "base/text/toml_edit.h"
+#include "base/text/tree.h"
+#include "node/provision/cluster_probe.h"
+#include "node/provision/kubeadm_words.h"
+#include "node/provision/node_meta_change.h"
+#include "node/provision/packages/lines.h"
+#include "node/provision/steps/kubernetes/join_config.h"
+#include "node/provision/steps/kubernetes/node_identity.h"
+
+namespace gpunode::provision {
+namespace {
+
+constexpr const char* kKubeadm = "/usr/bin/kubeadm";
+constexpr const char* kSystemctl = "/usr/bin/systemctl";
+/// Of tmpfs: gone with the power, and never on a disk.
+constexpr const char* kConfigPath = "/run/gpunode/kubeadm-join.yaml";
+constexpr const char* kContainerdConfig = "/etc/containerd/config.toml";
+constexpr std::chrono::minutes kJoinTime{10};
+constexpr std::chrono::minutes kResetTime{5};
+constexpr std::chrono::seconds kTokenTime{30};
+constexpr std::size_t kMostOfAToken = 4096;
+
+/// What makes a host a node or half of one: kubeadm's files.
+constexpr std::array<const char*, 3> kTraces = {kKubeletConf, kBootstrapConf,
+                                                kClusterCa};
+
+/// What a reset leaves where it could not do all of its work, and what older
+/// ones leave.
+constexpr auto kLeftovers = std::to_array<const char*>(
+    {kKubeletConf, kBootstrapConf, kClusterCa, "/var/lib/kubelet/config.yaml",
+     "/var/lib/kubelet/kubeadm-flags.env",
+     "/var/lib/kubelet/pki/kubelet-client-current.pem"});
+
+std::optional<std::string> own_environment(std::string_view name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets variables here.
+  const char* value = std::getenv(std::string(name).c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+bool is_ignored(const JoinCluster& action, std::string_view check) {
+  // In kubeadm's configuration, one a line: the names have no other blanks.
+  const auto lines = packages::lines_of(action.config);
+  bool is_list = false;
+  return std::ranges::any_of(lines, [&](std::string_view line) {
+    if (line == "  ignorePreflightErrors:") is_list = true;
+    return is_list &&
+           (line == fmt::format("  - \"{}\"", check) || line == "  - \"all\"");
+  });
+}
+
+/// Whether somebody listens on TCP port 10250 by the text of /proc/net/tcp or
+/// tcp6: "sl local_address rem_address st …", 0A is LISTEN.
+bool has_kubelet_port(std::string_view table) {
+  for (const std::string_view line : packages::lines_of(table)) {
+    const auto words = packages::words_of(line);
+    if (words.size() > 3 && words[1].ends_with(":280A") && words[3] == "0A") {
+      return true;
+    }
+  }
+  return false;
+}
+
+Error no_token(const std::string& words) {
+  return {ErrorCode::kPermissionDenied, "the token to join with: " + words};
+}
+
+}  // namespace
+
+ClusterActions::ClusterActions(const host::HostRoot& host,
+                               host::CommandRunner& runner,
+                               ClusterSurroundings surroundings)
+    : host_(host), runner_(runner), surroundings_(std::move(surroundings)) {
+  if (!surroundings_.environment) surroundings_.environment = own_environment;
+  if (!surroundings_.now) {
+    surroundings_.now = [] { return std::chrono::system_clock::now(); };
+  }
+}
+
+host::CommandRunner& ClusterActions::quiet() const {
+  return surroundings_.quiet_runner == nullptr ? runner_
+                                               : *surroundings_.quiet_runner;
+}
+
+bool ClusterActions::has_traces() const {
+  return std::ranges::any_of(
+      kTraces, [&](const char* path) { return host_.exists(path); });
+}
+
+Result<std::string> ClusterActions::token_text(
+    const JoinCluster& action) const {
+  if (!action.token_file.empty()) {
+    const auto status = host_.status(action.token_file);
+    if (!status) return no_token(status.error().message());
+    constexpr std::uint32_t kOthers = 077;
+    if ((status->mode & kOthers) != 0) {
+      return no_token(
+          fmt::format("{} is open to others than root (mode "
+                      "{:04o}), who may have it by now; next: "
+                      "`chmod 600 {}`, and make a new token if "
+                      "that was not meant",
+                      action.token_file, status->mode, action.token_file));
+    }
+    auto text = host_.read_file(action.token_file, kMostOfAToken);
+    if (!text) return no_token(text.error().message());
+    return text;
+  }
+  if (!action.token_variable.empty()) {
+    auto text = surroundings_.environment(action.token_variable);
+    if (!text || text->empty()) {
+      return no_token(fmt::format(
+          "the variable {} is not set; next: set it for this command (sudo "
+          "passes it on with --preserve-env={}), or use a file: after a reboot "
+          "no variable of yours is left",
+          action.token_variable, action.token_variable));
+    }
+    return *std::move(text);
+  }
+  host::Command command;
+  command.argv = action.token_command;
+  command.timeout = kTokenTime;
+  // Neither what it prints nor why it failed in its own words: either may have
+  // the token, or another secret, in it.
+  const auto done = quiet().run(command);
+  if (!done) {
+    return no_token(
+        fmt::format("{} did not end well within {} s; next: run "
+                    "it by hand",
+                    command.argv[0], kTokenTime.count()));
+  }
+  if (done->status != 0) {
+    return no_token(fmt::format("{} ended with status {}; next: run it by hand",
+                                command.argv[0], done->status));
+  }
+  return done->out;
+}
+
+Result<BootstrapToken> ClusterActions::token_of(
+    const JoinCluster& action) const {
+  TRY(const std::string text, token_text(action));
+  auto token = parse_bootstrap_token(text);
+  if (!token) return no_token(token.error().message());
+  return token;
+}
+
+Result<std::string> ClusterActions::kubeadm_version() const {
+  if (!host_.exists(kKubeadm)) {
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("{} is not there, and the host joins by it; next: "
+                             "install kubeadm, or say `source: pkgs.k8s.io` in "
+                             "spec.kubernetes",
+                             kKubeadm));
+  }
+  host::Command command;
+  command.argv = {kKubeadm, "version", "-o", "short"};
+  TRY(const std::string text, runner_.output(command));
+  std::string version(packages::trimmed(text));
+  if (version.starts_with('v')) version.erase(0, 1);
+  version.erase(std::min(version.find_first_of("-+"), version.size()));
+  return version;
+}
+
+Result<void> ClusterActions::check_host(const JoinCluster& action) const {
+  if (!host_.exists(kContainerdSocket)) {
+    return Error(ErrorCode::kUnavailable,
+                 fmt::format("containerd does not run: there is no {}; next: "
+                             "`systemctl enable --now containerd`",
+                             kContainerdSocket));
+  }
+  const auto swaps = host_.read_file("/proc/swaps");
+  // Its first line is a heading.
+  const bool has_swap = swaps && packages::lines_of(*swaps).size() > 1;
+  if (has_swap && !is_ignored(action, "Swap")) {
+    return Error(ErrorCode::kUnavailable,
+                 "swap is on, and the kubelet does not start with it; next: "
+                 "`gpunode apply` with `swap: off` in spec.host turns it off "
+                 "for good, or say `ignorePreflight: [Swap]`");
+  }
+  for (const char* table : {"/proc/1/net/tcp", "/proc/1/net/tcp6"}) {
+    const auto text = host_.read_file(table);
+    if (!text || !has_kubelet_port(*text) || is_ignored(action, "Port-10250")) {
+      continue;
+    }
+    return Error(ErrorCode::kUnavailable,
+                 "port 10250, which is the kubelet's, is in use on this host; "
+                 "next: `ss -ltnp 'sport = :10250'` shows by whom, and "
+                 "`systemctl stop kubelet` stops one that was left");
+  }
+  return {};
+}
+
+/// Both must leave cgroups to the same manager, or Pods are killed.
+Result<void> ClusterActions::check_cgroups(const std::string& driver) const {
+  const auto text = host_.read_file(kContainerdConfig);
+  if (driver.empty() || !text) return {};
+  const auto editor = text::TomlEditor::open(*text, kContainerdConfig);
+  if (!editor) return {};
+  const text::Node* version = text::find_at(editor->tree(), {"version"});
+  const std::string number = version == nullptr ? "1" : version->scalar;
+  std::string plugin = "io.containerd.cri.v1.runtime";
+  if (number == "1") plugin = "cri";
+  if (number == "2") plugin = "io.containerd.grpc.v1.cri";
+  const text::Node* systemd = text::find_at(
+      editor->tree(), {"plugins", plugin, "containerd", "runtimes", "runc",
+                       "options", "SystemdCgroup"});
+  const bool is_systemd = systemd != nullptr && systemd->scalar == "true";
+  if (is_systemd == (driver == "systemd")) return {};
+  return Error(
+      ErrorCode::kUnsupported,
+      fmt::format("the cluster's kubelets leave cgroups to {}, and containerd "
+                  "here to {}: Pods would be killed under load; next: "
+                  "SystemdCgroup = {} in {}, then `systemctl restart "
+                  "containerd`",
+                  driver, is_systemd ? "systemd" : "cgroupfs", !is_systemd,
+                  kContainerdConfig));
+}
+
+Result<std::optional<ClusterInfo>> ClusterActions::discovered(
+    const JoinCluster& action) const {
+  using Found = std::optional<ClusterInfo>;
+  if (action.discovery_file.empty()) return Found(std::nullopt);
+  TRY(const std::string text, host_.read_file(action.discovery_file));
+  TRY(ClusterInfo info, read_cluster_info(text, action.discovery_file));
+  if (info.authority.empty() && !info.authority_path.empty()) {
+    TRY(info.authority, host_.read_file(info.authority_path));
+  }
+  return Found(std::move(info));
+}
+
+Result<Inverse> ClusterActions::prepare(const JoinCluster& action) {
+  // A node already: nothing will be done, and nothing is to be undone.
+  if (host_.exists(kKubeletConf)) return Inverse{};
+  JoinQuestion question;
+  TRY(question.version, kubeadm_version());
+  TRY_VOID(check_host(action));
+  const bool has_token = !action.token_file.empty() ||
+                         !action.token_variable.empty() ||
+                         !action.token_command.empty();
+  if (has_token) {
+    TRY(question.token, token_of(action));
+  }
+  question.endpoint = action.endpoint;
+  question.ca_cert_hashes = action.ca_cert_hashes;
+  question.trusts_any_ca = action.trusts_any_ca;
+  question.node = action.node;
+  TRY(question.discovered, discovered(action));
+  const auto now =
+      std::chrono::time_point_cast<std::chrono::seconds>(surroundings_.now());
+  TRY(const ClusterAnswer answer, ask_cluster(question, now));
+  TRY_VOID(check_cgroups(answer.cgroup_driver));
+  return Inverse::of(LeaveCluster{action.node}, Undo::kCompensating);
+}
+
+Result<Inverse> ClusterActions::prepare(const LeaveCluster& /*action*/) {
+  // To join again takes a token that is another one by then.
+  return Inverse::none();
+}
+
+Result<void> ClusterActions::run_join(const JoinCluster& action,
+                                      const std::string& token) {
+  std::string config = action.config;
+  for (std::size_t at = config.find(kTokenPlace); at != std::string::npos;
+       at = config.find(kTokenPlace)) {
+    config.replace(at, kTokenPlace.size(), token);
+  }
+  constexpr mode_t kRootAlone = 0600;
+  TRY_VOID(host::replace_host_file(host_, kConfigPath, config,
+                                   {.mode = kRootAlone}));
+  host::Command command;
+  command.argv = {kKubeadm, "join", "--config", host_.outside(kConfigPath)};
+  command.timeout = kJoinTime;
+  const auto done = quiet().run(command);
+  const auto removed = host::remove_host_file(host_, kConfigPath);
+  if (!done) {
+    return Error(
+        ErrorCode::kUnavailable,
+        "kubeadm join: " +
+            without_token(kubeadm_words(done.error().message()), token));
+  }
+  if (done->status != 0) {
+    // Its errors come last, on standard error.
+    return Error(
+        ErrorCode::kUnavailable,
+        "kubeadm join: " +
+            without_token(kubeadm_words(done->out + "\n" + done->err), token));
+  }
+  if (!host_.exists(kKubeletConf)) {
+    return Error(ErrorCode::kInternal,
+                 fmt::format("kubeadm join ended well, and there is no {}",
+                             kKubeletConf));
+  }
+  return removed;
+}
+
+Result<void> ClusterActions::perform(const JoinCluster& action) {
+  if (host_.exists(kKubeletConf)) return {};
+  std::string token;
+  if (action.config.find(kTokenPlace) != std::string::npos) {
+    TRY(const BootstrapToken read, token_of(action));
+    token = read.text();
+  }
+  auto joined = run_join(action, token);
+  if (joined) return {};
+  if (!has_traces()) return joined;
+  const auto left = leave();
+  return std::move(joined).error().with_context(
+      left ? "what was begun was taken back, the host is no node"
+           : fmt::format("what was begun could not be taken back ({}; next: "
+                         "`gpunode leave --force`)",
+                         left.error().message()));
+}
+
+Result<void> ClusterActions::leave() const {
+  std::string trouble;
+  const auto run = [&](std::vector<std::string> argv) {
+    host::Command command;
+    command.argv = std::move(argv);
+    command.timeout = kResetTime;
+    if (const auto done = runner_.output(command); !done) {
+      trouble = done.error().message();
+    }
+  };
+  if (host_.exists(kKubeadm)) {
+    // Stops the kubelet and its Pods, unmounts what it mounted, and removes
+    // its state and kubeadm's files.
+    run({kKubeadm, "reset", "--force", "--cri-socket",
+         fmt::format("unix://{}", kContainerdSocket)});
+  }
+  if (!trouble.empty() || !host_.exists(kKubeadm)) {
+    run({kSystemctl, "stop", "--", "kubelet.service"});
+  }
+  for (const char* path : kLeftovers) {
+    TRY_VOID(host::remove_host_file(host_, path));
+  }
+  if (trouble.empty()) return {};
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("the host is no node any more, but not all could be "
+                           "tidied: {}; next: look for Pods that still run "
+                           "with `crictl pods`, then a reboot ends them",
+                           trouble));
+}
+
+Result<void> ClusterActions::perform(const LeaveCluster& /*action*/) {
+  if (!has_traces()) return {};
+  return leave();
+}
+
+Result<Inverse> ClusterActions::prepare(const SetNodeMeta& action) {
+  if (!host_.exists(kKubeletConf)) return Inverse{};
+  NodeMetaChange change(host_, runner_, surroundings_.now);
+  TRY(SetNodeMeta before, change.inverse_of(action));
+  return Inverse::of(std::move(before));
+}
+
+Result<void> ClusterActions::perform(const SetNodeMeta& action) {
+  if (!host_.exists(kKubeletConf)) return {};
+  return NodeMetaChange(host_, runner_, surroundings_.now).make(action);
+}
+
+}  // namespace gpunode::provision

@@ -1,0 +1,535 @@
+#include "node/provision/cluster_actions.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/host/host_tree.h"
+#include "node/provision/action_json.h"
+#include "node/provision/host_performer.h"
+#include "node/provision/kubeadm_words.h"
+#include "node/provision/leaving.h"
+#include "node/provision/node_meta_change.h"
+#include "node/provision/steps/kubernetes/join_config.h"
+#include "node/provision/steps/kubernetes/node_identity.h"
+#include "tests/doubles/apiserver/api_server_double.h"
+#include "tests/doubles/cluster/cluster_double.h"
+
+namespace gpunode::provision {
+namespace {
+
+using host::Command;
+using host::Completed;
+using kube::ClusterDouble;
+using kube::ClusterManner;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr const char* kToken = "abcdef.0123456789abcdef";
+constexpr const char* kSecret = "0123456789abcdef";
+constexpr const char* kConfig = "run/gpunode/kubeadm-join.yaml";
+
+/// kubeadm of a host of files: it leaves what the real one leaves.
+class KubeadmDouble final : public host::CommandRunner {
+ public:
+  explicit KubeadmDouble(const host::HostTree& tree) : tree_(tree) {}
+
+  Result<Completed> run(const Command& command) override {
+    lines.push_back(host::command_line(command));
+    const std::string& verb = command.argv.at(1);
+    if (command.argv[0] == "/opt/token") return token;
+    if (verb == "version") return Completed{0, "v1.25.16\n", ""};
+    if (verb == "join") return join();
+    if (verb == "reset" && !reset_fails) {
+      for (const char* path :
+           {"etc/kubernetes/kubelet.conf", "etc/kubernetes/pki/ca.crt",
+            "etc/kubernetes/bootstrap-kubelet.conf"}) {
+        tree_.remove(path);
+      }
+    }
+    return Completed{reset_fails && verb == "reset" ? 1 : 0, "",
+                     reset_fails ? "cannot reach the runtime" : ""};
+  }
+
+  std::vector<std::string> lines;
+  std::string config;  ///< What it was given.
+  mode_t mode = 0;
+  std::string output;  ///< Of a join that fails; empty: it does not.
+  bool leaves_half = true;
+  bool reset_fails = false;
+  Completed token{0, std::string(kToken) + "\n", ""};
+
+ private:
+  Result<Completed> join() {
+    const auto text = tree_.root().read_file(kConfig);
+    config = text ? *text : "(none)";
+    struct stat status {};
+    if (::stat(tree_.path(kConfig).c_str(), &status) == 0) {
+      mode = status.st_mode & 0777U;
+    }
+    if (leaves_half || output.empty()) {
+      tree_.file("etc/kubernetes/pki/ca.crt", "ca\n");
+      tree_.file("etc/kubernetes/bootstrap-kubelet.conf", config);
+    }
+    if (!output.empty()) return Completed{1, "[preflight] go\n", output};
+    tree_.remove("etc/kubernetes/bootstrap-kubelet.conf");
+    tree_.file("etc/kubernetes/kubelet.conf", "joined\n");
+    return Completed{0, "This node has joined the cluster\n", ""};
+  }
+
+  const host::HostTree& tree_;
+};
+
+/// A host that is ready to join, and a cluster that lets it.
+struct World {
+  explicit World(ClusterManner manner = {}) : cluster(std::move(manner)) {
+    tree.file("usr/bin/kubeadm", "");
+    tree.file("run/containerd/containerd.sock", "");
+    tree.file("proc/swaps", "Filename Type Size Used Priority\n");
+    tree.file("proc/1/net/tcp",
+              "  sl  local_address rem_address   st\n"
+              "   0: 00000000:0016 00000000:0000 0A\n"
+              "   1: 0100007F:280A 0100007F:0016 01\n");
+    put_token(kToken);
+    KubernetesSpec spec;
+    spec.version = "1.25";
+    spec.join.endpoint = cluster.endpoint();
+    spec.join.ca_cert_hashes = {cluster.ca_hash()};
+    spec.join.token.file = "/etc/gpunode/token";
+    action.endpoint = spec.join.endpoint;
+    action.ca_cert_hashes = spec.join.ca_cert_hashes;
+    action.token_file = spec.join.token.file;
+    action.node = "gpu-1";
+    action.version = "1.25";
+    action.config = join_configuration(spec, "gpu-1");
+  }
+
+  void put_token(const std::string& text) const {
+    tree.file("etc/gpunode/token", text + "\n");
+    std::filesystem::permissions(tree.path("etc/gpunode/token"),
+                                 std::filesystem::perms(0600));
+  }
+
+  Result<Inverse> prepare() {
+    return ClusterActions(tree.root(), runner, surroundings).prepare(action);
+  }
+  Result<void> join() {
+    return ClusterActions(tree.root(), runner, surroundings).perform(action);
+  }
+  bool exists(const std::string& path) const {
+    return tree.root().exists(path);
+  }
+
+  host::HostTree tree;
+  ClusterDouble cluster;
+  KubeadmDouble runner{tree};
+  ClusterSurroundings surroundings;
+  JoinCluster action;
+};
+
+TEST(JoinClusterAction, JoinsByKubeadmWithTheTokenInAFileOfRootsAlone) {
+  World world;
+  const auto inverse = world.prepare();
+  ASSERT_TRUE(inverse) << inverse.error().message();
+  ASSERT_EQ(inverse->actions.size(), 1U);
+  EXPECT_EQ(std::get<LeaveCluster>(inverse->actions[0]).node, "gpu-1");
+  EXPECT_EQ(inverse->undo, Undo::kCompensating);
+  // Nothing was changed by looking.
+  EXPECT_THAT(world.runner.lines,
+              ElementsAre("/usr/bin/kubeadm version -o short"));
+  const auto joined = world.join();
+  ASSERT_TRUE(joined) << joined.error().message();
+  EXPECT_THAT(world.runner.config,
+              HasSubstr("token: \"abcdef.0123456789abcdef\"\n"));
+  EXPECT_EQ(world.runner.mode, 0600U);
+  EXPECT_FALSE(world.exists(kConfig));
+  EXPECT_TRUE(world.exists(kKubeletConf));
+  // Done twice it changes nothing.
+  const auto lines = world.runner.lines.size();
+  EXPECT_TRUE(world.join());
+  const auto again = world.prepare();
+  ASSERT_TRUE(again);
+  EXPECT_THAT(again->actions, IsEmpty());
+  EXPECT_EQ(world.runner.lines.size(), lines);
+}
+
+TEST(JoinClusterAction, TheTokenMayBeInTheEnvironmentOrAProgramsWords) {
+  World variable;
+  variable.action.token_file.clear();
+  variable.action.token_variable = "JOIN_TOKEN";
+  variable.surroundings.environment =
+      [](std::string_view name) -> std::optional<std::string> {
+    if (name != "JOIN_TOKEN") return std::nullopt;
+    return kToken;
+  };
+  EXPECT_TRUE(variable.prepare());
+  EXPECT_TRUE(variable.join());
+  EXPECT_THAT(variable.runner.config, HasSubstr(kToken));
+
+  World program;
+  program.action.token_file.clear();
+  program.action.token_command = {"/opt/token", "--of", "gpu 1"};
+  EXPECT_TRUE(program.prepare());
+  EXPECT_TRUE(program.join());
+  EXPECT_THAT(program.runner.config, HasSubstr(kToken));
+  EXPECT_THAT(program.runner.lines, Contains("/opt/token --of 'gpu 1'"));
+}
+
+struct Case {
+  const char* name;
+  std::function<void(World&)> spoil;
+  std::vector<std::string> words;
+};
+
+TEST(JoinClusterAction, WhatIsWrongIsToldBeforeAnythingChanges) {
+  const std::vector<Case> cases = {
+      {"no kubeadm",
+       [](World& w) { w.tree.remove("usr/bin/kubeadm"); },
+       {"/usr/bin/kubeadm is not there", "install kubeadm"}},
+      {"no containerd",
+       [](World& w) { w.tree.remove("run/containerd/containerd.sock"); },
+       {"containerd does not run", "systemctl enable --now containerd"}},
+      {"swap",
+       [](World& w) {
+         w.tree.file("proc/swaps", "Filename Type\n/swapfile file 1024 0 -2\n");
+       },
+       {"swap is on", "swap: off"}},
+      {"port",
+       [](World& w) {
+         w.tree.file("proc/1/net/tcp6",
+                     "  sl  local_address rem_address   st\n   0: "
+                     "00000000000000000000000000000000:280A "
+                     "00000000000000000000000000000000:0000 0A\n");
+       },
+       {"port 10250", "ss -ltnp"}},
+      {"open token file",
+       [](World& w) {
+         std::filesystem::permissions(w.tree.path("etc/gpunode/token"),
+                                      std::filesystem::perms(0640));
+       },
+       {"/etc/gpunode/token is open to others than root (mode 0640)",
+        "chmod 600"}},
+      {"no token file",
+       [](World& w) { w.tree.remove("etc/gpunode/token"); },
+       {"the token to join with", "/etc/gpunode/token"}},
+      {"no token in it",
+       [](World& w) { w.put_token("0123456789abcdef"); },
+       {"it is no bootstrap token", "kubeadm token create"}},
+      {"no variable",
+       [](World& w) {
+         w.action.token_file.clear();
+         w.action.token_variable = "GPUNODE_TEST_NONE";
+       },
+       {"variable GPUNODE_TEST_NONE is not set", "--preserve-env"}},
+      {"program fails",
+       [](World& w) {
+         w.action.token_file.clear();
+         w.action.token_command = {"/opt/token", "x"};
+         w.runner.token = {3, kSecret, kSecret};
+       },
+       {"/opt/token ended with status 3", "by hand"}},
+      {"wrong token",
+       [](World& w) { w.put_token("abcdef.0123456789abcdeg"); },
+       {"not signed by the token abcdef", "kubeadm token create"}},
+      {"another token",
+       [](World& w) { w.put_token("fedcba.0123456789abcdef"); },
+       {"does not know the token fedcba", "kubeadm token create"}},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    World world;
+    one.spoil(world);
+    const auto prepared = world.prepare();
+    ASSERT_FALSE(prepared);
+    for (const std::string& words : one.words) {
+      EXPECT_THAT(prepared.error().message(), HasSubstr(words));
+    }
+    EXPECT_THAT(prepared.error().message(), Not(HasSubstr("123456789abc")));
+    EXPECT_NE(prepared.error().code(), ErrorCode::kAlreadyExists);
+    EXPECT_FALSE(world.exists(kConfig));
+    EXPECT_FALSE(world.exists(kClusterCa));
+    for (const std::string& line : world.runner.lines) {
+      EXPECT_THAT(line, Not(HasSubstr("kubeadm join")));
+    }
+  }
+}
+
+TEST(JoinClusterAction, ChecksThatTheFilePassesOverArePassedOver) {
+  World world;
+  world.tree.file("proc/swaps", "Filename Type\n/swapfile file 1024 0 -2\n");
+  world.action.config += "  ignorePreflightErrors:\n  - \"Swap\"\n";
+  EXPECT_TRUE(world.prepare());
+}
+
+TEST(JoinClusterAction, CgroupDriversMustBeTheSame) {
+  ClusterManner manner;
+  manner.cgroup_driver = "systemd";
+  World world(manner);
+  world.tree.file("etc/containerd/config.toml", "version = 2\n");
+  const auto prepared = world.prepare();
+  ASSERT_FALSE(prepared);
+  EXPECT_THAT(prepared.error().message(),
+              AllOf(HasSubstr("SystemdCgroup = true"),
+                    HasSubstr("systemctl restart containerd")));
+  world.tree.file("etc/containerd/config.toml",
+                  "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"."
+                  "containerd.runtimes.runc.options]\nSystemdCgroup = true\n");
+  EXPECT_TRUE(world.prepare());
+}
+
+TEST(JoinClusterAction, AJoinThatFailsIsTakenBack) {
+  World world;
+  world.runner.output =
+      "error execution phase kubelet-start: write /var/lib/kubelet/config.yaml"
+      ": no space left on device\n";
+  const auto joined = world.join();
+  ASSERT_FALSE(joined);
+  EXPECT_THAT(joined.error().message(),
+              AllOf(HasSubstr("a disk is full"), HasSubstr("df -h"),
+                    HasSubstr("was taken back, the host is no node")));
+  EXPECT_THAT(world.runner.lines,
+              Contains("/usr/bin/kubeadm reset --force --cri-socket "
+                       "unix:///run/containerd/containerd.sock"));
+  EXPECT_FALSE(world.exists(kBootstrapConf));
+  EXPECT_FALSE(world.exists(kClusterCa));
+  EXPECT_FALSE(world.exists(kConfig));
+}
+
+TEST(JoinClusterAction, OneThatBeganNothingLeavesAllElseAlone) {
+  World world;
+  world.runner.leaves_half = false;
+  world.runner.output = "[ERROR CRI]: container runtime is not running\n";
+  const auto joined = world.join();
+  ASSERT_FALSE(joined);
+  EXPECT_THAT(joined.error().message(),
+              HasSubstr("systemctl status containerd"));
+  for (const std::string& line : world.runner.lines) {
+    EXPECT_THAT(line, Not(HasSubstr("reset")));
+  }
+}
+
+TEST(JoinClusterAction, WhatKubeadmPrintsIsToldWithoutTheToken) {
+  World world;
+  world.runner.output =
+      std::string("I was given abcdef.0123456789abcdef and ") + kSecret + "\n";
+  const auto joined = world.join();
+  ASSERT_FALSE(joined);
+  EXPECT_THAT(joined.error().message(),
+              AllOf(HasSubstr("I was given [token] and [token]"),
+                    Not(HasSubstr(kSecret))));
+}
+
+TEST(JoinClusterAction, WhatPrintsOrIsGivenATokenIsNotWatched) {
+  World world;
+  KubeadmDouble watched(world.tree);
+  world.action.token_file.clear();
+  world.action.token_command = {"/opt/token", "x"};
+  ClusterSurroundings quiet;
+  quiet.quiet_runner = &world.runner;
+  ClusterActions actions(world.tree.root(), watched, quiet);
+  ASSERT_TRUE(actions.prepare(world.action));
+  ASSERT_TRUE(actions.perform(world.action));
+  EXPECT_THAT(watched.lines, ElementsAre("/usr/bin/kubeadm version -o short"));
+}
+
+TEST(LeaveClusterAction, TakesAwayWhatAResetLeaves) {
+  World world;
+  ASSERT_TRUE(world.join());
+  world.tree.file("var/lib/kubelet/kubeadm-flags.env", "x\n");
+  ClusterActions actions(world.tree.root(), world.runner);
+  const LeaveCluster leave{"gpu-1"};
+  ASSERT_TRUE(ClusterActions::prepare(leave));
+  EXPECT_EQ(ClusterActions::prepare(leave)->undo, Undo::kNone);
+  ASSERT_TRUE(actions.perform(leave));
+  EXPECT_FALSE(world.exists(kKubeletConf));
+  EXPECT_FALSE(world.exists("var/lib/kubelet/kubeadm-flags.env"));
+  const auto lines = world.runner.lines.size();
+  EXPECT_TRUE(actions.perform(leave));
+  EXPECT_EQ(world.runner.lines.size(), lines);
+}
+
+TEST(LeaveClusterAction, AResetThatFailsStillLeavesNoHalfNode) {
+  World world;
+  ASSERT_TRUE(world.join());
+  world.runner.reset_fails = true;
+  ClusterActions actions(world.tree.root(), world.runner);
+  const auto left = actions.perform(LeaveCluster{"gpu-1"});
+  ASSERT_FALSE(left);
+  EXPECT_THAT(left.error().message(), AllOf(HasSubstr("is no node any more"),
+                                            HasSubstr("crictl pods")));
+  EXPECT_FALSE(world.exists(kKubeletConf));
+  EXPECT_THAT(world.runner.lines,
+              Contains("/usr/bin/systemctl stop -- kubelet.service"));
+  EXPECT_TRUE(actions.perform(LeaveCluster{"gpu-1"}));
+}
+
+TEST(ClusterActionsOfAHost, AreCarriedOutByItsPerformer) {
+  World world;
+  HostPerformer performer(world.tree.root(), world.runner, {});
+  ASSERT_TRUE(performer.prepare(world.action, 1));
+  ASSERT_TRUE(performer.perform(world.action));
+  ASSERT_TRUE(performer.perform(LeaveCluster{"gpu-1"}));
+  EXPECT_FALSE(world.exists(kKubeletConf));
+}
+
+constexpr const char* kNode = R"({"kind": "Node", "metadata": {
+  "name": "gpu-1", "uid": "u", "labels": {"a": "1", "old": "x"}},
+  "spec": {"taints": [{"key": "t", "value": "v", "effect": "NoSchedule"},
+                      {"key": "other", "effect": "NoExecute"}]}})";
+
+SetNodeMeta some_change() {
+  SetNodeMeta action;
+  action.node = "gpu-1";
+  action.labels = {"a=2", "new=y"};
+  action.removed_labels = {"old", "absent"};
+  action.taints = {"t=w:NoSchedule", "fresh:NoExecute"};
+  action.removed_taints = {"other:NoExecute"};
+  return action;
+}
+
+TEST(NodeMeta, ChangesAndTheirInverse) {
+  const SetNodeMeta action = some_change();
+  EXPECT_EQ(*label_patch(kNode, action),
+            R"({"metadata":{"labels":{"a":"2","new":"y","old":null}}})");
+  EXPECT_EQ(
+      *taint_patch(kNode, action),
+      R"({"spec":{"taints":[{"key":"t","value":"w","effect":"NoSchedule"},)"
+      R"({"key":"fresh","effect":"NoExecute"}]}})");
+  const auto back = inverse_meta(kNode, action);
+  ASSERT_TRUE(back);
+  EXPECT_THAT(back->labels, ElementsAre("a=1", "old=x"));
+  EXPECT_THAT(back->removed_labels, ElementsAre("new"));
+  EXPECT_THAT(back->taints, ElementsAre("t=v:NoSchedule", "other:NoExecute"));
+  EXPECT_THAT(back->removed_taints, ElementsAre("fresh:NoExecute"));
+  EXPECT_EQ(*label_patch(kNode, SetNodeMeta{}), "");
+  EXPECT_EQ(*taint_patch(kNode, SetNodeMeta{}), "");
+  EXPECT_FALSE(label_patch("[]", action));
+}
+
+/// A node whose kubelet.conf leads to the API server's double.
+struct NodeWorld {
+  NodeWorld() {
+    tree.file("etc/kubernetes/kubelet.conf",
+              "current-context: c\ncontexts:\n- {name: c, context: {cluster: "
+              "k, user: u}}\nclusters:\n- {name: k, cluster: {server: "
+              "\"http://127.0.0.1:" +
+                  std::to_string(api.port()) +
+                  "\"}}\nusers:\n- {name: u, user: {token: t}}\n");
+    api.put("/api/v1/nodes/gpu-1", kNode);
+  }
+
+  kube::ApiServerDouble api;
+  host::HostTree tree;
+  KubeadmDouble runner{tree};
+  ClusterActions actions{tree.root(), runner};
+};
+
+TEST(NodeMeta, IsSetAsTheKubeletAndBackAgain) {
+  NodeWorld world;
+  const SetNodeMeta action = some_change();
+  const auto inverse = world.actions.prepare(action);
+  ASSERT_TRUE(inverse) << inverse.error().message();
+  const auto made = world.actions.perform(action);
+  ASSERT_TRUE(made) << made.error().message();
+  std::string node = world.api.object("/api/v1/nodes/gpu-1");
+  EXPECT_EQ(*label_patch(node, action), "");
+  EXPECT_EQ(*taint_patch(node, action), "");
+  EXPECT_THAT(node, Not(HasSubstr("\"old\"")));
+  const auto before = world.api.requests().size();
+  ASSERT_TRUE(world.actions.perform(action));
+  EXPECT_EQ(world.api.requests().size(), before + 1);  // A look alone.
+  ASSERT_TRUE(
+      world.actions.perform(std::get<SetNodeMeta>(inverse->actions.at(0))));
+  node = world.api.object("/api/v1/nodes/gpu-1");
+  EXPECT_THAT(node, AllOf(HasSubstr("\"old\""), Not(HasSubstr("\"new\"")),
+                          HasSubstr("\"other\""), Not(HasSubstr("fresh"))));
+}
+
+TEST(NodeMeta, WhatNoKubeletMayIsToldWithTheCommandForWhoMay) {
+  NodeWorld world;
+  SetNodeMeta action;
+  action.node = "gpu-1";
+  action.taints = {"nvidia.com/gpu=present:NoSchedule"};
+  world.api.refuse(403, "Forbidden", 1, "", "PATCH");
+  const auto made = world.actions.perform(action);
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message(),
+              HasSubstr("`kubectl taint node gpu-1 --overwrite "
+                        "nvidia.com/gpu=present:NoSchedule`"));
+  // Once somebody did, there is nothing left to do.
+  world.api.put("/api/v1/nodes/gpu-1",
+                R"({"metadata": {"name": "gpu-1"}, "spec": {"taints": [)"
+                R"({"key": "nvidia.com/gpu", "value": "present",)"
+                R"( "effect": "NoSchedule"}]}})");
+  EXPECT_TRUE(world.actions.perform(action));
+}
+
+TEST(NodeMeta, AHostThatIsNoNodeHasNothingToBeGiven) {
+  const host::HostTree tree;
+  KubeadmDouble runner(tree);
+  ClusterActions actions(tree.root(), runner);
+  EXPECT_TRUE(actions.prepare(some_change())->actions.empty());
+  EXPECT_TRUE(actions.perform(some_change()));
+}
+
+TEST(KubeadmWords, KnownFailuresSayWhatToDo) {
+  for (const auto& [output, words] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"could not find a JWS signature in the cluster-info ConfigMap",
+            "kubeadm token create"},
+           {"[ERROR Port-10250]: Port 10250 is in use", "ss -ltnp"},
+           {"rpc error: code = Unimplemented desc = unknown service "
+            "runtime.v1.RuntimeService",
+            "disabled_plugins"},
+           {"timed out waiting for the condition", "journalctl -xeu kubelet"},
+           {"x509: certificate has expired or is not yet valid", "date -u"},
+           {"something new", "something new"},
+           {"", "journalctl"}}) {
+    EXPECT_THAT(kubeadm_words(output), HasSubstr(words)) << output;
+  }
+}
+
+TEST(Leaving, TheJournalSaysWhoMadeTheHostANode) {
+  JournalLine join{.seq = 1, .event = JournalEvent::kBegin};
+  join.action = JoinCluster{};
+  JournalLine leave{.seq = 3, .event = JournalEvent::kBegin};
+  leave.action = LeaveCluster{};
+  const JournalLine left{.seq = 4, .event = JournalEvent::kDone, .of = 3};
+  const JournalLine undone{.seq = 5, .event = JournalEvent::kUndone, .of = 1};
+  EXPECT_FALSE(is_joined_by_us({}));
+  EXPECT_TRUE(is_joined_by_us({join}));
+  EXPECT_TRUE(is_joined_by_us({join, leave}));
+  EXPECT_FALSE(is_joined_by_us({join, leave, left}));
+  EXPECT_FALSE(is_joined_by_us({join, undone}));
+  JournalLine again = join;
+  again.seq = 6;
+  EXPECT_TRUE(is_joined_by_us({join, leave, left, again}));
+}
+
+TEST(Leaving, AHostSaysWhatItIsOf) {
+  const NodeWorld world;
+  world.tree.file("proc/sys/kernel/hostname", "GPU-1\n");
+  const Membership node = look_at_membership(world.tree.root());
+  EXPECT_TRUE(node.is_node);
+  EXPECT_EQ(node.node, "gpu-1");
+  EXPECT_THAT(node.server, HasSubstr("http://127.0.0.1:"));
+  EXPECT_FALSE(node.is_control_plane);
+  world.tree.file("etc/kubernetes/admin.conf", "");
+  EXPECT_TRUE(look_at_membership(world.tree.root()).is_control_plane);
+  const host::HostTree bare;
+  EXPECT_FALSE(look_at_membership(bare.root()).has_traces);
+}
+
+}  // namespace
+}  // namespace gpunode::provision

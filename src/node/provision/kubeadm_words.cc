@@ -1,0 +1,128 @@
+#include "node/provision/kubeadm_words.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/host/command_runner.h"
+
+namespace gpunode::provision {
+namespace {
+
+/// Part of a message and what it means.
+struct Meaning {
+  std::string_view part;
+  std::string_view words;
+};
+
+// The first that fits counts: the causes before what follows from them. The
+// messages are of kubeadm's app/preflight, app/discovery and app/phases.
+constexpr auto kMeanings = std::to_array<Meaning>({
+    {"no space left on device",
+     "a disk is full; next: `df -h /etc /var/lib/kubelet /run` shows which, "
+     "make room and apply again"},
+    {"could not find a JWS signature",
+     "the token has expired or was deleted; next: on a control plane `kubeadm "
+     "token create --print-join-command`"},
+    {"failed to verify JWS signature",
+     "the token is wrong; next: on a control plane `kubeadm token create "
+     "--print-join-command`"},
+    {"none of the public keys",
+     "the CA of the cluster is none of spec.kubernetes.join.caCertHashes; "
+     "next: compare it with `kubeadm token create --print-join-command`"},
+    {"and status \"Ready\" already exists",
+     "another host has this name in the cluster; next: `hostnamectl "
+     "set-hostname NAME`, or `kubectl delete node NAME` if it is an old one"},
+    {"unknown service runtime.v1",
+     "containerd does not speak the CRI that this kubelet wants: its plugin is "
+     "off, or it is too old; next: take \"cri\" out of disabled_plugins in "
+     "/etc/containerd/config.toml and `systemctl restart containerd`"},
+    {"container runtime is not running",
+     "containerd does not answer; next: `systemctl status containerd`, and "
+     "\"cri\" must not stand in disabled_plugins of "
+     "/etc/containerd/config.toml"},
+    {"[ERROR CRI]",
+     "containerd does not answer; next: `systemctl status containerd`"},
+    {"[ERROR Swap]",
+     "swap is on; next: `swapoff -a`, or say `swap: off` in spec.host"},
+    {"running with swap on is not supported",
+     "swap is on; next: `swapoff -a`, or say `swap: off` in spec.host"},
+    {"[ERROR Port-10250]",
+     "the kubelet's port 10250 is in use; next: `ss -ltnp 'sport = :10250'` "
+     "shows by whom"},
+    {"not found in system path",
+     "a program that the kubelet calls is missing; next: `gpunode apply` "
+     "installs what prep.packages has"},
+    {"only supports deploying clusters with the control plane version",
+     "kubeadm is too new for the cluster; next: say the cluster's version in "
+     "spec.kubernetes.version"},
+    {"is not supported by this version of kubeadm",
+     "kubeadm and the cluster are of versions that do not go together; next: "
+     "say the cluster's version in spec.kubernetes.version"},
+    {"certificate has expired or is not yet valid",
+     "a certificate is not valid by this host's clock; next: compare `date -u` "
+     "here and on a control plane, then `kubeadm certs check-expiration` "
+     "there"},
+    {"x509:",
+     "the API server's certificate is not good for the endpoint; next: use one "
+     "of the names that the certificate has"},
+    {"Unauthorized",
+     "the token is not taken any more; next: on a control plane `kubeadm token "
+     "create --print-join-command`"},
+    {"misconfiguration: kubelet cgroup driver",
+     "kubelet and containerd leave cgroups to different managers; next: "
+     "SystemdCgroup in /etc/containerd/config.toml must be true where the "
+     "cluster says cgroupDriver systemd"},
+    {"kubelet is not running",
+     "the kubelet does not come up; next: `journalctl -xeu kubelet` says why; "
+     "often its cgroup driver is not containerd's, or swap is on"},
+    {"kubelet is unhealthy",
+     "the kubelet does not come up; next: `journalctl -xeu kubelet` says why; "
+     "often its cgroup driver is not containerd's, or swap is on"},
+    {"timed out waiting for the condition",
+     "the kubelet did not become a node in time; next: `journalctl -xeu "
+     "kubelet` says why"},
+    {"context deadline exceeded",
+     "the API server did not answer in time; next: `curl -k "
+     "https://ENDPOINT/healthz`"},
+    {"connection refused",
+     "the API server does not answer; next: `curl -k "
+     "https://ENDPOINT/healthz`"},
+    {"i/o timeout",
+     "the API server does not answer; next: `curl -k "
+     "https://ENDPOINT/healthz`"},
+});
+
+void replace_all(std::string& text, std::string_view what) {
+  if (what.empty()) return;
+  constexpr std::string_view kHidden = "[token]";
+  for (std::size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + kHidden.size())) {
+    text.replace(at, what.size(), kHidden);
+  }
+}
+
+}  // namespace
+
+std::string kubeadm_words(std::string_view output) {
+  const auto found =
+      std::ranges::find_if(kMeanings, [&](const Meaning& meaning) {
+        return output.find(meaning.part) != std::string_view::npos;
+      });
+  const std::string tail = host::output_tail(std::string(output));
+  if (found == kMeanings.end()) {
+    return tail.empty() ? "it said nothing; next: `journalctl -xeu kubelet`"
+                        : tail;
+  }
+  return fmt::format("{} ({})", found->words, tail);
+}
+
+std::string without_token(std::string text, std::string_view token) {
+  replace_all(text, token);
+  const std::size_t dot = token.find('.');
+  if (dot != std::string_view::npos) replace_all(text, token.substr(dot + 1));
+  return text;
+}
+
+}  // namespace gpunode::provision
