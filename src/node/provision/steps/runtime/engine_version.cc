@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/kubernetes_section.h"
 #include "node/provision/packages/package_set.h"
 
 namespace gpunode::provision {
@@ -41,13 +42,6 @@ constexpr std::array<Pause, 11> kPauses = {{{18, "3.2"},
 
 }  // namespace
 
-std::optional<KubernetesMinor> kubernetes_minor(std::string_view version) {
-  if (version.starts_with('v')) version.remove_prefix(1);
-  KubernetesMinor minor;
-  if (!read_two(version, minor.major, minor.minor)) return std::nullopt;
-  return minor;
-}
-
 const char* installed_engine(const facts::HostFacts& facts) {
   for (const char* name : {"containerd.io", "containerd"}) {
     if (facts.packages.contains(name)) return name;
@@ -75,39 +69,38 @@ std::optional<engines::ContainerdVersion> engine_version(
 // 1.26 on.
 EngineSkew engine_skew(const engines::ContainerdVersion& engine,
                        std::string_view kubernetes) {
-  const auto minor = kubernetes_minor(kubernetes);
-  if (!minor) return {};
+  const int minor = kubernetes_minor(kubernetes);
+  if (minor < 0) return {};
   const bool is_before_1_6 =
       engine.major < 1 || (engine.major == 1 && engine.minor < 6);
   const std::string name =
       fmt::format("containerd {}.{}", engine.major, engine.minor);
-  const std::string kubelet = fmt::format("the kubelet of Kubernetes {}.{}",
-                                          minor->major, minor->minor);
-  if (is_before_1_6 && *minor >= KubernetesMinor{1, 26}) {
+  const std::string kubelet =
+      fmt::format("the kubelet of Kubernetes 1.{}", minor);
+  if (is_before_1_6 && minor >= 26) {
     return {.trouble = fmt::format("{} speaks CRI v1alpha2, and {} wants v1, "
                                    "which came with containerd 1.6",
                                    name, kubelet)};
   }
-  if (engine.major >= 2 && *minor < KubernetesMinor{1, 23}) {
+  if (engine.major >= 2 && minor < 23) {
     return {.trouble = fmt::format("{} speaks CRI v1 alone, and {} wants "
                                    "v1alpha2, which containerd 1.7 has last",
                                    name, kubelet)};
   }
   // The announcement of SIG Node with Kubernetes 1.35.
-  if (engine.major < 2 && *minor >= KubernetesMinor{1, 36}) {
-    return {.note = fmt::format("{} is older than Kubernetes {}.{} supports: "
+  if (engine.major < 2 && minor >= 36) {
+    return {.note = fmt::format("{} is older than Kubernetes 1.{} supports: "
                                 "1.35 was the last with containerd 1.x",
-                                name, minor->major, minor->minor)};
+                                name, minor)};
   }
   return {};
 }
 
 std::string pause_image(std::string_view kubernetes) {
-  const auto minor = kubernetes_minor(kubernetes);
-  if (!minor || minor->major != 1) return {};
+  const int minor = kubernetes_minor(kubernetes);
   std::string_view tag;
   for (const Pause& one : kPauses) {
-    if (minor->minor >= one.minor) tag = one.tag;
+    if (minor >= one.minor) tag = one.tag;
   }
   if (tag.empty()) return {};
   return fmt::format("registry.k8s.io/pause:{}", tag);

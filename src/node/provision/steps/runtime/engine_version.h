@@ -10,16 +10,6 @@
 
 namespace gpunode::provision {
 
-/// {1, 25} of "1.25" and "1.25.16".
-struct KubernetesMinor {
-  int major = 0;
-  int minor = 0;
-
-  friend auto operator<=>(const KubernetesMinor&,
-                          const KubernetesMinor&) = default;
-};
-std::optional<KubernetesMinor> kubernetes_minor(std::string_view version);
-
 /// The package that containerd comes in, of whoever; nullptr if there is none.
 /// A host has one of them at most.
 const char* installed_engine(const facts::HostFacts& facts);
