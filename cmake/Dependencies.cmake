@@ -8,8 +8,9 @@ function(gpunode_dependency target name)
   else()
     find_library(${target}_FILE NAMES lib${name}.so REQUIRED)
   endif()
-  add_library(${target} INTERFACE)
-  target_link_libraries(${target} INTERFACE "${${target}_FILE}")
+  # Imported, so that what one stands on can be said and comes after it.
+  add_library(${target} UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(${target} PROPERTIES IMPORTED_LOCATION "${${target}_FILE}")
 endfunction()
 
 
