@@ -99,7 +99,7 @@ TEST(KubernetesSection, WhatCannotBeMeantIsToldWithItsPlace) {
     const SpecReading reading = read("spec: {kubernetes: {" + yaml + "}}");
     ASSERT_THAT(reading.problems, SizeIs(1)) << yaml;
     EXPECT_THAT(reading.problems[0],
-                AllOf(HasSubstr("node.yaml, line "), HasSubstr(words)))
+                AllOf(HasSubstr("node.yaml:3:"), HasSubstr(words)))
         << yaml;
   }
 }
