@@ -56,7 +56,7 @@ class SeedPlan : public testing::Test {
           "driver.obstacles",  "driver.repository", "driver.packages",
           "driver.hold",       "driver.modules",    "driver.options",
           "driver.load",       "driver.services",   "cuda.extras",
-          "runtime.engine",    "runtime.config"}) {
+          "runtime.engine",    "runtime.config",    "kubernetes.packages"}) {
       command.argv.insert(command.argv.end(), {"--only", id});
     }
     host::SystemCommandRunner runner;

@@ -87,7 +87,7 @@ TEST_F(SupportBundle, PlantedSecretsAreNotInIt) {
   bare_.tree.file("etc/gpunode/node.yaml",
                   std::string(kSmallSpec) +
                       "  proxy: {http: \"http://me:hunter3-proxy@p:3128\"}\n");
-  bare_.tree.file("var/lib/gpunode/journal",
+  bare_.tree.file("var/lib/gpunode/journal.jsonl",
                   "kubeadm join --token abcdef.0123456789abcdef\n");
   bare_.tree.file("etc/apt/sources.list.d/own.list",
                   "deb https://me:hunter4-login@mirror/ ./\n");
@@ -107,7 +107,8 @@ TEST_F(SupportBundle, PlantedSecretsAreNotInIt) {
   // Control: they were there to be found.
   EXPECT_THAT(member("files/etc/containerd/config.toml"),
               HasSubstr("password = "));
-  EXPECT_THAT(member("files/var/lib/gpunode/journal"), HasSubstr("--token"));
+  EXPECT_THAT(member("files/var/lib/gpunode/journal.jsonl"),
+              HasSubstr("--token"));
 }
 
 TEST_F(SupportBundle, OnlyItsOwnerMayReadIt) {

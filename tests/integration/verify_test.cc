@@ -148,7 +148,7 @@ TEST_F(Verify, AsksNoMoreThanItIsTold) {
   const host::Completed done = run({"--level", "1"});
   EXPECT_EQ(done.status, 0) << done.out;
   EXPECT_THAT(done.out, Not(HasSubstr("L2")));
-  EXPECT_EQ(run({"--level", "4"}).status, 64);
+  EXPECT_EQ(run({"--level", "8"}).status, 64);
 }
 
 TEST_F(Verify, TriesEveryGpu) {

@@ -73,7 +73,7 @@ VERIFY = "gpunode verify --from 4 --level 4"
 def verifies(vm):
     said = vm.sh(VERIFY)
     expect("pass  container.vectoradd" in said, f"it says: {said}")
-    left = vm.sh("ls /run/gpunode | grep verify || :; ctr --namespace gpunode-verify containers ls -q")
+    left = vm.sh("ls /var/lib/gpunode | grep verify || :; ctr --namespace gpunode-verify containers ls -q")
     expect(not left.strip(), f"it leaves: {left}")
     vm.sh("systemctl stop containerd.service")
     try:

@@ -41,9 +41,11 @@ struct Options {
 };
 
 void run(Options& options, Session& session) {
-  if (const auto spec = load_spec(options.node); !spec) {
-    return session.fail(spec.error());
-  }
+  const auto spec = load_spec(options.node);
+  if (!spec) return session.fail(spec.error());
+  options.delivery.needs_runtime =
+      spec->runtime.is_wanted &&
+      spec->runtime.gpu_mode != provision::GpuMode::kCdi;
   auto text = host::HostRoot("/").read_file(
       std::filesystem::absolute(options.node.spec_path).string());
   if (!text) return session.fail(text.error());

@@ -1,10 +1,9 @@
 // gpunode verify: whether the GPUs work, from the bus up to a Pod.
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -190,7 +189,8 @@ diagnose::VerifyChecks ask_cluster(const Options& options,
     return checks;
   }
   diagnose::TrialPod pod = options.pod;
-  pod.name += fmt::format("-{}", getpid());
+  // Other nodes may be verified at the same time.
+  pod.name += fmt::format("-{:08x}", std::random_device{}());
   if (pod.node.empty()) pod.node = (*cluster)->node();
   const std::atomic<bool>& is_stopped = stop_on_signals();
   append(diagnose::verify_pod(

@@ -35,11 +35,13 @@ Result<void> copy_in(const std::string& from, const fs::path& to) {
                                                  to.string(), error.message()));
 }
 
-/// A directory of this run's that goes with it.
+/// A directory of this run's that goes with it. Not below /run, from which many
+/// distributions let nothing be executed.
 class TrialRoot {
  public:
   TrialRoot()
-      : path_(fs::path("/run/gpunode") / fmt::format("verify-{}", getpid())) {}
+      : path_(fs::path("/var/lib/gpunode") /
+              fmt::format("verify-{}", getpid())) {}
   TrialRoot(const TrialRoot&) = delete;
   TrialRoot& operator=(const TrialRoot&) = delete;
   ~TrialRoot() {
@@ -50,6 +52,14 @@ class TrialRoot {
   const fs::path& path() const { return path_; }
 
   Result<void> fill(const std::string& vectoradd) const {
+    std::error_code problem;
+    fs::create_directories(path_, problem);
+    if (!problem) {
+      fs::permissions(path_, fs::perms::owner_all, problem);
+    }
+    if (problem) {
+      return Error::from_errno("make " + path_.string(), problem.value());
+    }
     TRY_VOID(copy_in(vectoradd, below(kProgram)));
     for (const char* loader : kLoaders) {
       if (!fs::exists(loader)) continue;

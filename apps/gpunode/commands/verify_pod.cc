@@ -44,8 +44,18 @@ Result<diagnose::PodEnd> run_pod(kube::Client& client,
                                  const diagnose::TrialPod& pod,
                                  std::chrono::seconds patience,
                                  const std::function<bool()>& is_stopped) {
-  TRY_VOID(client.create(kube::pods(), pod.space, diagnose::pod_json(pod)));
   const kube::ObjectKey key{pod.space, pod.name};
+  if (auto made =
+          client.create(kube::pods(), pod.space, diagnose::pod_json(pod));
+      !made) {
+    const ErrorCode code = made.error().code();
+    // An answer that was lost may have been a yes.
+    if (code != ErrorCode::kAlreadyExists &&
+        code != ErrorCode::kPermissionDenied) {
+      (void)client.remove(kube::pods(), key);
+    }
+    return std::move(made).error();
+  }
   auto end = watch_pod(client, key, patience, is_stopped);
   const auto removed = client.remove(kube::pods(), key);
   if (end && !removed && removed.error().code() != ErrorCode::kNotFound) {

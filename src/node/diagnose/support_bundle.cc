@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/core/utf8.h"
 #include "base/text/json_splice.h"
@@ -16,6 +17,7 @@ namespace gpunode::diagnose {
 namespace {
 
 using text::json_string;
+using Json = nlohmann::ordered_json;
 
 /// Single files; those that are not there are passed over.
 constexpr std::array<const char*, 18> kFiles = {
@@ -26,7 +28,7 @@ constexpr std::array<const char*, 18> kFiles = {
     "/etc/gpunode/node.yaml",
     "/etc/fstab",
     "/etc/default/grub",
-    "/var/lib/gpunode/journal",
+    "/var/lib/gpunode/journal.jsonl",
     "/var/lib/gpunode/pending",
     "/var/lib/kubelet/config.yaml",
     "/var/lib/kubelet/kubeadm-flags.env",
@@ -68,6 +70,38 @@ void add_build_logs(const host::HostRoot& host,
       if (host.exists(path)) files.push_back(path);
     }
   }
+}
+
+/// Every text in `value`: what is escaped in JSON would not be known for what
+/// it is.
+void scrub_texts(Json& value, const facts::Scrubber& scrubber) {
+  if (value.is_string()) {
+    value = scrubber.scrub(value.get_ref<const std::string&>());
+  }
+  if (!value.is_structured()) return;
+  for (Json& inner : value) scrub_texts(inner, scrubber);
+}
+
+bool is_json(std::string_view name) {
+  return name.ends_with(".json") || name.ends_with(".jsonl") ||
+         name.ends_with("/pending") || name.ends_with("_checkpoint");
+}
+
+/// Of JSON, one object on each line, or on all of them.
+std::string scrubbed_json(std::string_view content,
+                          const facts::Scrubber& scrubber) {
+  const auto scrubbed = [&](std::string_view text) {
+    Json json = Json::parse(text, nullptr, false);
+    if (json.is_discarded()) return std::string(text);
+    scrub_texts(json, scrubber);
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  if (Json::accept(content)) return scrubbed(content) + "\n";
+  std::string all;
+  while (!content.empty()) {
+    all += scrubbed(facts::take_line(content)) + "\n";
+  }
+  return all;
 }
 
 std::string manifest_of(const std::vector<SupportPart>& parts,
@@ -177,7 +211,11 @@ Result<std::string> support_archive(std::vector<SupportPart> parts,
   for (SupportPart& part : parts) {
     shorten(part);
     // Of another encoding's bytes no pattern would be sure.
-    part.content = scrubber.scrub(mended_utf8(part.content));
+    part.content = mended_utf8(part.content);
+    if (is_json(part.name)) {
+      part.content = scrubbed_json(part.content, scrubber);
+    }
+    part.content = scrubber.scrub(part.content);
     part.source = scrubber.scrub(mended_utf8(part.source));
     part.problem = scrubber.scrub(mended_utf8(part.problem));
   }

@@ -49,6 +49,23 @@ TEST(SupportBundle, EveryTextIsScrubbed) {
   EXPECT_THAT(archive, Not(HasSubstr("hunter3")));
 }
 
+TEST(SupportBundle, SecretsThatJsonEscapesAreFound) {
+  const std::string archive = archive_of(
+      {{"files/var/lib/gpunode/journal.jsonl", "journal",
+        R"({"content":"version = 2\nauth = \"hunter2\"\npassword = \"hunter3\"\n"})"
+        "\n"
+        R"({"argv":["join\nabcdef.0123456789abcdef"],"n":7})"
+        "\nhalf a line password = hunter4\n"},
+       {"files/var/lib/gpunode/pending", "pending",
+        R"({"plan":{"steps":[{"content":"a\npassword = \"hunter5\"\n"}]}})"}});
+  for (const char* secret :
+       {"hunter2", "hunter3", "0123456789abcdef", "hunter4", "hunter5"}) {
+    EXPECT_EQ(archive.find(secret), std::string::npos) << secret;
+  }
+  EXPECT_THAT(member(archive, "files/var/lib/gpunode/journal.jsonl"),
+              AllOf(HasSubstr("version = 2"), HasSubstr("\"n\":7")));
+}
+
 TEST(SupportBundle, TheManifestNamesWhatIsMissing) {
   const std::string archive =
       archive_of({{"programs/dkms.txt", "dkms status", "", "hung", false},

@@ -22,7 +22,13 @@ Json object_of(const TrialPod& pod) {
                                              {"operator", "Exists"},
                                              {"effect", "NoSchedule"}}})}};
   if (!pod.node.empty()) {
-    spec["nodeSelector"] = {{"kubernetes.io/hostname", pod.node}};
+    // By its name: the label kubernetes.io/hostname may be another.
+    Json term = {{"matchFields", Json::array({{{"key", "metadata.name"},
+                                               {"operator", "In"},
+                                               {"values", {pod.node}}}})}};
+    spec["affinity"]["nodeAffinity"]
+        ["requiredDuringSchedulingIgnoredDuringExecution"]
+        ["nodeSelectorTerms"] = Json::array({std::move(term)});
   }
   if (!pod.runtime_class.empty()) spec["runtimeClassName"] = pod.runtime_class;
   return {{"apiVersion", "v1"},
@@ -34,7 +40,7 @@ Json object_of(const TrialPod& pod) {
           {"spec", std::move(spec)}};
 }
 
-/// Of what object_of() makes: objects, lists of objects, scalars.
+/// Of what object_of() makes: objects, lists of objects or of scalars, scalars.
 void write_yaml(const Json& value, std::size_t indent, std::string& out) {
   bool is_first = true;
   for (const auto& [key, member] : value.items()) {
@@ -47,6 +53,10 @@ void write_yaml(const Json& value, std::size_t indent, std::string& out) {
     } else if (member.is_array()) {
       for (const Json& item : member) {
         out += "\n" + std::string(indent, ' ') + "- ";
+        if (!item.is_object()) {
+          out += item.dump();
+          continue;
+        }
         write_yaml(item, indent + 2, out);
         out.pop_back();
       }

@@ -15,8 +15,8 @@ struct TrialPod {
 };
 
 /// The object, for the API server. It runs once, tolerates NVIDIA's taint,
-/// and asks for its node by label, so that scheduler and kubelet both have a
-/// say.
+/// and asks for its node by name through the scheduler, so that scheduler and
+/// kubelet both have a say.
 std::string pod_json(const TrialPod& pod);
 
 /// The same as YAML, for `kubectl apply -f -`.

@@ -55,8 +55,15 @@ spec:
   - key: "nvidia.com/gpu"
     operator: "Exists"
     effect: "NoSchedule"
-  nodeSelector:
-    kubernetes.io/hostname: "worker-1"
+  affinity:
+    nodeAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        nodeSelectorTerms:
+        - matchFields:
+          - key: "metadata.name"
+            operator: "In"
+            values:
+            - "worker-1"
 )");
 }
 

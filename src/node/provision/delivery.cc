@@ -20,6 +20,8 @@ constexpr const char* kSpecPath = "/etc/gpunode/node.yaml";
 constexpr const char* kUnit = "gpunode-first.service";
 constexpr const char* kUnitPath = "/etc/systemd/system/gpunode-first.service";
 constexpr const char* kFetched = "/usr/local/bin/gpunode";
+/// There once a run has ended well: until then each boot tries.
+constexpr const char* kFirstBootStamp = "/var/lib/gpunode/first-boot-done";
 constexpr const char* kInImage = "/usr/bin/gpunode";
 constexpr const char* kDigestPath = "/etc/gpunode/program.sha256";
 /// Where it lies until it is proved.
@@ -54,6 +56,12 @@ Result<void> check_delivery(const Delivery& delivery) {
   const auto refuse = [](std::string words) {
     return Error(ErrorCode::kInvalidArgument, std::move(words));
   };
+  if (is_fetched(delivery) && delivery.needs_runtime) {
+    return refuse(
+        "the file has `runtime`, which installs gpunode-runtime from beside "
+        "gpunode, and a URL brings gpunode alone; next: have the package in "
+        "the machines' image, or `runtime: {gpu: {mode: cdi}}`");
+  }
   if (!is_fetched(delivery)) {
     if (delivery.program_sha256.empty()) return {};
     return refuse("a digest of no program; next: name its URL, too");
@@ -90,7 +98,7 @@ std::string first_boot_unit(const Delivery& delivery) {
     program = kFetched;
     fetch = fmt::format(
         "ExecStartPre=/usr/bin/curl --proto =https --proto-redir =https --fail "
-        "--silent --show-error --location --retry 10 --retry-all-errors "
+        "--silent --show-error --location --retry 10 --retry-connrefused "
         "--max-time 600 --output {} -- {}\n"
         "ExecStartPre=/usr/bin/sha256sum --check --strict {}\n"
         "ExecStartPre=/usr/bin/install --mode=0755 {} {}\n",
@@ -100,9 +108,9 @@ std::string first_boot_unit(const Delivery& delivery) {
       "[Unit]\n"
       "Description=Make this machine a GPU node\n"
       "Wants=network-online.target\n"
-      "After=network-online.target\n"
-      "# A run that reboots goes on by gpunode-resume.service.\n"
-      "ConditionPathExists=!/var/lib/gpunode/journal\n"
+      "# A run that rebooted goes on first; what is left is nothing.\n"
+      "After=network-online.target gpunode-resume.service\n"
+      "ConditionPathExists=!{}\n"
       "\n"
       "[Service]\n"
       "Type=oneshot\n"
@@ -110,10 +118,11 @@ std::string first_boot_unit(const Delivery& delivery) {
       "TimeoutStartSec=infinity\n"
       "{}"
       "ExecStart={} apply --yes --file {}\n"
+      "ExecStartPost=/usr/bin/install -D --mode=0644 /dev/null {}\n"
       "\n"
       "[Install]\n"
       "WantedBy=multi-user.target\n",
-      fetch, program, kSpecPath);
+      kFirstBootStamp, fetch, program, kSpecPath, kFirstBootStamp);
 }
 
 std::string cloud_config(const Delivery& delivery) {
@@ -198,10 +207,25 @@ std::string ansible_playbook(const Delivery& delivery) {
       "on by itself.\n"
       "    - name: Apply it\n"
       "      ansible.builtin.command:\n"
-      "        argv: [{}, apply, --yes, --file, {}]\n"
+      "        argv: [{0}, apply, --yes, --file, {1}]\n"
       "      register: applied\n"
-      "      changed_when: \"'0 to change' not in applied.stdout\"\n"
-      "      failed_when: applied.rc not in [0, 4]\n",
+      "      changed_when: applied.stdout is not search('(^|[^0-9])0 to "
+      "change')\n"
+      "      failed_when: applied.rc not in [0, 4]\n"
+      "    - name: It reboots\n"
+      "      ansible.builtin.wait_for_connection:\n"
+      "        delay: 60\n"
+      "        timeout: 1800\n"
+      "      when: applied.rc == 4\n"
+      "    - name: Nothing is left to do\n"
+      "      ansible.builtin.command:\n"
+      "        argv: [{0}, plan, --file, {1}]\n"
+      "      register: left\n"
+      "      until: left.rc == 0\n"
+      "      retries: 60\n"
+      "      delay: 30\n"
+      "      changed_when: false\n"
+      "      when: applied.rc == 4\n",
       program, kSpecPath);
   return text;
 }

@@ -14,15 +14,19 @@ struct Delivery {
   /// where it is in their image as /usr/bin/gpunode.
   std::string program_url = {};
   std::string program_sha256 = {};  ///< 64 hex digits; with a URL.
+  /// The file has gpunode-runtime installed, out of the directory that gpunode
+  /// lies in.
+  bool needs_runtime = false;
 };
 
 /// kInvalidArgument: a URL that is not https, or one without a digest, or a
-/// digest that is none. What is fetched and run as root must be what was meant.
+/// digest that is none: what is fetched and run as root must be what was meant.
+/// The same where it would not be enough.
 Result<void> check_delivery(const Delivery& delivery);
 
 /// gpunode-first.service: fetches the program if it is to, proves it, applies
-/// the file without asking. Not where gpunode has worked before. Each command
-/// is a process of its own, without a shell.
+/// the file without asking. At each boot until that has ended well once. Each
+/// command is a process of its own, without a shell.
 std::string first_boot_unit(const Delivery& delivery);
 
 /// #cloud-config for user data, of cloud-init 18 and later.

@@ -98,6 +98,33 @@ TEST(Delivery, AnsibleTakesTheFileAsItIs) {
               HasSubstr("checksum: \"sha256:" + kDigest + "\""));
 }
 
+TEST(Delivery, TheFirstBootIsOverOnceItHasEndedWell) {
+  const std::string unit = first_boot_unit(in_image());
+  constexpr const char* kStamp = "/var/lib/gpunode/first-boot-done";
+  EXPECT_THAT(unit,
+              AllOf(HasSubstr(std::string("ConditionPathExists=!") + kStamp),
+                    HasSubstr(std::string("/dev/null ") + kStamp),
+                    HasSubstr("After=network-online.target "
+                              "gpunode-resume.service\n")));
+  EXPECT_LT(unit.find("apply --yes"), unit.find("ExecStartPost="));
+}
+
+TEST(Delivery, AFileThatNeedsTheRuntimeNeedsThePackage) {
+  Delivery delivery = fetched();
+  delivery.needs_runtime = true;
+  const auto checked = check_delivery(delivery);
+  ASSERT_FALSE(checked);
+  EXPECT_THAT(checked.error().message(), HasSubstr("gpunode-runtime"));
+  delivery = in_image();
+  delivery.needs_runtime = true;
+  EXPECT_TRUE(check_delivery(delivery));
+}
+
+TEST(Delivery, TenChangesAreNotNone) {
+  EXPECT_THAT(ansible_playbook(in_image()),
+              HasSubstr("search('(^|[^0-9])0 to change')"));
+}
+
 TEST(Delivery, WhatCouldNotBeTrustedIsRefused) {
   EXPECT_TRUE(check_delivery(in_image()));
   EXPECT_TRUE(check_delivery(fetched()));

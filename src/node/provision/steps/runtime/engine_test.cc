@@ -269,7 +269,7 @@ TEST(DockerSource, IsFoundInEveryKindOfFile) {
 TEST(EngineVersion, TheSandboxImageIsKubeadms) {
   EXPECT_EQ(pause_image("1.20"), "registry.k8s.io/pause:3.2");
   EXPECT_EQ(pause_image("1.25.16"), "registry.k8s.io/pause:3.8");
-  EXPECT_EQ(pause_image("v1.30"), "registry.k8s.io/pause:3.9");
+  EXPECT_EQ(pause_image("1.30"), "registry.k8s.io/pause:3.9");
   EXPECT_EQ(pause_image("1.36.4"), "registry.k8s.io/pause:3.10.2");
   EXPECT_EQ(pause_image("1.99"), "");
   EXPECT_EQ(pause_image("1.9"), "");
