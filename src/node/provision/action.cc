@@ -63,11 +63,9 @@ std::string words(const RemovePackages& action) {
   return fmt::format("remove {}", fmt::join(action.packages, ", "));
 }
 std::string words(const InstallSet& action) {
-  std::string text = fmt::format(
-      "install {}{}{}", fmt::join(action.packages, ", "),
-      action.version.empty() ? "" : " of ",
-      // "1.7." is whatever there is of 1.7.
-      action.version.ends_with('.') ? action.version + "x" : action.version);
+  std::string text =
+      fmt::format("install {}{}{}", fmt::join(action.packages, ", "),
+                  action.version.empty() ? "" : " of ", action.version);
   if (!action.others.empty()) {
     text += fmt::format(", with {}", fmt::join(action.others, ", "));
   }

@@ -66,7 +66,6 @@ std::string_view upstream_of(std::string_view version) {
 }
 
 bool is_of(std::string_view upstream, std::string_view wanted) {
-  if (wanted.ends_with('.')) return upstream.starts_with(wanted);
   const bool has_dot = wanted.find('.') != std::string_view::npos;
   return wanted.empty() || (has_dot && upstream == wanted) ||
          (upstream.starts_with(wanted) && upstream.size() > wanted.size() &&

@@ -21,8 +21,6 @@ TEST(PackageSet, WhatIsOfABranch) {
   EXPECT_TRUE(is_of("580.65.06", "580"));
   EXPECT_TRUE(is_of("580.65.06", "580.65.06"));
   EXPECT_TRUE(is_of("580.65.06", ""));
-  EXPECT_TRUE(is_of("1.7.25", "1.7."));
-  EXPECT_FALSE(is_of("1.70.1", "1.7."));
   EXPECT_FALSE(is_of("5800.1", "580"));
   EXPECT_FALSE(is_of("580", "580"));
   EXPECT_FALSE(is_of("580.65.061", "580.65.06"));

@@ -219,11 +219,7 @@ void EnginePlanning::plan_repository() {
 }
 
 void EnginePlanning::plan_package() {
-  const std::string& version = spec_.version;
-  // "1.7." is any of 1.7; "1.7.25" is itself.
-  const bool is_exact = version.find('.') != version.rfind('.');
-  const std::string asked =
-      version.empty() || is_exact ? version : version + ".";
+  const std::string& asked = spec_.version;
   if (installed_ != nullptr) {
     const std::string now(
         packages::upstream_of(input_.facts.packages.at(installed_).version));
