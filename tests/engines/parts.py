@@ -92,13 +92,13 @@ def mirror():
 class Apt:
     """apt with everything of its own below `directory`, but for the machine's way to a mirror."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, releases=RELEASES):
         self.directory = directory
         for name in ("etc/parts", "state/lists/partial", "cache/archives/partial"):
             (directory / name).mkdir(parents=True)
         (directory / "state/status").touch()
         (directory / "etc/sources.list").write_text("".join(
-            f"deb [signed-by={KEYRING}] {mirror()} {release} main\n" for release in RELEASES))
+            f"deb [signed-by={KEYRING}] {mirror()} {release} main\n" for release in releases))
         wanted = ("acquire::http::", "acquire::https::")
         way = [line for line in apt_says("apt-config", "dump") if line.lower().startswith(wanted)]
         (directory / "apt.conf").write_text("\n".join([

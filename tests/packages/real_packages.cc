@@ -88,6 +88,40 @@ void Bystander::end() {
   pid_ = -1;
 }
 
+Result<host::Completed> UserlandRunner::run(const host::Command& command) {
+  // In namespaces of its own: no mount is left of it, and no gpg-agent.
+  constexpr const char* kScript =
+      "set -e; root=$1; stubs=$2; shift 2; mkdir -p \"$root$stubs\"; "
+      "mount --bind /tmp \"$root/tmp\"; "
+      "mount --bind \"$stubs\" \"$root$stubs\"; "
+      "mount --rbind /dev \"$root/dev\"; mount -t proc proc \"$root/proc\"; "
+      "exec chroot \"$root\" \"$@\"";
+  host::Command inside = command;
+  inside.argv = {
+      "/usr/bin/unshare", "--mount", "--pid", "--fork", "--propagation",
+      "private",          "/bin/sh", "-c",    kScript,  "sh",
+      userland_,          stubs()};
+  inside.argv.insert(inside.argv.end(), command.argv.begin(),
+                     command.argv.end());
+  return runner_.run(inside);
+}
+
+std::string dnf5_userland() {
+  const host::HostRoot host;
+  const auto link = host.read_link(stubs() + "/dnf5");
+  return link && host.exists(*link + "/usr/bin/dnf5") ? *link : "";
+}
+
+std::string dnf5_obstacle() {
+  const auto why = host::HostRoot().read_file(stubs() + "/dnf5-missing");
+  return "no dnf 5 to try: " + (why ? *why : "its root is gone");
+}
+
+void RealPackages::use_userland(const std::string& userland) {
+  userland_ = std::make_unique<UserlandRunner>(runner_, userland);
+  tools_ = host::HostRoot(userland);
+}
+
 void RealPackages::lay_apt_root() {
   for (const char* directory :
        {"etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d",
@@ -125,7 +159,9 @@ PackageManager& RealPackages::manager() {
     waiting.notice = [this](const std::string& line) {
       notices_.push_back(line);
     };
-    manager_ = make_package_manager(tool_, runner_, settings_, waiting);
+    host::CommandRunner* runner = &runner_;
+    if (userland_) runner = userland_.get();
+    manager_ = make_package_manager(tool_, *runner, settings_, waiting, tools_);
   }
   return *manager_;
 }
@@ -158,7 +194,8 @@ std::string RealPackages::say(const std::vector<std::string>& argv,
   host::Command command;
   command.argv = argv;
   command.env.insert(command.env.end(), env.begin(), env.end());
-  const auto completed = runner_.run(command);
+  const auto completed =
+      userland_ ? userland_->run(command) : runner_.run(command);
   return completed ? completed->out + completed->err
                    : completed.error().message();
 }

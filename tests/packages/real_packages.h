@@ -76,10 +76,32 @@ class Bystander {
   pid_t pid_;
 };
 
+/// Runs programs of another root's userland with this one's /tmp, where tests
+/// have their roots, and the stubs at their own place. Needs root.
+class UserlandRunner final : public host::CommandRunner {
+ public:
+  UserlandRunner(host::CommandRunner& runner, std::string userland)
+      : runner_(runner), userland_(std::move(userland)) {}
+
+  Result<host::Completed> run(const host::Command& command) override;
+
+ private:
+  host::CommandRunner& runner_;
+  std::string userland_;
+};
+
+/// The root that has dnf 5; empty: there is none.
+std::string dnf5_userland();
+/// Why there is none.
+std::string dnf5_obstacle();
+
 /// A root for one tool, and the manager on it.
 class RealPackages : public ::testing::Test {
  protected:
   explicit RealPackages(Tool tool) : tool_(tool) {}
+
+  /// The tools are those of that root; of this machine unless said.
+  void use_userland(const std::string& userland);
 
   /// Directories and configuration of an apt of its own: the host's stays out,
   /// and scripts run without a shell of their own in the root.
@@ -99,6 +121,8 @@ class RealPackages : public ::testing::Test {
   Tool tool_;
   host::HostTree root_;
   host::SystemCommandRunner runner_;
+  std::unique_ptr<UserlandRunner> userland_;  ///< Null: this machine's own.
+  host::HostRoot tools_;                      ///< Where they are.
   Settings settings_;
   std::vector<std::chrono::milliseconds> pauses_;
   std::vector<std::string> notices_;

@@ -39,6 +39,9 @@ brings a file for the second of
   dnf-plugins/{enabled,lib}/        dnf's versionlock plugin and what it imports, if Debian's mirror
                                     has it, else asked for again the next time: the package that has it
                                     does not suffer zypper beside it
+
+  dnf5                              a link to a root with dnf 5 (dnf5_root.py); dnf5-missing has the
+                                    reason where it can't be made, and the next time it is tried again
 """
 import hashlib
 import json
@@ -52,6 +55,7 @@ import tempfile
 REPOSITORIES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/driver_repositories.json"
 DIST_PACKAGES = pathlib.Path("/usr/lib/python3/dist-packages")
 VERSIONS = ("580.1", "580.2")
+DNF5_LIMIT = 200  # Seconds; ctest gives 300 to all of this.
 PACKAGES = {  # name -> {relation: what}; {v} is the version.
     "stub-lib": {},
     "stub-driver": {"needs": "stub-lib = {v}-1"},
@@ -432,6 +436,24 @@ class Stubs:
             shutil.copytree(packages / "dnfpluginscore", work / "made/lib/dnfpluginscore")
             (work / "made").rename(plugins)
 
+    def dnf5(self):
+        """Links to the root that has dnf 5. Its maker is stopped before ctest stops this one."""
+        link, missing = self.top / "dnf5", self.top / "dnf5-missing"
+        link.unlink(missing_ok=True)
+        missing.unlink(missing_ok=True)
+        maker = pathlib.Path(__file__).resolve().parent / "dnf5_root.py"
+        try:
+            done = subprocess.run([sys.executable, maker], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, timeout=DNF5_LIMIT, check=False)
+            said, is_made = done.stdout.strip(), done.returncode == 0
+        except subprocess.TimeoutExpired:
+            said, is_made = f"not made after {DNF5_LIMIT} s", False
+        if is_made:
+            link.symlink_to(said.splitlines()[-1])
+            return
+        print("stubs: no dnf 5:", said)
+        missing.write_text(said)
+
     def make(self):
         self.work.mkdir(parents=True)
         self.keys()
@@ -453,6 +475,7 @@ def main():
                                                          REPOSITORIES.read_bytes())
     if mark.exists() and mark.read_text() == source.hexdigest():
         Stubs(directory).dnf_plugins()
+        Stubs(directory).dnf5()
         return
     tools = ("gpg", "dpkg-deb", "apt-ftparchive", "rpmbuild", "rpmsign", "createrepo_c",
              "modifyrepo_c")
@@ -464,6 +487,7 @@ def main():
     stubs = Stubs(directory)
     stubs.make()
     stubs.dnf_plugins()
+    stubs.dnf5()
     mark.write_text(source.hexdigest())
 
 

@@ -80,8 +80,7 @@ bool has_family(Manager manager, Family family) {
 }
 
 const char* undriven_name(Manager manager) {
-  if (manager == Manager::kYum) return "yum";
-  return manager == Manager::kDnf5 ? "dnf 5" : nullptr;
+  return manager == Manager::kYum ? "yum" : nullptr;
 }
 
 }  // namespace gpunode::distribution

@@ -2,22 +2,34 @@
 
 #include <utility>
 
+#include "node/provision/distribution_row.h"
 #include "node/provision/package_actions.h"
 
 namespace gpunode::provision {
 namespace {
 
-/// RHEL 8 to 10 and their kin, Amazon Linux 2023 and Fedora have it under this
-/// name, and none of them installs it by itself.
+using distribution::Manager;
+
+/// RHEL 8 to 10 and their kin, Amazon Linux 2023 and Fedora to 40 have it under
+/// this name, and none of them installs it by itself.
 constexpr const char* kLockPlugin = "python3-dnf-plugin-versionlock";
+
+/// What holds are made with where it is a package of its own; nullptr: dnf 5
+/// has them built in, and other managers need nothing.
+const char* lock_plugin(const PlanInput& input) {
+  const auto tool = package_tool(input.facts.os);
+  if (!tool || *tool != packages::Tool::kDnf) return nullptr;
+  const auto row = distribution_row(input);
+  if (row && row->row->manager == Manager::kDnf5) return nullptr;
+  return kLockPlugin;
+}
 
 }  // namespace
 
 void plan_hold(const PlanInput& input, HoldPackages hold, StepPlan& plan) {
-  const auto tool = package_tool(input.facts.os);
-  if (tool && *tool == packages::Tool::kDnf &&
-      !input.facts.packages.contains(kLockPlugin)) {
-    plan.actions.emplace_back(InstallPackages{{kLockPlugin}});
+  const char* plugin = lock_plugin(input);
+  if (plugin != nullptr && !input.facts.packages.contains(plugin)) {
+    plan.actions.emplace_back(InstallPackages{{plugin}});
   }
   plan.actions.emplace_back(std::move(hold));
 }

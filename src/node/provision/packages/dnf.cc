@@ -10,14 +10,12 @@
 namespace gpunode::packages {
 namespace {
 
-constexpr const char* kDnf = "/usr/bin/dnf";
-
 std::string spec_of(const Wanted& package) {
   return package.version.empty() ? package.name
                                  : package.name + "-" + package.version;
 }
 
-/// dnf's shell ends with status 0 whatever happened, and --assumeno with 1
+/// dnf 4's shell ends with status 0 whatever happened, and --assumeno with 1
 /// when all is well: what it printed decides.
 bool has_resolved(const host::Completed& completed) {
   const std::string output = all_output(completed);
@@ -35,26 +33,57 @@ bool has_resolved(const host::Completed& completed) {
   return has_ended;
 }
 
+/// One kind of change and what it is of.
+struct Verb {
+  std::string_view name;
+  std::vector<std::string> packages;
+};
+
+/// Removals first. "install" leaves what is installed as it is, "upgrade" what
+/// is not.
+std::vector<Verb> verbs_of(const Transaction& wanted,
+                           const Observation& before) {
+  Verb remove{"remove", {}};
+  Verb install{"install", {}};
+  Verb upgrade{"upgrade", {}};
+  for (const Wanted& package : wanted.remove) {
+    remove.packages.push_back(spec_of(package));
+  }
+  for (const Wanted& package : wanted.install) {
+    const bool upgrades =
+        package.version.empty() && before.find(package.name) != nullptr;
+    (upgrades ? upgrade : install).packages.push_back(spec_of(package));
+  }
+  std::vector<Verb> verbs = {remove, install, upgrade};
+  std::erase_if(verbs, [](const Verb& verb) { return verb.packages.empty(); });
+  return verbs;
+}
+
 }  // namespace
 
+Dnf::Dnf(ToolRunner runner)
+    : runner_(std::move(runner)), dialect_(dnf_dialect(runner_.host())) {}
+
 std::vector<std::string> Dnf::argv() const {
-  std::vector<std::string> argv = {kDnf};
+  std::vector<std::string> argv = {std::string(dialect_.program)};
   if (runner_.has_root()) {
     argv.push_back("--installroot=" + runner_.settings().root);
   }
   if (const std::string& only = runner_.settings().only_repository;
       !only.empty()) {
-    argv.insert(argv.end(), {"--disablerepo=*", "--enablerepo=" + only});
+    argv.emplace_back(dialect_.no_repository);
+    argv.push_back(std::string(dialect_.with_repository) + only);
   }
   // Of any age: else one that is past its time is fetched anew.
   if (runner_.settings().is_offline) argv.emplace_back("--cacheonly");
-  argv.insert(argv.end(),
-              {"--color=never", "--setopt=exit_on_lock=True",
-               "--setopt=install_weak_deps=False",
-               "--setopt=clean_requirements_on_remove=False",
-               // Without a limit no old kernel is removed for a new one.
-               "--setopt=installonly_limit=0"});
+  argv.insert(argv.end(), dialect_.options.begin(), dialect_.options.end());
   return argv;
+}
+
+std::vector<std::string> Dnf::local_argv() const {
+  std::vector<std::string> command = argv();
+  command.insert(command.end(), {"-q", std::string(dialect_.no_repository)});
+  return command;
 }
 
 Result<Observation> Dnf::observe(const std::vector<std::string>& names) {
@@ -65,15 +94,16 @@ Result<std::vector<Candidate>> Dnf::candidates(
     const std::vector<std::string>& names) {
   TRY_VOID(check_names(names));
   std::vector<std::string> command = argv();
-  command.insert(command.end(), {"-q", "repoquery", "--queryformat",
-                                 kRepoqueryFormat, "--available"});
+  command.insert(
+      command.end(),
+      {"-q", "repoquery", "--queryformat",
+       kRepoqueryFormat + std::string(dialect_.query_end), "--available"});
   command.insert(command.end(), names.begin(), names.end());
   TRY(const host::Completed completed, runner_.act("list versions", command));
   return parse_dnf_repoquery(completed.out);
 }
 
 Result<void> Dnf::refresh() {
-  TRY_VOID(check_dnf4(runner_.host()));
   std::vector<std::string> command = argv();
   command.insert(command.end(), {"-y", "--setopt=*.skip_if_unavailable=False",
                                  "makecache", "--refresh"});
@@ -81,47 +111,67 @@ Result<void> Dnf::refresh() {
   return {};
 }
 
-Result<std::string> Dnf::shell(const Transaction& wanted,
-                               const Observation& before) const {
-  std::string script;
-  for (const Wanted& package : wanted.remove) {
-    script += "remove " + spec_of(package) + "\n";
-  }
-  for (const Wanted& package : wanted.install) {
-    // "install" leaves what is installed as it is, "upgrade" what is not.
-    const bool upgrades =
-        package.version.empty() && before.find(package.name) != nullptr;
-    script += (upgrades ? "upgrade " : "install ") + spec_of(package) + "\n";
+Result<Dnf::Words> Dnf::words(const Transaction& wanted,
+                              const Observation& before) const {
+  const std::vector<Verb> verbs = verbs_of(wanted, before);
+  Words words;
+  std::size_t size = 0;
+  for (const Verb& verb : verbs) {
+    if (!dialect_.has_shell) {
+      if (verbs.size() == 1) {
+        words.argv.emplace_back(verb.name);
+      } else {
+        if (words.argv.empty()) words.argv.emplace_back("do");
+        words.argv.push_back("--action=" + std::string(verb.name));
+      }
+    }
+    for (const std::string& package : verb.packages) {
+      size += verb.name.size() + package.size() + 2;
+      if (dialect_.has_shell) {
+        words.script += std::string(verb.name) + " " + package + "\n";
+      } else {
+        words.argv.push_back(package);
+      }
+    }
   }
   // What a pipe holds; some 1000 packages.
-  if (script.size() > 60000) {
+  if (size > 60000) {
     return Error(ErrorCode::kUnsupported,
                  "change packages: too many in one transaction");
   }
-  return script + "run\n";
+  if (dialect_.has_shell) {
+    words.argv = {"shell"};
+    words.script += "run\n";
+  }
+  return words;
 }
 
-std::vector<std::string> Dnf::shell_argv(const Transaction& wanted) const {
+std::vector<std::string> Dnf::change_argv(const Transaction& wanted) const {
   std::vector<std::string> command = argv();
   // What only goes is undone without any mirror: its metadata may be old, and
   // the network or the repository gone.
-  if (wanted.install.empty()) command.emplace_back("--disablerepo=*");
-  if (wanted.may_change_held) {
-    command.emplace_back("--disableplugin=versionlock");
-  }
+  if (wanted.install.empty()) command.emplace_back(dialect_.no_repository);
+  if (wanted.may_change_held) command.emplace_back(dialect_.unlocked);
   return command;
 }
 
 Result<DnfTable> Dnf::resolve(const Transaction& wanted,
                               const Observation& before) {
-  TRY_VOID(check_dnf4(runner_.host()));
   TRY_VOID(check_words(wanted));
-  TRY(const std::string script, shell(wanted, before));
-  std::vector<std::string> command = shell_argv(wanted);
-  command.insert(command.end(), {"--assumeno", "--best", "shell"});
+  if (wanted.may_change_held && dialect_.unlocked.empty()) {
+    return Error(ErrorCode::kUnsupported,
+                 "change packages: dnf 5 can't pass over version locks; next: "
+                 "see dnf versionlock list, release what may change, then run "
+                 "this again");
+  }
+  TRY(const Words what, words(wanted, before));
+  std::vector<std::string> command = change_argv(wanted);
+  command.insert(command.end(), {"--assumeno", "--best"});
+  command.insert(command.end(), what.argv.begin(), what.argv.end());
   TRY(const host::Completed completed,
-      runner_.act("resolve packages", command, script, has_resolved));
-  TRY(DnfTable table, parse_dnf_table(completed.out, before));
+      runner_.act("resolve packages", command, what.script, has_resolved));
+  // dnf 5 tells the totals among its errors.
+  TRY(DnfTable table, parse_dnf_table(all_output(completed), before));
   if (const Wanted* package = left_out(wanted, table.changes, before)) {
     Failure failure = explain(Tool::kDnf, all_output(completed));
     failure.evidence = spec_of(*package) + " is left out; " + failure.evidence;
@@ -150,22 +200,19 @@ Result<TransactionPlan> Dnf::simulate(const Transaction& wanted) {
 }
 
 Result<void> Dnf::run_plan(const Transaction& exact) {
-  std::vector<std::string> command = shell_argv(exact);
-  command.emplace_back("-y");
-  std::string script;
-  ToolRunner::Judge is_done;
-  if (exact.remove.empty()) {
-    command.emplace_back("install");
+  TRY(Words what, words(exact, {}));
+  if (dialect_.has_shell && exact.remove.empty()) {
+    what = {{"install"}, {}};
     for (const Wanted& package : exact.install) {
-      command.push_back(spec_of(package));
+      what.argv.push_back(spec_of(package));
     }
-  } else {
-    TRY(script, shell(exact, {}));
-    command.emplace_back("shell");
-    is_done = has_resolved;
   }
+  std::vector<std::string> command = change_argv(exact);
+  command.emplace_back("-y");
+  command.insert(command.end(), what.argv.begin(), what.argv.end());
   TRY(const host::Completed completed,
-      runner_.act("change packages", command, script, is_done,
+      runner_.act("change packages", command, what.script,
+                  what.script.empty() ? ToolRunner::Judge() : has_resolved,
                   [this] { (void)refresh(); }));
   return check_scripts(Tool::kDnf, completed);
 }
@@ -176,7 +223,8 @@ Result<void> Dnf::mark_dependencies(const TransactionPlan& plan,
   if (names.empty()) return {};
   // Named on the command line they count as asked for; they were not.
   std::vector<std::string> command = argv();
-  command.insert(command.end(), {"-y", "-q", "mark", "remove"});
+  command.insert(command.end(),
+                 {"-y", "-q", "mark", std::string(dialect_.as_dependency)});
   command.insert(command.end(), names.begin(), names.end());
   TRY_VOID(runner_.act("mark dependencies", command));
   return {};
@@ -202,49 +250,6 @@ Applied Dnf::apply(const TransactionPlan& plan) {
 
 Result<void> Dnf::trust(const std::string& key_file) {
   return import_rpm_key(runner_, key_file);
-}
-
-Result<std::vector<Hold>> Dnf::holds() {
-  std::vector<std::string> command = argv();
-  // Locks are a list in a file: no repository is needed to read it.
-  command.insert(command.end(),
-                 {"-q", "--disablerepo=*", "versionlock", "list"});
-  TRY(const host::Completed completed, runner_.act("list holds", command));
-  return parse_dnf_locks(completed.out);
-}
-
-Result<void> Dnf::hold(const std::vector<std::string>& names) {
-  if (names.empty()) return {};
-  TRY(const Observation observation, observe(names));
-  std::vector<std::string> command = argv();
-  command.insert(command.end(),
-                 {"-q", "--disablerepo=*", "versionlock", "add"});
-  for (const std::string& name : names) {
-    const Package* package = observation.find(name);
-    if (package == nullptr) {
-      return Error(ErrorCode::kNotFound,
-                   "hold " + name + ": it is not installed");
-    }
-    const bool has_epoch = package->version.find(':') != std::string::npos;
-    command.push_back(name + "-" + (has_epoch ? "" : "0:") + package->version +
-                      ".*");
-  }
-  TRY_VOID(runner_.act("hold packages", command));
-  return {};
-}
-
-Result<void> Dnf::release(const std::vector<Hold>& holds) {
-  if (holds.empty()) return {};
-  std::vector<std::string> command = argv();
-  command.insert(command.end(),
-                 {"-q", "--disablerepo=*", "versionlock", "delete"});
-  for (const Hold& hold : holds) {
-    // What a list says is not an option: it begins with a name.
-    TRY_VOID(check_names({hold.name}));
-    command.push_back(hold.entry);
-  }
-  TRY_VOID(runner_.act("release packages", command));
-  return {};
 }
 
 }  // namespace gpunode::packages

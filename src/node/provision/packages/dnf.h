@@ -1,8 +1,5 @@
-// dnf 4 and rpm: RHEL and its kin 8 to 10, Amazon Linux 2023, Fedora to 40.
-//
-// Fedora 41 and later have dnf5, which lacks `dnf shell` (`dnf5 do` is in its
-// place), keeps version locks in /etc/dnf/versionlock.toml, and calls `mark
-// remove` `mark dependency`. It is recognised and refused in words.
+// dnf and rpm: RHEL and its kin 8 to 10, Amazon Linux 2023, Fedora. Which form
+// of dnf a host has is dnf_dialect.h's matter, and nobody else's.
 #pragma once
 
 #include <optional>
@@ -10,16 +7,18 @@
 #include <utility>
 #include <vector>
 
+#include "node/provision/packages/dnf_dialect.h"
 #include "node/provision/packages/dnf_output.h"
 #include "node/provision/packages/package_manager.h"
 
 namespace gpunode::packages {
 
 /// Weak dependencies are not installed, unneeded packages not removed, and no
-/// kernel goes because another comes (installonly_limit).
+/// kernel goes because another comes (installonly_limit). dnf 5 has no way past
+/// its version locks: Transaction::may_change_held is refused with it.
 class Dnf final : public PackageManager {
  public:
-  explicit Dnf(ToolRunner runner) : runner_(std::move(runner)) {}
+  explicit Dnf(ToolRunner runner);
 
   Tool tool() const override { return Tool::kDnf; }
   Result<Observation> observe(const std::vector<std::string>& names) override;
@@ -34,7 +33,8 @@ class Dnf final : public PackageManager {
   Result<void> release(const std::vector<Hold>& holds) override;
 
   /// The streams of one module, as enabled repositories offer them; none if
-  /// there is no such module.
+  /// there is no such module. This and what follows of modules is kUnsupported
+  /// with dnf 5: no repository of drivers has streams for it.
   Result<std::vector<ModuleStream>> streams(const std::string& module);
 
   /// The stream that /etc/dnf/modules.d says is enabled; empty if none. Reads
@@ -51,11 +51,21 @@ class Dnf final : public PackageManager {
   Result<void> reset_stream(const std::string& module);
 
  private:
+  /// What a transaction is to dnf: words after its options, or a script.
+  struct Words {
+    std::vector<std::string> argv;
+    std::string script;  ///< Empty: none.
+  };
+
   std::vector<std::string> argv() const;
+  /// Of a run that needs no repository.
+  std::vector<std::string> local_argv() const;
   /// Of a run that changes packages, up to its verb.
-  std::vector<std::string> shell_argv(const Transaction& wanted) const;
-  Result<std::string> shell(const Transaction& wanted,
-                            const Observation& before) const;
+  std::vector<std::string> change_argv(const Transaction& wanted) const;
+  Result<Words> words(const Transaction& wanted,
+                      const Observation& before) const;
+  Result<void> check_streams() const;
+  Result<void> check_alone(const std::vector<Hold>& going);
   Result<DnfTable> resolve(const Transaction& wanted,
                            const Observation& before);
   Result<void> run_plan(const Transaction& exact);
@@ -63,6 +73,7 @@ class Dnf final : public PackageManager {
                                  const Observation& before);
 
   ToolRunner runner_;
+  const DnfDialect& dialect_;
 };
 
 }  // namespace gpunode::packages

@@ -1,11 +1,21 @@
-// The module streams of dnf 4: Dnf's further half.
+// Streams of modules: Dnf's further half.
 #include "node/provision/packages/dnf.h"
 #include "node/provision/packages/lines.h"
 
 namespace gpunode::packages {
 
+/// dnf 5 has another file of them, and NVIDIA's repositories for Fedora have
+/// none.
+Result<void> Dnf::check_streams() const {
+  if (dialect_.has_streams) return {};
+  return Error(ErrorCode::kUnsupported,
+               "this host has dnf 5, whose module streams this version can't "
+               "choose; next: `dnf module enable NAME:STREAM` by hand");
+}
+
 Result<std::vector<ModuleStream>> Dnf::streams(const std::string& module) {
   TRY_VOID(check_names({module}));
+  TRY_VOID(check_streams());
   std::vector<std::string> command = argv();
   command.insert(command.end(), {"-q", "module", "list", module});
   TRY(const host::Completed completed,
@@ -20,6 +30,7 @@ Result<std::vector<ModuleStream>> Dnf::streams(const std::string& module) {
 
 Result<std::string> Dnf::enabled_stream(const std::string& module) const {
   TRY_VOID(check_names({module}));
+  TRY_VOID(check_streams());
   const auto text =
       runner_.system().read_file("/etc/dnf/modules.d/" + module + ".module");
   if (!text) {
@@ -42,6 +53,7 @@ Result<std::string> Dnf::enabled_stream(const std::string& module) const {
 Result<void> Dnf::enable_stream(const std::string& module,
                                 const std::string& stream) {
   TRY_VOID(check_names({module, stream}));
+  TRY_VOID(check_streams());
   TRY(const std::string before, enabled_stream(module));
   if (before == stream) return {};
   // dnf refuses to leave an enabled stream for another.
@@ -60,6 +72,7 @@ Result<void> Dnf::enable_stream(const std::string& module,
 
 Result<void> Dnf::reset_stream(const std::string& module) {
   TRY_VOID(check_names({module}));
+  TRY_VOID(check_streams());
   std::vector<std::string> command = argv();
   // What is enabled dnf remembers; a mirror is not needed for it to forget.
   command.insert(command.end(),

@@ -127,7 +127,8 @@ Result<PackageChange> change_of(const Row& row, const Observation& before) {
     return change;
   }
   change.new_version = std::move(version);
-  change.download_bytes = bytes;
+  // dnf 5 says what it takes on the disk, and its sizes end so.
+  if (!size.ends_with('B')) change.download_bytes = bytes;
   if (change.kind != ChangeKind::kInstall) {
     change.old_version =
         old_version_of(before, change.name, change.architecture);
@@ -165,7 +166,36 @@ std::optional<std::uint64_t> total(std::string_view text,
   return std::nullopt;
 }
 
+/// The size between `before` and `after` in a line.
+std::optional<std::uint64_t> size_between(std::string_view text,
+                                          std::string_view before,
+                                          std::string_view after) {
+  for (std::string_view line : lines_of(text)) {
+    const std::size_t begin = line.find(before);
+    if (begin == std::string_view::npos) continue;
+    line.remove_prefix(begin + before.size());
+    const std::size_t end = line.find(after);
+    if (end != std::string_view::npos)
+      return parse_dnf_size(line.substr(0, end));
+  }
+  return std::nullopt;
+}
+
+/// "Need to download 12 KiB.", "After this operation, 98 KiB will be freed
+/// (install 0 B, remove 98 KiB)."
+void read_dnf5_totals(std::string_view text, DnfTable& table) {
+  table.download_bytes = size_between(text, "Need to download ", ".");
+  const auto more = size_between(text, "(install ", ", remove ");
+  const auto less = size_between(text, ", remove ", ")");
+  if (!more || !less) return;
+  table.installed_bytes =
+      static_cast<std::int64_t>(*more) - static_cast<std::int64_t>(*less);
+}
+
 void read_totals(std::string_view text, DnfTable& table) {
+  if (text.find("\nAfter this operation, ") != std::string_view::npos) {
+    return read_dnf5_totals(text, table);
+  }
   table.download_bytes = total(text, "Total download size:");
   // When all is in the cache, or on this machine.
   if (!table.download_bytes) table.download_bytes = total(text, "Total size:");
@@ -279,6 +309,78 @@ std::vector<Hold> parse_dnf_locks(std::string_view text) {
     if (!hold.name.empty()) holds.push_back(std::move(hold));
   }
   return holds;
+}
+
+namespace {
+
+/// One more entry, of a name alone yet.
+void begin_lock(std::string_view name, std::vector<Hold>& holds) {
+  holds.push_back({std::string(name), std::string(name) + ":"});
+}
+
+void add_condition(std::string_view words, std::vector<Hold>& holds) {
+  if (holds.empty()) return;
+  std::string& entry = holds.back().entry;
+  entry += (entry.ends_with(':') ? " " : ", ") + std::string(words);
+}
+
+/// Of `name = "value"`: the value of that name; nothing for another.
+std::optional<std::string_view> value_of(std::string_view line,
+                                         std::string_view name) {
+  const std::size_t equals = line.find('=');
+  if (equals == std::string_view::npos ||
+      trimmed(line.substr(0, equals)) != name) {
+    return std::nullopt;
+  }
+  const std::string_view value = trimmed(line.substr(equals + 1));
+  if (value.size() < 2 || (value[0] != '"' && value[0] != '\'')) {
+    return std::nullopt;
+  }
+  const std::size_t end = value.find(value[0], 1);
+  if (end == std::string_view::npos) return std::nullopt;
+  return value.substr(1, end - 1);
+}
+
+}  // namespace
+
+std::vector<Hold> parse_dnf5_locks(std::string_view text) {
+  constexpr std::string_view kName = "Package name:";
+  std::vector<Hold> holds;
+  for (std::string_view line : lines_of(text)) {
+    // "# Added by …", and what is wrong with an entry.
+    line = trimmed(line.substr(0, line.find('#')));
+    if (line.starts_with(kName)) {
+      begin_lock(trimmed(line.substr(kName.size())), holds);
+    } else if (words_of(line).size() == 3) {
+      add_condition(line, holds);
+    }
+  }
+  return holds;
+}
+
+std::vector<Hold> parse_dnf5_lock_file(std::string_view text) {
+  std::vector<Hold> holds;
+  std::string key;
+  std::string comparator;
+  for (std::string_view line : lines_of(text)) {
+    line = trimmed(line);
+    if (const auto name = value_of(line, "name")) begin_lock(*name, holds);
+    if (const auto said = value_of(line, "key")) key = *said;
+    if (const auto said = value_of(line, "comparator")) comparator = *said;
+    if (const auto value = value_of(line, "value")) {
+      add_condition(key + " " + comparator + " " + std::string(*value), holds);
+    }
+  }
+  return holds;
+}
+
+bool is_lock_on(const Hold& hold, std::string_view version) {
+  constexpr std::string_view kBegin = ": evr = ";
+  std::string_view entry = hold.entry;
+  if (!entry.starts_with(hold.name)) return false;
+  entry.remove_prefix(hold.name.size());
+  return entry.starts_with(kBegin) &&
+         without_zero_epoch(entry.substr(kBegin.size())) == version;
 }
 
 std::vector<ModuleStream> parse_dnf_modules(std::string_view text) {

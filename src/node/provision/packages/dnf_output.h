@@ -1,8 +1,8 @@
 // What dnf prints, read. All pure.
 //
-// Written for dnf 4. dnf5 (Fedora 41 and later) prints the same table with
-// " replacing " lines below what is upgraded and other words in the summary;
-// both are read.
+// dnf 5 (Fedora 41 and later) prints dnf 4's table with " replacing " lines
+// below what is upgraded, installed sizes in place of downloads' and other
+// words in the summary; both are read.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +42,17 @@ std::vector<Candidate> parse_dnf_repoquery(std::string_view text);
 /// Empty name if it is none (a comment, a message).
 Hold parse_dnf_lock(std::string_view line);
 std::vector<Hold> parse_dnf_locks(std::string_view text);
+
+/// dnf 5's `versionlock list`: "Package name: NAME" and a line "evr = 580.2-1"
+/// for each condition. An entry is "NAME: CONDITION, CONDITION".
+std::vector<Hold> parse_dnf5_locks(std::string_view text);
+
+/// The same of /etc/dnf/versionlock.toml, as `versionlock add` writes it; of
+/// what somebody wrote in another style of TOML the names alone.
+std::vector<Hold> parse_dnf5_lock_file(std::string_view text);
+
+/// Whether a lock of dnf 5 is on exactly that version.
+bool is_lock_on(const Hold& hold, std::string_view version);
 
 /// A stream of `dnf module list`.
 struct ModuleStream {

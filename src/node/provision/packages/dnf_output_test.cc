@@ -82,23 +82,89 @@ TEST(DnfOutput, ReadsTheTable) {
   EXPECT_EQ(table->installed_bytes, 195 * 1024);
 }
 
+// What dnf5 5.4.6 printed, without a terminal: standard output and errors.
 TEST(DnfOutput, ReadsTheTableOfDnf5) {
-  // Upgrades name what they replace below; it is the same package.
   const auto table = parse_dnf_table(
-      "Package         Arch   Version   Repository      Size\n"
-      "Upgrading:\n"
-      " stub-lib       noarch 0:580.2-1 stub         97.7 KiB\n"
-      "   replacing stub-lib noarch 0:580.1-1 stub   97.7 KiB\n"
+      "Package                  Arch   Version   Repository      Size\n"
       "Removing:\n"
-      " stub-driver    noarch 0:580.1-1 stub         97.7 KiB\n"
+      " stub-driver             noarch 0:580.1-1 <unknown>   97.7 KiB\n"
+      "Upgrading:\n"
+      " stub-lib                noarch 0:580.2-1 stub        97.7 KiB\n"
+      "   replacing stub-lib    noarch 0:580.1-1 stub        97.7 KiB\n"
+      "Installing:\n"
+      " kmod-new                x86_64 3:580.2-1 stub       512.0   B\n"
+      "   replacing kmod-old    x86_64 3:570.1-1 stub        97.7 KiB\n"
+      "Changing reason:\n"
+      " stub-asked              noarch 0:1.0-1   stub         1.0 KiB\n"
+      "   Dependency -> User\n"
       "\n"
       "Transaction Summary:\n"
-      " Upgrading: 1 package\n",
+      " Installing:         1 package\n"
+      " Upgrading:          1 package\n"
+      " Replacing:          2 packages\n"
+      " Removing:           1 package\n"
+      "\n"
+      "\n"
+      "Updating and loading repositories:\n"
+      "Repositories loaded.\n"
+      "Total size of inbound packages is 14 KiB. Need to download 12 KiB.\n"
+      "After this operation, 97 KiB will be freed (install 98 KiB, remove 195 "
+      "KiB).\n"
+      "Operation aborted by the user.\n",
       {});
   ASSERT_TRUE(table) << table.error().message();
-  ASSERT_THAT(table->changes, SizeIs(2));
-  EXPECT_EQ(table->changes[1].old_version, "580.1-1");
-  EXPECT_EQ(table->changes[1].new_version, "580.2-1");
+  ASSERT_THAT(table->changes, SizeIs(4));
+  EXPECT_EQ(table->changes[0],
+            (PackageChange{ChangeKind::kInstall, "kmod-new", "x86_64", "",
+                           "3:580.2-1", "stub", std::nullopt}))
+      << "its size is not that of the download";
+  EXPECT_EQ(table->changes[1],
+            (PackageChange{ChangeKind::kRemove, "kmod-old", "x86_64",
+                           "3:570.1-1", "", "", std::nullopt}));
+  EXPECT_EQ(table->changes[2].kind, ChangeKind::kRemove);
+  EXPECT_EQ(table->changes[3].old_version, "580.1-1");
+  EXPECT_EQ(table->changes[3].new_version, "580.2-1");
+  EXPECT_EQ(table->download_bytes, 12U * 1024);
+  EXPECT_EQ(table->installed_bytes, (98 - 195) * 1024);
+}
+
+TEST(DnfOutput, VersionLocksOfDnf5) {
+  const auto listed = parse_dnf5_locks(
+      "# Added by 'versionlock add' command on 2026-11-29 14:02:12\n"
+      "Package name: stub-driver\n"
+      "evr = 3:580.2-1\n"
+      "\n"
+      "Package name: acpi # entry is invalid: missing package conditions\n"
+      "\n"
+      "Package name: stub-lib\n"
+      "evr >= 580\n"
+      "evr < 581\n");
+  EXPECT_THAT(listed,
+              ElementsAre(Hold{"stub-driver", "stub-driver: evr = 3:580.2-1"},
+                          Hold{"acpi", "acpi:"},
+                          Hold{"stub-lib", "stub-lib: evr >= 580, evr < 581"}));
+  const auto read = parse_dnf5_lock_file(
+      "version = \"1.0\"\n\n"
+      "[[packages]]\n"
+      "name = \"stub-driver\"\n"
+      "comment = \"Added by 'versionlock add' command on 2026-11-29\"\n\n"
+      "[[packages.conditions]]\n"
+      "key = \"evr\"\n"
+      "comparator = \"=\"\n"
+      "value = \"3:580.2-1\"\n\n"
+      "[[packages]]\n"
+      "name = \"acpi\"\n"
+      "[[packages]]\n"
+      "name = 'stub-lib' # mine\n"
+      "[[packages.conditions]]\n"
+      "key=\"evr\"\ncomparator='>='\nvalue=\"580\"\n"
+      "[[packages.conditions]]\n"
+      "key=\"evr\"\ncomparator='<'\nvalue=\"581\"\n");
+  EXPECT_EQ(read, listed);
+  EXPECT_TRUE(is_lock_on(listed[0], "3:580.2-1"));
+  EXPECT_FALSE(is_lock_on(listed[0], "580.2-1"));
+  EXPECT_TRUE(is_lock_on({"a", "a: evr = 0:1-1"}, "1-1"));
+  EXPECT_FALSE(is_lock_on(listed[2], "580"));
 }
 
 TEST(DnfOutput, WhatIsDownloadedAndFreed) {
@@ -201,6 +267,8 @@ TEST(DnfOutput, NothingIsReadOutOfNoise) {
             noise,
         {});
     (void)parse_dnf_locks(noise);
+    (void)parse_dnf5_locks("Package name: a\n" + noise);
+    (void)parse_dnf5_lock_file("name = \"a\"\n" + noise);
     (void)parse_dnf_modules("Name Stream Profiles Summary\n" + noise);
     (void)parse_dnf_repoquery(noise);
     (void)parse_dnf_size(noise);

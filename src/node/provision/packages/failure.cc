@@ -78,7 +78,8 @@ constexpr auto kApt = std::to_array<Sentence>({
     {"returned an error code", FailureKind::kScript},
 });
 
-// dnf 4 with libdnf, librepo and rpm; dnf5 uses the same libraries' words.
+// dnf 4 with libdnf, librepo and rpm; dnf 5 has words of its own among those of
+// the same libraries.
 constexpr auto kDnf = std::to_array<Sentence>({
     {"already locked by", FailureKind::kLocked},
     {"Waiting for process with pid", FailureKind::kLocked},
@@ -91,13 +92,17 @@ constexpr auto kDnf = std::to_array<Sentence>({
     {"Checksum error", FailureKind::kHashMismatch},
     {"certificate is not alive", FailureKind::kExpiredKey},
     {"key is not alive", FailureKind::kExpiredKey},
+    {"key has expired", FailureKind::kExpiredKey},
     {"SHA1 is not considered secure", FailureKind::kWeakKey},
     {"Policy rejects", FailureKind::kWeakKey},
     {"they are not correct for this package", FailureKind::kUnknownKey},
     {"Public key for", FailureKind::kUnknownKey},
     {"key import failed", FailureKind::kUnknownKey},
+    {"Signing key not found", FailureKind::kUnknownKey},
+    {"Import of the key didn't help", FailureKind::kUnknownKey},
     {"GPG signature verification error", FailureKind::kBadSignature},
     {"GPG check FAILED", FailureKind::kBadSignature},
+    {"Signature verification failed", FailureKind::kBadSignature},
     {"is not signed", FailureKind::kBadSignature},
     {"Status code: 404", FailureKind::kStaleIndex},
     {"Status code: 5", FailureKind::kMirror},
@@ -110,6 +115,8 @@ constexpr auto kDnf = std::to_array<Sentence>({
     {"protected packages", FailureKind::kWouldRemove},
     {"No such command: versionlock", FailureKind::kNoPlugin},
     {"filtered out by exclude filtering", FailureKind::kHeld},
+    {"excluded by versionlock", FailureKind::kHeld},
+    {"matches only excluded packages", FailureKind::kHeld},
     {"filtered out by modular filtering", FailureKind::kFiltered},
     {"nothing provides", FailureKind::kUnmet},
     {"conflicts with", FailureKind::kConflict},
@@ -119,6 +126,8 @@ constexpr auto kDnf = std::to_array<Sentence>({
     {"No match for argument", FailureKind::kNotFound},
     {"Unable to resolve argument", FailureKind::kNotFound},
     {"scriptlet failed", FailureKind::kScript},
+    {"script failed:", FailureKind::kScript},
+    {"rror in %", FailureKind::kScript},
     {"Error unpacking rpm package", FailureKind::kScript},
 });
 

@@ -30,7 +30,10 @@ constexpr auto kAptLocks = std::to_array<std::string_view>(
 // rpm's transaction lock is an fcntl lock; its place differs.
 constexpr auto kRpmLocks = std::to_array<std::string_view>(
     {"/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock",
-     "/root/.rpmdb/.rpm.lock"});
+     "/root/.rpmdb/.rpm.lock",
+     // dnf 5's own (libdnf5/conf/const.hpp).
+     "/usr/lib/sysimage/libdnf5/system-repo.lock",
+     "/run/dnf/rpmtransaction.lock"});
 // dnf/lock.py: the file holds the number of a process.
 constexpr auto kDnfPids = std::to_array<std::string_view>(
     {"/var/cache/dnf/metadata_lock.pid", "/var/cache/dnf/download_lock.pid",

@@ -126,12 +126,4 @@ Result<void> check_scripts(Tool tool, const host::Completed& completed) {
   return to_error(tool, {FailureKind::kScript, lines}, "change packages");
 }
 
-Result<void> check_dnf4(const host::HostRoot& host) {
-  const auto target = host.read_link("/usr/bin/dnf");
-  if (!target || target->find("dnf5") == std::string::npos) return {};
-  return Error(ErrorCode::kUnsupported,
-               "this system has dnf5, which is not supported yet; next: "
-               "install dnf 4 (package \"dnf4\") or the packages by hand");
-}
-
 }  // namespace gpunode::packages

@@ -31,7 +31,4 @@ Result<void> erase_rpm_keys(ToolRunner& runner,
 /// A package's script that failed in a run that the tool calls a success.
 Result<void> check_scripts(Tool tool, const host::Completed& completed);
 
-/// kUnsupported if the host's dnf is dnf5.
-Result<void> check_dnf4(const host::HostRoot& host);
-
 }  // namespace gpunode::packages

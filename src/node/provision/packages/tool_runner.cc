@@ -27,6 +27,12 @@ void add_proxy(const Proxy& proxy, std::vector<std::string>& env) {
   add("no_proxy", "NO_PROXY", proxy.none);
 }
 
+/// dnf 5 waits for others' locks by itself and without an end: who holds them
+/// is looked at before it is run.
+bool waits_for_ever(const std::string& program) {
+  return program == "/usr/bin/dnf5";
+}
+
 std::string seconds(milliseconds time) {
   return fmt::format("{} s",
                      std::chrono::ceil<std::chrono::seconds>(time).count());
@@ -97,7 +103,29 @@ Result<host::Completed> ToolRunner::act(const std::string& attempted,
                                         const std::function<void()>& refresh) {
   milliseconds waited{0};
   milliseconds next_pause = settings_.first_pause;
+  const auto wait_for = [&](const std::string& who) -> Result<void> {
+    if (waited >= settings_.lock_wait) {
+      return to_error(
+          tool_,
+          {FailureKind::kLocked,
+           fmt::format("held by {}, waited {}", who, seconds(waited))},
+          attempted);
+    }
+    const milliseconds left = settings_.lock_wait - waited;
+    const milliseconds time = std::min(settings_.lock_poll, left);
+    pause(time, fmt::format("{}: waiting for {}, {} more at most", attempted,
+                            who, seconds(left)));
+    waited += time;
+    return {};
+  };
   for (int attempt = 1;;) {
+    if (waits_for_ever(argv.front())) {
+      const auto holders = lock_holders(host_, tool_);
+      if (!holders.empty()) {
+        TRY_VOID(wait_for(describe(holders.front())));
+        continue;
+      }
+    }
     auto completed =
         runner_.run(command(argv, input, settings_.change_timeout));
     if (!completed) {
@@ -114,16 +142,7 @@ Result<host::Completed> ToolRunner::act(const std::string& attempted,
       const int pid = blamed_pid(output);
       const std::string who = pid > 0 ? describe(holder_of(host_, pid))
                                       : "a process it cannot name";
-      if (waited >= settings_.lock_wait) {
-        failure.evidence =
-            fmt::format("held by {}, waited {}", who, seconds(waited));
-        return to_error(tool_, failure, attempted);
-      }
-      const milliseconds left = settings_.lock_wait - waited;
-      const milliseconds time = std::min(settings_.lock_poll, left);
-      pause(time, fmt::format("{}: waiting for {}, {} more at most", attempted,
-                              who, seconds(left)));
-      waited += time;
+      TRY_VOID(wait_for(who));
       continue;
     }
     if (!is_worth_retrying(failure.kind) ||

@@ -1,6 +1,10 @@
 // The exact commands, and what is done when they fail.
 #include "node/provision/packages/tool_runner.h"
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +14,7 @@
 #include "node/provision/packages/apt.h"
 #include "node/provision/packages/apt_output.h"
 #include "node/provision/packages/dnf.h"
+#include "node/provision/packages/dnf_output.h"
 #include "node/provision/packages/lock_holder.h"
 #include "node/provision/packages/rpm_output.h"
 
@@ -199,13 +204,135 @@ TEST_F(ToolRunnerTest, DnfsCommandsToTheLastArgument) {
   EXPECT_THAT(runner_.commands(), SizeIs(7));
 }
 
-TEST_F(ToolRunnerTest, Dnf5IsRefusedInWords) {
+TEST_F(ToolRunnerTest, Dnf5sCommandsToTheLastArgument) {
   host_.link("usr/bin/dnf", "dnf5");
+  const std::string rpm =
+      "/usr/bin/rpm -qa --queryformat '" + std::string(facts::kRpmFormat) + "'";
+  const std::string options =
+      "/usr/bin/dnf5 --setopt=color=never --setopt=install_weak_deps=False "
+      "--setopt=clean_requirements_on_remove=False "
+      "--setopt=installonly_limit=0 ";
+  const host::Completed table{
+      1,
+      "Package Arch   Version Repository Size\n"
+      "Removing:\n"
+      " c      x86_64 0:1-1   cuda       1 KiB\n"
+      "Installing:\n"
+      " a      x86_64 3:1-1   cuda       1 KiB\n"
+      "Installing dependencies:\n"
+      " b      x86_64 0:2-1   cuda       1 KiB\n"
+      "\nTransaction Summary:\n Installing: 2 packages\n\n",
+      "Operation aborted by the user.\n"};
+  const host::Completed before{0, "c\t1-1\tx86_64\t1\n", ""};
+  runner_.script(rpm, before);
+  runner_.script(rpm, before);
+  runner_.script(rpm, host::Completed{0,
+                                      "a\t3:1-1\tx86_64\t1\n"
+                                      "b\t2-1\tx86_64\t1\n",
+                                      ""});
+  runner_.script(options +
+                     "--assumeno --best do --action=remove c --action=install "
+                     "a-3:1-1",
+                 table);
+  runner_.script(options +
+                     "--assumeno --best do --action=remove c-1-1 "
+                     "--action=install a-3:1-1 b-2-1",
+                 table);
+  runner_.script(options +
+                     "-y do --action=remove c-1-1 --action=install a-3:1-1 "
+                     "b-2-1",
+                 host::Completed{});
+  runner_.script(options + "-y -q mark dependency b", host::Completed{});
   Dnf dnf(tool(Tool::kDnf));
-  const auto refreshed = dnf.refresh();
-  ASSERT_FALSE(refreshed);
-  EXPECT_EQ(refreshed.error().code(), ErrorCode::kUnsupported);
+  const auto plan = dnf.simulate({{{"a", "3:1-1"}}, {{"c"}}});
+  ASSERT_TRUE(plan) << plan.error().message();
+  const Applied applied = dnf.apply(*plan);
+  EXPECT_TRUE(applied.outcome) << applied.outcome.error().message();
+  EXPECT_THAT(runner_.commands(), SizeIs(7));
+}
+
+TEST_F(ToolRunnerTest, Dnf5IsToldOneVerbWhereOneIsEnough) {
+  host_.link("usr/bin/dnf", "dnf5");
+  const std::string options =
+      "/usr/bin/dnf5 --setopt=color=never --setopt=install_weak_deps=False "
+      "--setopt=clean_requirements_on_remove=False "
+      "--setopt=installonly_limit=0 ";
+  const std::string rpm =
+      "/usr/bin/rpm -qa --queryformat '" + std::string(facts::kRpmFormat) + "'";
+  runner_.script(rpm, host::Completed{0, "c\t1-1\tx86_64\t1\n", ""});
+  runner_.script(options + "'--disable-repo=*' --assumeno --best remove c",
+                 host::Completed{1,
+                                 "Package Arch Version Repository Size\n"
+                                 "Removing:\n c x86_64 0:1-1 cuda 1 KiB\n",
+                                 "Operation aborted by the user.\n"});
+  Dnf dnf(tool(Tool::kDnf));
+  const auto plan = dnf.simulate({{}, {{"c"}}});
+  ASSERT_TRUE(plan) << plan.error().message();
+  EXPECT_THAT(plan->changes, SizeIs(1));
+}
+
+TEST_F(ToolRunnerTest, WhatDnf5CanNotDoIsRefusedInWords) {
+  host_.file("usr/bin/dnf5", "");
+  runner_.script(
+      "/usr/bin/rpm -qa --queryformat '" + std::string(facts::kRpmFormat) + "'",
+      host::Completed{});
+  Dnf dnf(tool(Tool::kDnf));
+  Transaction held{{{"a"}}, {}};
+  held.may_change_held = true;
+  const auto simulated = dnf.simulate(held);
+  ASSERT_FALSE(simulated);
+  EXPECT_EQ(simulated.error().code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(simulated.error().message(), HasSubstr("dnf versionlock list"));
+  const auto enabled = dnf.enable_stream("nvidia-driver", "580-open");
+  ASSERT_FALSE(enabled);
+  EXPECT_EQ(enabled.error().code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(runner_.commands(), SizeIs(1));
+}
+
+TEST_F(ToolRunnerTest, ALockOfDnf5IsOfANameAndOthersOfItStay) {
+  host_.link("usr/bin/dnf", "dnf5");
+  const std::string list =
+      "/usr/bin/dnf5 --setopt=color=never --setopt=install_weak_deps=False "
+      "--setopt=clean_requirements_on_remove=False "
+      "--setopt=installonly_limit=0 -q '--disable-repo=*' versionlock ";
+  const char* two = "Package name: a\nevr = 2-1\n\nPackage name: a\nevr >= 3\n";
+  runner_.script(list + "list", host::Completed{0, two, ""});
+  Dnf dnf(tool(Tool::kDnf));
+  const auto holds = dnf.holds();
+  ASSERT_TRUE(holds);
+  ASSERT_THAT(*holds,
+              ElementsAre(Hold{"a", "a: evr = 2-1"}, Hold{"a", "a: evr >= 3"}));
+  runner_.script(list + "list", host::Completed{0, two, ""});
+  const auto one = dnf.release({(*holds)[0]});
+  ASSERT_FALSE(one);
+  EXPECT_THAT(one.error().message(), HasSubstr("a: evr >= 3"));
+  runner_.script(list + "list", host::Completed{0, two, ""});
+  runner_.script(list + "delete a a", host::Completed{});
+  EXPECT_TRUE(dnf.release(*holds));
+}
+
+TEST_F(ToolRunnerTest, WhoHoldsALockIsLookedAtBeforeAToolThatWaitsForEver) {
+  // Of a file in a tree of its own, as /proc/locks has it.
+  const std::string lock = "usr/lib/sysimage/libdnf5/system-repo.lock";
+  host_.file(lock, "");
+  struct stat status {};
+  ASSERT_EQ(::stat(host_.path(lock).c_str(), &status), 0);
+  host_.file(
+      "proc/locks",
+      fmt::format("1: POSIX  ADVISORY  WRITE 77 {:02x}:{:02x}:{} 0 EOF\n",
+                  major(status.st_dev), minor(status.st_dev), status.st_ino));
+  host_.file("proc/77/cmdline", "dnf5");
+  host_.link("usr/bin/dnf", "dnf5");
+  Settings settings;
+  settings.lock_wait = seconds(3);
+  Dnf dnf(tool(Tool::kDnf, settings));
+  const auto refused = dnf.refresh();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(refused.error().message(),
+              HasSubstr("held by dnf5 (pid 77), waited 3 s"));
   EXPECT_THAT(runner_.commands(), IsEmpty());
+  EXPECT_THAT(pauses_, ElementsAre(seconds(2), seconds(1)));
 }
 
 }  // namespace

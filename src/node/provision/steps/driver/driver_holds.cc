@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "node/provision/packages/dnf_output.h"
 #include "node/provision/packages/lines.h"
 
 namespace gpunode::provision {
 namespace {
 
 constexpr const char* kDnfLocks = "/etc/dnf/plugins/versionlock.list";
+constexpr const char* kDnf5Locks = "/etc/dnf/versionlock.toml";
 constexpr const char* kZypperLocks = "/etc/zypp/locks";
 
 bool has_line(const PlanInput& input, const char* path,
@@ -16,6 +18,19 @@ bool has_line(const PlanInput& input, const char* path,
   if (found == input.facts.files.end() || !found->second.content) return false;
   const auto lines = packages::lines_of(*found->second.content);
   return std::ranges::any_of(lines, is_the_line);
+}
+
+/// Those of `name` in dnf 5's file. One of another form's list keeps nothing
+/// back on a host with dnf 5, and the other way round: each is looked at, and
+/// only one of the forms is there to write its own.
+std::vector<packages::Hold> dnf5_locks_of(const PlanInput& input,
+                                          const std::string& name) {
+  const auto found = input.facts.files.find(kDnf5Locks);
+  if (found == input.facts.files.end() || !found->second.content) return {};
+  auto locks = packages::parse_dnf5_lock_file(*found->second.content);
+  std::erase_if(locks,
+                [&](const packages::Hold& one) { return one.name != name; });
+  return locks;
 }
 
 }  // namespace
@@ -35,14 +50,19 @@ bool is_held(const PlanInput& input, packages::Tool tool,
   const std::string& version = package->second.version;
   const bool has_epoch = version.find(':') != std::string::npos;
   const std::string lock = name + "-" + (has_epoch ? "" : "0:") + version + ".";
-  return has_line(input, kDnfLocks, [&](std::string_view line) {
-    return line.starts_with(lock);
-  });
+  return std::ranges::any_of(dnf5_locks_of(input, name),
+                             [&](const packages::Hold& one) {
+                               return packages::is_lock_on(one, version);
+                             }) ||
+         has_line(input, kDnfLocks, [&](std::string_view line) {
+           return line.starts_with(lock);
+         });
 }
 
 bool has_hold(const PlanInput& input, packages::Tool tool,
               const std::string& name) {
   if (tool != packages::Tool::kDnf) return is_held(input, tool, name);
+  if (!dnf5_locks_of(input, name).empty()) return true;
   return has_line(input, kDnfLocks, [&](std::string_view line) {
     // "name-3:580…": what follows a name's dash is a number.
     return line.size() > name.size() + 1 && line.starts_with(name) &&
@@ -53,7 +73,7 @@ bool has_hold(const PlanInput& input, packages::Tool tool,
 
 facts::Wanted hold_wants() {
   facts::Wanted wanted;
-  wanted.files = {kDnfLocks, kZypperLocks};
+  wanted.files = {kDnfLocks, kDnf5Locks, kZypperLocks};
   return wanted;
 }
 

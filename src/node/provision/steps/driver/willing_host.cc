@@ -160,8 +160,11 @@ WillingHost::WillingHost(TrialHost begun)
   for (distribution::Extension& theirs : host_.spec.distributions) {
     theirs.fingerprint = trial_key().fingerprint;
   }
-  if (!host_.spec.distributions.empty()) return;
   const auto row = distribution::find_distribution(os.id, os.version_id);
+  if (row && (*row)->manager == distribution::Manager::kDnf5) {
+    tree_.link("usr/bin/dnf", "dnf5");
+  }
+  if (!host_.spec.distributions.empty()) return;
   if (!row || (*row)->key.fingerprint.empty()) return;
   distribution::Extension ours;
   ours.id = (*row)->id;

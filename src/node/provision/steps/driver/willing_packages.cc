@@ -30,14 +30,16 @@ const json& repositories() {
 
 bool WillingPackages::knows(const host::Command& command) const {
   const std::string& program = command.argv.front();
-  return program == "/usr/bin/dnf" || program == "/usr/bin/zypper" ||
-         program == "/usr/bin/rpm" || program == "/usr/bin/dpkg-query" ||
+  return program == "/usr/bin/dnf" || program == "/usr/bin/dnf5" ||
+         program == "/usr/bin/zypper" || program == "/usr/bin/rpm" ||
+         program == "/usr/bin/dpkg-query" ||
          program.starts_with("/usr/bin/apt-");
 }
 
 Completed WillingPackages::run(const host::Command& command) {
   const std::string& program = command.argv.front();
   if (program == "/usr/bin/dnf") return dnf(command);
+  if (program == "/usr/bin/dnf5") return dnf5(command);
   if (program == "/usr/bin/zypper") return zypper(command);
   if (program == "/usr/bin/apt-get") return apt_get(command);
   if (program == "/usr/bin/dpkg-query") return {0, list(false), ""};

@@ -1,10 +1,12 @@
-// WillingPackages' further half: what apt, dnf and zypper take and print.
+// WillingPackages' further half: what apt, dnf 4 and 5, and zypper take and
+// print.
 #include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include "node/provision/packages/lines.h"
@@ -30,6 +32,23 @@ const std::set<std::string_view> kDnfOptions = {
     "--available",
     "--best",
     "--refresh",
+    "-q",
+    "-y",
+};
+const std::set<std::string_view> kDnf5Options = {
+    "--setopt=color=never",
+    "--setopt=install_weak_deps=False",
+    "--setopt=clean_requirements_on_remove=False",
+    "--setopt=installonly_limit=0",
+    "--setopt=*.skip_if_unavailable=False",
+    "--disable-repo=*",
+    "--assumeno",
+    "--available",
+    "--best",
+    "--refresh",
+    "--action=install",
+    "--action=remove",
+    "--action=upgrade",
     "-q",
     "-y",
 };
@@ -232,6 +251,86 @@ Completed WillingPackages::dnf(const host::Command& command) {
   if (verb != "mark") return dnf_change(command, words);
   EXPECT_EQ(words[1], "remove");
   return {};
+}
+
+std::string WillingPackages::dnf5_table(const std::vector<Change>& changes) {
+  if (changes.empty()) return "Nothing to do.\n";
+  const auto row = [](const std::string& name, const std::string& version) {
+    return fmt::format("{} x86_64 {}{} gpunode-cuda 1.0 KiB\n", name,
+                       version.find(':') == std::string::npos ? "0:" : "",
+                       version);
+  };
+  std::string text = "Package Arch Version Repository Size\n";
+  for (const Change& one : changes) {
+    const bool is_gone = one.after.empty();
+    const bool is_new = one.before.empty();
+    const char* heading = "Downgrading";
+    if (is_gone) {
+      heading = "Removing";
+    } else if (is_new) {
+      heading = "Installing";
+    } else if (is_older(one.before, one.after)) {
+      heading = "Upgrading";
+    }
+    text += fmt::format("{}:\n {}", heading,
+                        row(one.name, is_gone ? one.before : one.after));
+    if (!is_gone && !is_new)
+      text += "   replacing " + row(one.name, one.before);
+  }
+  return text + "\nTransaction Summary:\n\n";
+}
+
+Completed WillingPackages::dnf5_versionlock(
+    const std::vector<std::string>& words) {
+  constexpr std::string_view kName = "Package name: ";
+  for (std::size_t i = 2; i < words.size(); ++i) {
+    if (words[1] == "add") {
+      const auto [name, version] = split_nevra(words[i]);
+      locks_.push_back(fmt::format("{}{}\nevr = {}\n", kName, name, version));
+    } else {
+      EXPECT_EQ(words[1], "delete");
+      std::erase_if(locks_, [&](const std::string& lock) {
+        return lock.starts_with(fmt::format("{}{}\n", kName, words[i]));
+      });
+    }
+  }
+  if (words[1] != "list") return {};
+  return {0, fmt::format("{}", fmt::join(locks_, "\n")), ""};
+}
+
+Completed WillingPackages::dnf5(const host::Command& command) {
+  const auto words = words_of(command, kDnf5Options, {"--queryformat"});
+  const std::string& verb = words.front();
+  if (verb == "makecache") return {};
+  if (verb == "versionlock") return dnf5_versionlock(words);
+  if (verb == "repoquery") return dnf_repoquery(words);
+  if (verb == "mark") {
+    EXPECT_EQ(words[1], "dependency");
+    return {};
+  }
+  std::vector<Asked> install;
+  std::vector<std::string> remove;
+  std::string action = verb;
+  bool is_past = false;
+  for (const std::string& word : command.argv) {
+    if (word.starts_with("--action=")) {
+      EXPECT_EQ(verb, "do");
+      action = word.substr(9);
+    } else if (is_past && action == "remove") {
+      remove.push_back(split_nevra(word).first);
+    } else if (is_past) {
+      EXPECT_TRUE(action == "install" || action == "upgrade") << action;
+      auto [name, version] = split_nevra(word);
+      install.push_back({name, version});
+    }
+    is_past = is_past || word == verb;
+  }
+  const auto changes = resolve(install, remove);
+  const bool is_real =
+      std::ranges::find(command.argv, "--assumeno") == command.argv.end();
+  if (is_real) make(changes);
+  return {is_real ? 0 : 1, dnf5_table(changes),
+          is_real ? "Complete!\n" : "Operation aborted by the user.\n"};
 }
 
 Completed WillingPackages::apt_get(const host::Command& command) {
