@@ -21,22 +21,28 @@ class RealDnf : public RealPackages,
                 public ::testing::WithParamInterface<const char*> {
  protected:
   RealDnf() : RealPackages(Tool::kDnf) {
-    if (is_dnf5()) use_userland(dnf5_userland());
-    const std::string plugins = stubs() + "/dnf-plugins";
     root_.directory("etc/dnf/modules.d");
     root_.directory("etc/yum.repos.d");
-    root_.file("etc/dnf/dnf.conf",
-               "[main]\ngpgcheck=1\nmodule_platform_id=platform:el8\n"
-               "pluginpath=" +
-                   plugins +
-                   "/enabled\n"
-                   "pluginconfpath=" +
-                   root_.path("etc/dnf/plugins") + "\n");
+    std::string conf = "[main]\ngpgcheck=1\nmodule_platform_id=platform:el8\n";
+    if (is_dnf5()) {
+      // Its plugins are its userland's, and version locks none of them.
+      use_userland(dnf5_userland());
+    } else {
+      conf += lay_plugins();
+    }
+    root_.file("etc/dnf/dnf.conf", conf);
+  }
+
+  /// dnf 4's, with the lines of dnf.conf that say where they are.
+  std::string lay_plugins() {
+    const std::string plugins = stubs() + "/dnf-plugins";
     root_.file("etc/dnf/plugins/versionlock.conf",
                "[main]\nenabled=1\nlocklist=" +
                    root_.path("etc/dnf/plugins/versionlock.list") + "\n");
     root_.file("etc/dnf/plugins/versionlock.list", "");
     settings_.environment = {"PYTHONPATH=" + plugins + "/lib"};
+    return "pluginpath=" + plugins +
+           "/enabled\npluginconfpath=" + root_.path("etc/dnf/plugins") + "\n";
   }
 
   void SetUp() override {

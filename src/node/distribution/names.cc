@@ -79,8 +79,4 @@ bool has_family(Manager manager, Family family) {
   return kind_of(manager) == kind_of(family);
 }
 
-const char* undriven_name(Manager manager) {
-  return manager == Manager::kYum ? "yum" : nullptr;
-}
-
 }  // namespace gpunode::distribution

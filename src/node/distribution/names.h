@@ -23,8 +23,4 @@ bool is_same_kind(Manager a, Manager b);
 /// Debian's, zypper SUSE's, dnf and its kin the others.
 bool has_family(Manager manager, Family family);
 
-/// The name of a manager that the table has and this version can't drive;
-/// nullptr for those it can.
-const char* undriven_name(Manager manager);
-
 }  // namespace gpunode::distribution

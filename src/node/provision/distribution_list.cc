@@ -7,7 +7,6 @@
 #include <fmt/ranges.h>
 
 #include "base/text/nearest.h"
-#include "node/distribution/names.h"
 #include "node/driver/driver_choice.h"
 
 namespace gpunode::provision {
@@ -123,13 +122,6 @@ std::vector<std::string> refusals_of(const ListedDistribution& listed) {
   const auto repository = distribution::repository_of(
       row, row.architectures.front().machine, distribution::kBaseUrl);
   if (!repository) words.push_back(repository.error().message());
-  const char* undriven = distribution::undriven_name(row.manager);
-  if (undriven != nullptr && row.status != distribution::Status::kRefused) {
-    words.push_back(fmt::format(
-        "it has {}, which this version can't drive: install the driver by hand "
-        "and say `source: preinstalled`",
-        undriven));
-  }
   return words;
 }
 

@@ -37,7 +37,7 @@ TEST(DistributionReport, OneLineARowAndTheRefusedBelow) {
   EXPECT_THAT(text, ContainsRegex("debian 12 +apt +debian12 +x86_64 545\\+, "
                                   "aarch64 590\\+"));
   EXPECT_THAT(text, HasSubstr("\namzn 2: no driver for amzn 2: it ended"));
-  EXPECT_THAT(text, HasSubstr("\nrhel 7: it has yum, which this"));
+  EXPECT_THAT(text, Not(HasSubstr("\nrhel 7: it has")));
   EXPECT_THAT(text, Not(HasSubstr("\nfedora 42:")));
   EXPECT_THAT(text, HasSubstr("\nrocky 10: the key CDF6BA43.pub"));
   EXPECT_THAT(text, Not(HasSubstr("as the file says")));

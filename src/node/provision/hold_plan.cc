@@ -13,6 +13,7 @@ using distribution::Manager;
 /// RHEL 8 to 10 and their kin, Amazon Linux 2023 and Fedora to 40 have it under
 /// this name, and none of them installs it by itself.
 constexpr const char* kLockPlugin = "python3-dnf-plugin-versionlock";
+constexpr const char* kYumsLockPlugin = "yum-plugin-versionlock";
 
 /// What holds are made with where it is a package of its own; nullptr: dnf 5
 /// has them built in, and other managers need nothing.
@@ -21,6 +22,7 @@ const char* lock_plugin(const PlanInput& input) {
   if (!tool || *tool != packages::Tool::kDnf) return nullptr;
   const auto row = distribution_row(input);
   if (row && row->row->manager == Manager::kDnf5) return nullptr;
+  if (row && row->row->manager == Manager::kYum) return kYumsLockPlugin;
   return kLockPlugin;
 }
 
@@ -36,7 +38,7 @@ void plan_hold(const PlanInput& input, HoldPackages hold, StepPlan& plan) {
 
 facts::Wanted hold_plan_wants() {
   facts::Wanted wanted;
-  wanted.packages = {kLockPlugin};
+  wanted.packages = {kLockPlugin, kYumsLockPlugin};
   return wanted;
 }
 

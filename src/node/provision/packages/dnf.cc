@@ -15,18 +15,22 @@ std::string spec_of(const Wanted& package) {
                                  : package.name + "-" + package.version;
 }
 
-/// dnf 4's shell ends with status 0 whatever happened, and --assumeno with 1
-/// when all is well: what it printed decides.
+/// A shell ends with status 0 whatever happened, and --assumeno with 1 when all
+/// is well: what it printed decides.
 bool has_resolved(const host::Completed& completed) {
   const std::string output = all_output(completed);
   bool has_ended = false;
-  for (const std::string_view line : lines_of(output)) {
+  for (std::string_view line : lines_of(output)) {
+    // yum's shell prompts whoever asks it.
+    while (line.starts_with("> ")) line.remove_prefix(2);
     if (line.starts_with("Error: Operation aborted")) {
       has_ended = true;
     } else if (line.starts_with("Error")) {
       return false;
     }
     has_ended |= line.starts_with("Operation aborted") ||
+                 line.starts_with("Exiting on user command") ||
+                 line.starts_with("Leaving Shell") ||
                  line.starts_with("Nothing to do") ||
                  line.starts_with("Complete!");
   }
@@ -41,11 +45,12 @@ struct Verb {
 
 /// Removals first. "install" leaves what is installed as it is, "upgrade" what
 /// is not.
-std::vector<Verb> verbs_of(const Transaction& wanted,
-                           const Observation& before) {
+std::vector<Verb> verbs_of(const Transaction& wanted, const Observation& before,
+                           bool has_downgrade) {
   Verb remove{"remove", {}};
   Verb install{"install", {}};
   Verb upgrade{"upgrade", {}};
+  Verb downgrade{"downgrade", {}};
   for (const Wanted& package : wanted.remove) {
     remove.packages.push_back(spec_of(package));
   }
@@ -53,8 +58,13 @@ std::vector<Verb> verbs_of(const Transaction& wanted,
     const bool upgrades =
         package.version.empty() && before.find(package.name) != nullptr;
     (upgrades ? upgrade : install).packages.push_back(spec_of(package));
+    const Package* now = before.find(package.name);
+    if (has_downgrade && now != nullptr && !package.version.empty() &&
+        now->version != package.version) {
+      downgrade.packages.push_back(spec_of(package));
+    }
   }
-  std::vector<Verb> verbs = {remove, install, upgrade};
+  std::vector<Verb> verbs = {remove, install, upgrade, downgrade};
   std::erase_if(verbs, [](const Verb& verb) { return verb.packages.empty(); });
   return verbs;
 }
@@ -93,6 +103,7 @@ Result<Observation> Dnf::observe(const std::vector<std::string>& names) {
 Result<std::vector<Candidate>> Dnf::candidates(
     const std::vector<std::string>& names) {
   TRY_VOID(check_names(names));
+  if (dialect_.has_list_alone) return listed(names);
   std::vector<std::string> command = argv();
   command.insert(
       command.end(),
@@ -103,17 +114,34 @@ Result<std::vector<Candidate>> Dnf::candidates(
   return parse_dnf_repoquery(completed.out);
 }
 
+Result<std::vector<Candidate>> Dnf::listed(
+    const std::vector<std::string>& names) {
+  std::vector<std::string> command = argv();
+  command.insert(command.end(), {"-q", "--showduplicates", "list"});
+  command.insert(command.end(), names.begin(), names.end());
+  TRY(const host::Completed completed,
+      runner_.act("list versions", command, "",
+                  [](const host::Completed& done) {
+                    return done.status == 0 ||
+                           all_output(done).find("No matching Packages") !=
+                               std::string::npos;
+                  }));
+  return parse_yum_list(completed.out);
+}
+
 Result<void> Dnf::refresh() {
   std::vector<std::string> command = argv();
-  command.insert(command.end(), {"-y", "--setopt=*.skip_if_unavailable=False",
-                                 "makecache", "--refresh"});
+  command.insert(command.end(),
+                 {"-y", "--setopt=*.skip_if_unavailable=False", "makecache"});
+  if (!dialect_.refresh.empty()) command.emplace_back(dialect_.refresh);
   TRY_VOID(runner_.act("refresh package indexes", command));
   return {};
 }
 
 Result<Dnf::Words> Dnf::words(const Transaction& wanted,
                               const Observation& before) const {
-  const std::vector<Verb> verbs = verbs_of(wanted, before);
+  const std::vector<Verb> verbs =
+      verbs_of(wanted, before, dialect_.has_downgrade);
   Words words;
   std::size_t size = 0;
   for (const Verb& verb : verbs) {
@@ -166,7 +194,8 @@ Result<DnfTable> Dnf::resolve(const Transaction& wanted,
   }
   TRY(const Words what, words(wanted, before));
   std::vector<std::string> command = change_argv(wanted);
-  command.insert(command.end(), {"--assumeno", "--best"});
+  command.emplace_back("--assumeno");
+  if (!dialect_.best.empty()) command.emplace_back(dialect_.best);
   command.insert(command.end(), what.argv.begin(), what.argv.end());
   TRY(const host::Completed completed,
       runner_.act("resolve packages", command, what.script, has_resolved));
@@ -199,9 +228,10 @@ Result<TransactionPlan> Dnf::simulate(const Transaction& wanted) {
   return plan;
 }
 
-Result<void> Dnf::run_plan(const Transaction& exact) {
-  TRY(Words what, words(exact, {}));
-  if (dialect_.has_shell && exact.remove.empty()) {
+Result<void> Dnf::run_plan(const Transaction& exact,
+                           const Observation& before) {
+  TRY(Words what, words(exact, before));
+  if (dialect_.has_shell && !dialect_.has_downgrade && exact.remove.empty()) {
     what = {{"install"}, {}};
     for (const Wanted& package : exact.install) {
       what.argv.push_back(spec_of(package));
@@ -220,7 +250,7 @@ Result<void> Dnf::run_plan(const Transaction& exact) {
 Result<void> Dnf::mark_dependencies(const TransactionPlan& plan,
                                     const Observation& before) {
   const auto names = new_dependencies(plan, before);
-  if (names.empty()) return {};
+  if (names.empty() || dialect_.as_dependency.empty()) return {};
   // Named on the command line they count as asked for; they were not.
   std::vector<std::string> command = argv();
   command.insert(command.end(),
@@ -242,7 +272,7 @@ Applied Dnf::apply(const TransactionPlan& plan) {
          TRY(DnfTable table, resolve(exact, seen));
          return std::move(table.changes);
        },
-       [this](const Transaction& exact) { return run_plan(exact); },
+       [&](const Transaction& exact) { return run_plan(exact, seen); },
        [&](const Observation& before) {
          return mark_dependencies(plan, before);
        }});

@@ -34,7 +34,7 @@ class Dnf final : public PackageManager {
 
   /// The streams of one module, as enabled repositories offer them; none if
   /// there is no such module. This and what follows of modules is kUnsupported
-  /// with dnf 5: no repository of drivers has streams for it.
+  /// with dnf 5 and yum: no repository of drivers has streams for them.
   Result<std::vector<ModuleStream>> streams(const std::string& module);
 
   /// The stream that /etc/dnf/modules.d says is enabled; empty if none. Reads
@@ -64,11 +64,13 @@ class Dnf final : public PackageManager {
   std::vector<std::string> change_argv(const Transaction& wanted) const;
   Result<Words> words(const Transaction& wanted,
                       const Observation& before) const;
+  /// candidates() of a form without repoquery.
+  Result<std::vector<Candidate>> listed(const std::vector<std::string>& names);
   Result<void> check_streams() const;
   Result<void> check_alone(const std::vector<Hold>& going);
   Result<DnfTable> resolve(const Transaction& wanted,
                            const Observation& before);
-  Result<void> run_plan(const Transaction& exact);
+  Result<void> run_plan(const Transaction& exact, const Observation& before);
   Result<void> mark_dependencies(const TransactionPlan& plan,
                                  const Observation& before);
 

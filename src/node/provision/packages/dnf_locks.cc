@@ -30,9 +30,15 @@ Result<void> Dnf::hold(const std::vector<std::string>& names) {
       command.push_back(name + "-" + package->version);
       continue;
     }
-    const bool has_epoch = package->version.find(':') != std::string::npos;
-    command.push_back(name + "-" + (has_epoch ? "" : "0:") + package->version +
-                      ".*");
+    const std::size_t colon = package->version.find(':');
+    const bool has_epoch = colon != std::string::npos;
+    const std::string epoch =
+        has_epoch ? package->version.substr(0, colon) : "0";
+    const std::string version =
+        package->version.substr(has_epoch ? colon + 1 : 0);
+    command.push_back(dialect_.has_epoch_first
+                          ? epoch + ":" + name + "-" + version + ".*"
+                          : name + "-" + epoch + ":" + version + ".*");
   }
   TRY_VOID(runner_.act("hold packages", command));
   return {};

@@ -5,12 +5,14 @@
 namespace gpunode::packages {
 
 /// dnf 5 has another file of them, and NVIDIA's repositories for Fedora have
-/// none.
+/// none. yum knows nothing of modules.
 Result<void> Dnf::check_streams() const {
   if (dialect_.has_streams) return {};
-  return Error(ErrorCode::kUnsupported,
-               "this host has dnf 5, whose module streams this version can't "
-               "choose; next: `dnf module enable NAME:STREAM` by hand");
+  return Error(
+      ErrorCode::kUnsupported,
+      "choose a module's stream: this host's dnf 5 or yum is not asked "
+      "for streams by this version; next: with dnf 5 run `dnf module "
+      "enable NAME:STREAM` by hand");
 }
 
 Result<std::vector<ModuleStream>> Dnf::streams(const std::string& module) {

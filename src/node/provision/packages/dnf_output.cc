@@ -30,10 +30,13 @@ constexpr auto kSections = std::to_array<Section>({
     {"Removing group", Section::Kind::kNotPackages},
     {"Installing", Section::Kind::kChange, ChangeKind::kInstall},
     {"Upgrading", Section::Kind::kChange, ChangeKind::kUpgrade},
+    // yum.
+    {"Updating", Section::Kind::kChange, ChangeKind::kUpgrade},
     {"Downgrading", Section::Kind::kChange, ChangeKind::kDowngrade},
     {"Reinstalling", Section::Kind::kChange, ChangeKind::kReinstall},
     {"Removing", Section::Kind::kChange, ChangeKind::kRemove},
     {"Skipping", Section::Kind::kSkip},
+    {"Skipped", Section::Kind::kSkip},
 });
 
 const Section* section_of(std::string_view line) {
@@ -286,6 +289,36 @@ std::vector<Candidate> parse_dnf_repoquery(std::string_view text) {
   return candidates;
 }
 
+std::vector<Candidate> parse_yum_list(std::string_view text) {
+  std::vector<Candidate> candidates;
+  bool is_inside = false;
+  std::vector<std::string_view> row;
+  for (const std::string_view line : lines_of(text)) {
+    if (line.starts_with("Installed Packages") ||
+        line.starts_with("Available Packages")) {
+      is_inside = true;
+      row.clear();
+      continue;
+    }
+    if (!is_inside) continue;
+    for (const std::string_view word : words_of(line)) {
+      row.push_back(word);
+      if (row.size() < 3) continue;
+      const std::size_t dot = row[0].rfind('.');
+      std::string_view from = row[2];
+      // "@epel": it came from there. "installed": nobody knows.
+      if (from.starts_with('@')) from.remove_prefix(1);
+      if (dot != std::string_view::npos && from != "installed") {
+        candidates.push_back(
+            {std::string(row[0].substr(0, dot)), without_zero_epoch(row[1]),
+             std::string(row[0].substr(dot + 1)), std::string(from)});
+      }
+      row.clear();
+    }
+  }
+  return candidates;
+}
+
 Hold parse_dnf_lock(std::string_view line) {
   line = trimmed(line);
   // "!name-…" excludes what others lock; "Last metadata expiration check: …"
@@ -294,12 +327,18 @@ Hold parse_dnf_lock(std::string_view line) {
       line.find(' ') != std::string_view::npos) {
     return {};
   }
-  // name-epoch:version-release.arch: the name ends two dashes from the end.
+  // name-epoch:version-release.arch: the name ends two dashes from the end. In
+  // yum's the epoch is before the name, which has no colon.
   const std::size_t release = line.rfind('-');
   if (release == std::string_view::npos || release == 0) return {};
   const std::size_t version = line.rfind('-', release - 1);
   if (version == std::string_view::npos) return {};
-  return {std::string(line.substr(0, version)), std::string(line)};
+  std::string_view name = line.substr(0, version);
+  const std::size_t digits = name.find_first_not_of("0123456789");
+  if (digits != 0 && digits != std::string_view::npos && name[digits] == ':') {
+    name.remove_prefix(digits + 1);
+  }
+  return {std::string(name), std::string(line)};
 }
 
 std::vector<Hold> parse_dnf_locks(std::string_view text) {

@@ -38,7 +38,12 @@ inline constexpr const char* kRepoqueryFormat =
     "%{name}|%{epoch}|%{version}-%{release}|%{arch}|%{repoid}";
 std::vector<Candidate> parse_dnf_repoquery(std::string_view text);
 
-/// An entry of the version lock list: "nvidia-driver-3:580.65-1.el8.*".
+/// yum's `list`: three words a package, cut into lines as it likes. What is
+/// installed counts as offered by where it came from.
+std::vector<Candidate> parse_yum_list(std::string_view text);
+
+/// An entry of the version lock list: "nvidia-driver-3:580.65-1.el8.*", with
+/// yum "3:nvidia-driver-580.65-1.el8.*".
 /// Empty name if it is none (a comment, a message).
 Hold parse_dnf_lock(std::string_view line);
 std::vector<Hold> parse_dnf_locks(std::string_view text);

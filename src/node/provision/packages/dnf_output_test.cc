@@ -128,6 +128,87 @@ TEST(DnfOutput, ReadsTheTableOfDnf5) {
   EXPECT_EQ(table->installed_bytes, (98 - 195) * 1024);
 }
 
+// As output.py of yum 3.4.3 lays it out; not of a run.
+TEST(DnfOutput, ReadsTheTableOfYum) {
+  const auto table = parse_dnf_table(
+      "\n"
+      "================================================================\n"
+      " Package        Arch      Version        Repository        Size\n"
+      "================================================================\n"
+      "Installing:\n"
+      " kmod-nvidia-latest-dkms\n"
+      "                x86_64    3:550.54.15-1.el7\n"
+      "                                         cuda-rhel7-x86_64  41 M\n"
+      "     replacing  kmod-nvidia.x86_64 3:470.1-1.el7\n"
+      "Updating:\n"
+      " stub-lib       noarch    580.2-1        stub             6.0 k\n"
+      "Installing for dependencies:\n"
+      " dkms           noarch    3.0.13-1.el7   epel              86 k\n"
+      "Updating for dependencies:\n"
+      " stub-dep       noarch    2-1            stub             949  \n"
+      "Removing for dependencies:\n"
+      " stub-driver    noarch    580.1-1        @stub             98 k\n"
+      "Skipped (dependency problems):\n"
+      " stub-skip      noarch    580.2-1        stub             6.0 k\n"
+      "Not installed:\n"
+      " stub-not       noarch    580.2-1        stub             6.0 k\n"
+      "\n"
+      "Transaction Summary\n"
+      "================================================================\n"
+      "Install  1 Package  (+1 Dependent package)\n"
+      "\n"
+      "Total download size: 41 M\n"
+      "Exiting on user command\n",
+      installed(
+          {{"stub-lib", "580.1-1", "noarch"}, {"stub-dep", "1-1", "noarch"}}));
+  ASSERT_TRUE(table) << table.error().message();
+  ASSERT_THAT(table->changes, SizeIs(6));
+  EXPECT_EQ(table->changes[0].name, "dkms");
+  EXPECT_EQ(table->changes[1].kind, ChangeKind::kRemove);
+  EXPECT_EQ(
+      table->changes[2],
+      (PackageChange{ChangeKind::kInstall, "kmod-nvidia-latest-dkms", "x86_64",
+                     "", "3:550.54.15-1.el7", "cuda-rhel7-x86_64", 41U << 20}));
+  EXPECT_EQ(table->changes[3],
+            (PackageChange{ChangeKind::kUpgrade, "stub-dep", "noarch", "1-1",
+                           "2-1", "stub", 949}));
+  EXPECT_EQ(table->changes[4].kind, ChangeKind::kRemove);
+  EXPECT_EQ(table->changes[5].kind, ChangeKind::kUpgrade);
+  EXPECT_EQ(table->changes[5].old_version, "580.1-1");
+  EXPECT_THAT(table->skipped, ElementsAre("stub-skip"));
+  EXPECT_EQ(table->download_bytes, 41U << 20);
+}
+
+TEST(DnfOutput, YumsListIsCutAnywhere) {
+  EXPECT_THAT(
+      parse_yum_list("Installed Packages\n"
+                     "kernel.x86_64              3.10.0-1160.el7   installed\n"
+                     "stub-lib.noarch            0:580.1-1         @stub\n"
+                     "Available Packages\n"
+                     "nvidia-driver-branch-550-cuda.x86_64\n"
+                     "                           3:550.54.15-1.el7 cuda-rhel7\n"
+                     "stub-lib.noarch            580.2-1\n"
+                     "                                             stub\n"),
+      ElementsAre(Candidate{"stub-lib", "580.1-1", "noarch", "stub"},
+                  Candidate{"nvidia-driver-branch-550-cuda",
+                            "3:550.54.15-1.el7", "x86_64", "cuda-rhel7"},
+                  Candidate{"stub-lib", "580.2-1", "noarch", "stub"}));
+}
+
+TEST(DnfOutput, VersionLocksOfYum) {
+  EXPECT_THAT(
+      parse_dnf_locks("Loaded plugins: fastestmirror, versionlock\n"
+                      "\n# Added locks on Sat Nov 28 13:52:21 2026\n"
+                      "0:stub-driver-580.1-1.*\n"
+                      "3:nvidia-driver-branch-550-cuda-550.54.15-1.el7.*\n"
+                      "!0:kernel-3.10.0-1.*\n"
+                      "versionlock list done\n"),
+      ElementsAre(Hold{"stub-driver", "0:stub-driver-580.1-1.*"},
+                  Hold{"nvidia-driver-branch-550-cuda",
+                       "3:nvidia-driver-branch-550-cuda-550.54.15-1."
+                       "el7.*"}));
+}
+
 TEST(DnfOutput, VersionLocksOfDnf5) {
   const auto listed = parse_dnf5_locks(
       "# Added by 'versionlock add' command on 2026-11-29 14:02:12\n"
@@ -271,6 +352,7 @@ TEST(DnfOutput, NothingIsReadOutOfNoise) {
     (void)parse_dnf5_lock_file("name = \"a\"\n" + noise);
     (void)parse_dnf_modules("Name Stream Profiles Summary\n" + noise);
     (void)parse_dnf_repoquery(noise);
+    (void)parse_yum_list("Available Packages\n" + noise);
     (void)parse_dnf_size(noise);
     (void)parse_rpm_list(noise, Tool::kZypper);
   }));

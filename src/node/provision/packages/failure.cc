@@ -79,13 +79,15 @@ constexpr auto kApt = std::to_array<Sentence>({
 });
 
 // dnf 4 with libdnf, librepo and rpm; dnf 5 has words of its own among those of
-// the same libraries.
+// the same libraries, and yum 3 those that dnf 4 did not take over.
 constexpr auto kDnf = std::to_array<Sentence>({
     {"already locked by", FailureKind::kLocked},
     {"Waiting for process with pid", FailureKind::kLocked},
     {"Failed to obtain the transaction lock", FailureKind::kLocked},
     {"Failed to obtain rpm transaction lock", FailureKind::kLocked},
     {"can't create transaction lock", FailureKind::kLocked},
+    {"holding the yum lock", FailureKind::kLocked},
+    {"another copy is running as pid", FailureKind::kLocked},
     {"No space left on device", FailureKind::kNoSpace},
     {"more space needed on the", FailureKind::kNoSpace},
     {"checksum doesn't match", FailureKind::kHashMismatch},
@@ -104,7 +106,12 @@ constexpr auto kDnf = std::to_array<Sentence>({
     {"GPG check FAILED", FailureKind::kBadSignature},
     {"Signature verification failed", FailureKind::kBadSignature},
     {"is not signed", FailureKind::kBadSignature},
+    {"signature could not be verified", FailureKind::kBadSignature},
     {"Status code: 404", FailureKind::kStaleIndex},
+    {"HTTP Error 404", FailureKind::kStaleIndex},
+    {"HTTP Error 5", FailureKind::kMirror},
+    {"[Errno 14] curl#", FailureKind::kMirror},
+    {"[Errno 12] Timeout", FailureKind::kMirror},
     {"Status code: 5", FailureKind::kMirror},
     {"Status code: 429", FailureKind::kMirror},
     {"Status code: 408", FailureKind::kMirror},
@@ -124,6 +131,9 @@ constexpr auto kDnf = std::to_array<Sentence>({
     {"none of the providers can be installed", FailureKind::kUnmet},
     {"Unable to find a match", FailureKind::kNotFound},
     {"No match for argument", FailureKind::kNotFound},
+    {" Requires: ", FailureKind::kUnmet},
+    {"No package ", FailureKind::kNotFound},
+    {"No Match for argument", FailureKind::kNotFound},
     {"Unable to resolve argument", FailureKind::kNotFound},
     {"scriptlet failed", FailureKind::kScript},
     {"script failed:", FailureKind::kScript},

@@ -21,7 +21,7 @@ namespace {
 /// What the tools say before the number of the process that they wait for.
 constexpr auto kBlames = std::to_array<std::string_view>(
     {"held by process ", "already locked by ", "process with pid ",
-     "application with pid ", "application with PID "});
+     "application with pid ", "application with PID ", "running as pid "});
 
 // apt and dpkg: fcntl locks (apt-pkg/fileutl.cc; dpkg's lock-frontend).
 constexpr auto kAptLocks = std::to_array<std::string_view>(
@@ -37,7 +37,9 @@ constexpr auto kRpmLocks = std::to_array<std::string_view>(
 // dnf/lock.py: the file holds the number of a process.
 constexpr auto kDnfPids = std::to_array<std::string_view>(
     {"/var/cache/dnf/metadata_lock.pid", "/var/cache/dnf/download_lock.pid",
-     "/var/lib/dnf/rpmdb_lock.pid"});
+     "/var/lib/dnf/rpmdb_lock.pid",
+     // yum's.
+     "/var/run/yum.pid"});
 // libzypp/ZYppFactory.cc.
 constexpr auto kZyppPids =
     std::to_array<std::string_view>({"/run/zypp.pid", "/var/run/zypp.pid"});

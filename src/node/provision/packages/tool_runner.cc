@@ -33,6 +33,22 @@ bool waits_for_ever(const std::string& program) {
   return program == "/usr/bin/dnf5";
 }
 
+/// What a person is told to run is named as this host has it.
+Error in_words_of(const std::string& program, const Error& error) {
+  if (program != "/usr/bin/yum") return error;
+  std::string words = error.message();
+  for (const auto& [dnfs, yums] :
+       {std::pair{"dnf install 'dnf-command(versionlock)'",
+                  "yum install yum-plugin-versionlock"},
+        std::pair{"dnf clean metadata", "yum clean metadata"},
+        std::pair{"dnf versionlock list", "yum versionlock list"}}) {
+    if (const std::size_t at = words.find(dnfs); at != std::string::npos) {
+      words.replace(at, std::string_view(dnfs).size(), yums);
+    }
+  }
+  return {error.code(), std::move(words)};
+}
+
 std::string seconds(milliseconds time) {
   return fmt::format("{} s",
                      std::chrono::ceil<std::chrono::seconds>(time).count());
@@ -150,7 +166,7 @@ Result<host::Completed> ToolRunner::act(const std::string& attempted,
       if (attempt > 1) {
         failure.evidence += fmt::format(", {} attempts", attempt);
       }
-      return to_error(tool_, failure, attempted);
+      return in_words_of(argv.front(), to_error(tool_, failure, attempted));
     }
     pause(next_pause,
           fmt::format("{}: {}; attempt {} of {} in {}", attempted,

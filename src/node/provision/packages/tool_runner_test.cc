@@ -335,5 +335,138 @@ TEST_F(ToolRunnerTest, WhoHoldsALockIsLookedAtBeforeAToolThatWaitsForEver) {
   EXPECT_THAT(pauses_, ElementsAre(seconds(2), seconds(1)));
 }
 
+constexpr const char* kYum =
+    "/usr/bin/yum --color=never --setopt=exit_on_lock=1 "
+    "--setopt=clean_requirements_on_remove=0 --setopt=installonly_limit=0 ";
+
+// Written after yum 3.4.3's own sources: it was never run.
+TEST_F(ToolRunnerTest, YumsCommandsToTheLastArgument) {
+  host_.file("usr/bin/yum", "");
+  const std::string rpm =
+      "/usr/bin/rpm -qa --queryformat '" + std::string(facts::kRpmFormat) + "'";
+  const host::Completed before{0,
+                               "a\t3:2-1\tx86_64\t1\n"
+                               "c\t1-1\tx86_64\t1\n",
+                               ""};
+  const std::string table =
+      "> Resolving Dependencies\n"
+      "\n====================\n"
+      " Package   Arch     Version   Repository   Size\n"
+      "====================\n"
+      "Removing:\n"
+      " c         x86_64   1-1       @cuda        1.0 k\n"
+      "Downgrading:\n"
+      " a         x86_64   3:1-1     cuda         1.0 k\n"
+      "Installing for dependencies:\n"
+      " b         x86_64   2-1       cuda         1.0 k\n"
+      "\nTransaction Summary\n====================\n\n"
+      "Total download size: 2.0 k\n";
+  const host::Completed asked{
+      0, table + "Exiting on user command\n> Leaving Shell\n", ""};
+  runner_.script(rpm, before);
+  runner_.script(rpm, before);
+  runner_.script(rpm, host::Completed{0,
+                                      "a\t3:1-1\tx86_64\t1\n"
+                                      "b\t2-1\tx86_64\t1\n",
+                                      ""});
+  runner_.script(std::string(kYum) + "--assumeno shell", asked,
+                 "remove c\ninstall a-3:1-1\ndowngrade a-3:1-1\nrun\n");
+  runner_.script(std::string(kYum) + "--assumeno shell", asked,
+                 "remove c-1-1\ninstall a-3:1-1\ninstall b-2-1\n"
+                 "downgrade a-3:1-1\nrun\n");
+  runner_.script(std::string(kYum) + "-y shell",
+                 host::Completed{0, table + "Complete!\n> Leaving Shell\n", ""},
+                 "remove c-1-1\ninstall a-3:1-1\ninstall b-2-1\n"
+                 "downgrade a-3:1-1\nrun\n");
+  Dnf yum(tool(Tool::kDnf));
+  Transaction wanted{{{"a", "3:1-1"}}, {{"c"}}};
+  wanted.may_downgrade = true;
+  const auto plan = yum.simulate(wanted);
+  ASSERT_TRUE(plan) << plan.error().message();
+  EXPECT_EQ(plan->download_bytes, 2048U);
+  const Applied applied = yum.apply(*plan);
+  EXPECT_TRUE(applied.outcome) << applied.outcome.error().message();
+  EXPECT_THAT(runner_.commands(), SizeIs(6)) << "there is no mark";
+}
+
+TEST_F(ToolRunnerTest, WhatYumDoesNotFindIsNotThere) {
+  host_.file("usr/bin/yum", "");
+  runner_.script(
+      "/usr/bin/rpm -qa --queryformat '" + std::string(facts::kRpmFormat) + "'",
+      host::Completed{});
+  runner_.script(
+      std::string(kYum) + "--assumeno shell",
+      host::Completed{0, "> No package nowhere available.\n> > Leaving Shell\n",
+                      ""},
+      "install nowhere\nrun\n");
+  Dnf yum(tool(Tool::kDnf));
+  const auto plan = yum.simulate({{{"nowhere"}}, {}});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(ToolRunnerTest, YumsListsLocksAndWords) {
+  host_.file("usr/bin/yum", "");
+  const std::string local =
+      std::string(kYum) + "-q '--disablerepo=*' versionlock ";
+  runner_.script(std::string(kYum) + "-q --showduplicates list a none",
+                 host::Completed{0,
+                                 "Installed Packages\n"
+                                 "a.x86_64   3:1-1   @cuda\n"
+                                 "Available Packages\n"
+                                 "a.x86_64   3:2-1   cuda\n",
+                                 ""});
+  Dnf yum(tool(Tool::kDnf));
+  const auto candidates = yum.candidates({"a", "none"});
+  ASSERT_TRUE(candidates) << candidates.error().message();
+  EXPECT_THAT(*candidates,
+              ElementsAre(Candidate{"a", "3:1-1", "x86_64", "cuda"},
+                          Candidate{"a", "3:2-1", "x86_64", "cuda"}));
+  runner_.script(
+      std::string(kYum) + "-q --showduplicates list none",
+      host::Completed{1, "", "Error: No matching Packages to list\n"});
+  EXPECT_THAT(*yum.candidates({"none"}), IsEmpty());
+
+  runner_.script(
+      "/usr/bin/rpm -qa --queryformat '" + std::string(facts::kRpmFormat) + "'",
+      host::Completed{0, "a\t3:1-1\tx86_64\t1\nb\t2-1\tx86_64\t1\n", ""});
+  runner_.script(local + "add '3:a-1-1.*' '0:b-2-1.*'", host::Completed{});
+  EXPECT_TRUE(yum.hold({"a", "b"}));
+  runner_.script(local + "list", host::Completed{0, "3:a-1-1.*\n", ""});
+  const auto holds = yum.holds();
+  ASSERT_TRUE(holds);
+  EXPECT_THAT(*holds, ElementsAre(Hold{"a", "3:a-1-1.*"}));
+  runner_.script(local + "delete '3:a-1-1.*'", host::Completed{});
+  EXPECT_TRUE(yum.release(*holds));
+}
+
+TEST_F(ToolRunnerTest, WhatYumLacksIsNamedAsItIsThere) {
+  host_.file("usr/bin/yum", "");
+  runner_.script(std::string(kYum) + "-q '--disablerepo=*' versionlock list",
+                 host::Completed{1, "", "No such command: versionlock.\n"});
+  Dnf yum(tool(Tool::kDnf));
+  const auto none = yum.holds();
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().message(),
+              HasSubstr("yum install yum-plugin-versionlock"));
+}
+
+TEST_F(ToolRunnerTest, YumsLockHasAPid) {
+  host_.file("usr/bin/yum", "");
+  host_.file("proc/77/cmdline", "yum");
+  runner_.script(
+      std::string(kYum) + "-y '--setopt=*.skip_if_unavailable=False' makecache",
+      host::Completed{200, "",
+                      "Existing lock /var/run/yum.pid: another copy is running "
+                      "as pid 77.\nAnother app is currently holding the yum "
+                      "lock; exiting as configured by exit_on_lock\n"});
+  Settings settings;
+  settings.lock_wait = seconds(0);
+  Dnf yum(tool(Tool::kDnf, settings));
+  const auto refused = yum.refresh();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("held by yum (pid 77)"));
+}
+
 }  // namespace
 }  // namespace gpunode::packages

@@ -181,14 +181,6 @@ std::optional<DriverBasis> driver_basis(const PlanInput& input,
         "say `source: nvidia-cuda-repo`, whose modules DKMS builds, or on "
         "Ubuntu `source: distro`, whose modules Canonical signs"));
   }
-  if (const char* manager = distribution::undriven_name(basis->row->manager)) {
-    return no(StepPlan::blocked(
-        fmt::format("{} {} has {}, which this version can't drive",
-                    basis->row->id, basis->row->version, manager),
-        fmt::format("install {} of branch {} by hand and say `source: "
-                    "preinstalled`",
-                    fmt::join(basis->set(), ", "), basis->choice.branch)));
-  }
   if (spec.source == DriverSource::kDistribution) {
     if (auto why = take_distributions(input, *basis)) return no(*why);
   } else {

@@ -9,6 +9,7 @@ namespace gpunode::provision {
 namespace {
 
 constexpr const char* kDnfLocks = "/etc/dnf/plugins/versionlock.list";
+constexpr const char* kYumLocks = "/etc/yum/pluginconf.d/versionlock.list";
 constexpr const char* kDnf5Locks = "/etc/dnf/versionlock.toml";
 constexpr const char* kZypperLocks = "/etc/zypp/locks";
 
@@ -18,6 +19,26 @@ bool has_line(const PlanInput& input, const char* path,
   if (found == input.facts.files.end() || !found->second.content) return false;
   const auto lines = packages::lines_of(*found->second.content);
   return std::ranges::any_of(lines, is_the_line);
+}
+
+/// yum's "3:name-580…" as dnf's "name-3:580…".
+std::string dnfs_spelling(std::string_view line, const std::string& name) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos ||
+      !line.substr(colon + 1).starts_with(name + "-")) {
+    return {};
+  }
+  return name + "-" + std::string(line.substr(0, colon + 1)) +
+         std::string(line.substr(colon + name.size() + 2));
+}
+
+/// Whether `is_the_lock` of a line of dnf's list or yum's.
+bool has_lock(const PlanInput& input, const std::string& name,
+              const auto& is_the_lock) {
+  return has_line(input, kDnfLocks, is_the_lock) ||
+         has_line(input, kYumLocks, [&](std::string_view line) {
+           return is_the_lock(dnfs_spelling(line, name));
+         });
 }
 
 /// Those of `name` in dnf 5's file. One of another form's list keeps nothing
@@ -54,7 +75,7 @@ bool is_held(const PlanInput& input, packages::Tool tool,
                              [&](const packages::Hold& one) {
                                return packages::is_lock_on(one, version);
                              }) ||
-         has_line(input, kDnfLocks, [&](std::string_view line) {
+         has_lock(input, name, [&](std::string_view line) {
            return line.starts_with(lock);
          });
 }
@@ -63,7 +84,7 @@ bool has_hold(const PlanInput& input, packages::Tool tool,
               const std::string& name) {
   if (tool != packages::Tool::kDnf) return is_held(input, tool, name);
   if (!dnf5_locks_of(input, name).empty()) return true;
-  return has_line(input, kDnfLocks, [&](std::string_view line) {
+  return has_lock(input, name, [&](std::string_view line) {
     // "name-3:580…": what follows a name's dash is a number.
     return line.size() > name.size() + 1 && line.starts_with(name) &&
            line[name.size()] == '-' && line[name.size() + 1] >= '0' &&
@@ -73,7 +94,7 @@ bool has_hold(const PlanInput& input, packages::Tool tool,
 
 facts::Wanted hold_wants() {
   facts::Wanted wanted;
-  wanted.files = {kDnfLocks, kDnf5Locks, kZypperLocks};
+  wanted.files = {kDnfLocks, kDnf5Locks, kYumLocks, kZypperLocks};
   return wanted;
 }
 

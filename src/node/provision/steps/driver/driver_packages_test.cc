@@ -251,10 +251,6 @@ TEST(DriverPackagesStep, WhatIsNotSupportedIsSaid) {
   TrialHost none = host_of("rocky", "8.9", machine("T4"));
   none.facts.gpus.clear();
   EXPECT_EQ(none.plan(*make_driver_packages()).state, StepState::kNotWanted);
-  TrialHost old = host_of("rhel", "7", machine("T4"));
-  EXPECT_THAT(old.plan(*make_driver_packages()).why, HasSubstr("has yum"));
-  EXPECT_THAT(old.plan(*make_driver_packages()).fix,
-              HasSubstr("kmod-nvidia-latest-dkms"));
 }
 
 TEST(DriverRepository, IsAFileOfOursByAPinnedKey) {

@@ -79,6 +79,7 @@ bool is_alone(const PlanInput& input, const DriverBasis& basis,
   const char* remove = "dnf remove";
   if (basis.tool == Tool::kApt) remove = "apt-get purge";
   if (basis.tool == Tool::kZypper) remove = "zypper remove";
+  if (basis.row->manager == distribution::Manager::kYum) remove = "yum remove";
   plan = StepPlan::blocked(
       fmt::format("a driver of {} is installed, and two can't be: {}",
                   fmt::join(owners, " and "), fmt::join(names, ", ")),
@@ -195,6 +196,9 @@ bool is_held_by_others(const PlanInput& input, const DriverBasis& basis,
   const char* lift = "dnf versionlock delete";
   if (basis.tool == Tool::kApt) lift = "apt-mark unhold";
   if (basis.tool == Tool::kZypper) lift = "zypper removelock";
+  if (basis.row->manager == distribution::Manager::kYum) {
+    lift = "yum versionlock delete";
+  }
   plan = StepPlan::blocked(
       fmt::format("somebody else than gpunode holds {}, and {}",
                   fmt::join(names, ", "), plan.why),

@@ -164,6 +164,9 @@ WillingHost::WillingHost(TrialHost begun)
   if (row && (*row)->manager == distribution::Manager::kDnf5) {
     tree_.link("usr/bin/dnf", "dnf5");
   }
+  if (row && (*row)->manager == distribution::Manager::kYum) {
+    tree_.file("usr/bin/yum", "");
+  }
   if (!host_.spec.distributions.empty()) return;
   if (!row || (*row)->key.fingerprint.empty()) return;
   distribution::Extension ours;

@@ -31,8 +31,8 @@ const json& repositories() {
 bool WillingPackages::knows(const host::Command& command) const {
   const std::string& program = command.argv.front();
   return program == "/usr/bin/dnf" || program == "/usr/bin/dnf5" ||
-         program == "/usr/bin/zypper" || program == "/usr/bin/rpm" ||
-         program == "/usr/bin/dpkg-query" ||
+         program == "/usr/bin/yum" || program == "/usr/bin/zypper" ||
+         program == "/usr/bin/rpm" || program == "/usr/bin/dpkg-query" ||
          program.starts_with("/usr/bin/apt-");
 }
 
@@ -40,6 +40,7 @@ Completed WillingPackages::run(const host::Command& command) {
   const std::string& program = command.argv.front();
   if (program == "/usr/bin/dnf") return dnf(command);
   if (program == "/usr/bin/dnf5") return dnf5(command);
+  if (program == "/usr/bin/yum") return yum(command);
   if (program == "/usr/bin/zypper") return zypper(command);
   if (program == "/usr/bin/apt-get") return apt_get(command);
   if (program == "/usr/bin/dpkg-query") return {0, list(false), ""};

@@ -10,8 +10,8 @@
 
 namespace gpunode::provision {
 
-/// apt, dnf 4 and 5, and zypper with the options that they really have: a word
-/// that is none of these fails the test. What they install is NVIDIA's
+/// apt, dnf 4 and 5, yum and zypper with the options that they really have: a
+/// word that is none of these fails the test. What they install is NVIDIA's
 /// (tests/fixtures/driver_repositories.json) where a repository file of the
 /// host names the directory, and anything of the distribution's.
 class WillingPackages {
@@ -74,6 +74,8 @@ class WillingPackages {
                              const std::vector<std::string>& words);
   std::string dnf_table(const std::vector<Change>& changes) const;
   host::Completed dnf5(const host::Command& command);
+  host::Completed yum(const host::Command& command);
+  host::Completed yum_list(const std::vector<std::string>& words) const;
   host::Completed dnf5_versionlock(const std::vector<std::string>& words);
   static std::string dnf5_table(const std::vector<Change>& changes);
   host::Completed apt_get(const host::Command& command);

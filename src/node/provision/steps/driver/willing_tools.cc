@@ -1,5 +1,5 @@
-// WillingPackages' further half: what apt, dnf 4 and 5, and zypper take and
-// print.
+// WillingPackages' further half: what apt, dnf 4 and 5, yum and zypper
+// take and print.
 #include <algorithm>
 #include <set>
 #include <string_view>
@@ -49,6 +49,19 @@ const std::set<std::string_view> kDnf5Options = {
     "--action=install",
     "--action=remove",
     "--action=upgrade",
+    "-q",
+    "-y",
+};
+const std::set<std::string_view> kYumOptions = {
+    "--color=never",
+    "--setopt=exit_on_lock=1",
+    "--setopt=clean_requirements_on_remove=0",
+    "--setopt=installonly_limit=0",
+    "--setopt=*.skip_if_unavailable=False",
+    "--disablerepo=*",
+    "--disableplugin=versionlock",
+    "--showduplicates",
+    "--assumeno",
     "-q",
     "-y",
 };
@@ -157,7 +170,8 @@ std::string WillingPackages::dnf_table(
 
 Completed WillingPackages::dnf_versionlock(
     const std::vector<std::string>& words) {
-  if (!installed_.contains("python3-dnf-plugin-versionlock")) {
+  if (!installed_.contains("python3-dnf-plugin-versionlock") &&
+      !installed_.contains("yum-plugin-versionlock")) {
     return {1, "",
             "No such command: versionlock. Please use /usr/bin/dnf --help\n"};
   }
@@ -331,6 +345,63 @@ Completed WillingPackages::dnf5(const host::Command& command) {
   if (is_real) make(changes);
   return {is_real ? 0 : 1, dnf5_table(changes),
           is_real ? "Complete!\n" : "Operation aborted by the user.\n"};
+}
+
+Completed WillingPackages::yum_list(
+    const std::vector<std::string>& words) const {
+  std::string here = "Installed Packages\n";
+  std::string text = "Available Packages\n";
+  const auto all = offers();
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto now = installed_.find(words[i]);
+    const std::string version =
+        now == installed_.end() ? "" : now->second.version;
+    if (!version.empty()) {
+      here += fmt::format("{}.x86_64 {}\n  @gpunode-cuda\n", words[i], version);
+    }
+    const auto known = all.find(words[i]);
+    if (known == all.end()) continue;
+    for (const Offer& offer : known->second) {
+      if (offer.version == version) continue;
+      text += fmt::format("{}.x86_64 {}\n  gpunode-cuda\n", words[i],
+                          offer.version);
+    }
+  }
+  return {0, here + text, ""};
+}
+
+Completed WillingPackages::yum(const host::Command& command) {
+  const auto words = words_of(command, kYumOptions, {});
+  const std::string& verb = words.front();
+  if (verb == "makecache") return {};
+  if (verb == "versionlock") return dnf_versionlock(words);
+  if (verb == "list") return yum_list(words);
+  EXPECT_EQ(verb, "shell") << host::command_line(command);
+  // What is not older is not downgraded, and what is older not installed.
+  std::vector<Asked> install;
+  std::vector<std::string> remove;
+  for (const std::string_view line : packages::lines_of(command.input)) {
+    const auto parts = packages::words_of(line);
+    if (parts.size() < 2) continue;
+    auto [name, version] = split_nevra(std::string(parts[1]));
+    const auto now = installed_.find(name);
+    const bool is_down = now != installed_.end() && !version.empty() &&
+                         is_older(version, now->second.version);
+    if (parts[0] == "remove") {
+      remove.push_back(name);
+    } else if (is_down == (parts[0] == "downgrade")) {
+      install.push_back({name, version});
+    }
+  }
+  const auto changes = resolve(install, remove);
+  const bool is_real =
+      std::ranges::find(command.argv, "--assumeno") == command.argv.end();
+  if (is_real) make(changes);
+  return {0,
+          fmt::format("> {}{}> Leaving Shell\n",
+                      changes.empty() ? "" : "\n" + dnf_table(changes),
+                      is_real ? "Complete!\n" : "Exiting on user command\n"),
+          ""};
 }
 
 Completed WillingPackages::apt_get(const host::Command& command) {
