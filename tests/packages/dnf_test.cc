@@ -85,7 +85,8 @@ TEST_P(RealDnf, DoesWhatItSimulatedAndTheInverseLeadsBack) {
   EXPECT_EQ(in_words(applied.changed), in_words(first.changes));
   const std::string asked_for = say(
       {is_dnf5() ? "/usr/bin/dnf5" : "/usr/bin/dnf",
-       "--installroot=" + root_.path(), "-q", "repoquery", "--userinstalled"});
+       "--installroot=" + root_.path(), "-q", "repoquery", "--userinstalled"},
+      {"HOME=/root"});
   EXPECT_THAT(asked_for, HasSubstr("stub-driver"));
   EXPECT_THAT(asked_for, Not(HasSubstr("stub-lib")));
 
