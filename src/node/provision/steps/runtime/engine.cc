@@ -131,14 +131,6 @@ void EnginePlanning::check_host() {
             "preinstalled}`");
     return;
   }
-  if (const char* name = distribution::undriven_name(*os.package_manager())) {
-    blocked(fmt::format("{} has {}, which this version can't drive",
-                        os.pretty_name, name),
-            fmt::format("install {} by hand and say `install: {{source: "
-                        "preinstalled}}`",
-                        wanted()));
-    return;
-  }
   if (!is_docker() && is_of_red_hat(os) && input_.spec.bundle.empty()) {
     blocked(fmt::format("{} has no package containerd", os.pretty_name),
             "say `install: {source: docker-ce}`: Docker's repository has one "
