@@ -115,7 +115,8 @@ def status_names_holders(story):
 
 @check("gpunode verify finds Node and GPUs, and a Pod of its own that computes and leaves nothing")
 def verifies(story):
-    told = story.node.verify("--kubeconfig", story.cluster.kubeconfig("admin"), "--image", SEED_IMAGE)
+    told = story.node.verify("--kubeconfig", story.cluster.kubeconfig("admin"), "--node-name", NODE,
+                             "--image", SEED_IMAGE)
     verdicts = {one["id"]: one["verdict"] for one in told["checks"]}
     expect(told["code"] == 0 and set(verdicts.values()) == {"pass"}, f"verify says {told}")
     expect(set(verdicts) == {"kubelet.node", "kubelet.allocatable", "pod.vectoradd"}, f"{verdicts}")
