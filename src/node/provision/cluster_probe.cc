@@ -87,7 +87,31 @@ class Probe {
                                  ? question_.discovered->server
                                  : "https://" + question_.endpoint;
     TRY(url_, http::parse_url(text));
-    return {};
+    return question_.discovered ? check_discovered() : Result<void>();
+  }
+
+  /// The token goes to who the file names: to nobody in clear text, and to
+  /// nobody whom any of the host's public CAs would do for.
+  Result<void> check_discovered() const {
+    constexpr const char* kNext =
+        "next: make the file anew on a control plane: `kubectl -n kube-public "
+        "get configmap cluster-info -o jsonpath='{.data.kubeconfig}'`";
+    if (!url_.is_tls) {
+      return Error(
+          ErrorCode::kPermissionDenied,
+          fmt::format("the server of spec.kubernetes.join.discoveryFile is "
+                      "http://{}: the token would go there in clear text, and "
+                      "anybody on the way could be the cluster; {}",
+                      url_.authority(), kNext));
+    }
+    if (!key_hashes(question_.discovered->authority).empty()) return {};
+    return Error(ErrorCode::kPermissionDenied,
+                 fmt::format("spec.kubernetes.join.discoveryFile has no CA of "
+                             "the cluster for {} (certificate-authority-data, "
+                             "or a file that certificate-authority names): "
+                             "whoever has a certificate of any public CA would "
+                             "be given the token; {}",
+                             url_.authority(), kNext));
   }
 
   /// Name and connection, each told by itself.

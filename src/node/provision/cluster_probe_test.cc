@@ -165,6 +165,27 @@ TEST(ClusterProbe, ADiscoveryFileStandsForEndpointAndCa) {
   EXPECT_FALSE(ask_cluster(question, now()));
 }
 
+TEST(ClusterProbe, ADiscoveryFileGivesTheTokenToNobodyUnproven) {
+  const ClusterDouble cluster;
+  JoinQuestion question = question_of(cluster);
+  question.endpoint.clear();
+  question.ca_cert_hashes.clear();
+  const std::vector<std::pair<ClusterInfo, std::string>> cases = {
+      {{"http://" + cluster.endpoint(), cluster.ca_pem(), ""}, "clear text"},
+      {{"https://" + cluster.endpoint(), "", ""}, "has no CA"},
+      {{"https://" + cluster.endpoint(), "no PEM\n", ""}, "has no CA"},
+  };
+  for (const auto& [info, words] : cases) {
+    question.discovered = info;
+    const auto answer = ask_cluster(question, now());
+    ASSERT_FALSE(answer) << words;
+    EXPECT_THAT(answer.error().message(),
+                AllOf(HasSubstr(words), HasSubstr("discoveryFile"),
+                      HasSubstr("next: "), Not(HasSubstr("0123456789"))));
+  }
+  EXPECT_TRUE(cluster.requests().empty());
+}
+
 TEST(ClusterProbe, VersionsThatGoTogether) {
   EXPECT_EQ(skew_words(25, 25), "");
   EXPECT_EQ(skew_words(23, 25), "");
