@@ -1,9 +1,11 @@
 #include "node/provision/cluster_actions.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <utility>
@@ -79,6 +81,41 @@ Error no_token(const std::string& words) {
   return {ErrorCode::kPermissionDenied, "the token to join with: " + words};
 }
 
+/// What is in a file that nobody else may read or change. It is opened once:
+/// what was looked at is what is read, whatever links led there.
+Result<std::string> token_in_file(const host::HostRoot& host,
+                                  const std::string& path) {
+  const auto root = host::open_host(host);
+  if (!root) return no_token(root.error().message());
+  const auto file = root->open_file(path);
+  if (!file) return no_token(file.error().message());
+  struct stat status {};
+  if (::fstat(file->get(), &status) != 0) {
+    return no_token(Error::from_errno("look at " + path, errno).message());
+  }
+  // Who may change its mode may read it, and may put another token there.
+  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+    return no_token(
+        fmt::format("{} belongs to the user {}, not to root, and who owns it "
+                    "may have read the token or put another there; next: "
+                    "`chown root:root {}`, and make a new token if that was "
+                    "not meant",
+                    path, status.st_uid, path));
+  }
+  constexpr mode_t kPermissions = 07777;
+  constexpr mode_t kOthers = 077;
+  if ((status.st_mode & kOthers) != 0) {
+    return no_token(
+        fmt::format("{} is open to others than root (mode {:04o}), who may "
+                    "have it by now; next: `chmod 600 {}`, and make a new "
+                    "token if that was not meant",
+                    path, status.st_mode & kPermissions, path));
+  }
+  auto text = host::read_all(file->get(), kMostOfAToken, path);
+  if (!text) return no_token(text.error().message());
+  return text;
+}
+
 }  // namespace
 
 ClusterActions::ClusterActions(const host::HostRoot& host,
@@ -104,20 +141,7 @@ bool ClusterActions::has_traces() const {
 Result<std::string> ClusterActions::token_text(
     const JoinCluster& action) const {
   if (!action.token_file.empty()) {
-    const auto status = host_.status(action.token_file);
-    if (!status) return no_token(status.error().message());
-    constexpr std::uint32_t kOthers = 077;
-    if ((status->mode & kOthers) != 0) {
-      return no_token(
-          fmt::format("{} is open to others than root (mode "
-                      "{:04o}), who may have it by now; next: "
-                      "`chmod 600 {}`, and make a new token if "
-                      "that was not meant",
-                      action.token_file, status->mode, action.token_file));
-    }
-    auto text = host_.read_file(action.token_file, kMostOfAToken);
-    if (!text) return no_token(text.error().message());
-    return text;
+    return token_in_file(host_, action.token_file);
   }
   if (!action.token_variable.empty()) {
     auto text = surroundings_.environment(action.token_variable);

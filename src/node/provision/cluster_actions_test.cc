@@ -1,6 +1,7 @@
 #include "node/provision/cluster_actions.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <functional>
@@ -184,6 +185,36 @@ TEST(JoinClusterAction, TheTokenMayBeInTheEnvironmentOrAProgramsWords) {
   EXPECT_TRUE(program.join());
   EXPECT_THAT(program.runner.config, HasSubstr(kToken));
   EXPECT_THAT(program.runner.lines, Contains("/opt/token --of 'gpu 1'"));
+}
+
+TEST(JoinClusterAction, ATokenInAFileOfSomebodyElsesIsNotTaken) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  constexpr uid_t kSomebody = 1000;
+  World world;
+  const std::string path = world.tree.path("etc/gpunode/token");
+  ASSERT_EQ(::chown(path.c_str(), kSomebody, 0), 0);
+  const auto prepared = world.prepare();
+  ASSERT_FALSE(prepared);
+  EXPECT_THAT(prepared.error().message(),
+              AllOf(HasSubstr("/etc/gpunode/token belongs to the user 1000"),
+                    HasSubstr("chown root:root"), Not(HasSubstr(kSecret))));
+  // Nor behind a link of root's.
+  world.tree.link("etc/gpunode/link", "/etc/gpunode/token");
+  world.action.token_file = "/etc/gpunode/link";
+  const auto linked = world.prepare();
+  ASSERT_FALSE(linked);
+  EXPECT_THAT(linked.error().message(), HasSubstr("the user 1000"));
+  ASSERT_EQ(::chown(path.c_str(), 0, 0), 0);
+  EXPECT_TRUE(world.prepare());
+}
+
+TEST(JoinClusterAction, ATokenFileThatIsNoFileHoldsNobodyUp) {
+  World world;
+  world.tree.remove("etc/gpunode/token");
+  ASSERT_EQ(::mkfifo(world.tree.path("etc/gpunode/token").c_str(), 0600), 0);
+  const auto prepared = world.prepare();
+  ASSERT_FALSE(prepared);
+  EXPECT_THAT(prepared.error().message(), HasSubstr("/etc/gpunode/token"));
 }
 
 struct Case {
