@@ -310,17 +310,16 @@ Result<void> ClusterActions::run_join(const JoinCluster& action,
   const auto done = quiet().run(command);
   const auto removed = host::remove_host_file(host_, kConfigPath);
   if (!done) {
-    return Error(
-        ErrorCode::kUnavailable,
-        "kubeadm join: " +
-            without_token(kubeadm_words(done.error().message()), token));
+    return Error(ErrorCode::kUnavailable,
+                 "kubeadm join: " + kubeadm_words(without_token(
+                                        done.error().message(), token)));
   }
   if (done->status != 0) {
-    // Its errors come last, on standard error.
-    return Error(
-        ErrorCode::kUnavailable,
-        "kubeadm join: " +
-            without_token(kubeadm_words(done->out + "\n" + done->err), token));
+    // Its errors come last, on standard error. The token goes first: of one
+    // that the end of the output begins with, half would not be known.
+    return Error(ErrorCode::kUnavailable,
+                 "kubeadm join: " + kubeadm_words(without_token(
+                                        done->out + "\n" + done->err, token)));
   }
   if (!host_.exists(kKubeletConf)) {
     return Error(ErrorCode::kInternal,

@@ -361,6 +361,21 @@ TEST(JoinClusterAction, WhatKubeadmPrintsIsToldWithoutTheToken) {
                     Not(HasSubstr(kSecret))));
 }
 
+TEST(JoinClusterAction, NorIsAnyPartOfOneThatTheEndOfItsWordsBeginsWith) {
+  for (std::size_t length = 480; length < 515; ++length) {
+    World world;
+    world.runner.leaves_half = false;
+    // One line, cut wherever it is too long.
+    world.runner.output =
+        std::string("given ") + kToken + " " + std::string(length, 'x') + " y";
+    const auto joined = world.join();
+    ASSERT_FALSE(joined);
+    for (const char* part : {"456789abcdef", "789abcdef", "abcdef"}) {
+      EXPECT_THAT(joined.error().message(), Not(HasSubstr(part))) << length;
+    }
+  }
+}
+
 TEST(JoinClusterAction, WhatPrintsOrIsGivenATokenIsNotWatched) {
   World world;
   KubeadmDouble watched(world.tree);
