@@ -28,8 +28,6 @@ namespace {
 
 constexpr const char* kKubeadm = "/usr/bin/kubeadm";
 constexpr const char* kSystemctl = "/usr/bin/systemctl";
-/// Of tmpfs: gone with the power, and never on a disk.
-constexpr const char* kConfigPath = "/run/gpunode/kubeadm-join.yaml";
 constexpr const char* kContainerdConfig = "/etc/containerd/config.toml";
 constexpr std::chrono::minutes kJoinTime{10};
 constexpr std::chrono::minutes kResetTime{5};
@@ -265,7 +263,12 @@ Result<std::optional<ClusterInfo>> ClusterActions::discovered(
   return Found(std::move(info));
 }
 
+Result<void> ClusterActions::forget_token() const {
+  return host::remove_host_file(host_, kJoinConfigPath);
+}
+
 Result<Inverse> ClusterActions::prepare(const JoinCluster& action) {
+  TRY_VOID(forget_token());
   // A node already: nothing will be done, and nothing is to be undone.
   if (host_.exists(kKubeletConf)) return Inverse{};
   JoinQuestion question;
@@ -302,13 +305,13 @@ Result<void> ClusterActions::run_join(const JoinCluster& action,
     config.replace(at, kTokenPlace.size(), token);
   }
   constexpr mode_t kRootAlone = 0600;
-  TRY_VOID(host::replace_host_file(host_, kConfigPath, config,
+  TRY_VOID(host::replace_host_file(host_, kJoinConfigPath, config,
                                    {.mode = kRootAlone}));
   host::Command command;
-  command.argv = {kKubeadm, "join", "--config", host_.outside(kConfigPath)};
+  command.argv = {kKubeadm, "join", "--config", host_.outside(kJoinConfigPath)};
   command.timeout = kJoinTime;
   const auto done = quiet().run(command);
-  const auto removed = host::remove_host_file(host_, kConfigPath);
+  const auto removed = forget_token();
   if (!done) {
     return Error(ErrorCode::kUnavailable,
                  "kubeadm join: " + kubeadm_words(without_token(
@@ -330,6 +333,7 @@ Result<void> ClusterActions::run_join(const JoinCluster& action,
 }
 
 Result<void> ClusterActions::perform(const JoinCluster& action) {
+  TRY_VOID(forget_token());
   if (host_.exists(kKubeletConf)) return {};
   std::string token;
   if (action.config.find(kTokenPlace) != std::string::npos) {
@@ -378,6 +382,7 @@ Result<void> ClusterActions::leave() const {
 }
 
 Result<void> ClusterActions::perform(const LeaveCluster& /*action*/) {
+  TRY_VOID(forget_token());
   if (!has_traces()) return {};
   return leave();
 }

@@ -60,6 +60,8 @@ class ClusterActions {
   Result<std::optional<ClusterInfo>> discovered(
       const JoinCluster& action) const;
   Result<void> run_join(const JoinCluster& action, const std::string& token);
+  /// What a join that was killed left of it.
+  Result<void> forget_token() const;
   Result<void> leave() const;
   bool has_traces() const;
   host::CommandRunner& quiet() const;

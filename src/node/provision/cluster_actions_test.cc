@@ -389,6 +389,26 @@ TEST(JoinClusterAction, WhatPrintsOrIsGivenATokenIsNotWatched) {
   EXPECT_THAT(watched.lines, ElementsAre("/usr/bin/kubeadm version -o short"));
 }
 
+TEST(JoinClusterAction, ATokenThatAKilledRunLeftGoesFirst) {
+  World world;
+  ClusterActions actions(world.tree.root(), world.runner);
+  const auto left = [&] { world.tree.file(kConfig, kToken); };
+  left();
+  world.tree.remove("usr/bin/kubeadm");
+  EXPECT_FALSE(world.prepare());
+  EXPECT_FALSE(world.exists(kConfig));
+  left();
+  EXPECT_TRUE(actions.perform(LeaveCluster{"gpu-1"}));
+  EXPECT_FALSE(world.exists(kConfig));
+  world.tree.file("etc/kubernetes/kubelet.conf", "joined\n");
+  left();
+  EXPECT_TRUE(world.prepare());
+  EXPECT_FALSE(world.exists(kConfig));
+  left();
+  EXPECT_TRUE(world.join());
+  EXPECT_FALSE(world.exists(kConfig));
+}
+
 TEST(LeaveClusterAction, TakesAwayWhatAResetLeaves) {
   World world;
   ASSERT_TRUE(world.join());

@@ -82,6 +82,14 @@ StepPlan plan_joined(const PlanInput& input, const JoinedCluster& cluster) {
                     "it; the kubelet needs it no more",
                     kBootstrapConf));
   }
+  if (is_there(input.facts, kJoinConfigPath)) {
+    // Not RemoveFile, which keeps a copy to undo it: of the token, on a disk.
+    plan.state = StepState::kChange;
+    plan.why = fmt::format("a join that was cut off left its token in {}",
+                           kJoinConfigPath);
+    plan.actions.emplace_back(
+        RunProgram{.argv = {"/bin/rm", "-f", "--", kJoinConfigPath}});
+  }
   return plan;
 }
 

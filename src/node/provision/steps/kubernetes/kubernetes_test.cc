@@ -259,6 +259,23 @@ TEST(KubernetesJoin, ANodeOfThisClusterIsOkUnderAnyOfItsNames) {
   EXPECT_THAT(plan.notes, ElementsAre(HasSubstr("https://k8s.example:6443")));
 }
 
+TEST(KubernetesJoin, ATokenThatAKilledJoinLeftGoesAndIsKeptNowhere) {
+  KubernetesHost host;
+  host.wants_join();
+  host.is_node_of(host.ca, "https://10.0.0.10:6443");
+  EXPECT_TRUE(make_kubernetes_join()->wants(host.spec).trees.contains(
+      "/run/gpunode/kubeadm-join.yaml"));
+  host.facts.trees["/run/gpunode/kubeadm-join.yaml"].exists = true;
+  const StepPlan plan = host.plan(*make_kubernetes_join());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_THAT(plan.why, HasSubstr("left its token"));
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  // An action that keeps no copy of it.
+  EXPECT_THAT(
+      std::get<RunProgram>(plan.actions[0]).argv,
+      ElementsAre("/bin/rm", "-f", "--", "/run/gpunode/kubeadm-join.yaml"));
+}
+
 TEST(KubernetesJoin, ANodeOfAnotherClusterIsToldToLeaveIt) {
   KubernetesHost host;
   host.wants_join();

@@ -97,8 +97,8 @@ facts::Wanted identity_wants(const NodeSpec& spec) {
   if (!spec.kubernetes.join.discovery_file.empty()) {
     wanted.files.insert(spec.kubernetes.join.discovery_file);
   }
-  // That it is there: it has a token in it.
-  wanted.trees = {kBootstrapConf};
+  // That they are there: they have a token in them.
+  wanted.trees = {kBootstrapConf, kJoinConfigPath};
   return wanted;
 }
 

@@ -14,6 +14,10 @@ inline constexpr const char* kBootstrapConf =
     "/etc/kubernetes/bootstrap-kubelet.conf";
 inline constexpr const char* kClusterCa = "/etc/kubernetes/pki/ca.crt";
 
+/// kubeadm's configuration with the token in it, while it joins. Of tmpfs: gone
+/// with the power, and never on a disk. A run that was killed leaves it.
+inline constexpr const char* kJoinConfigPath = "/run/gpunode/kubeadm-join.yaml";
+
 /// What labels and taints the Node was given, in a file of ours: the Node
 /// itself is not among a host's facts.
 inline constexpr const char* kNodeMetaPath = "/var/lib/gpunode/node-meta";
