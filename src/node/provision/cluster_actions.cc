@@ -136,8 +136,7 @@ bool ClusterActions::has_traces() const {
       kTraces, [&](const char* path) { return host_.exists(path); });
 }
 
-Result<std::string> ClusterActions::token_text(
-    const JoinCluster& action) const {
+Result<std::string> ClusterActions::token_text(const JoinCluster& action) {
   if (!action.token_file.empty()) {
     return token_in_file(host_, action.token_file);
   }
@@ -152,8 +151,16 @@ Result<std::string> ClusterActions::token_text(
     }
     return *std::move(text);
   }
+  return printed_token(action.token_command);
+}
+
+/// Once a join: a program may make a new token each time, or ask a person.
+Result<std::string> ClusterActions::printed_token(
+    const std::vector<std::string>& argv) {
+  const auto kept = std::exchange(printed_, std::nullopt);
+  if (kept && kept->argv == argv) return kept->text;
   host::Command command;
-  command.argv = action.token_command;
+  command.argv = argv;
   command.timeout = kTokenTime;
   // Neither what it prints nor why it failed in its own words: either may have
   // the token, or another secret, in it.
@@ -171,8 +178,7 @@ Result<std::string> ClusterActions::token_text(
   return done->out;
 }
 
-Result<BootstrapToken> ClusterActions::token_of(
-    const JoinCluster& action) const {
+Result<BootstrapToken> ClusterActions::token_of(const JoinCluster& action) {
   TRY(const std::string text, token_text(action));
   auto token = parse_bootstrap_token(text);
   if (!token) return no_token(token.error().message());
@@ -278,7 +284,11 @@ Result<Inverse> ClusterActions::prepare(const JoinCluster& action) {
                          !action.token_variable.empty() ||
                          !action.token_command.empty();
   if (has_token) {
+    printed_.reset();
     TRY(question.token, token_of(action));
+    if (action.token_file.empty() && action.token_variable.empty()) {
+      printed_ = Printed{action.token_command, question.token->text()};
+    }
   }
   question.endpoint = action.endpoint;
   question.ca_cert_hashes = action.ca_cert_hashes;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/core/result.h"
 #include "base/host/command_runner.h"
@@ -52,8 +53,15 @@ class ClusterActions {
   Result<void> perform(const SetNodeMeta& action);
 
  private:
-  Result<BootstrapToken> token_of(const JoinCluster& action) const;
-  Result<std::string> token_text(const JoinCluster& action) const;
+  /// What a program printed, from prepare() to perform().
+  struct Printed {
+    std::vector<std::string> argv;
+    std::string text;
+  };
+
+  Result<BootstrapToken> token_of(const JoinCluster& action);
+  Result<std::string> token_text(const JoinCluster& action);
+  Result<std::string> printed_token(const std::vector<std::string>& argv);
   Result<void> check_host(const JoinCluster& action) const;
   Result<void> check_cgroups(const std::string& driver) const;
   Result<std::string> kubeadm_version() const;
@@ -69,6 +77,7 @@ class ClusterActions {
   host::HostRoot host_;
   host::CommandRunner& runner_;
   ClusterSurroundings surroundings_;
+  std::optional<Printed> printed_;
 };
 
 }  // namespace gpunode::provision

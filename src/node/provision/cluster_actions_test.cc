@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -387,6 +388,22 @@ TEST(JoinClusterAction, WhatPrintsOrIsGivenATokenIsNotWatched) {
   ASSERT_TRUE(actions.prepare(world.action));
   ASSERT_TRUE(actions.perform(world.action));
   EXPECT_THAT(watched.lines, ElementsAre("/usr/bin/kubeadm version -o short"));
+}
+
+TEST(JoinClusterAction, AProgramThatPrintsATokenRunsOnceAJoin) {
+  World world;
+  world.action.token_file.clear();
+  world.action.token_command = {"/opt/token", "x"};
+  ClusterActions actions(world.tree.root(), world.runner);
+  ASSERT_TRUE(actions.prepare(world.action));
+  // What it would print now is none that anybody has looked at.
+  world.runner.token = {3, "", ""};
+  ASSERT_TRUE(actions.perform(world.action));
+  EXPECT_THAT(world.runner.config, HasSubstr(kToken));
+  EXPECT_EQ(std::ranges::count(world.runner.lines, "/opt/token x"), 1);
+  // The next join asks anew.
+  world.tree.remove("etc/kubernetes/kubelet.conf");
+  EXPECT_FALSE(actions.prepare(world.action));
 }
 
 TEST(JoinClusterAction, ATokenThatAKilledRunLeftGoesFirst) {

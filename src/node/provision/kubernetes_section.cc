@@ -137,13 +137,31 @@ constexpr const char* kWhereTokensGo =
     "is kept with the journal: put it into a file of root's with mode 0600 and "
     "say `tokenFrom: {file: /etc/gpunode/join-token}`, or say `env` or `exec`";
 
+/// Whether a token stands anywhere in `word`, as in "--token=…" or in words for
+/// a shell.
+bool has_bootstrap_token(std::string_view word) {
+  constexpr std::size_t kId = 6;
+  constexpr std::size_t kSecret = 16;
+  for (std::size_t dot = word.find('.'); dot != std::string_view::npos;
+       dot = word.find('.', dot + 1)) {
+    if (dot < kId ||
+        !is_bootstrap_token(word.substr(dot - kId, kId + 1 + kSecret))) {
+      continue;
+    }
+    // A longer word behind the dot is a name: "server.example…".
+    const std::string_view rest = word.substr(dot + 1 + kSecret);
+    if (rest.empty() || !is_lower_or_digit(rest.front())) return true;
+  }
+  return false;
+}
+
 void read_token_source(SpecSection section, SecretSource& token) {
   section.text("file", token.file);
   section.text("env", token.variable);
   section.texts("exec", token.command);
   const bool is_token_itself =
       is_bootstrap_token(token.file) || is_bootstrap_token(token.variable) ||
-      std::ranges::any_of(token.command, is_bootstrap_token);
+      std::ranges::any_of(token.command, has_bootstrap_token);
   const int ways = static_cast<int>(!token.file.empty()) +
                    static_cast<int>(!token.variable.empty()) +
                    static_cast<int>(!token.command.empty());

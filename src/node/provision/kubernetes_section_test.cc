@@ -162,7 +162,11 @@ TEST(KubernetesSection, ATokenInTheFileIsRefusedAndNotQuoted) {
        {std::string("token: ") + kToken,
         std::string("tokenFrom: {file: ") + kToken + "}",
         std::string("tokenFrom: {env: ") + kToken + "}",
-        std::string("tokenFrom: {exec: [/bin/echo, ") + kToken + "]}"}) {
+        std::string("tokenFrom: {exec: [/bin/echo, ") + kToken + "]}",
+        std::string("tokenFrom: {exec: [/bin/sh, -c, \"echo ") + kToken +
+            "\"]}",
+        std::string("tokenFrom: {exec: [/bin/x, \"--token=") + kToken + ";\"]}",
+        std::string("tokenFrom: {exec: [/bin/x, -n") + kToken + "]}"}) {
     const SpecReading reading = read_join(
         "endpoint: \"10.0.0.1:6443\", unsafeSkipCAVerification: true, " +
         place);
@@ -170,6 +174,14 @@ TEST(KubernetesSection, ATokenInTheFileIsRefusedAndNotQuoted) {
     EXPECT_THAT(reading.problems[0],
                 AllOf(HasSubstr("mode 0600"), Not(HasSubstr("0123456789"))));
   }
+}
+
+TEST(KubernetesSection, NamesWithDotsAreNoTokens) {
+  const SpecReading reading = read_join(
+      "endpoint: \"10.0.0.1:6443\", unsafeSkipCAVerification: true, "
+      "tokenFrom: {exec: [/opt/vault/bin.2/read, "
+      "\"--at=https://secrets.internalcompanynames.example:8200\", a.b]}");
+  EXPECT_THAT(reading.problems, IsEmpty());
 }
 
 TEST(KubernetesSection, ADropInMayHaveThePartOfTheWhole) {
