@@ -356,39 +356,52 @@ Result<void> ClusterActions::perform(const JoinCluster& action) {
   const auto left = leave();
   return std::move(joined).error().with_context(
       left ? "what was begun was taken back, the host is no node"
-           : fmt::format("what was begun could not be taken back ({}; next: "
-                         "`gpunode leave --force`)",
+           : fmt::format("what was begun could not be taken back, which the "
+                         "next `gpunode apply` does first: {}",
                          left.error().message()));
 }
 
 Result<void> ClusterActions::leave() const {
-  std::string trouble;
-  const auto run = [&](std::vector<std::string> argv) {
+  TRY_VOID(forget_token());
+  const auto run = [&](std::vector<std::string> argv) -> Result<void> {
     host::Command command;
     command.argv = std::move(argv);
     command.timeout = kResetTime;
-    if (const auto done = runner_.output(command); !done) {
-      trouble = done.error().message();
-    }
+    TRY_VOID(runner_.output(command));
+    return {};
   };
-  if (host_.exists(kKubeadm)) {
-    // Stops the kubelet and its Pods, unmounts what it mounted, and removes
-    // its state and kubeadm's files.
-    run({kKubeadm, "reset", "--force", "--cri-socket",
-         fmt::format("unix://{}", kContainerdSocket)});
+  // Its files stay until the reset is done: by them it is called again.
+  const auto halted = [&](const std::string& why, const char* next) -> Error {
+    const auto stopped = run({kSystemctl, "stop", "--", "kubelet.service"});
+    return {ErrorCode::kUnavailable,
+            fmt::format(
+                "{}; the kubelet {}, Pods may still run (`crictl "
+                "pods`), and {} and the like are left; next: {}, then "
+                "`gpunode leave` again",
+                why,
+                stopped ? "was stopped"
+                        : "was not stopped (" + stopped.error().message() + ")",
+                kKubeletConf, next)};
+  };
+  if (!host_.exists(kKubeadm)) {
+    return halted(
+        fmt::format("{} is not there, and nothing else ends the node's Pods "
+                    "and takes its state away",
+                    kKubeadm),
+        "install kubeadm of the cluster's version");
   }
-  if (!trouble.empty() || !host_.exists(kKubeadm)) {
-    run({kSystemctl, "stop", "--", "kubelet.service"});
+  // Stops the kubelet and its Pods, unmounts what it mounted, and removes its
+  // state and kubeadm's files.
+  const auto reset = run({kKubeadm, "reset", "--force", "--cri-socket",
+                          fmt::format("unix://{}", kContainerdSocket)});
+  if (!reset) {
+    return halted("the node could not be reset: " + reset.error().message(),
+                  "mend that (`systemctl status containerd`)");
   }
   for (const char* path : kLeftovers) {
     TRY_VOID(host::remove_host_file(host_, path));
   }
-  if (trouble.empty()) return {};
-  return Error(ErrorCode::kUnavailable,
-               fmt::format("the host is no node any more, but not all could be "
-                           "tidied: {}; next: look for Pods that still run "
-                           "with `crictl pods`, then a reboot ends them",
-                           trouble));
+  return {};
 }
 
 Result<void> ClusterActions::perform(const LeaveCluster& /*action*/) {

@@ -45,8 +45,8 @@ class ClusterActions {
   Result<Inverse> prepare(const SetNodeMeta& action);
 
   Result<void> perform(const JoinCluster& action);
-  /// Nothing happens on a host without kubeadm's files. An Error says what is
-  /// left; it can be called again.
+  /// Nothing happens on a host without kubeadm's files. They go last: after an
+  /// Error, which says what is left, it can be called again.
   Result<void> perform(const LeaveCluster& action);
   /// Nothing happens on a host that is no node. kPermissionDenied, with the
   /// command for somebody who may, where the cluster lets no kubelet do it.

@@ -60,8 +60,9 @@ class KubeadmDouble final : public host::CommandRunner {
         tree_.remove(path);
       }
     }
-    return Completed{reset_fails && verb == "reset" ? 1 : 0, "",
-                     reset_fails ? "cannot reach the runtime" : ""};
+    const bool fails = reset_fails && verb == "reset";
+    return Completed{fails ? 1 : 0, "",
+                     fails ? "cannot reach the runtime" : ""};
   }
 
   std::vector<std::string> lines;
@@ -442,19 +443,41 @@ TEST(LeaveClusterAction, TakesAwayWhatAResetLeaves) {
   EXPECT_EQ(world.runner.lines.size(), lines);
 }
 
-TEST(LeaveClusterAction, AResetThatFailsStillLeavesNoHalfNode) {
+TEST(LeaveClusterAction, AResetThatFailsIsTriedAgain) {
   World world;
   ASSERT_TRUE(world.join());
   world.runner.reset_fails = true;
   ClusterActions actions(world.tree.root(), world.runner);
-  const auto left = actions.perform(LeaveCluster{"gpu-1"});
-  ASSERT_FALSE(left);
-  EXPECT_THAT(left.error().message(), AllOf(HasSubstr("is no node any more"),
-                                            HasSubstr("crictl pods")));
-  EXPECT_FALSE(world.exists(kKubeletConf));
+  for (int time = 0; time < 2; ++time) {
+    const auto left = actions.perform(LeaveCluster{"gpu-1"});
+    ASSERT_FALSE(left);
+    EXPECT_THAT(
+        left.error().message(),
+        AllOf(HasSubstr("cannot reach the runtime"),
+              HasSubstr("`gpunode leave` again"),
+              HasSubstr("the kubelet was stopped"), HasSubstr("crictl pods")));
+    // Else the next one would find nothing to do while Pods run.
+    EXPECT_TRUE(world.exists(kKubeletConf));
+  }
   EXPECT_THAT(world.runner.lines,
               Contains("/usr/bin/systemctl stop -- kubelet.service"));
+  world.runner.reset_fails = false;
   EXPECT_TRUE(actions.perform(LeaveCluster{"gpu-1"}));
+  EXPECT_FALSE(world.exists(kKubeletConf));
+}
+
+TEST(LeaveClusterAction, WithoutKubeadmNoNodeIsTakenApart) {
+  World world;
+  ASSERT_TRUE(world.join());
+  world.tree.remove("usr/bin/kubeadm");
+  ClusterActions actions(world.tree.root(), world.runner);
+  const auto left = actions.perform(LeaveCluster{"gpu-1"});
+  ASSERT_FALSE(left);
+  EXPECT_THAT(left.error().message(),
+              AllOf(HasSubstr("/usr/bin/kubeadm is not there"),
+                    HasSubstr("next: install kubeadm of"),
+                    HasSubstr("the kubelet was stopped")));
+  EXPECT_TRUE(world.exists(kKubeletConf));
 }
 
 TEST(ClusterActionsOfAHost, AreCarriedOutByItsPerformer) {
