@@ -469,10 +469,15 @@ struct JoinCluster {
 struct LeaveCluster {
   static constexpr std::string_view kKind = "leave-cluster";
   std::string node = {};
+  // Of an inverse, which cluster the join led to: another one is not left.
+  std::string endpoint = {};  ///< "10.0.0.10:6443".
+  std::string ca = {};        ///< "sha256:…" of its CA's key.
 
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("node", self.node);
+    visit("endpoint", self.endpoint);
+    visit("ca", self.ca);
   }
 };
 

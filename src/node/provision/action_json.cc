@@ -136,6 +136,9 @@ bool may_be_missing(std::string_view name) {
   if (std::is_same_v<One, RestoreFile>) return name == "link";
   if (std::is_same_v<One, SetSwap>) return name == "uuid" || name == "priority";
   if (std::is_same_v<One, RestoreTree>) return name == "uuid" || name == "type";
+  if (std::is_same_v<One, LeaveCluster>) {
+    return name == "endpoint" || name == "ca";
+  }
   return name == "before";
 }
 

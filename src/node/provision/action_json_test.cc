@@ -51,7 +51,7 @@ std::vector<Action> samples() {
                   .node = "worker",
                   .version = "1.25",
                   .config = "token: \"@TOKEN@\"\n"},
-      LeaveCluster{"worker"},
+      LeaveCluster{"worker", "10.0.0.10:6443", "sha256:ab"},
       SetNodeMeta{
           "worker", {"a=b"}, {"c"}, {"d=e:NoSchedule"}, {"f:NoExecute"}},
   };
@@ -100,6 +100,7 @@ TEST(ActionJson, AJournalFromBeforeActionsToldWhatTheySawIsRead) {
 TEST(ActionJson, AJournalFromBeforeWhatCameSinceIsRead) {
   for (const char* json :
        {R"({"kind":"restore-file","path":"/x","backup":"","written":""})",
+        R"({"kind":"leave-cluster","node":"n"})",
         R"({"kind":"set-swap","path":"/dev/sda2","on":true})",
         R"({"kind":"wipe-filesystem","disks":[{"serial":"S","model":"M",)"
         R"("size_bytes":1}],"layout":"single","uuid":"u"})"}) {

@@ -18,6 +18,7 @@
 #include "base/text/tree.h"
 #include "node/provision/cluster_probe.h"
 #include "node/provision/kubeadm_words.h"
+#include "node/provision/leaving.h"
 #include "node/provision/node_meta_change.h"
 #include "node/provision/packages/lines.h"
 #include "node/provision/steps/kubernetes/join_config.h"
@@ -299,7 +300,8 @@ Result<Inverse> ClusterActions::prepare(const JoinCluster& action) {
       std::chrono::time_point_cast<std::chrono::seconds>(surroundings_.now());
   TRY(const ClusterAnswer answer, ask_cluster(question, now));
   TRY_VOID(check_cgroups(answer.cgroup_driver));
-  return Inverse::of(LeaveCluster{action.node}, Undo::kCompensating);
+  return Inverse::of(LeaveCluster{action.node, answer.endpoint, answer.ca},
+                     Undo::kCompensating);
 }
 
 Result<Inverse> ClusterActions::prepare(const LeaveCluster& /*action*/) {
@@ -404,9 +406,44 @@ Result<void> ClusterActions::leave() const {
   return {};
 }
 
-Result<void> ClusterActions::perform(const LeaveCluster& /*action*/) {
+/// A host may have changed clusters since, or become one.
+Result<void> ClusterActions::check_left(const LeaveCluster& action) const {
+  constexpr const char* kApiServer =
+      "/etc/kubernetes/manifests/kube-apiserver.yaml";
+  if (host_.exists(kApiServer)) {
+    return Error(ErrorCode::kPermissionDenied,
+                 fmt::format("this host is a control plane ({} is there), and "
+                             "to reset it would end a cluster; nothing was "
+                             "done; next: `kubeadm reset` by hand if that is "
+                             "meant, then the same again",
+                             kApiServer));
+  }
+  const bool is_anyone = action.endpoint.empty() && action.ca.empty();
+  if (is_anyone || !host_.exists(kKubeletConf)) return {};
+  const auto now = joined_to(host_);
+  std::string server = "a cluster that cannot be told: ";
+  if (!now) {
+    server += now.error().message();
+  } else {
+    const auto keys = key_hashes(now->authority);
+    const bool is_same = action.ca.empty() || keys.empty()
+                             ? now->server == "https://" + action.endpoint
+                             : std::ranges::find(keys, action.ca) != keys.end();
+    if (is_same) return {};
+    server = now->server;
+  }
+  return Error(ErrorCode::kPermissionDenied,
+               fmt::format("the join led to {}, and {} now leads to {}: "
+                           "somebody joined the host anew; nothing was done; "
+                           "next: `gpunode leave --force` if it is to leave "
+                           "that one, then the same again",
+                           action.endpoint, kKubeletConf, server));
+}
+
+Result<void> ClusterActions::perform(const LeaveCluster& action) {
   TRY_VOID(forget_token());
   if (!has_traces()) return {};
+  TRY_VOID(check_left(action));
   return leave();
 }
 

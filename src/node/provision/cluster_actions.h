@@ -45,6 +45,8 @@ class ClusterActions {
   Result<Inverse> prepare(const SetNodeMeta& action);
 
   Result<void> perform(const JoinCluster& action);
+  /// Refused, kPermissionDenied, on a control plane, and where the host is a
+  /// node of another cluster than `action` has.
   /// Nothing happens on a host without kubeadm's files. They go last: after an
   /// Error, which says what is left, it can be called again.
   Result<void> perform(const LeaveCluster& action);
@@ -70,6 +72,7 @@ class ClusterActions {
   Result<void> run_join(const JoinCluster& action, const std::string& token);
   /// What a join that was killed left of it.
   Result<void> forget_token() const;
+  Result<void> check_left(const LeaveCluster& action) const;
   Result<void> leave() const;
   bool has_traces() const;
   host::CommandRunner& quiet() const;

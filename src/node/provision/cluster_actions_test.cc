@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/host/host_tree.h"
+#include "base/text/base64.h"
 #include "node/provision/action_json.h"
 #include "node/provision/host_performer.h"
 #include "node/provision/kubeadm_words.h"
@@ -146,7 +147,10 @@ TEST(JoinClusterAction, JoinsByKubeadmWithTheTokenInAFileOfRootsAlone) {
   const auto inverse = world.prepare();
   ASSERT_TRUE(inverse) << inverse.error().message();
   ASSERT_EQ(inverse->actions.size(), 1U);
-  EXPECT_EQ(std::get<LeaveCluster>(inverse->actions[0]).node, "gpu-1");
+  const auto& leave = std::get<LeaveCluster>(inverse->actions[0]);
+  EXPECT_EQ(leave.node, "gpu-1");
+  EXPECT_EQ(leave.endpoint, world.cluster.endpoint());
+  EXPECT_EQ(leave.ca, world.cluster.ca_hash());
   EXPECT_EQ(inverse->undo, Undo::kCompensating);
   // Nothing was changed by looking.
   EXPECT_THAT(world.runner.lines,
@@ -478,6 +482,49 @@ TEST(LeaveClusterAction, WithoutKubeadmNoNodeIsTakenApart) {
                     HasSubstr("next: install kubeadm of"),
                     HasSubstr("the kubelet was stopped")));
   EXPECT_TRUE(world.exists(kKubeletConf));
+}
+
+std::string kubelet_conf(const std::string& server, const std::string& ca) {
+  return "clusters:\n- name: k\n  cluster:\n    server: " + server +
+         "\n    certificate-authority-data: " + text::encode_base64(ca) +
+         "\ncontexts:\n- name: c\n  context: {cluster: k, user: u}\n"
+         "current-context: c\nusers:\n- name: u\n  user: {}\n";
+}
+
+TEST(LeaveClusterAction, AsAnInverseItLeavesNoOtherCluster) {
+  World world;
+  const ClusterDouble other;
+  const auto inverse = world.prepare();
+  ASSERT_TRUE(inverse) << inverse.error().message();
+  const auto& leave = std::get<LeaveCluster>(inverse->actions.at(0));
+  ClusterActions actions(world.tree.root(), world.runner);
+  const std::string conf = "etc/kubernetes/kubelet.conf";
+  // Another CA under the same address, and what cannot be read.
+  for (const std::string& text :
+       {kubelet_conf("https://" + world.cluster.endpoint(), other.ca_pem()),
+        kubelet_conf("https://" + other.endpoint(), ""), std::string("{")}) {
+    world.tree.file(conf, text);
+    const auto left = actions.perform(leave);
+    ASSERT_FALSE(left) << text;
+    EXPECT_EQ(left.error().code(), ErrorCode::kPermissionDenied);
+    EXPECT_THAT(left.error().message(),
+                AllOf(HasSubstr("led to " + world.cluster.endpoint()),
+                      HasSubstr("next: `gpunode leave --force`")));
+    EXPECT_TRUE(world.exists(kKubeletConf));
+  }
+  // The same cluster by another of its names.
+  world.tree.file(conf,
+                  kubelet_conf("https://k8s:6443", world.cluster.ca_pem()));
+  world.tree.file("etc/kubernetes/manifests/kube-apiserver.yaml", "x\n");
+  const auto plane = actions.perform(leave);
+  ASSERT_FALSE(plane);
+  EXPECT_THAT(plane.error().message(), HasSubstr("is a control plane"));
+  for (const std::string& line : world.runner.lines) {
+    EXPECT_THAT(line, Not(HasSubstr("reset")));
+  }
+  world.tree.remove("etc/kubernetes/manifests/kube-apiserver.yaml");
+  EXPECT_TRUE(actions.perform(leave));
+  EXPECT_FALSE(world.exists(kKubeletConf));
 }
 
 TEST(ClusterActionsOfAHost, AreCarriedOutByItsPerformer) {

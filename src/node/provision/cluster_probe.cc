@@ -75,6 +75,8 @@ class Probe {
     } else {
       TRY_VOID(read_info());
     }
+    answer_.endpoint = url_.authority();
+    answer_.ca = ca_key();
     TRY_VOID(ask_version());
     TRY_VOID(ask_node());
     ask_kubelet_config();
@@ -228,6 +230,16 @@ class Probe {
                         "cluster-info; next: is the control plane well? "
                         "`curl -k https://{}/readyz?verbose`",
                         url_.authority(), status, url_.authority())};
+  }
+
+  /// The digest that the file pins; of one that it does not, the first.
+  std::string ca_key() const {
+    const auto hashes = key_hashes(authority_);
+    for (const std::string& hash : hashes) {
+      const auto& pinned = question_.ca_cert_hashes;
+      if (std::ranges::find(pinned, hash) != pinned.end()) return hash;
+    }
+    return hashes.empty() ? "" : hashes.front();
   }
 
   Result<void> check_authority() const {

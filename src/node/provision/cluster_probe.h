@@ -26,6 +26,8 @@ struct JoinQuestion {
 
 /// What a cluster said of itself to who may join it.
 struct ClusterAnswer {
+  std::string endpoint;       ///< Who was asked: "10.0.0.10:6443".
+  std::string ca;             ///< "sha256:…" of the key of its CA.
   std::string version;        ///< "1.25.3".
   std::string cgroup_driver;  ///< Of its kubelets: "systemd"; "" if not told.
 };

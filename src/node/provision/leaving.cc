@@ -1,11 +1,28 @@
 #include "node/provision/leaving.h"
 
+#include <utility>
 #include <variant>
+
+#include <fmt/format.h>
 
 #include "node/facts/host_facts.h"
 #include "node/provision/steps/kubernetes/node_identity.h"
 
 namespace gpunode::provision {
+
+Result<JoinedCluster> joined_to(const host::HostRoot& host) {
+  facts::HostFacts facts;
+  for (const std::string& path : identity_wants({}).files) {
+    auto content = host.read_file(path);
+    if (content) facts.files[path].content = *std::move(content);
+  }
+  TRY(auto joined, joined_cluster(facts));
+  if (!joined) {
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("{} cannot be read", kKubeletConf));
+  }
+  return *std::move(joined);
+}
 
 Membership look_at_membership(const host::HostRoot& host) {
   Membership membership;

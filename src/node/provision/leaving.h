@@ -1,12 +1,14 @@
 // Whether a host may leave its cluster, and what is to be known of it. Pure but
-// for look_at_membership().
+// for joined_to() and look_at_membership().
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "base/core/result.h"
 #include "base/host/host_root.h"
 #include "node/provision/journal.h"
+#include "node/provision/steps/kubernetes/node_identity.h"
 
 namespace gpunode::provision {
 
@@ -20,6 +22,10 @@ struct Membership {
 };
 
 Membership look_at_membership(const host::HostRoot& host);
+
+/// The cluster that the kubelet of `host` is of. kNotFound: it is no node, or
+/// its kubelet.conf cannot be read.
+Result<JoinedCluster> joined_to(const host::HostRoot& host);
 
 /// Whether the last join that the journal has is not undone and not left since:
 /// the host is a node by us.
