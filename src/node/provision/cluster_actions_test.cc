@@ -656,6 +656,7 @@ TEST(KubeadmWords, KnownFailuresSayWhatToDo) {
 TEST(Leaving, TheJournalSaysWhoMadeTheHostANode) {
   JournalLine join{.seq = 1, .event = JournalEvent::kBegin};
   join.action = JoinCluster{};
+  join.inverse = {LeaveCluster{}};
   JournalLine leave{.seq = 3, .event = JournalEvent::kBegin};
   leave.action = LeaveCluster{};
   const JournalLine left{.seq = 4, .event = JournalEvent::kDone, .of = 3};
@@ -668,6 +669,12 @@ TEST(Leaving, TheJournalSaysWhoMadeTheHostANode) {
   JournalLine again = join;
   again.seq = 6;
   EXPECT_TRUE(is_joined_by_us({join, leave, left, again}));
+  // One that failed was taken back, one on a node did nothing.
+  const JournalLine failed{.seq = 7, .event = JournalEvent::kFailed, .of = 6};
+  EXPECT_FALSE(is_joined_by_us({join, leave, left, again, failed}));
+  again.inverse.clear();
+  EXPECT_FALSE(is_joined_by_us({again}));
+  EXPECT_TRUE(is_joined_by_us({join, again, failed}));
 }
 
 TEST(Leaving, AHostSaysWhatItIsOf) {

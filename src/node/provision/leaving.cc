@@ -48,12 +48,18 @@ bool is_joined_by_us(const std::vector<JournalLine>& lines) {
   std::uint64_t leaving = 0;
   for (const JournalLine& line : lines) {
     if (line.event == JournalEvent::kBegin && line.action) {
-      if (std::holds_alternative<JoinCluster>(*line.action)) joined = line.seq;
+      // One with nothing to undo found a node there.
+      const bool is_join = std::holds_alternative<JoinCluster>(*line.action) &&
+                           !line.inverse.empty();
+      if (is_join) joined = line.seq;
       if (std::holds_alternative<LeaveCluster>(*line.action)) {
         leaving = line.seq;
       }
     }
-    if (line.event == JournalEvent::kUndone && line.of == joined) joined = 0;
+    // One that failed was taken back.
+    const bool is_over = line.event == JournalEvent::kUndone ||
+                         line.event == JournalEvent::kFailed;
+    if (is_over && line.of == joined) joined = 0;
     if (line.event == JournalEvent::kDone && leaving != 0 &&
         line.of == leaving && leaving > joined) {
       joined = 0;

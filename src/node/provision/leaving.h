@@ -27,8 +27,8 @@ Membership look_at_membership(const host::HostRoot& host);
 /// its kubelet.conf cannot be read.
 Result<JoinedCluster> joined_to(const host::HostRoot& host);
 
-/// Whether the last join that the journal has is not undone and not left since:
-/// the host is a node by us.
+/// Whether the last join that the journal has did something, did not fail, and
+/// is not undone and not left since: the host is a node by us.
 bool is_joined_by_us(const std::vector<JournalLine>& lines);
 
 /// What kubeadm's reset does not take away, one a line, for people.
