@@ -20,6 +20,7 @@
 #include "node/provision/kubeadm_words.h"
 #include "node/provision/leaving.h"
 #include "node/provision/node_meta_change.h"
+#include "node/provision/rollback.h"
 #include "node/provision/steps/kubernetes/join_config.h"
 #include "node/provision/steps/kubernetes/node_identity.h"
 #include "tests/doubles/apiserver/api_server_double.h"
@@ -607,6 +608,57 @@ TEST(NodeMeta, IsSetAsTheKubeletAndBackAgain) {
   node = world.api.object("/api/v1/nodes/gpu-1");
   EXPECT_THAT(node, AllOf(HasSubstr("\"old\""), Not(HasSubstr("\"new\"")),
                           HasSubstr("\"other\""), Not(HasSubstr("fresh"))));
+}
+
+TEST(NodeMeta, OfANodeThatIsGoneNothingIsToBeUndone) {
+  NodeWorld world;
+  const auto inverse = world.actions.prepare(some_change());
+  ASSERT_TRUE(inverse);
+  const auto& back = std::get<SetNodeMeta>(inverse->actions.at(0));
+  world.api.remove("/api/v1/nodes/gpu-1");
+  EXPECT_TRUE(world.actions.perform(back));
+  // To be given anything it must be there.
+  EXPECT_FALSE(world.actions.prepare(some_change()));
+  // Credentials that are gone say nothing about the Node.
+  std::string conf = *world.tree.root().read_file(kKubeletConf);
+  conf.replace(conf.find("token: t"), 8, "tokenFile: /var/lib/gone");
+  world.tree.file("etc/kubernetes/kubelet.conf", conf);
+  const auto unknown = world.actions.perform(back);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code(), ErrorCode::kUnavailable);
+}
+
+TEST(NodeMeta, TheRollbackOfADeadClustersNodeSaysTheWayOut) {
+  struct Silent final : RollbackObserver {
+    void undoing(const Undoing& /*one*/) override {}
+    void undone(const Undoing& /*one*/, const Result<void>& /*how*/) override {}
+  } silent;
+  NodeWorld world;
+  // Nobody listens there.
+  std::string conf = *world.tree.root().read_file(kKubeletConf);
+  const std::size_t port = conf.find("127.0.0.1:") + 10;
+  conf.replace(port, conf.find('"', port) - port, "1");
+  world.tree.file("etc/kubernetes/kubelet.conf", conf);
+  auto journal = Journal::open(world.tree.root(), "boot");
+  ASSERT_TRUE(journal);
+  ASSERT_TRUE(journal->start("run", "apply"));
+  JournalLine begin{.event = JournalEvent::kBegin, .step = "kubernetes.node"};
+  begin.action = some_change();
+  begin.inverse = {some_change()};
+  ASSERT_TRUE(journal->append(std::move(begin)));
+  HostPerformer performer(world.tree.root(), world.runner, {});
+  const auto undo = [&] {
+    return roll_back(plan_rollback(journal->lines(), {}, {}), performer,
+                     *journal, silent);
+  };
+  const auto undone = undo();
+  ASSERT_FALSE(undone);
+  EXPECT_THAT(undone.error().message(),
+              HasSubstr("next: if that cluster is gone for good, `gpunode "
+                        "leave` first"));
+  // What `gpunode leave` takes away.
+  world.tree.remove("etc/kubernetes/kubelet.conf");
+  EXPECT_TRUE(undo());
 }
 
 TEST(NodeMeta, WhatNoKubeletMayIsToldWithTheCommandForWhoMay) {

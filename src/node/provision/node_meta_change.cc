@@ -138,6 +138,14 @@ class KubeletClient {
 
   kube::Client& get() { return client_; }
 
+  /// That its files are there. Else kUnavailable: kNotFound is the Node's.
+  Result<void> check() {
+    auto access = credentials_.access(false);
+    if (access) return {};
+    return Error(ErrorCode::kUnavailable,
+                 "the kubelet's credentials: " + access.error().message());
+  }
+
  private:
   kube::KubeconfigCredentials credentials_;
   kube::Client client_;
@@ -248,9 +256,12 @@ Result<SetNodeMeta> NodeMetaChange::inverse_of(const SetNodeMeta& action) {
 
 Result<void> NodeMetaChange::make(const SetNodeMeta& action) {
   TRY(const auto kubelet, KubeletClient::make(host_, runner_, now_));
+  TRY_VOID(kubelet->check());
   kube::Client& client = kubelet->get();
   const kube::ObjectKey key{"", action.node};
   auto node = client.get(kube::nodes(), key);
+  // inverse_of() has found it: it went since, and what it had went with it.
+  if (!node && node.error().code() == ErrorCode::kNotFound) return {};
   if (!node) return told(std::move(node).error(), action, false);
   TRY(const std::string labels, label_patch(*node, action));
   if (!labels.empty()) {

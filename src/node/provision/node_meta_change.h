@@ -37,7 +37,8 @@ class NodeMetaChange {
   Result<SetNodeMeta> inverse_of(const SetNodeMeta& action);
   /// Labels first, then taints: a cluster with NodeRestriction, as all of
   /// kubeadm's are, lets no kubelet change the taints of a Node that is there.
-  /// kPermissionDenied says the kubectl command.
+  /// kPermissionDenied says the kubectl command. Of a Node that is gone nothing
+  /// is to be changed, or the rollback of a dead node would stop here for ever.
   Result<void> make(const SetNodeMeta& action);
 
  private:

@@ -136,6 +136,13 @@ void put_in_order(std::vector<Undoing>& plan) {
   }
 }
 
+/// What is to be done if `action` of an inverse can't be.
+std::string_view way_out(const Action& action) {
+  if (!std::holds_alternative<SetNodeMeta>(action)) return "";
+  return "; next: if that cluster is gone for good, `gpunode leave` first, "
+         "then `gpunode rollback` again";
+}
+
 }  // namespace
 
 std::vector<Undoing> plan_rollback(const std::vector<JournalLine>& lines,
@@ -183,9 +190,13 @@ Result<void> roll_back(const std::vector<Undoing>& plan, Performer& performer,
     if (one.left) continue;
     observer.undoing(one);
     Result<void> how;
+    std::string_view next;
     for (const Action& action : one.line.inverse) {
       how = performer.perform(action);
-      if (!how) break;
+      if (!how) {
+        next = way_out(action);
+        break;
+      }
     }
     if (how) {
       auto written = journal.append({.event = JournalEvent::kUndone,
@@ -199,8 +210,8 @@ Result<void> roll_back(const std::vector<Undoing>& plan, Performer& performer,
       (void)performer.finish();
       return Error(
           how.error().code(),
-          fmt::format("undo {} ({}): {}", one.line.seq,
-                      describe(*one.line.action), how.error().message()));
+          fmt::format("undo {} ({}): {}{}", one.line.seq,
+                      describe(*one.line.action), how.error().message(), next));
     }
   }
   return performer.finish();
