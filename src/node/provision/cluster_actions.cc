@@ -29,6 +29,7 @@ namespace {
 
 constexpr const char* kKubeadm = "/usr/bin/kubeadm";
 constexpr const char* kSystemctl = "/usr/bin/systemctl";
+constexpr const char* kContainerd = "/usr/bin/containerd";
 constexpr const char* kContainerdConfig = "/etc/containerd/config.toml";
 constexpr std::chrono::minutes kJoinTime{10};
 constexpr std::chrono::minutes kResetTime{5};
@@ -232,10 +233,33 @@ Result<void> ClusterActions::check_host(const JoinCluster& action) const {
   return {};
 }
 
-/// Both must leave cgroups to the same manager, or Pods are killed.
-Result<void> ClusterActions::check_cgroups(const std::string& driver) const {
+/// What containerd reads: its configuration, with what that imports; nothing if
+/// that can't be told. Without a file its own default counts, which is cgroupfs
+/// (containerd's docs/cri/config.md), as of an empty one.
+std::optional<std::string> ClusterActions::containerd_config() const {
   const auto text = host_.read_file(kContainerdConfig);
-  if (driver.empty() || !text) return {};
+  if (!text) {
+    if (host_.exists(kContainerdConfig)) return std::nullopt;
+    return "";
+  }
+  const auto editor = text::TomlEditor::open(*text, kContainerdConfig);
+  if (!editor) return std::nullopt;
+  const text::Node* imports = text::find_at(editor->tree(), {"imports"});
+  if (imports == nullptr || imports->items.empty()) return *text;
+  host::Command command;
+  command.argv = {kContainerd, "--config", host_.outside(kContainerdConfig),
+                  "config", "dump"};
+  auto whole = runner_.output(command);
+  if (!whole) return std::nullopt;
+  return *std::move(whole);
+}
+
+/// Both must leave cgroups to the same manager, or Pods are killed.
+Result<void> ClusterActions::check_cgroups(const JoinCluster& action,
+                                           const std::string& driver) const {
+  if (driver.empty() || is_ignored(action, "CgroupDriver")) return {};
+  const auto text = containerd_config();
+  if (!text) return {};
   const auto editor = text::TomlEditor::open(*text, kContainerdConfig);
   if (!editor) return {};
   const text::Node* version = text::find_at(editor->tree(), {"version"});
@@ -252,10 +276,14 @@ Result<void> ClusterActions::check_cgroups(const std::string& driver) const {
       ErrorCode::kUnsupported,
       fmt::format("the cluster's kubelets leave cgroups to {}, and containerd "
                   "here to {}: Pods would be killed under load; next: "
-                  "SystemdCgroup = {} in {}, then `systemctl restart "
-                  "containerd`",
-                  driver, is_systemd ? "systemd" : "cgroupfs", !is_systemd,
-                  kContainerdConfig));
+                  "{}SystemdCgroup = {} in {}, then `systemctl restart "
+                  "containerd`; or say `ignorePreflight: [CgroupDriver]`",
+                  driver, is_systemd ? "systemd" : "cgroupfs",
+                  text->empty() ? fmt::format("`containerd config default > "
+                                              "{}` if it is not there, then ",
+                                              kContainerdConfig)
+                                : "",
+                  !is_systemd, kContainerdConfig));
 }
 
 Result<std::optional<ClusterInfo>> ClusterActions::discovered(
@@ -299,7 +327,7 @@ Result<Inverse> ClusterActions::prepare(const JoinCluster& action) {
   const auto now =
       std::chrono::time_point_cast<std::chrono::seconds>(surroundings_.now());
   TRY(const ClusterAnswer answer, ask_cluster(question, now));
-  TRY_VOID(check_cgroups(answer.cgroup_driver));
+  TRY_VOID(check_cgroups(action, answer.cgroup_driver));
   return Inverse::of(LeaveCluster{action.node, answer.endpoint, answer.ca},
                      Undo::kCompensating);
 }

@@ -65,7 +65,9 @@ class ClusterActions {
   Result<std::string> token_text(const JoinCluster& action);
   Result<std::string> printed_token(const std::vector<std::string>& argv);
   Result<void> check_host(const JoinCluster& action) const;
-  Result<void> check_cgroups(const std::string& driver) const;
+  std::optional<std::string> containerd_config() const;
+  Result<void> check_cgroups(const JoinCluster& action,
+                             const std::string& driver) const;
   Result<std::string> kubeadm_version() const;
   Result<std::optional<ClusterInfo>> discovered(
       const JoinCluster& action) const;

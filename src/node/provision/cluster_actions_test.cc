@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,9 @@ class KubeadmDouble final : public host::CommandRunner {
     lines.push_back(host::command_line(command));
     const std::string& verb = command.argv.at(1);
     if (command.argv[0] == "/opt/token") return token;
+    if (command.argv[0] == "/usr/bin/containerd") {
+      return Completed{dump ? 0 : 1, dump.value_or(""), ""};
+    }
     if (verb == "version") return Completed{0, "v1.25.16\n", ""};
     if (verb == "join") return join();
     if (verb == "reset" && !reset_fails) {
@@ -71,6 +75,7 @@ class KubeadmDouble final : public host::CommandRunner {
   std::string config;  ///< What it was given.
   mode_t mode = 0;
   std::string output;  ///< Of a join that fails; empty: it does not.
+  std::optional<std::string> dump;  ///< Of containerd's configuration.
   bool leaves_half = true;
   bool reset_fails = false;
   Completed token{0, std::string(kToken) + "\n", ""};
@@ -323,6 +328,38 @@ TEST(JoinClusterAction, CgroupDriversMustBeTheSame) {
   world.tree.file("etc/containerd/config.toml",
                   "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"."
                   "containerd.runtimes.runc.options]\nSystemdCgroup = true\n");
+  EXPECT_TRUE(world.prepare());
+}
+
+TEST(JoinClusterAction, ContainerdsOwnDefaultIsAlsoACgroupDriver) {
+  ClusterManner manner;
+  manner.cgroup_driver = "systemd";
+  World world(manner);
+  const auto prepared = world.prepare();
+  ASSERT_FALSE(prepared);
+  EXPECT_THAT(prepared.error().message(),
+              AllOf(HasSubstr("containerd here to cgroupfs"),
+                    HasSubstr("containerd config default"),
+                    HasSubstr("ignorePreflight: [CgroupDriver]")));
+  world.action.config += "  ignorePreflightErrors:\n  - \"CgroupDriver\"\n";
+  EXPECT_TRUE(world.prepare());
+}
+
+TEST(JoinClusterAction, WhatContainerdImportsCounts) {
+  ClusterManner manner;
+  manner.cgroup_driver = "systemd";
+  World world(manner);
+  world.tree.file(
+      "etc/containerd/config.toml",
+      "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n");
+  world.runner.dump =
+      "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes."
+      "runc.options]\nSystemdCgroup = true\n";
+  EXPECT_TRUE(world.prepare());
+  world.runner.dump = "version = 2\n";
+  EXPECT_FALSE(world.prepare());
+  // What it reads is not known: no reason to stop.
+  world.runner.dump.reset();
   EXPECT_TRUE(world.prepare());
 }
 
