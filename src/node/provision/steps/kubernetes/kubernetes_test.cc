@@ -230,6 +230,28 @@ TEST(KubernetesPackages, WithoutTheSectionOurHoldIsLetGo) {
   EXPECT_FALSE(std::get<HoldPackages>(plan.actions[0]).held);
 }
 
+TEST(KubernetesPackages, PreinstalledOnesAreNotHeldByUs) {
+  KubernetesHost host;
+  host.install("1.25.16-0");
+  host.spec.kubernetes.source = KubernetesSource::kPreinstalled;
+  EXPECT_EQ(host.plan(*make_kubernetes_packages()).state, StepState::kOk);
+  host.history.held["kubelet"] = "kubernetes.packages";
+  host.history.held["nvidia-driver"] = "driver.packages";
+  StepPlan plan = host.plan(*make_kubernetes_packages());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  const auto& hold = std::get<HoldPackages>(plan.actions[0]);
+  EXPECT_FALSE(hold.held);
+  EXPECT_THAT(hold.packages, ElementsAre("kubelet"));
+  // Together with what is to be done besides; not where a person must act.
+  host.facts.units["kubelet.service"].unit_file_state = "disabled";
+  EXPECT_THAT(host.plan(*make_kubernetes_packages()).actions, SizeIs(2));
+  host.facts.units.clear();
+  plan = host.plan(*make_kubernetes_packages());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.actions, IsEmpty());
+}
+
 TEST(KubernetesJoin, IsPlannedWithoutTheTokenAndWithWhatTheNodeIsGiven) {
   KubernetesHost host;
   host.wants_join();

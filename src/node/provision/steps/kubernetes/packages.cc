@@ -381,7 +381,12 @@ class KubernetesPackages final : public Step {
       return plan;
     }
     if (input.spec.kubernetes.source == KubernetesSource::kPreinstalled) {
-      return plan_preinstalled(input);
+      plan = plan_preinstalled(input);
+      // Of packages that were ours to install once.
+      if (plan.state != StepState::kBlocked) {
+        plan_release(own_holds(input.history, "kubernetes."), plan);
+      }
+      return plan;
     }
     PackagesPlan(input, plan).make();
     return plan;
