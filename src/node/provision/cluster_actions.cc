@@ -431,7 +431,8 @@ Result<void> ClusterActions::leave() const {
   for (const char* path : kLeftovers) {
     TRY_VOID(host::remove_host_file(host_, path));
   }
-  return {};
+  // What that Node was given, the next one was not.
+  return host::remove_host_file(host_, kNodeMetaPath);
 }
 
 /// A host may have changed clusters since, or become one.

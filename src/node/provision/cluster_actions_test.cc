@@ -473,6 +473,7 @@ TEST(LeaveClusterAction, TakesAwayWhatAResetLeaves) {
   World world;
   ASSERT_TRUE(world.join());
   world.tree.file("var/lib/kubelet/kubeadm-flags.env", "x\n");
+  world.tree.file("var/lib/gpunode/node-meta", "label a=b\n");
   ClusterActions actions(world.tree.root(), world.runner);
   const LeaveCluster leave{"gpu-1"};
   ASSERT_TRUE(ClusterActions::prepare(leave));
@@ -480,6 +481,8 @@ TEST(LeaveClusterAction, TakesAwayWhatAResetLeaves) {
   ASSERT_TRUE(actions.perform(leave));
   EXPECT_FALSE(world.exists(kKubeletConf));
   EXPECT_FALSE(world.exists("var/lib/kubelet/kubeadm-flags.env"));
+  // A Node of another cluster was not given it.
+  EXPECT_FALSE(world.exists(kNodeMetaPath));
   const auto lines = world.runner.lines.size();
   EXPECT_TRUE(actions.perform(leave));
   EXPECT_EQ(world.runner.lines.size(), lines);

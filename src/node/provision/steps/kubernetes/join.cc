@@ -163,9 +163,16 @@ class KubernetesJoin final : public Step {
       plan.actions.emplace_back(LeaveCluster{node});
     }
     plan.actions.emplace_back(join_action(spec, node));
-    const std::string why = plan.why;
-    plan_managed_file(input, kNodeMetaPath, node_meta_text(spec, node), plan);
-    if (plan.state == StepState::kChange) plan.why = why;
+    // Whatever is there is of a Node that was: `gpunode leave` takes it away,
+    // and so does taking back half a join.
+    plan.actions.emplace_back(WriteFile{
+        .path = kNodeMetaPath,
+        .content =
+            fmt::format("{}{}", kManagedLine, node_meta_text(spec, node))});
+    const auto before = input.facts.files.find(kNodeMetaPath);
+    plan.before[kNodeMetaPath] = before == input.facts.files.end()
+                                     ? ""
+                                     : before->second.content.value_or("");
     return plan;
   }
 };

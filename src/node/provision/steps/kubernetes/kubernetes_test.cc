@@ -352,6 +352,22 @@ TEST(KubernetesJoin, HalfAJoinIsTakenBackFirst) {
   }
 }
 
+TEST(KubernetesJoin, AfterLeavingTheNextNodeIsGivenAllAnew) {
+  KubernetesHost host;
+  host.wants_join();
+  // What a leave took away is no drift.
+  host.history.written[kNodeMetaPath] = "label old=x\n";
+  StepPlan plan = host.plan(*make_kubernetes_join());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_EQ(plan.why, "the host is no node yet");
+  // Nor must be there what the plan saw: taking back half a join takes it.
+  host.facts.files[kNodeMetaPath].content = "label old=x\n";
+  host.facts.trees[kBootstrapConf].exists = true;
+  plan = host.plan(*make_kubernetes_join());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_EQ(std::get<WriteFile>(plan.actions.at(2)).before, "");
+}
+
 TEST(KubernetesJoin, WhatIsNoHostForItIsTold) {
   KubernetesHost plane;
   plane.wants_join();
