@@ -17,7 +17,7 @@ constexpr int kFirstV1beta4 = 31;
 
 /// A scalar of YAML: JSON's form of a string is one. What the section reads
 /// has no control characters and is not long; a path may have anything else.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -29,19 +29,19 @@ std::string quoted(std::string_view text) {
 std::string discovery_of(const JoinSpec& join) {
   if (!join.discovery_file.empty()) {
     std::string text = fmt::format("  file:\n    kubeConfigPath: {}\n",
-                                   quoted(join.discovery_file));
+                                   in_quotes(join.discovery_file));
     if (join.token.is_set()) {
-      text += fmt::format("  tlsBootstrapToken: {}\n", quoted(kTokenPlace));
+      text += fmt::format("  tlsBootstrapToken: {}\n", in_quotes(kTokenPlace));
     }
     return text;
   }
   std::string text = fmt::format(
       "  bootstrapToken:\n    apiServerEndpoint: {}\n    token: {}\n",
-      quoted(join.endpoint), quoted(kTokenPlace));
+      in_quotes(join.endpoint), in_quotes(kTokenPlace));
   if (join.trusts_any_ca) text += "    unsafeSkipCAVerification: true\n";
   if (!join.ca_cert_hashes.empty()) text += "    caCertHashes:\n";
   for (const std::string& hash : join.ca_cert_hashes) {
-    text += fmt::format("    - {}\n", quoted(hash));
+    text += fmt::format("    - {}\n", in_quotes(hash));
   }
   return text;
 }
@@ -51,9 +51,9 @@ std::string taint_of(std::string_view taint) {
   const std::string_view rest = taint.substr(0, colon);
   const std::size_t equals = std::min(rest.find('='), rest.size());
   std::string text =
-      fmt::format("  - key: {}\n", quoted(rest.substr(0, equals)));
+      fmt::format("  - key: {}\n", in_quotes(rest.substr(0, equals)));
   if (equals < rest.size()) {
-    text += fmt::format("    value: {}\n", quoted(rest.substr(equals + 1)));
+    text += fmt::format("    value: {}\n", in_quotes(rest.substr(equals + 1)));
   }
   return text + fmt::format("    effect: {}\n", taint.substr(colon + 1));
 }
@@ -71,8 +71,8 @@ std::string arguments_of(const KubernetesSpec& spec, bool is_list) {
   std::string text = "  kubeletExtraArgs:\n";
   for (const auto& [name, value] : all) {
     text += is_list ? fmt::format("  - name: {}\n    value: {}\n", name,
-                                  quoted(value))
-                    : fmt::format("    {}: {}\n", name, quoted(value));
+                                  in_quotes(value))
+                    : fmt::format("    {}: {}\n", name, in_quotes(value));
   }
   return text;
 }
@@ -91,14 +91,15 @@ std::string join_configuration(const KubernetesSpec& spec,
       "apiVersion: kubeadm.k8s.io/{}\nkind: JoinConfiguration\ndiscovery:\n{}",
       version, discovery_of(spec.join));
   // Kubelets before 1.24 took a path, and a URL only later.
-  text += fmt::format("nodeRegistration:\n  name: {}\n  criSocket: {}{}\n",
-                      quoted(node), is_v2 ? "" : "unix://", kContainerdSocket);
+  text +=
+      fmt::format("nodeRegistration:\n  name: {}\n  criSocket: {}{}\n",
+                  in_quotes(node), is_v2 ? "" : "unix://", kContainerdSocket);
   if (!spec.taints.empty()) text += "  taints:\n";
   for (const std::string& taint : spec.taints) text += taint_of(taint);
   text += arguments_of(spec, is_v4);
   if (!spec.join.ignored_checks.empty()) text += "  ignorePreflightErrors:\n";
   for (const std::string& check : spec.join.ignored_checks) {
-    text += fmt::format("  - {}\n", quoted(check));
+    text += fmt::format("  - {}\n", in_quotes(check));
   }
   return text;
 }
