@@ -458,7 +458,8 @@ Completed WillingPackages::apt_cache(
   const auto file =
       tree_.root().read_file("/etc/apt/sources.list.d/gpunode-cuda.sources");
   std::string address;
-  for (const std::string_view line : packages::lines_of(file ? *file : "")) {
+  const std::string source = file ? *file : "";
+  for (const std::string_view line : packages::lines_of(source)) {
     if (line.starts_with("URIs: ")) address = line.substr(6);
   }
   while (address.ends_with('/')) address.pop_back();
