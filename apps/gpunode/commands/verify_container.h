@@ -16,9 +16,9 @@ struct ContainerOptions {
   std::chrono::seconds timeout{60};
 };
 
-/// Makes a root below /var/lib/gpunode with the program, the C library and nothing of the
-/// driver, runs it by `ctr run` with gpunode-runtime as the runtime, and takes
-/// all away again, whatever came of it.
+/// Makes a root below /var/lib/gpunode with the program, the C library and
+/// nothing of the driver, runs it by `ctr run` with gpunode-runtime as the
+/// runtime, and takes all away again, whatever came of it.
 diagnose::ContainerTrial try_container(const ContainerOptions& options,
                                        const host::HostRoot& host,
                                        host::CommandRunner& runner);
