@@ -64,6 +64,11 @@ class Skips(unittest.TestCase):
             "no program: set PROGRAM": 2, "no reason given": 1,
             "skipped: no NVIDIA driver on this host": 1}), run_tests.reasons_of_skips(LOG, tests))
 
+    def test_are_no_failures(self):
+        said = ("The following tests did not run:\n\t 91 - whole_test (Skipped)\n\n"
+                "The following tests FAILED:\n\t  7 - room_test (Failed)\n\t  8 - slow_test (Timeout)\n")
+        self.assertEqual(["room_test", "slow_test"], run_tests.CTEST_FAILED.findall(said))
+
     def test_none_is_none(self):
         self.assertFalse(run_tests.reasons_of_skips("[       OK ] Room.Runs (1 ms)\n", []))
 
