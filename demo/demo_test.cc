@@ -8,8 +8,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -115,7 +113,7 @@ constexpr int kCannotRunHere = 2;
 
 TEST(Demo, ShowsEveryStageAndLeavesNothing) {
   RunningDemo demo;
-  const bool has_begun = demo.read_until("2. gpunode-agent");
+  const bool has_begun = demo.read_until("5. gpunode-agent");
   const std::string name = demo.name();
   demo.read_until("never said");
   const int code = demo.end();
@@ -123,6 +121,10 @@ TEST(Demo, ShowsEveryStageAndLeavesNothing) {
   if (code == kCannotRunHere) GTEST_SKIP() << said;
   EXPECT_TRUE(has_begun);
   EXPECT_EQ(code, 0) << said;
+  EXPECT_THAT(said, HasSubstr("~ kubernetes.join"));
+  EXPECT_THAT(said, HasSubstr("20 to change, 1 as they should be"));
+  EXPECT_THAT(said, HasSubstr("a second apply finds 0 to change"));
+  EXPECT_THAT(said, HasSubstr("files and settings are as they were"));
   EXPECT_THAT(said, HasSubstr("NVIDIA A10G"));
   EXPECT_THAT(said, HasSubstr("the node offers nvidia.com/gpu: 20"));
   EXPECT_THAT(said,
@@ -142,7 +144,7 @@ TEST(Demo, ShowsEveryStageAndLeavesNothing) {
 
 TEST(Demo, LeavesNothingWhenItIsInterrupted) {
   RunningDemo demo;
-  if (!demo.read_until("4. The Pod runs")) GTEST_SKIP() << demo.said();
+  if (!demo.read_until("7. The Pod runs")) GTEST_SKIP() << demo.said();
   const std::string name = demo.name();
   demo.interrupt();
   EXPECT_EQ(demo.end(), 1);
@@ -162,12 +164,6 @@ TEST(Demo, DoesNotClaimWhatIsNotSo) {
   tell(programs, *workplace, screen);
   EXPECT_FALSE(screen.all_true());
   workplace->remove();
-}
-
-TEST(Demo, RunsTheSeedsConfigurationByteForByte) {
-  std::ifstream file(GPUNODE_SEED_CONFIG);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  EXPECT_EQ(default_config(), text);
 }
 
 TEST(Bundle, DeniesWhatIsNotPermitted) {

@@ -1,5 +1,5 @@
-// gpunode-demo: the main job in a minute, on a machine without GPU, driver or
-// Kubernetes.
+// gpunode-demo: the main job in a few seconds, on a machine without GPU, driver
+// or Kubernetes.
 //
 // The story runs in a child: whatever ends it, the parent cleans up.
 #include <sched.h>
@@ -31,9 +31,13 @@ constexpr int kUsage = 64;
 constexpr const char* kHelp =
     "Usage: gpunode-demo\n"
     "\n"
-    "Shows a Pod getting its share of a GPU: a simulated g5.4xlarge with one\n"
-    "A10G, gpunode-agent with 20 shares, and a container run by runc. Needs\n"
-    "root and runc; leaves nothing behind.\n"
+    "Shows a bare host becoming a GPU node, and a Pod getting its share of "
+    "the\n"
+    "GPU: the file and plan of a recorded g5.4xlarge, a small host prepared "
+    "and\n"
+    "put back, gpunode-agent with 20 shares of a simulated A10G, a container "
+    "run\n"
+    "by runc. Needs root and runc; leaves nothing behind.\n"
     "\n"
     "Exit codes: 0 all as claimed, 1 something was not, 2 this machine cannot\n"
     "run it, 64 usage. Colours only on a terminal and without NO_COLOR.\n";
@@ -66,8 +70,8 @@ bool can_run(const Programs& programs, Screen& screen) {
     return false;
   }
   for (const std::string& file :
-       {programs.agent, programs.vectoradd, programs.cuda_library,
-        programs.nvml_library, programs.profile}) {
+       {programs.gpunode, programs.seed, programs.agent, programs.vectoradd,
+        programs.cuda_library, programs.nvml_library, programs.profile}) {
     if (::access(file.c_str(), R_OK) == 0) continue;
     screen.trouble(file + " is missing", "it was not built", "make demo");
     return false;
@@ -115,7 +119,8 @@ void remove_containers(const Programs& programs, const Workplace& workplace) {
 int run() {
   Screen screen = Screen::of_process();
   const Programs programs = built_programs();
-  screen.title("gpunode demo: a Pod gets its share of a GPU");
+  screen.title(
+      "gpunode demo: a bare host becomes a GPU node, and a Pod gets its share");
   if (!can_run(programs, screen)) return kCannotRunHere;
   const Result<Workplace> workplace = Workplace::make();
   if (!workplace) {

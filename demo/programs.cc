@@ -18,6 +18,9 @@ std::string find_runc() {
 
 Programs built_programs() {
   Programs programs;
+  programs.gpunode = GPUNODE_DEMO_GPUNODE;
+  programs.seed = GPUNODE_DEMO_SEED;
+  programs.recorded_host = GPUNODE_DEMO_RECORDED_HOST;
   programs.agent = GPUNODE_DEMO_AGENT;
   programs.vectoradd = GPUNODE_DEMO_VECTORADD;
   programs.cuda_library = GPUNODE_DEMO_CUDA;

@@ -4,11 +4,15 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -16,20 +20,11 @@
 #include "base/host/command_runner.h"
 #include "demo/agent_process.h"
 #include "demo/bundle.h"
+#include "demo/host.h"
 #include "tests/doubles/kubelet/kubelet_double.h"
 #include "tests/doubles/nvml/driver_tree.h"
 
 namespace gpunode::demo {
-
-const char* default_config() {
-  return "version: v1\n"
-         "sharing:\n"
-         "  timeSlicing:\n"
-         "    failRequestsGreaterThanOne: true\n"
-         "    resources:\n"
-         "    - name: nvidia.com/gpu\n"
-         "      replicas: 20";
-}
 
 namespace {
 
@@ -52,6 +47,58 @@ constexpr int kNoDevice = 6;
 constexpr std::string_view kTooMany =
     "maximum request size for shared resources is 1; found 2";
 
+/// Of the seed's plan: what a recording shows, by id.
+constexpr auto kShownSteps =
+    std::to_array<const char*>({"prep.modules",
+                                "prep.sysctl",
+                                "prep.packages",
+                                "prep.time",
+                                "storage.containerd.mount",
+                                "storage.containerd.users",
+                                "kernel.nouveau",
+                                "kernel.target",
+                                "kernel.build",
+                                "driver.repository",
+                                "driver.packages",
+                                "driver.hold",
+                                "driver.modules",
+                                "driver.options",
+                                "driver.load",
+                                "driver.services",
+                                "runtime.engine",
+                                "runtime.config",
+                                "kubernetes.packages",
+                                "kubernetes.join"});
+
+/// Exit code of `gpunode plan` where there is something to do.
+constexpr int kChanges = 2;
+
+/// What files and settings are all of.
+constexpr const char* kSmallSpec =
+    "apiVersion: gpunode.dev/v1alpha1\n"
+    "kind: GPUNode\n"
+    "spec: {host: {timeSync: keep}}\n";
+const std::vector<std::string> kApply = {
+    "apply",  "--yes",       "--only", "prep.modules",
+    "--only", "prep.sysctl", "--only", "prep.swap"};
+
+/// A plan without its particulars: a line for each Step, and the sum.
+struct PlanLines {
+  std::string steps;
+  std::string sum;
+};
+
+PlanLines lines_of_plan(const std::string& text) {
+  PlanLines lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    const bool is_step = line.starts_with("  ") && !line.starts_with("   ");
+    if (is_step) lines.steps += line + "\n";
+    if (line.find(" to change, ") != std::string::npos) lines.sum = line;
+  }
+  return lines;
+}
+
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -63,6 +110,8 @@ class Story {
       : programs_(programs), workplace_(workplace), screen_(screen) {}
 
   Result<void> tell() {
+    TRY_VOID(show_seed());
+    TRY_VOID(prepare_host());
     TRY_VOID(make_node());
     TRY(kubelet_, doubles::KubeletDouble::start(workplace_.plugin_directory()));
     TRY_VOID(start_agent());
@@ -71,10 +120,13 @@ class Story {
     refuse_two();
     exhaust();
     stop_agent();
-    return {};
+    return take_back_host();
   }
 
  private:
+  Result<void> show_seed();
+  Result<void> prepare_host();
+  Result<void> take_back_host();
   Result<void> make_node();
   Result<void> make_common_devices() const;
   Result<void> start_agent();
@@ -97,6 +149,69 @@ class Story {
   std::vector<DeviceNode> gpu_nodes_;
   host::SystemCommandRunner runner_;
 };
+
+/// The whole document of notes that the project began with, as a file; and its
+/// plan on the machine that they were made on.
+Result<void> Story::show_seed() {
+  screen_.stage("One file says what the host is to become");
+  const std::string seed = read_file(programs_.seed);
+  screen_.quote(seed);
+
+  screen_.stage("gpunode plan: what that means for a recorded g5.4xlarge");
+  const std::filesystem::path root = workplace_.recorded_host();
+  TRY_VOID(lay_recorded_host(programs_, root, seed));
+  host::Command command;
+  command.argv = {programs_.gpunode, "plan",      "--root",
+                  root.string(),     "--no-diff", "--no-color"};
+  // Of a recording no disk can be opened, and no room be measured.
+  command.argv.insert(command.argv.end(), {"--ignore-preflight", "all"});
+  for (const char* step : kShownSteps) {
+    command.argv.insert(command.argv.end(), {"--only", step});
+  }
+  TRY(const host::Completed planned, runner_.run(command));
+  const PlanLines lines = lines_of_plan(planned.out);
+  screen_.quote(lines.steps);
+  screen_.quote(planned.err);
+  screen_.claim(planned.status == kChanges && !lines.sum.empty(), lines.sum);
+  screen_.say(
+      "gpunode apply does it; on a real machine it is the one command.");
+  return {};
+}
+
+Result<void> Story::prepare_host() {
+  screen_.stage("gpunode apply, on a host small enough for this demo");
+  TRY_VOID(lay_small_host(programs_, workplace_.small_host(), kSmallSpec));
+  TRY(const host::Completed applied,
+      run_on_small_host(workplace_.small_host(), kApply, runner_));
+  screen_.quote(applied.out);
+  screen_.quote(applied.err);
+  screen_.claim(applied.status == 0, "the host is as its file says");
+  TRY(const host::Completed again,
+      run_on_small_host(workplace_.small_host(), kApply, runner_));
+  screen_.claim(
+      again.status == 0 && again.out.find("0 to change") != std::string::npos,
+      "a second apply finds 0 to change");
+  return {};
+}
+
+Result<void> Story::take_back_host() {
+  screen_.stage("gpunode rollback: the host is bare again");
+  TRY(const host::Completed done,
+      run_on_small_host(workplace_.small_host(), {"rollback", "--yes"},
+                        runner_));
+  screen_.quote(done.out);
+  screen_.quote(done.err);
+  bool is_bare = done.status == 0;
+  for (const char* path :
+       {"etc/sysctl.d/99-gpunode.conf", "etc/modules-load.d/gpunode.conf"}) {
+    is_bare =
+        is_bare && !std::filesystem::exists(workplace_.small_host() / path);
+  }
+  is_bare = is_bare && read_file(workplace_.small_host() /
+                                 "proc/sys/net/ipv4/ip_forward") == "0\n";
+  screen_.claim(is_bare, "files and settings are as they were");
+  return {};
+}
 
 Result<void> Story::make_node() {
   screen_.stage("A node with one GPU: a simulated AWS g5.4xlarge");
@@ -136,9 +251,13 @@ Result<void> Story::make_common_devices() const {
 }
 
 Result<void> Story::start_agent() {
-  screen_.stage("gpunode-agent offers it, with this configuration");
-  screen_.quote(default_config());
-  std::ofstream(workplace_.config()) << default_config();
+  screen_.stage("gpunode-agent offers it, as the file says");
+  host::Command command;
+  command.argv = {programs_.gpunode, "device-plugin", "--as", "config",
+                  programs_.seed};
+  TRY(const std::string config, runner_.output(command));
+  screen_.quote(config);
+  std::ofstream(workplace_.config()) << config;
   const auto started = std::chrono::steady_clock::now();
   TRY(AgentProcess agent,
       AgentProcess::start(

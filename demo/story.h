@@ -1,5 +1,6 @@
-// The main job, told: a node offers shares of its GPU, a Pod gets one and
-// computes with it, and what must not happen is refused.
+// The main job, told: a file says what a host is to become, gpunode makes it
+// so, its node offers shares of its GPU, a Pod gets one and computes with it,
+// and what must not happen is refused.
 #pragma once
 
 #include "demo/programs.h"
@@ -7,9 +8,6 @@
 #include "demo/workplace.h"
 
 namespace gpunode::demo {
-
-/// The `default` entry of the chart's config.map that the demo's node runs.
-const char* default_config();
 
 /// Plays it. What was claimed and did not hold is on the screen; the caller
 /// asks screen.all_true().

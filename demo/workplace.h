@@ -18,6 +18,9 @@ class Workplace {
   const std::filesystem::path& root() const { return root_; }
   /// The simulated node's file system: its /dev, /proc, driver and kubelet.
   std::filesystem::path node() const { return root_ / "node"; }
+  /// The seed's machine, recorded, and the small host that is prepared.
+  std::filesystem::path recorded_host() const { return root_ / "recorded"; }
+  std::filesystem::path small_host() const { return root_ / "host"; }
   std::filesystem::path plugin_directory() const {
     return node() / "var/lib/kubelet/device-plugins";
   }

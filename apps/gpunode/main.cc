@@ -50,6 +50,7 @@ int main_with(int argc, char** argv) {
   add_check(app, session);
   add_cdi(app, session);
   add_deliver(app, session);
+  add_device_plugin(app, session);
   add_distributions(app, session);
   add_facts(app, session);
   add_doctor(app, session);

@@ -1,11 +1,14 @@
 """containerd 1.6, 1.7 and 2.x: configured by `gpunode runtime configure`, then asked as a kubelet
 asks, for a container that wants a GPU."""
 
+import contextlib
 import os
 import re
+import shutil
 
+import machine
 from claims import check, expect
-from containerd import Containerd
+from containerd import CONFIG, PAUSE, Containerd
 from process import Failed, run
 from runtime_checks import COMPUTES, script_for
 
@@ -69,6 +72,62 @@ def claim_of_cdi(version):
     return claim
 
 
+@contextlib.contextmanager
+def installed(containerd):
+    """That containerd and gpunode as a host has them, in /usr/bin; and the file of a node that
+    asks for no more than its runtime's configuration."""
+    place = containerd.node.work / "installed"
+    for name in ("upper", "work"):
+        (place / name).mkdir(parents=True)
+    build = containerd.node.build
+    for path in (containerd.bin / "containerd", build.gpunode, build.runtime):
+        shutil.copy2(path, place / "upper")
+    machine.mount("-t", "overlay", "-o", f"lowerdir=/usr/bin,upperdir={place}/upper,"
+                  f"workdir={place}/work", "overlay", "/usr/bin")
+    file = place / "node.yaml"
+    file.write_text(f"""\
+apiVersion: gpunode.dev/v1alpha1
+kind: GPUNode
+spec:
+  host: {{timeSync: keep, swap: keep}}
+  check: {{interval: off}}
+  runtime:
+    install: {{source: preinstalled}}
+    systemdCgroup: false  # There is no systemd here.
+    sandboxImage: "{PAUSE}"
+""")
+    try:
+        yield file
+    finally:
+        run(["umount", "/usr/bin"])
+        shutil.rmtree(place)
+
+
+def claim_of_step(version):
+    def claim(node):
+        node.spec_is_gone()
+        with Containerd(node, version) as containerd, installed(containerd) as file:
+            before = CONFIG.read_bytes()
+            steps = ("--only", "runtime.gpu", "--only", "runtime.config")
+            run(["/usr/bin/gpunode", "apply", "--yes", *steps, str(file)], timeout=60)
+            default, binaries = runtimes_of(containerd.dump())
+            expect(default == ["nvidia"], f"the default runtime is {default}")
+            expect("/usr/bin/gpunode-runtime" in binaries, f"the runtimes are {binaries}")
+            again = run(["/usr/bin/gpunode", "apply", "--yes", *steps, str(file)], timeout=60)
+            expect("0 to change" in again.stdout, again.stdout)
+            containerd.start()
+            expect_computes(containerd, "--env", "NVIDIA_VISIBLE_DEVICES=0")
+            expect_no_gpu(containerd)
+            run(["/usr/bin/gpunode", "rollback", "--yes"], timeout=60)
+            expect(CONFIG.read_bytes() == before, "a rollback leaves another file behind")
+            return containerd.name()
+    return claim
+
+
+for number in VERSIONS:
+    check(f"containerd {number}: as `gpunode apply` configures it, a Pod gets the GPU it asks for;"
+          " a second apply has nothing to do, and a rollback leaves the file as it was")(
+              claim_of_step(number))
 for number in VERSIONS:
     check(f"containerd {number}: configured as default runtime, a Pod gets the GPU it asks for, and"
           " who asks for none gets none; undone, the configuration is what it was")(

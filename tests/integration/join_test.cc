@@ -41,8 +41,13 @@ join)
     while IFS= read -r line; do echo "$line" >&2; done < "$3"
     exit 1
   fi
+  if [ -e /opt/words ]; then
+    while IFS= read -r line; do echo "$line" >&2; done < /opt/words
+    exit 1
+  fi
+  echo "$PATH" > /opt/path
   while IFS= read -r line; do echo "$line"; done \
-    < /opt/kubelet.conf > /etc/kubernetes/kubelet.conf
+    < /opt/kubelet.conf > /etc/kubernetes/kubelet.conf || exit 1
   echo "This node has joined the cluster" ;;
 reset) echo reset >> /opt/resets ;;
 esac
@@ -249,6 +254,61 @@ TEST_F(Join, ANodeOfSomebodyElsesIsNotTakenOut) {
   root_.tree().file("etc/kubernetes/admin.conf", "");
   root_.tree().file("etc/kubernetes/kubelet.conf", text("/opt/kubelet.conf"));
   EXPECT_EQ(run({"leave", "--yes", "--force"}).status, 3);
+}
+
+TEST_F(Join, ThePathOfWhoeverTypedItDoesNotSayWhatRuns) {
+  for (const char* name : {"kubeadm", "systemctl", "sh", "rm"}) {
+    root_.program(std::string("opt/theirs/") + name, "echo $0 >> /opt/ran\n");
+  }
+  const Completed done =
+      run({"apply", "--yes"}, "export PATH=/opt/theirs:$PATH\n");
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_FALSE(exists("/opt/ran")) << text("/opt/ran");
+  // kubeadm finds its own helpers by it.
+  EXPECT_THAT(text("/opt/path"), Not(HasSubstr("theirs")));
+}
+
+TEST_F(Join, AFullDiskAmidTheJoinLeavesNoHalfNode) {
+  // Room for the CA's certificate alone.
+  const std::string small =
+      "mount -t tmpfs -o size=8k none $T/etc/kubernetes\n"
+      "mkdir $T/etc/kubernetes/pki\n"
+      "head -c 4096 /dev/zero > $T/etc/kubernetes/filler\n";
+  Completed done = run({"apply", "--yes"}, small);
+  EXPECT_EQ(done.status, 1) << done.out << done.err;
+  EXPECT_THAT(done.out + done.err,
+              HasSubstr("was taken back, the host is no node"));
+  EXPECT_EQ(text("/opt/resets"), "reset\n");
+  root_.tree().remove("opt/resets");
+  root_.tree().remove("opt/given");
+  // None for the configuration that kubeadm is to read: it is not begun.
+  done = run({"apply", "--yes"},
+             "mkdir -p $T/run/gpunode\n"
+             "mount -t tmpfs -o size=4k none $T/run/gpunode\n"
+             "head -c 4096 /dev/zero > $T/run/gpunode/filler\n");
+  EXPECT_EQ(done.status, 1) << done.out << done.err;
+  EXPECT_THAT(done.out + done.err, HasSubstr("no space left on device"));
+  EXPECT_FALSE(exists("/opt/given"));
+  expect_no_secret();
+  done = run({"apply", "--yes"});
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+}
+
+TEST_F(Join, ContainerdWithoutItsCriIsToldInWords) {
+  root_.tree().file(
+      "opt/words",
+      "error execution phase preflight: [preflight] Some fatal errors "
+      "occurred:\n\t[ERROR CRI]: container runtime is not running: output: "
+      "time=\"2024-01-05T17:20:00Z\" level=fatal msg=\"validate service "
+      "connection: CRI v1 runtime API is not implemented for endpoint "
+      "\\\"unix:///run/containerd/containerd.sock\\\": rpc error: code = "
+      "Unimplemented desc = unknown service runtime.v1.RuntimeService\"\n");
+  const Completed done = run({"apply", "--yes"});
+  EXPECT_EQ(done.status, 1) << done.out << done.err;
+  EXPECT_THAT(done.out + done.err,
+              AllOf(HasSubstr("disabled_plugins"),
+                    HasSubstr("was taken back, the host is no node")));
+  EXPECT_FALSE(exists("/etc/kubernetes/kubelet.conf"));
 }
 
 TEST_F(Join, HalfAJoinThatAPowerCutLeftIsMended) {

@@ -112,6 +112,18 @@ TEST_F(NodeSpecFile, WhatIsNoYamlAndWhatIsOfAnotherKindAreTold) {
   expect("plan", 1, HasSubstr("`gpunode init`"));
 }
 
+TEST_F(NodeSpecFile, WhatTheAgentWouldRefuseIsToldBeforeItRuns) {
+  spec("spec: {devicePlugin: {config: {version: v2}}}\n");
+  expect("validate", 1,
+         AllOf(HasSubstr("spec.devicePlugin.config"),
+               HasSubstr("unknown version: v2")));
+  spec(
+      "spec: {devicePlugin: {config: {version: v1, sharing: {timeSlicing: "
+      "{resources: [{name: nvidia.com/gpu, replica: 20}]}}}}}\n");
+  expect("plan", 1,
+         AllOf(HasSubstr("spec.devicePlugin.config"), HasSubstr("replica")));
+}
+
 TEST_F(NodeSpecFile, DropInsThatContradictEachOtherAreBothNamed) {
   spec("spec: {host: {swap: keep}}\n");
   tree_.file("etc/gpunode/conf.d/10-a.yaml",

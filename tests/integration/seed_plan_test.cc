@@ -38,6 +38,8 @@ class SeedPlan : public testing::Test {
                "?arch=$basearch&repo=PowerTools-$releasever\n"
                "gpgcheck=1\nenabled=0\n");
     tree_.file("usr/bin/dracut", "");
+    // Recorded hosts have none, and a Node has one.
+    tree_.file("proc/sys/kernel/hostname", "g5-worker-1\n");
   }
 
   /// What is told of these Steps, with their reasons. The disk's own are left
@@ -56,7 +58,8 @@ class SeedPlan : public testing::Test {
           "driver.obstacles",  "driver.repository", "driver.packages",
           "driver.hold",       "driver.modules",    "driver.options",
           "driver.load",       "driver.services",   "cuda.extras",
-          "runtime.engine",    "runtime.config",    "kubernetes.packages"}) {
+          "runtime.engine",    "runtime.config",    "kubernetes.packages",
+          "kubernetes.join",   "kubernetes.node",   "plugin.service"}) {
       command.argv.insert(command.argv.end(), {"--only", id});
     }
     host::SystemCommandRunner runner;

@@ -343,6 +343,7 @@ void Application::run() {
   }
   show(provision::plan_page(view_->plan,
                             {.drift_is_overwritten = options_.overwrite_drift,
+                             .is_about_to_begin = true,
                              .forecasts = forecasts_})
            .render(terminal_of(options_, session_)));
   if (!may_start()) return;

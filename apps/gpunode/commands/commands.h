@@ -25,6 +25,7 @@ void add_leave(CLI::App& gpunode, Session& session);
 void add_bundle(CLI::App& gpunode, Session& session);
 void add_check(CLI::App& gpunode, Session& session);
 void add_deliver(CLI::App& gpunode, Session& session);
+void add_device_plugin(CLI::App& gpunode, Session& session);
 void add_distributions(CLI::App& gpunode, Session& session);
 void add_facts(CLI::App& gpunode, Session& session);
 void add_doctor(CLI::App& gpunode, Session& session);

@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 
 #include "apps/gpunode/commands/output_options.h"
+#include "apps/gpunode/commands/plugin_check.h"
 #include "base/console/page.h"
 #include "base/core/clock.h"
 #include "node/facts/observe.h"
@@ -92,6 +93,10 @@ Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
                  error.message() + "; `gpunode init` writes one for this host");
   }
   provision::SpecReading reading = provision::read_spec(*texts);
+  if (reading.problems.empty()) {
+    reading.problems =
+        plugin_config_problems(reading.spec.device_plugin.config);
+  }
   if (!reading.problems.empty()) return reading;
   reading.spec.program = program_for_units();
   reading.spec.runtime_program = runtime_beside(host, reading.spec.program);

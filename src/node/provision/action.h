@@ -424,12 +424,16 @@ struct InstallProgram {
   std::string from = {};
   std::string path = {};
   std::string digest = {};  ///< SHA-256 of what is to be there, in hex.
+  /// Only of an inverse: SHA-256 of what it takes the place of; anything else
+  /// there but `digest` is a reason to stop. Empty: whatever is there.
+  std::string over = {};
 
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("from", self.from);
     visit("path", self.path);
     visit("digest", self.digest);
+    visit("over", self.over);
   }
 };
 

@@ -139,6 +139,7 @@ bool may_be_missing(std::string_view name) {
   if (std::is_same_v<One, LeaveCluster>) {
     return name == "endpoint" || name == "ca";
   }
+  if (std::is_same_v<One, InstallProgram>) return name == "over";
   return name == "before";
 }
 

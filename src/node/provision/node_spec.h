@@ -10,6 +10,7 @@
 
 #include "node/distribution/table.h"
 #include "node/facts/disk_filter.h"
+#include "node/provision/device_plugin_spec.h"
 #include "node/provision/kubernetes_spec.h"
 #include "node/provision/runtime_spec.h"
 
@@ -145,6 +146,7 @@ struct NodeSpec {
   CudaSpec cuda;
   RuntimeSpec runtime;
   KubernetesSpec kubernetes;
+  DevicePluginSpec device_plugin;
   /// What the file adds to the table of distributions.
   std::vector<distribution::Extension> distributions;
   CheckSpec check;

@@ -150,7 +150,7 @@ void add_next(Page& page, const Plan& plan, const PlanView& view) {
               "What was changed by hand stays: take the change into the file, "
               "or apply with --overwrite-drift.",
               Style::kWarning);
-  } else if (plan.changes() != 0) {
+  } else if (plan.changes() != 0 && !view.is_about_to_begin) {
     page.line(0, "Next: gpunode apply");
   }
 }

@@ -11,6 +11,7 @@ struct PlanView {
   bool all = false;   ///< Steps that are as they should be, and reasons.
   bool diffs = true;  ///< Of files that change.
   bool drift_is_overwritten = false;  ///< apply was told so.
+  bool is_about_to_begin = false;     ///< It is apply that shows it.
   PackageForecasts forecasts = {};    ///< Shown with what they are of.
 };
 

@@ -39,6 +39,10 @@ TEST(PlanText, SaysHowMuchOfWhatAndWhatNext) {
   plan.steps[0].plan.actions = {RemoveFile{"/etc/x"}};
   EXPECT_THAT(shown(plan), HasSubstr("1 to change, 1 as they should be, 1 not "
                                      "asked for\nNext: gpunode apply\n"));
+  EXPECT_EQ(plan_page(plan, {.is_about_to_begin = true})
+                .render(console::Terminal{})
+                .find("Next:"),
+            std::string::npos);
   plan.steps[1].plan = StepPlan::refused("somebody's data", "another disk");
   EXPECT_THAT(shown(plan), HasSubstr("Nothing is changed until"));
   EXPECT_THAT(shown(plan), HasSubstr("somebody's data"));

@@ -63,8 +63,8 @@ Result<Inverse> ProgramActions::prepare(const InstallProgram& action,
     return std::move(kept).error().with_context("keep a copy of " +
                                                 action.path);
   }
-  return Inverse::of(
-      InstallProgram{backup, action.path, digest::sha256(*before)});
+  return Inverse::of(InstallProgram{backup, action.path,
+                                    digest::sha256(*before), action.digest});
 }
 
 Result<void> ProgramActions::perform(const InstallProgram& action) const {
@@ -81,6 +81,17 @@ Result<void> ProgramActions::perform(const InstallProgram& action) const {
                  fmt::format("{} was changed since the plan was made, and {} "
                              "stays as it is; `gpunode apply` plans anew",
                              action.from, action.path));
+  }
+  TRY(const auto now, program_at(root, action.path));
+  if (now && !action.over.empty()) {
+    const std::string there = digest::sha256(*now);
+    if (there != action.over && there != action.digest) {
+      return Error(ErrorCode::kAlreadyExists,
+                   fmt::format("{} is not what gpunode put there: a package or "
+                               "a person brought another, which stays; what "
+                               "was there before is in {}",
+                               action.path, action.from));
+    }
   }
   TRY_VOID(root.replace_file(action.path, *bytes, form_of(root, action.path)));
   return {};

@@ -85,6 +85,26 @@ TEST(ProgramActions, AnOlderOneComesBackAsItWas) {
   EXPECT_EQ(tree.root().status(kPath)->mode, 0755U);
 }
 
+TEST(ProgramActions, AnOlderOneDoesNotTakeThePlaceOfANewerOfSomebodys) {
+  const HostTree tree{{"opt/gpunode/gpunode-runtime", "new"},
+                      {"usr/bin/gpunode-runtime", "old"}};
+  const ProgramActions actions(tree.root());
+  const auto inverse = actions.prepare(install_of("new"), 4);
+  ASSERT_TRUE(inverse) << inverse.error().message();
+  ASSERT_TRUE(actions.perform(install_of("new")));
+  tree.file("usr/bin/gpunode-runtime", "a package's");
+  const auto back =
+      actions.perform(std::get<InstallProgram>(inverse->actions.at(0)));
+  ASSERT_FALSE(back);
+  EXPECT_THAT(back.error().message(), HasSubstr("which stays"));
+  EXPECT_EQ(content(tree, kPath), "a package's");
+  // One that is gone may come back.
+  tree.remove("usr/bin/gpunode-runtime");
+  ASSERT_TRUE(
+      actions.perform(std::get<InstallProgram>(inverse->actions.at(0))));
+  EXPECT_EQ(content(tree, kPath), "old");
+}
+
 TEST(ProgramActions, WhatWasChangedSinceThePlanIsNotInstalled) {
   const HostTree tree{{"opt/gpunode/gpunode-runtime", "other"}};
   const ProgramActions actions(tree.root());

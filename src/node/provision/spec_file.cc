@@ -16,6 +16,7 @@
 #include "base/text/nearest.h"
 #include "base/text/tree.h"
 #include "base/text/yaml.h"
+#include "node/provision/device_plugin_section.h"
 #include "node/provision/distribution_spec.h"
 #include "node/provision/driver_spec.h"
 #include "node/provision/kubernetes_section.h"
@@ -30,8 +31,7 @@ namespace {
 using text::Node;
 
 /// Sections that later versions carry out; their content is not looked at.
-constexpr std::array<std::string_view, 3> kLaterSections = {
-    "gpu", "devicePlugin", "verify"};
+constexpr std::array<std::string_view, 2> kLaterSections = {"gpu", "verify"};
 
 constexpr std::string_view kApiVersion = "gpunode.dev/v1alpha1";
 
@@ -180,6 +180,9 @@ void read_inner_spec(SpecSection section, NodeSpec& spec) {
   });
   section.section("kubernetes", [&](SpecSection inner) {
     read_kubernetes(std::move(inner), spec.kubernetes);
+  });
+  section.section("devicePlugin", [&](SpecSection inner) {
+    read_device_plugin(std::move(inner), spec.device_plugin);
   });
   section.list("distributions", [&](SpecSection inner) {
     read_distribution(std::move(inner), spec.distributions);

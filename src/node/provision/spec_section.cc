@@ -260,6 +260,14 @@ void SpecSection::list(std::string_view key,
   }
 }
 
+const Node* SpecSection::mapping(std::string_view key) {
+  const text::Entry* entry = find(key);
+  if (entry == nullptr) return nullptr;
+  if (entry->value.is(Node::Kind::kMapping)) return &entry->value;
+  complain(key, "must be a mapping, as it is in a file of its own");
+  return nullptr;
+}
+
 bool SpecSection::later(std::string_view key) {
   return find(key) != nullptr;
 }

@@ -73,6 +73,9 @@ class SpecSection {
   /// A list of mappings.
   void list(std::string_view key, const std::function<void(SpecSection)>& read);
 
+  /// A mapping of somebody else's, as it is; nullptr if it is not there.
+  const text::Node* mapping(std::string_view key);
+
   /// A key whose value is not looked at. True if it is there.
   bool later(std::string_view key);
   /// A key that may only be null.

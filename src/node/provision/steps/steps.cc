@@ -47,6 +47,7 @@ Steps steps_for(const NodeSpec& spec) {
   steps.push_back(make_kubernetes_packages());
   steps.push_back(make_kubernetes_join());
   steps.push_back(make_kubernetes_node());
+  steps.push_back(make_plugin_service());
   // Last: what is not made yet is no drift.
   steps.push_back(make_engine_check());
   return steps;

@@ -28,6 +28,7 @@ std::unique_ptr<Step> make_engine_resume();
 std::unique_ptr<Step> make_kubernetes_packages();
 std::unique_ptr<Step> make_kubernetes_join();
 std::unique_ptr<Step> make_kubernetes_node();
+std::unique_ptr<Step> make_plugin_service();
 std::unique_ptr<Step> make_prep_host();
 std::unique_ptr<Step> make_prep_modules();
 std::unique_ptr<Step> make_prep_sysctl();
