@@ -99,14 +99,15 @@ spec:
     try:
         yield file
     finally:
-        run(["umount", "/usr/bin"])
+        run(["umount", "--lazy", "/usr/bin"])  # umount itself is in it.
         shutil.rmtree(place)
 
 
 def claim_of_step(version):
     def claim(node):
         node.spec_is_gone()
-        with Containerd(node, version) as containerd, installed(containerd) as file:
+        containerd = Containerd(node, version)
+        with installed(containerd) as file, containerd:  # The daemon ends before its place does.
             before = CONFIG.read_bytes()
             steps = ("--only", "runtime.gpu", "--only", "runtime.config")
             run(["/usr/bin/gpunode", "apply", "--yes", *steps, str(file)], timeout=60)

@@ -149,6 +149,9 @@ debug = "{self.debug}"
                  pathlib.Path("/proc/self/mountinfo").read_text().splitlines()}
         for directory in ("/run", "/dev", "/var/lib/gpunode", "/etc", self.outside):
             for path, directories, files in os.walk(directory):
+                # Terminals are the machine's: others open and close them meanwhile.
+                if path == "/dev/pts":
+                    continue
                 names.update(f"file {path}/{name}" for name in directories + files
                              if not f"{path}/{name}".startswith(KEPT))
         for _, mount in sandbox.cgroup_mounts():
