@@ -217,7 +217,7 @@ TEST_F(Join, ATokenThatAProgramPrintsIsNotShownWhileItRuns) {
 TEST_F(Join, ATokenOfTheEnvironmentIsTaken) {
   ask_for("{env: JOIN_TOKEN}");
   Completed done = run({"apply", "--yes"});
-  EXPECT_EQ(done.status, 1);
+  EXPECT_EQ(done.status, 5) << done.out << done.err;
   EXPECT_THAT(done.out + done.err, HasSubstr("JOIN_TOKEN is not set"));
   EXPECT_THAT(text("/opt/given"), HasSubstr("(absent)"));
   done = run({"apply", "--yes"},
@@ -227,16 +227,24 @@ TEST_F(Join, ATokenOfTheEnvironmentIsTaken) {
   expect_no_secret();
 }
 
-TEST_F(Join, ADeadTokenIsToldBeforeAnythingChanges) {
+TEST_F(Join, ADeadTokenIsToldBeforeALongRunBegins) {
   ClusterManner manner;
   manner.token = kToken;
   manner.has_signature = false;
   begin(manner);
-  const Completed done = run({"apply", "--yes"});
+  const std::string sysctls = "/etc/sysctl.d/99-gpunode.conf";
+  Completed done = run({"apply", "--yes"});
+  EXPECT_EQ(done.status, 5) << done.out << done.err;
+  EXPECT_THAT(
+      done.out + done.err,
+      AllOf(HasSubstr("expired"), HasSubstr("--ignore-preflight=cluster"),
+            HasSubstr("kubeadm token create --print-join-command")));
+  EXPECT_FALSE(exists(sysctls));
+  // A plan looks at this host alone.
+  EXPECT_EQ(run({"plan"}).status, 2);
+  done = run({"apply", "--yes", "--ignore-preflight", "cluster"});
   EXPECT_EQ(done.status, 1) << done.out << done.err;
-  EXPECT_THAT(done.out + done.err,
-              AllOf(HasSubstr("expired"),
-                    HasSubstr("kubeadm token create --print-join-command")));
+  EXPECT_TRUE(exists(sysctls));
   EXPECT_FALSE(exists("/opt/given"));
   EXPECT_FALSE(exists("/opt/resets"));
   expect_no_secret();

@@ -125,6 +125,7 @@ Result<void> Application::prepare() {
   }
   NodeOptions options = options_;
   options.is_run = true;
+  options.asks_cluster = !options_.resumes;
   TRY(NodeView view, view_node(options, session_));
   view_.emplace(std::move(view));
   return {};

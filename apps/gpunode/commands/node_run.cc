@@ -193,7 +193,8 @@ Result<NodeView> view_node(const NodeOptions& options, Session& session) {
   view.plan = provision::make_plan(
       view.steps,
       {view.facts, view.spec, view.history, options.confirmed_wipes});
-  const auto needs = provision::preflight_needs(view.plan);
+  auto needs = provision::preflight_needs(view.plan);
+  if (!options.asks_cluster) needs.join.reset();
   if (options.is_run && needs.packages &&
       wait_for_package_tool(options, view.facts.os)) {
     view.questions->forget();

@@ -32,6 +32,9 @@ struct NodeOptions {
   bool blank_only = false;        ///< No licence of the file to erase counts.
   std::vector<std::string> ignored_preflight;  ///< Ids of checks, or "all".
   bool is_run = false;  ///< What is planned is about to be done.
+  /// Of a run: a cluster that it will join may be asked first. At a boot, the
+  /// network may not be there yet.
+  bool asks_cluster = false;
   /// For a run: how long a package manager that somebody else uses is waited
   /// for, before anything is begun.
   unsigned lock_wait_seconds = 300;

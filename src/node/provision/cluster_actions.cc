@@ -302,6 +302,30 @@ Result<void> ClusterActions::forget_token() const {
   return host::remove_host_file(host_, kJoinConfigPath);
 }
 
+Result<ClusterAnswer> ClusterActions::ask(const JoinCluster& action,
+                                          JoinQuestion question) const {
+  question.endpoint = action.endpoint;
+  question.ca_cert_hashes = action.ca_cert_hashes;
+  question.trusts_any_ca = action.trusts_any_ca;
+  question.node = action.node;
+  TRY(question.discovered, discovered(action));
+  const auto now =
+      std::chrono::time_point_cast<std::chrono::seconds>(surroundings_.now());
+  return ask_cluster(question, now);
+}
+
+Result<void> ClusterActions::ask_early(const JoinCluster& action) {
+  if (host_.exists(kKubeletConf) || !action.token_command.empty()) return {};
+  JoinQuestion question;
+  // Of the packages that are to be installed.
+  question.version = action.version;
+  if (!action.token_file.empty() || !action.token_variable.empty()) {
+    TRY(question.token, token_of(action));
+  }
+  TRY_VOID(ask(action, std::move(question)));
+  return {};
+}
+
 Result<Inverse> ClusterActions::prepare(const JoinCluster& action) {
   TRY_VOID(forget_token());
   // A node already: nothing will be done, and nothing is to be undone.
@@ -319,14 +343,7 @@ Result<Inverse> ClusterActions::prepare(const JoinCluster& action) {
       printed_ = Printed{action.token_command, question.token->text()};
     }
   }
-  question.endpoint = action.endpoint;
-  question.ca_cert_hashes = action.ca_cert_hashes;
-  question.trusts_any_ca = action.trusts_any_ca;
-  question.node = action.node;
-  TRY(question.discovered, discovered(action));
-  const auto now =
-      std::chrono::time_point_cast<std::chrono::seconds>(surroundings_.now());
-  TRY(const ClusterAnswer answer, ask_cluster(question, now));
+  TRY(const ClusterAnswer answer, ask(action, std::move(question)));
   TRY_VOID(check_cgroups(action, answer.cgroup_driver));
   return Inverse::of(LeaveCluster{action.node, answer.endpoint, answer.ca},
                      Undo::kCompensating);

@@ -13,6 +13,7 @@
 #include "k8s/api/time_text.h"
 #include "node/provision/action.h"
 #include "node/provision/cluster_info.h"
+#include "node/provision/cluster_probe.h"
 #include "node/provision/inverse.h"
 
 namespace gpunode::provision {
@@ -39,6 +40,11 @@ class ClusterActions {
   /// `runner` must outlive it.
   ClusterActions(const host::HostRoot& host, host::CommandRunner& runner,
                  ClusterSurroundings surroundings = {});
+
+  /// What can be asked before the host is ready to join: token, endpoint, its
+  /// CA, the clock, the name. Nothing is, where a program prints the token: it
+  /// is run once a join. Changes nothing.
+  Result<void> ask_early(const JoinCluster& action);
 
   Result<Inverse> prepare(const JoinCluster& action);
   static Result<Inverse> prepare(const LeaveCluster& action);
@@ -69,6 +75,8 @@ class ClusterActions {
   Result<void> check_cgroups(const JoinCluster& action,
                              const std::string& driver) const;
   Result<std::string> kubeadm_version() const;
+  Result<ClusterAnswer> ask(const JoinCluster& action,
+                            JoinQuestion question) const;
   Result<std::optional<ClusterInfo>> discovered(
       const JoinCluster& action) const;
   Result<void> run_join(const JoinCluster& action, const std::string& token);

@@ -30,9 +30,9 @@ constexpr std::uint64_t kBootForInitramfs = 150 * kMiB;
 constexpr std::int64_t kEarliest = 1'767'225'600;
 constexpr std::int64_t kLatest = 2'713'910'400;
 
-constexpr std::array<std::string_view, 8> kIds = {
-    "all",       "root-read-only", "clock",        "space-var",
-    "space-usr", "space-boot",     "package-lock", "package-state"};
+constexpr std::array<std::string_view, 9> kIds = {
+    "all",        "root-read-only", "clock",         "space-var", "space-usr",
+    "space-boot", "package-lock",   "package-state", "cluster"};
 
 bool has_any(const std::string& name,
              std::initializer_list<const char*> words) {
@@ -167,10 +167,29 @@ void add_package_tools(const PreflightFacts& facts,
   }
 }
 
+/// The join, if it has to wait for other Steps.
+std::optional<JoinCluster> late_join(const Plan& plan) {
+  bool has_earlier = false;
+  for (const PlannedStep& step : plan.steps) {
+    if (step.id == "prep.time" && !step.plan.actions.empty()) {
+      return std::nullopt;
+    }
+    for (const Action& action : step.plan.actions) {
+      const auto* join = std::get_if<JoinCluster>(&action);
+      if (join == nullptr) continue;
+      if (!has_earlier) return std::nullopt;
+      return *join;
+    }
+    has_earlier = has_earlier || !step.plan.actions.empty();
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 PreflightNeeds preflight_needs(const Plan& plan) {
   PreflightNeeds needs;
+  needs.join = late_join(plan);
   for (const PlannedStep& step : plan.steps) {
     for (const Action& action : step.plan.actions) {
       needs.changes = true;
@@ -199,6 +218,11 @@ std::vector<PreflightObstacle> preflight_obstacles(
   if (needs.packages) add_clock(facts, obstacles);
   add_space(needs, facts, obstacles);
   if (needs.packages) add_package_tools(facts, obstacles);
+  if (facts.cluster) {
+    obstacles.push_back({"cluster",
+                         "the cluster cannot be joined: " + facts.cluster->what,
+                         facts.cluster->remedy});
+  }
   return obstacles;
 }
 

@@ -1,5 +1,6 @@
 // What must hold before anything is begun, for what is planned: room, a root
-// that may be written, a clock, package tools that are free and whole.
+// that may be written, a clock, package tools that are free and whole, and a
+// cluster that would have the host.
 //
 // The first Step of every plan, `host.preflight`. It does nothing and blocks:
 // half-way is the worst place to find a full disk. Unlike the other Steps it
@@ -26,6 +27,10 @@ struct PreflightNeeds {
   std::map<std::string, std::uint64_t> space = {};
   bool packages = false;  ///< The package manager is going to be used.
   bool changes = false;   ///< Anything at all is.
+  /// A cluster that is joined once all else is done: after an hour of drivers
+  /// is no time to learn that the token is dead. Nothing where it comes first,
+  /// and looks for itself, or where the clock is to be set before.
+  std::optional<JoinCluster> join = {};
 };
 
 /// Pure. Packages of drivers and kernels need as much as their whole stack
@@ -43,6 +48,7 @@ struct PreflightFacts {
     std::string remedy;
   };
   std::vector<Trouble> half_configured = {};
+  std::optional<Trouble> cluster = {};  ///< Why it could not be joined.
 };
 
 /// Why nothing can begin, or so it seems.

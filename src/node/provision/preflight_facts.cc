@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "node/facts/packages.h"
+#include "node/provision/cluster_actions.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/packages/apt_output.h"
 #include "node/provision/packages/lock_holder.h"
@@ -92,6 +94,21 @@ void look_at_packages(const host::HostRoot& host, host::CommandRunner& runner,
   }
 }
 
+std::optional<PreflightFacts::Trouble> look_at_cluster(
+    const host::HostRoot& host, host::CommandRunner& runner,
+    const JoinCluster& join) {
+  const auto asked = ClusterActions(host, runner).ask_early(join);
+  if (asked) return std::nullopt;
+  constexpr std::string_view kNext = "; next: ";
+  const std::string& words = asked.error().message();
+  const std::size_t at = words.find(kNext);
+  if (at == std::string::npos) {
+    return PreflightFacts::Trouble{words, "look at spec.kubernetes.join"};
+  }
+  return PreflightFacts::Trouble{words.substr(0, at),
+                                 words.substr(at + kNext.size())};
+}
+
 }  // namespace
 
 PreflightFacts observe_preflight(const host::HostRoot& host,
@@ -105,6 +122,9 @@ PreflightFacts observe_preflight(const host::HostRoot& host,
   }
   facts.now = read_clock(host);
   if (needs.packages) look_at_packages(host, runner, os, may_ask, facts);
+  if (needs.join && may_ask && host.prefix() == "/") {
+    facts.cluster = look_at_cluster(host, runner, *needs.join);
+  }
   return facts;
 }
 

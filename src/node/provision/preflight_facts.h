@@ -10,8 +10,9 @@ namespace gpunode::provision {
 
 /// Reads only. Who has dpkg is read in its files; rpm is asked once, if `needs`
 /// has packages and `may_ask`: a plan asks each tool once for everything, and
-/// rpm's state belongs to the moment of the run. What cannot be seen is left
-/// out: it is no reason to stop.
+/// rpm's state belongs to the moment of the run. So does the cluster's: it is
+/// asked if `may_ask`, for at most a minute. What cannot be seen of the host is
+/// left out: it is no reason to stop.
 PreflightFacts observe_preflight(const host::HostRoot& host,
                                  host::CommandRunner& runner,
                                  const facts::OsRelease& os,

@@ -114,6 +114,34 @@ TEST(Preflight, EvenAJournalNeedsRoomAndInodes) {
   EXPECT_THAT(ids(kStorage, facts), ElementsAre("space-var"));
 }
 
+TEST(Preflight, AClusterIsAskedFirstWhereItIsJoinedLast) {
+  const auto planned = [](const char* id, std::vector<Action> actions) {
+    PlannedStep step;
+    step.id = id;
+    step.plan.actions = std::move(actions);
+    return step;
+  };
+  JoinCluster join;
+  join.endpoint = "10.0.0.10:6443";
+  Plan plan;
+  plan.steps = {planned("kubernetes.join", {join})};
+  EXPECT_FALSE(preflight_needs(plan).join);  // It looks for itself.
+  plan.steps.insert(plan.steps.begin(),
+                    planned("prep.swap", {SetModule{"overlay", true}}));
+  ASSERT_TRUE(preflight_needs(plan).join);
+  EXPECT_EQ(preflight_needs(plan).join->endpoint, join.endpoint);
+  PreflightFacts facts = good();
+  facts.cluster = {"the token has expired", "make another"};
+  const auto obstacles = preflight_obstacles(preflight_needs(plan), facts);
+  ASSERT_THAT(obstacles, testing::SizeIs(1));
+  EXPECT_EQ(obstacles[0].id, "cluster");
+  EXPECT_THAT(obstacles[0].why, HasSubstr("the token has expired"));
+  // A clock that is about to be set may be all that is wrong.
+  plan.steps.insert(plan.steps.begin(),
+                    planned("prep.time", {SetModule{"overlay", true}}));
+  EXPECT_FALSE(preflight_needs(plan).join);
+}
+
 TEST(Preflight, AReadOnlyRootAndAWrongClockAreTold) {
   PreflightFacts facts = good();
   facts.space["/"].read_only = true;
