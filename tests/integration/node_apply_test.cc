@@ -153,6 +153,23 @@ TEST_F(NodeApply, WhatIsMadeOnTheWayToAFileIsOpenToAll) {
   EXPECT_EQ(mode("var/lib/gpunode/backup"), fs::perms::owner_all);
 }
 
+TEST_F(NodeApply, ARunEndsWithWhatTheFileAsksOfTheNode) {
+  root_.spec(
+      "spec: {host: {swap: keep, timeSync: keep}, check: {interval: off}, "
+      "verify: {level: 1}}\n");
+  Completed done = root_.run({"apply", "--yes"});
+  // There is no GPU.
+  EXPECT_EQ(done.status, 7) << done.out << done.err;
+  EXPECT_THAT(done.out, HasSubstr("L0  PCI"));
+  EXPECT_THAT(done.out, HasSubstr("L1  module"));
+  EXPECT_THAT(text(kSysctls), HasSubstr("net.ipv4.ip_forward"));
+  expect_ended("-", "done");
+  // Nothing is made, and so nothing is asked.
+  done = root_.run({"apply", "--yes"});
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_THAT(done.out, testing::Not(HasSubstr("L0  PCI")));
+}
+
 TEST_F(NodeApply, WhatNoRunHasDoneIsNotUndone) {
   ASSERT_EQ(root_.run({"apply", "--yes"}).status, 0);
   expect_nothing({"rollback", "--yes", "--step", "prep.swp"}, 1,

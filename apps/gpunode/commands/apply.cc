@@ -18,6 +18,7 @@
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/run_outcome.h"
 #include "apps/gpunode/commands/stop_signals.h"
+#include "apps/gpunode/commands/verify_node.h"
 #include "apps/gpunode/live_run.h"
 #include "base/core/waiting_clock.h"
 #include "base/host/watched_command_runner.h"
@@ -357,6 +358,11 @@ void Application::run() {
   auto outcome = execute();
   if (!outcome) return session_.fail(outcome.error());
   end(looked_over(*std::move(outcome)));
+  // The journal has its end: what works or not is no part of the run.
+  if (is_whole() && session_.outcome == ExitCode::kOk) {
+    lock_.reset();  // Nothing is changed any more.
+    verify_made_node(view_->spec.verify, options_, session_);
+  }
 }
 
 constexpr const char* kExamples = R"(

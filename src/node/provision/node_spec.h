@@ -138,6 +138,12 @@ struct CudaSpec {
   bool gds = false;     ///< GPUDirect Storage: nvidia-fs and its tools.
 };
 
+/// spec.verify: what `apply` asks of the node that it made.
+struct VerifySpec {
+  int level = -1;      ///< Of `gpunode verify`; -1: nothing.
+  int patience = 300;  ///< Seconds that level 5 has: the plugin may come late.
+};
+
 struct NodeSpec {
   std::string name;  ///< metadata.name; may be empty.
   HostSpec host;
@@ -147,6 +153,7 @@ struct NodeSpec {
   RuntimeSpec runtime;
   KubernetesSpec kubernetes;
   DevicePluginSpec device_plugin;
+  VerifySpec verify;
   /// What the file adds to the table of distributions.
   std::vector<distribution::Extension> distributions;
   CheckSpec check;

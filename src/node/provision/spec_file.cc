@@ -31,7 +31,7 @@ namespace {
 using text::Node;
 
 /// Sections that later versions carry out; their content is not looked at.
-constexpr std::array<std::string_view, 2> kLaterSections = {"gpu", "verify"};
+constexpr std::array<std::string_view, 1> kLaterSections = {"gpu"};
 
 constexpr std::string_view kApiVersion = "gpunode.dev/v1alpha1";
 
@@ -149,6 +149,22 @@ void read_check(SpecSection section, CheckSpec& check) {
   section.finish();
 }
 
+void read_verify(SpecSection section, VerifySpec& verify) {
+  constexpr int kHighest = 7;
+  constexpr int kKubelet = 5;
+  constexpr int kDay = 86400;
+  section.number("level", verify.level, 0, kHighest);
+  if (verify.level > kKubelet) {
+    section.complain(
+        "level",
+        "a node may not make Pods: 5 is the highest that it can ask itself; "
+        "`gpunode verify --level 6 --kubeconfig FILE` asks more");
+    verify.level = kKubelet;
+  }
+  section.number("patienceSeconds", verify.patience, 0, kDay);
+  section.finish();
+}
+
 void read_mirrors(SpecSection section, packages::Mirrors& mirrors) {
   for (auto& [key, url] : section.text_pairs()) {
     std::string from = key;
@@ -189,6 +205,9 @@ void read_inner_spec(SpecSection section, NodeSpec& spec) {
   });
   section.section("check", [&](SpecSection inner) {
     read_check(std::move(inner), spec.check);
+  });
+  section.section("verify", [&](SpecSection inner) {
+    read_verify(std::move(inner), spec.verify);
   });
   section.section(
       "proxy", [&](SpecSection inner) { read_proxy(std::move(inner), spec); });

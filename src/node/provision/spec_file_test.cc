@@ -84,7 +84,8 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   check: {interval: off, certificateDays: 60}
   proxy: {http: "http://proxy:3128", none: .internal}
   mirrors: {"https://dl.fedoraproject.org/pub/epel/": "http://m/epel/"}
-  verify: {anything: [1, 2]}
+  verify: {level: 4, patienceSeconds: 60}
+  gpu: {anything: [1, 2]}
   driver:
     branch: "580"
     version: "580.178.04"
@@ -109,7 +110,9 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   EXPECT_THAT(spec.host.packages, ElementsAre("pciutils"));
   EXPECT_EQ(spec.check.interval, CheckInterval::kOff);
   EXPECT_EQ(spec.check.certificate_days, 60);
-  EXPECT_THAT(spec.not_carried_out, ElementsAre("verify"));
+  EXPECT_THAT(spec.not_carried_out, ElementsAre("gpu"));
+  EXPECT_EQ(spec.verify.level, 4);
+  EXPECT_EQ(spec.verify.patience, 60);
   EXPECT_TRUE(spec.driver.is_wanted);
   EXPECT_EQ(spec.driver.branch, 580);
   EXPECT_EQ(spec.driver.version, "580.178.04");
@@ -307,6 +310,14 @@ TEST(SpecFiles, AreTheFileAndItsDropInsInOrder) {
   ASSERT_TRUE(found);
   ASSERT_THAT(*found, SizeIs(3));
   EXPECT_EQ((*found)[0].text + (*found)[1].text + (*found)[2].text, "abc");
+}
+
+TEST(SpecFile, ANodeCannotMakeThePodsOfAHigherLevel) {
+  const SpecReading reading = read("spec: {verify: {level: 6}}\n");
+  ASSERT_THAT(reading.problems, SizeIs(1));
+  EXPECT_THAT(reading.problems[0], HasSubstr("gpunode verify --level 6"));
+  EXPECT_THAT(read("spec: {verify: {level: 8}}\n").problems, SizeIs(1));
+  EXPECT_EQ(read("spec: {}\n").spec.verify.level, -1);
 }
 
 }  // namespace
