@@ -88,7 +88,7 @@ def installs(vm):
 UPDATE = """
 cp /srv/updates/updates.list /etc/apt/sources.list.d/vm-updates.list
 apt-get -q update
-DEBIAN_FRONTEND=noninteractive apt-get -q -y install linux-image-cloud-amd64 linux-headers-cloud-amd64
+DEBIAN_FRONTEND=noninteractive apt-get -q -y --with-new-pkgs upgrade
 """
 
 

@@ -129,6 +129,24 @@ bool is_meta_of_kernels(const std::string& name) {
   return !rest.empty() && !is_digit(rest.front());
 }
 
+/// "8.10" of "4.18.0-553.el8_10.x86_64": archives have a directory for each
+/// point release, and a kernel may be of a later one than the host. The host's
+/// own where the release does not say.
+std::string point_release_of(const facts::OsRelease& os,
+                             std::string_view release) {
+  constexpr std::string_view kEl = ".el";
+  const std::size_t at = release.find(kEl);
+  if (at == std::string_view::npos) return os.version_id;
+  release.remove_prefix(at + kEl.size());
+  const std::string_view point = release.substr(0, release.find('.'));
+  const std::size_t line = point.find('_');
+  if (line == std::string_view::npos) return os.version_id;
+  const std::string_view major = point.substr(0, line);
+  const std::string_view minor = point.substr(line + 1);
+  if (!is_number(major) || !is_number(minor)) return os.version_id;
+  return fmt::format("{}.{}", major, minor);
+}
+
 constexpr std::array<const char*, 7> kRpmKernels = {
     "kernel",     "kernel-uek",     "kernel-64k",  "kernel6.12",
     "kernel6.18", "kernel-default", "kernel-azure"};
@@ -186,6 +204,22 @@ std::vector<std::string> missing_tools(const Distribution& row,
   return wanted;
 }
 
+std::vector<std::string> missing_followers(const Distribution& row,
+                                           const facts::HostFacts& host) {
+  std::vector<std::string> names;
+  if (row.manager != Manager::kApt) return names;
+  // "linux-generic" brings both and asks for nothing.
+  constexpr std::string_view kImage = "linux-image-";
+  for (const auto& [name, package] : host.packages) {
+    if (!name.starts_with(kImage) || !is_meta_of_kernels(name)) continue;
+    // Kernels without a signature are somebody's own, one at a time.
+    if (name.starts_with("linux-image-unsigned-")) continue;
+    std::string headers = "linux-headers-" + name.substr(kImage.size());
+    if (!host.packages.contains(headers)) names.push_back(std::move(headers));
+  }
+  return names;
+}
+
 std::string compiler_path(const Distribution& row, const facts::HostFacts& host,
                           const std::string& release) {
   if (const int toolset = toolset_of(row, host, release); toolset > 0) {
@@ -239,9 +273,10 @@ std::vector<std::string> package_wants() {
   return names;
 }
 
-std::string archive_words(const facts::HostFacts& host) {
+std::string archive_words(const facts::HostFacts& host,
+                          std::string_view release) {
   const std::string& id = host.os.id;
-  const std::string& version = host.os.version_id;
+  const std::string version = point_release_of(host.os, release);
   const std::string& machine = host.kernel.machine;
   const int major = host.os.major_version();
   const auto yum = [&](const std::string& url) {

@@ -40,6 +40,13 @@ std::vector<std::string> missing_tools(const distribution::Distribution& row,
                                        const facts::HostFacts& host,
                                        const std::string& release);
 
+/// What is missing so that each kernel that an update brings comes with what
+/// its modules are built with. Only apt's kernels come without it: their
+/// headers follow by a meta package of their own, "linux-headers-amd64" beside
+/// "linux-image-amd64". The other managers update devel packages with kernels.
+std::vector<std::string> missing_followers(
+    const distribution::Distribution& row, const facts::HostFacts& host);
+
 /// The compiler to call for `release` where it is not the one named "gcc":
 /// an absolute path, else "".
 std::string compiler_path(const distribution::Distribution& row,
@@ -54,8 +61,10 @@ std::vector<std::string> kernel_holders(const facts::HostFacts& host);
 /// rest.
 std::vector<std::string> package_wants();
 
-/// Where packages are that the distribution's repositories no longer have, in
-/// words with the line to add; "" if nothing is known.
-std::string archive_words(const facts::HostFacts& host);
+/// Where the packages of kernel `release` are if the distribution's
+/// repositories no longer have them, in words with the line to add; "" if
+/// nothing is known.
+std::string archive_words(const facts::HostFacts& host,
+                          std::string_view release);
 
 }  // namespace gpunode::driver

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -186,11 +187,43 @@ TEST(KernelPackages, ArchivesAreToldWithTheLineToAdd) {
   host.os.id = "rocky";
   host.os.version_id = "8.9";
   host.kernel.machine = "x86_64";
-  EXPECT_THAT(
-      archive_words(host),
-      HasSubstr("https://dl.rockylinux.org/vault/rocky/8.9/BaseOS/x86_64/os/"));
+  struct Case {
+    const char* release;
+    const char* point;
+  };
+  // The kernel's own point release: an update may bring one of the next.
+  for (const Case& one : {Case{"4.18.0-513.5.1.el8_9.x86_64", "8.9"},
+                          Case{"4.18.0-553.el8_10.x86_64", "8.10"},
+                          Case{"4.18.0-80.el8.x86_64", "8.9"},
+                          Case{"4.18.0-80.el8_x.x86_64", "8.9"}}) {
+    EXPECT_THAT(
+        archive_words(host, one.release),
+        HasSubstr(fmt::format(
+            "https://dl.rockylinux.org/vault/rocky/{}/BaseOS/x86_64/os/",
+            one.point)));
+  }
   host.os.id = "opensuse-leap";
-  EXPECT_EQ(archive_words(host), "");
+  EXPECT_EQ(archive_words(host, "6.4.0-150600.23.50-default"), "");
+}
+
+TEST(KernelPackages, HeadersFollowAKernelThatAnUpdateBrings) {
+  facts::HostFacts host;
+  const auto& debian = row("debian", "12");
+  for (const char* name :
+       {"linux-image-amd64", "linux-image-6.1.0-38-amd64", "linux-base",
+        "linux-image-cloud-amd64", "linux-headers-cloud-amd64"}) {
+    host.packages[name] = {"6.1.147-1"};
+  }
+  EXPECT_THAT(missing_followers(debian, host),
+              ElementsAre("linux-headers-amd64"));
+  host.packages["linux-headers-amd64"] = {"6.1.147-1"};
+  EXPECT_THAT(missing_followers(debian, host), IsEmpty());
+  // A hardware enablement kernel's meta package has digits at its end.
+  facts::HostFacts ubuntu;
+  ubuntu.packages["linux-image-generic-hwe-22.04"] = {"6.8"};
+  EXPECT_THAT(missing_followers(row("ubuntu", "22.04"), ubuntu),
+              ElementsAre("linux-headers-generic-hwe-22.04"));
+  EXPECT_THAT(missing_followers(row("rocky", "8.9"), host), IsEmpty());
 }
 
 }  // namespace

@@ -39,6 +39,12 @@ StepPlan build_plan(const PlanInput& input) {
     install.packages.insert(install.packages.begin(),
                             driver::devel_package(row, host, target.release));
   }
+  // A kernel that stays brings no other.
+  if (input.spec.host.kernel.policy == KernelPolicy::kAdoptNewest) {
+    for (std::string& name : driver::missing_followers(row, host)) {
+      install.packages.push_back(std::move(name));
+    }
+  }
   const std::string compiler = driver::compiler_path(row, host, target.release);
   const std::string proof =
       fmt::format("{}kernel {}\ncompiler {}\n", kManagedLine, target.release,
@@ -57,13 +63,15 @@ StepPlan build_plan(const PlanInput& input) {
     plan.why += fmt::format(" (/lib/modules/{}/build is of {})", target.release,
                             image->devel_release);
   }
-  const std::string archive = driver::archive_words(host);
+  const std::string archive = driver::archive_words(host, target.release);
   if (!has_devel && !archive.empty()) {
     plan.notes.push_back(fmt::format(
         "if the repositories no longer have it, which is so for kernels of an "
-        "older point release: {}; or update the kernel, and use `policy: "
-        "adoptNewest` of spec.host.kernel",
-        archive));
+        "older point release: {}; or update the kernel{}",
+        archive,
+        input.spec.host.kernel.policy == KernelPolicy::kAdoptNewest
+            ? ""
+            : ", and use `policy: adoptNewest` of spec.host.kernel"));
   }
   if (!install.packages.empty()) plan.actions.emplace_back(std::move(install));
   plan.actions.emplace_back(ProveBuild{target.release, compiler});

@@ -258,7 +258,7 @@ TEST_F(KernelSteps, AnExactKernelIsInstalledMadeTheDefaultAndBooted) {
   EXPECT_THAT(actions(plan)[2], HasSubstr("versionlock"));
   EXPECT_THAT(actions(plan)[3], HasSubstr("keep kernel"));
   EXPECT_THAT(actions(plan)[4], HasSubstr("reboot: "));
-  EXPECT_THAT(plan.notes, Contains(HasSubstr("vault/rocky/8.9")));
+  EXPECT_THAT(plan.notes, Contains(HasSubstr("vault/rocky/8.10")));
 }
 
 TEST_F(KernelSteps, APinIsLiftedOnceTheFileNoLongerAsksForIt) {

@@ -171,7 +171,8 @@ class TargetPlan {
     plan_release(lifted_, plan_);
     plan_.actions.emplace_back(InstallPackages{
         {driver::kernel_package(*found->row, target_.release)}});
-    const std::string archive = driver::archive_words(input_.facts);
+    const std::string archive =
+        driver::archive_words(input_.facts, target_.release);
     if (!archive.empty()) {
       plan_.notes.push_back(fmt::format(
           "repositories keep their newest kernels; one that is gone is in the "
