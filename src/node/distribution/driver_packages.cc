@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
+
+#include "base/core/ascii.h"
 
 namespace gpunode::distribution {
 namespace {
@@ -280,6 +283,19 @@ bool is_of_driver(std::string_view package) {
     pattern.remove_suffix(1);
     return package.starts_with(pattern);
   });
+}
+
+bool is_of_another_branch(std::string_view package, int branch) {
+  if (!is_of_driver(package)) return false;
+  constexpr std::size_t kDigits = 3;
+  while (true) {
+    const std::size_t dash = package.find('-');
+    if (dash == std::string_view::npos) return false;
+    package.remove_prefix(dash + 1);
+    const std::string_view part = package.substr(0, package.find('-'));
+    if (part.size() != kDigits || !is_number(part)) continue;
+    return part != std::to_string(branch);
+  }
 }
 
 }  // namespace gpunode::distribution

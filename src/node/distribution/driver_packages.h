@@ -61,4 +61,9 @@ std::span<const std::string_view> driver_patterns();
 /// Whether one of them fits.
 bool is_of_driver(std::string_view package);
 
+/// Whether it is of the driver and has another branch in its name:
+/// "nvidia-utils-550", "nvidia-dkms-550-open". Such packages need not conflict
+/// with those of `branch`, and would stay beside them.
+bool is_of_another_branch(std::string_view package, int branch);
+
 }  // namespace gpunode::distribution

@@ -152,6 +152,22 @@ TEST(DriverPackagesStep, WhatWasHeldIsHeldAgainInTheSameStep) {
               SizeIs(1));
 }
 
+TEST(DriverPackagesStep, WhatIsOfAnotherBranchGoesInTheSameTransaction) {
+  TrialHost host = host_of("ubuntu", "22.04", machine("T4"));
+  for (const char* name :
+       {"libnvidia-compute-550", "nvidia-dkms-550-open", "cuda-drivers-550",
+        "nvidia-container-toolkit", "linux-image-5.15.0-550-generic"}) {
+    host.facts.packages[name].version = "550.54.15-0ubuntu1";
+  }
+  const StepPlan plan = host.plan(*make_driver_packages());
+  EXPECT_THAT(set_of(host).removed,
+              UnorderedElementsAre("libnvidia-compute-550",
+                                   "nvidia-dkms-550-open", "cuda-drivers-550"));
+  EXPECT_THAT(plan.why, HasSubstr("is of another flavour or branch"));
+  carry_out_all(host);
+  EXPECT_EQ(host.plan(*make_driver_packages()).state, StepState::kOk);
+}
+
 TEST(DriverPackagesStep, NamesOfTheOldBranchAreLetGoOnUbuntu) {
   TrialHost host = host_of("ubuntu", "22.04", machine("T4"));
   carry_out_all(host);

@@ -213,6 +213,11 @@ void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   for (const std::string& name : basis.driver.rivals) {
     if (input.facts.packages.contains(name)) set.removed.push_back(name);
   }
+  for (const auto& [name, package] : input.facts.packages) {
+    if (distribution::is_of_another_branch(name, basis.choice.branch)) {
+      set.removed.push_back(name);
+    }
+  }
   std::string why = differs(input, basis, set.removed);
   if (why.empty()) return;
   if (plan.state == StepState::kOk) plan.state = StepState::kChange;
