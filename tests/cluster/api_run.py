@@ -7,22 +7,14 @@ import json
 import os
 import pathlib
 import secrets
-import socket
 import sys
 import tempfile
 import threading
 
 import build_kubernetes
 import node_feature_crd
-from cluster import program
 from kube_api import KubeApi
-from process import Failed, Processes, run, tail, wait_until
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from process import Failed, Processes, free_port, program, run, tail, wait_until
 
 
 class ApiServer:

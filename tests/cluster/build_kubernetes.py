@@ -28,10 +28,13 @@ import time
 
 # A cached build that lacks one of them isn't reused.
 PROGRAMS = ("kubelet", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kube-proxy",
-            "kubectl")
+            "kubectl", "kubeadm", "crictl")
 
-# Raise it when the steps below change what they produce: a build of another recipe isn't reused.
-RECIPE = 3
+# Raise it when the steps below, or crictl/, change what they produce: a build of another recipe isn't reused.
+RECIPE = 4
+
+# What kubeadm talks to containerd by; it needs the source's own CRI.
+CRICTL = pathlib.Path(__file__).resolve().parent / "crictl"
 
 GO = "/usr/lib/go-1.19/bin/go"
 SOURCES = "".join(
@@ -324,6 +327,7 @@ def build(root, progress):
         stamp.write_text(f"{version} {RECIPE} {go_version}")
     source = unpack(work, apt, version, progress)
     renew_reflect2(work, source, apt, progress)
+    shutil.copytree(CRICTL, source / "cmd/crictl", dirs_exist_ok=True)
     go = GoBuild(work, source, version, progress)
     go.openapi()
     go.build(*(f"./cmd/{name}" for name in PROGRAMS))

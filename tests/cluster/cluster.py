@@ -4,12 +4,11 @@ containerd, kubelet and kube-proxy, as processes of the run's namespaces (sandbo
 import json
 import pathlib
 import re
-import shutil
 
 import images
 import machine
 from kube_api import KubeApi
-from process import Failed, Processes, run, wait_until
+from process import Processes, program, run, wait_until
 
 NODE = "gpu-node-1"
 API_PORT = 6443
@@ -24,10 +23,6 @@ TOKENS = {  # user -> (token, group); the tokens are worth nothing outside these
     "gpunode-agent": ("agent-token", ""),
     "system:kube-proxy": ("proxy-token", ""),
 }
-
-# Debian packages of these programs, for tools/setup.
-PACKAGES = ("etcd-server", "containerd", "runc", "containernetworking-plugins", "openssl",
-            "iproute2", "iptables", "util-linux", "mount")
 
 CONTAINERD_CONFIG = """\
 version = 2
@@ -64,13 +59,6 @@ CNI_CONFIG = {
                   "ranges": [[{"subnet": POD_RANGE}]], "routes": [{"dst": "0.0.0.0/0"}]}},
     ],
 }
-
-
-def program(name):
-    path = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if path is None:
-        raise Failed(f"{name} is missing; next: tools/setup installs {', '.join(PACKAGES)}")
-    return path
 
 
 class Cluster:

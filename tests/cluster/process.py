@@ -2,7 +2,9 @@
 
 import os
 import pathlib
+import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -23,6 +25,20 @@ def tail(path, lines=15):
     except OSError as error:
         last = [f"({error.strerror})"]
     return "\n".join([f"    the end of {path}:", *("      " + line[:300] for line in last)])
+
+
+def program(name):
+    """Its path."""
+    path = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if path is None:
+        raise Failed(f"{name} is missing; next: tools/setup cluster")
+    return path
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Process:
