@@ -126,7 +126,7 @@ TEST_F(NodeApply, MakesTheHostAsTheFileSaysAndThenNothing) {
 TEST_F(NodeApply, WorkThatTheRunItselfMadeIsToldAndNotDoneUnseen) {
   root_.program("usr/bin/dpkg-query",
                 R"([ ! -e /etc/sysctl.d/99-gpunode.conf ] || exit 0
-for name in conntrack ethtool iproute2 socat; do
+for name in conntrack ethtool iproute2 socat xfsprogs; do
   printf '%s\tall\t1\tinstall\tok\tinstalled\t1\n' $name
 done
 )");

@@ -81,7 +81,7 @@ NodeRoot::NodeRoot() {
   tree_.directory("var/lib");
   tree_.directory("usr");
   program("usr/bin/dpkg-query",
-          R"(for name in conntrack ethtool iproute2 socat; do
+          R"(for name in conntrack ethtool iproute2 socat xfsprogs; do
   printf '%s\tall\t1\tinstall\tok\tinstalled\t1\n' $name
 done
 )");

@@ -1,6 +1,9 @@
 // prep.packages: the tools that the kubelet calls, and those that were asked
 // for.
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -22,6 +25,18 @@ std::vector<std::string> base_packages(const facts::OsRelease& os) {
   return {"conntrack-tools", "ethtool", "iproute-tc", "socat"};
 }
 
+/// What disks are made with, of the same names everywhere: a small host has
+/// none of it.
+std::vector<std::string> disk_packages(const NodeSpec& spec) {
+  std::vector<std::string> names;
+  for (const StorageSpec& storage : spec.storage) {
+    if (storage.type == "xfs") names.emplace_back("xfsprogs");
+    if (storage.layout == "raid0") names.emplace_back("mdadm");
+    if (storage.layout == "lvm") names.emplace_back("lvm2");
+  }
+  return names;
+}
+
 class Packages final : public Step {
  public:
   std::string_view id() const override { return "prep.packages"; }
@@ -29,13 +44,17 @@ class Packages final : public Step {
     return "the tools that a node needs are installed";
   }
   std::string_view reason() const override {
-    return "kube-proxy, port-forwarding and network plugins call them";
+    return "kube-proxy, port-forwarding and network plugins call them, and "
+           "disks are made with some";
   }
 
   facts::Wanted wants(const NodeSpec& spec) const override {
     facts::Wanted wanted;
     wanted.packages.insert(spec.host.packages.begin(),
                            spec.host.packages.end());
+    for (std::string& name : disk_packages(spec)) {
+      wanted.packages.insert(std::move(name));
+    }
     // The distribution is not known yet: every family's names.
     for (const char* like : {"debian", "suse", "rhel"}) {
       facts::OsRelease os;
@@ -50,11 +69,13 @@ class Packages final : public Step {
   StepPlan plan(const PlanInput& input) const override {
     InstallPackages install;
     const auto add = [&](const std::string& name) {
-      if (!input.facts.packages.contains(name)) {
+      if (!input.facts.packages.contains(name) &&
+          std::ranges::find(install.packages, name) == install.packages.end()) {
         install.packages.push_back(name);
       }
     };
     for (const std::string& name : base_packages(input.facts.os)) add(name);
+    for (const std::string& name : disk_packages(input.spec)) add(name);
     for (const std::string& name : input.spec.host.packages) add(name);
     if (install.packages.empty()) return StepPlan::ok();
     StepPlan plan{.state = StepState::kChange};

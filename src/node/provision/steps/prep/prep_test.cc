@@ -172,6 +172,26 @@ TEST(PrepPackages, InstallsTheFamilysNamesAndWhatWasAskedFor) {
       make_prep_packages()->wants(host.spec).packages.contains("pciutils"));
 }
 
+TEST(PrepPackages, InstallsWhatDisksAreMadeWithOnce) {
+  TrialHost host;
+  for (const char* name :
+       {"conntrack-tools", "ethtool", "iproute-tc", "socat"}) {
+    host.facts.packages[name] = {"1"};
+  }
+  EXPECT_EQ(host.plan(*make_prep_packages()).state, StepState::kOk);
+  host.spec.storage.resize(3);
+  host.spec.storage[1].layout = "raid0";
+  host.spec.storage[2].layout = "lvm";
+  host.spec.storage[2].type = "ext4";
+  const StepPlan plan = host.plan(*make_prep_packages());
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  EXPECT_EQ(describe(plan.actions[0]), "install xfsprogs, mdadm, lvm2");
+  const auto wanted = make_prep_packages()->wants(host.spec).packages;
+  for (const char* name : {"xfsprogs", "mdadm", "lvm2"}) {
+    EXPECT_TRUE(wanted.contains(name)) << name;
+  }
+}
+
 TEST(PrepCgroup, KeepsTheFileAndTurnsOneKeyOn) {
   TrialHost host;
   host.facts.units["containerd.service"] = {"loaded", "active", "enabled"};
