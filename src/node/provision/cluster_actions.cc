@@ -29,11 +29,13 @@ namespace {
 
 constexpr const char* kKubeadm = "/usr/bin/kubeadm";
 constexpr const char* kSystemctl = "/usr/bin/systemctl";
+constexpr const char* kJournalctl = "/usr/bin/journalctl";
 constexpr const char* kContainerd = "/usr/bin/containerd";
 constexpr const char* kContainerdConfig = "/etc/containerd/config.toml";
 constexpr std::chrono::minutes kJoinTime{10};
 constexpr std::chrono::minutes kResetTime{5};
 constexpr std::chrono::seconds kTokenTime{30};
+constexpr std::chrono::seconds kJournalTime{30};
 constexpr std::size_t kMostOfAToken = 4096;
 
 /// What makes a host a node or half of one: kubeadm's files.
@@ -367,6 +369,7 @@ Result<void> ClusterActions::run_join(const JoinCluster& action,
   host::Command command;
   command.argv = {kKubeadm, "join", "--config", host_.outside(kJoinConfigPath)};
   command.timeout = kJoinTime;
+  const auto since = surroundings_.now();
   const auto done = quiet().run(command);
   const auto removed = forget_token();
   if (!done) {
@@ -377,9 +380,12 @@ Result<void> ClusterActions::run_join(const JoinCluster& action,
   if (done->status != 0) {
     // Its errors come last, on standard error. The token goes first: of one
     // that the end of the output begins with, half would not be known.
-    return Error(ErrorCode::kUnavailable,
-                 "kubeadm join: " + kubeadm_words(without_token(
-                                        done->out + "\n" + done->err, token)));
+    const std::string output = done->out + "\n" + done->err;
+    return Error(
+        ErrorCode::kUnavailable,
+        "kubeadm join: " +
+            kubeadm_words(without_token(output, token),
+                          without_token(kubelet_fault(output, since), token)));
   }
   if (!host_.exists(kKubeletConf)) {
     return Error(ErrorCode::kInternal,
@@ -387,6 +393,26 @@ Result<void> ClusterActions::run_join(const JoinCluster& action,
                              kKubeletConf));
   }
   return removed;
+}
+
+std::string ClusterActions::kubelet_fault(std::string_view output,
+                                          kube::WallTime since) const {
+  if (output.find("execution phase kubelet-start") == std::string_view::npos) {
+    return "";
+  }
+  host::Command command;
+  const auto seconds =
+      std::chrono::time_point_cast<std::chrono::seconds>(since);
+  command.argv = {
+      kJournalctl,
+      "--unit=kubelet.service",
+      "--boot",
+      fmt::format("--since=@{}", seconds.time_since_epoch().count()),
+      "--output=cat",
+      "--no-pager"};
+  command.timeout = kJournalTime;
+  const auto done = quiet().run(command);
+  return done && done->status == 0 ? fatal_line(done->out) : "";
 }
 
 Result<void> ClusterActions::perform(const JoinCluster& action) {
@@ -437,19 +463,40 @@ Result<void> ClusterActions::leave() const {
                     kKubeadm),
         "install kubeadm of the cluster's version");
   }
+  // Where containerd does not run, a reset ends no Pod, says so in passing, and
+  // takes away kubeadm's files all the same: it would not be called again.
+  if (const auto up = run({kSystemctl, "start", "--", "containerd.service"});
+      !up) {
+    return halted("containerd, which ends the node's Pods, does not run: " +
+                      up.error().message(),
+                  "mend that (`systemctl status containerd`)");
+  }
   // Stops the kubelet and its Pods, unmounts what it mounted, and removes its
   // state and kubeadm's files.
-  const auto reset = run({kKubeadm, "reset", "--force", "--cri-socket",
-                          fmt::format("unix://{}", kContainerdSocket)});
-  if (!reset) {
-    return halted("the node could not be reset: " + reset.error().message(),
+  host::Command reset;
+  reset.argv = {kKubeadm, "reset", "--force", "--cri-socket",
+                fmt::format("unix://{}", kContainerdSocket)};
+  reset.timeout = kResetTime;
+  const auto done = runner_.run(reset);
+  if (!done || done->status != 0) {
+    return halted("the node could not be reset: " +
+                      (done ? host::output_tail(done->out + "\n" + done->err)
+                            : done.error().message()),
                   "mend that (`systemctl status containerd`)");
   }
   for (const char* path : kLeftovers) {
     TRY_VOID(host::remove_host_file(host_, path));
   }
   // What that Node was given, the next one was not.
-  return host::remove_host_file(host_, kNodeMetaPath);
+  TRY_VOID(host::remove_host_file(host_, kNodeMetaPath));
+  const std::string failed = failed_in_reset(done->out + "\n" + done->err);
+  if (failed.empty()) return {};
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("the host is no node any more, and `kubeadm reset` "
+                           "could not do all: {}; next: `crictl pods` shows "
+                           "Pods that still run, `crictl stopp ID` and `crictl "
+                           "rmp ID` end them, and a reboot all of them",
+                           failed));
 }
 
 /// A host may have changed clusters since, or become one.

@@ -80,6 +80,10 @@ class ClusterActions {
   Result<std::optional<ClusterInfo>> discovered(
       const JoinCluster& action) const;
   Result<void> run_join(const JoinCluster& action, const std::string& token);
+  /// Why a kubelet that kubeadm waited for in vain ended, in its own words;
+  /// empty if it did not, or does not say.
+  std::string kubelet_fault(std::string_view output,
+                            kube::WallTime since) const;
   /// What a join that was killed left of it.
   Result<void> forget_token() const;
   Result<void> check_left(const LeaveCluster& action) const;

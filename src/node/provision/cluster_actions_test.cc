@@ -59,6 +59,12 @@ class KubeadmDouble final : public host::CommandRunner {
     }
     if (verb == "version") return Completed{0, "v1.25.16\n", ""};
     if (verb == "join") return join();
+    if (command.argv[0] == "/usr/bin/journalctl") {
+      return Completed{0, journal, ""};
+    }
+    if (verb == "start" && !starts_containerd) {
+      return Completed{1, "", "Job for containerd.service failed\n"};
+    }
     if (verb == "reset" && !reset_fails) {
       for (const char* path :
            {"etc/kubernetes/kubelet.conf", "etc/kubernetes/pki/ca.crt",
@@ -68,7 +74,8 @@ class KubeadmDouble final : public host::CommandRunner {
     }
     const bool fails = reset_fails && verb == "reset";
     return Completed{fails ? 1 : 0, "",
-                     fails ? "cannot reach the runtime" : ""};
+                     fails ? "cannot reach the runtime"
+                           : (verb == "reset" ? reset_says : "")};
   }
 
   std::vector<std::string> lines;
@@ -78,6 +85,9 @@ class KubeadmDouble final : public host::CommandRunner {
   std::optional<std::string> dump;  ///< Of containerd's configuration.
   bool leaves_half = true;
   bool reset_fails = false;
+  std::string reset_says;  ///< Of one that ends well.
+  std::string journal;     ///< Of the kubelet.
+  bool starts_containerd = true;
   Completed token{0, std::string(kToken) + "\n", ""};
 
  private:
@@ -381,6 +391,39 @@ TEST(JoinClusterAction, AJoinThatFailsIsTakenBack) {
   EXPECT_FALSE(world.exists(kConfig));
 }
 
+TEST(JoinClusterAction, WhyTheKubeletEndedIsToldByItself) {
+  World world;
+  ASSERT_TRUE(world.prepare());
+  world.runner.output =
+      "error execution phase kubelet-start: timed out waiting for the "
+      "condition\nTo see the stack trace of this error execute with --v=5 or "
+      "higher\n";
+  // kubelet 1.20.2; the first is of before kubeadm gave it a configuration.
+  world.runner.journal =
+      "F1129 18:14:20.117214    2699 server.go:198] failed to load Kubelet "
+      "config file /var/lib/kubelet/config.yaml, error failed to read kubelet "
+      "config file \"/var/lib/kubelet/config.yaml\", error: open "
+      "/var/lib/kubelet/config.yaml: no such file or directory\n"
+      "kubelet.service: Scheduled restart job, restart counter is at 9.\n"
+      "F1129 18:16:40.705417    2922 server.go:257] unable to load client CA "
+      "file /a/ca.crt: open /a/ca.crt: no such file or directory\n"
+      "goroutine 1 [running]:\n";
+  auto joined = world.join();
+  ASSERT_FALSE(joined);
+  EXPECT_THAT(joined.error().message(),
+              AllOf(HasSubstr("the kubelet that it started ended: unable to "
+                              "load client CA file /a/ca.crt"),
+                    HasSubstr("journalctl"), HasSubstr("is no node")));
+  EXPECT_THAT(world.runner.lines,
+              Contains(AllOf(HasSubstr("journalctl --unit=kubelet.service"),
+                             HasSubstr("--since=@"))));
+  // Only the earlier ones: it runs, and that is not what it ended with.
+  world.runner.journal.resize(world.runner.journal.find("kubelet.service:"));
+  joined = world.join();
+  ASSERT_FALSE(joined);
+  EXPECT_THAT(joined.error().message(), Not(HasSubstr("config.yaml")));
+}
+
 TEST(JoinClusterAction, OneThatBeganNothingLeavesAllElseAlone) {
   World world;
   world.runner.leaves_half = false;
@@ -508,6 +551,37 @@ TEST(LeaveClusterAction, AResetThatFailsIsTriedAgain) {
               Contains("/usr/bin/systemctl stop -- kubelet.service"));
   world.runner.reset_fails = false;
   EXPECT_TRUE(actions.perform(LeaveCluster{"gpu-1"}));
+  EXPECT_FALSE(world.exists(kKubeletConf));
+}
+
+TEST(LeaveClusterAction, WithoutContainerdNoPodEndsAndNothingIsReset) {
+  World world;
+  ASSERT_TRUE(world.join());
+  world.runner.starts_containerd = false;
+  ClusterActions actions(world.tree.root(), world.runner);
+  const auto left = actions.perform(LeaveCluster{"gpu-1"});
+  ASSERT_FALSE(left);
+  EXPECT_THAT(left.error().message(),
+              AllOf(HasSubstr("containerd.service failed"),
+                    HasSubstr("`gpunode leave` again")));
+  EXPECT_TRUE(world.exists(kKubeletConf));
+  EXPECT_THAT(world.runner.lines, Not(Contains(HasSubstr("kubeadm reset"))));
+}
+
+TEST(LeaveClusterAction, WhatAResetSaysInPassingIsTold) {
+  World world;
+  ASSERT_TRUE(world.join());
+  // kubeadm 1.20.2, which ends with 0 all the same.
+  world.runner.reset_says =
+      "W1129 17:02:11.123456    1234 cleanupnode.go:81] [reset] Failed to "
+      "remove containers: output: crictl: context deadline exceeded\n, error: "
+      "exit status 1\n";
+  ClusterActions actions(world.tree.root(), world.runner);
+  const auto left = actions.perform(LeaveCluster{"gpu-1"});
+  ASSERT_FALSE(left);
+  EXPECT_THAT(left.error().message(),
+              AllOf(HasSubstr("[reset] Failed to remove containers"),
+                    HasSubstr("no node any more"), HasSubstr("crictl stopp")));
   EXPECT_FALSE(world.exists(kKubeletConf));
 }
 
@@ -737,6 +811,32 @@ TEST(KubeadmWords, KnownFailuresSayWhatToDo) {
            {"rpc error: code = Unimplemented desc = unknown service "
             "runtime.v1.RuntimeService",
             "disabled_plugins"},
+           // As kubeadm 1.20.2 says them.
+           {"error execution phase preflight: couldn't validate the identity "
+            "of the API Server: cluster CA found in cluster-info ConfigMap is "
+            "invalid: none of the public keys \"sha256:94f9\" are pinned",
+            "caCertHashes"},
+           {"couldn't validate the identity of the API Server: failed to "
+            "verify JWS signature of received cluster info object, can't trust "
+            "this API Server",
+            "the token is wrong"},
+           {"\t[ERROR FileContent--proc-sys-net-ipv4-ip_forward]: "
+            "/proc/sys/net/ipv4/ip_forward contents are not set to 1",
+            "prep.sysctl"},
+           {"\t[ERROR FileAvailable--etc-kubernetes-pki-ca.crt]: "
+            "/etc/kubernetes/pki/ca.crt already exists",
+            "gpunode leave --force"},
+           {"[kubelet-start] Waiting for the kubelet to perform the TLS "
+            "Bootstrap...\n\nUnfortunately, an error has occurred:\n\ttimed "
+            "out "
+            "waiting for the condition\n\nThis error is likely caused by:\n"
+            "\t- The kubelet is not running\n",
+            "kubectl get csr"},
+           {"[kubelet-start] Waiting for the kubelet to perform the TLS "
+            "Bootstrap...\n[kubelet-check] Initial timeout of 40s passed.\n"
+            "[kubelet-check] It seems like the kubelet isn't running or "
+            "healthy.\n",
+            "does not come up"},
            {"timed out waiting for the condition", "journalctl -xeu kubelet"},
            {"x509: certificate has expired or is not yet valid", "date -u"},
            {"something new", "something new"},

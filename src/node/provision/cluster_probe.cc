@@ -146,7 +146,8 @@ class Probe {
                                    const http::TlsOptions& tls,
                                    bool is_known) const {
     http::ClientLimits limits;
-    limits.connect = kConnectTime;
+    // A control plane that is busy is slow to shake hands, too.
+    limits.connect = kAnswerTime;
     limits.answer = kAnswerTime;
     http::Client client(url_, tls, limits);
     http::ClientRequest request;
@@ -191,6 +192,17 @@ class Probe {
     anybody.is_insecure = true;  // What it says is signed by the token.
     const auto response = get(kInfoPath, anybody, false);
     if (!response) {
+      if (response.error().message().find("no answer within") !=
+          std::string::npos) {
+        return Error(
+            ErrorCode::kUnavailable,
+            fmt::format("{} takes connections and says nothing: {}; next: is "
+                        "the API server overloaded, or a proxy or load "
+                        "balancer without a backend there? `curl -k "
+                        "https://{}/readyz?verbose`; it may pass by itself",
+                        url_.authority(), response.error().message(),
+                        url_.authority()));
+      }
       return Error(
           ErrorCode::kUnavailable,
           fmt::format("{} answers, and not as an API server: {}; next: is the "

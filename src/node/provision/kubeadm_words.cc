@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "base/core/ascii.h"
 #include "base/host/command_runner.h"
+#include "node/provision/packages/lines.h"
 
 namespace gpunode::provision {
 namespace {
@@ -23,6 +25,9 @@ constexpr auto kMeanings = std::to_array<Meaning>({
      "a disk is full; next: `df -h /etc /var/lib/kubelet /run` shows which, "
      "make room and apply again"},
     {"could not find a JWS signature",
+     "the token has expired or was deleted; next: on a control plane `kubeadm "
+     "token create --print-join-command`"},
+    {"is invalid for this cluster or it has expired",
      "the token has expired or was deleted; next: on a control plane `kubeadm "
      "token create --print-join-command`"},
     {"failed to verify JWS signature",
@@ -51,6 +56,19 @@ constexpr auto kMeanings = std::to_array<Meaning>({
     {"[ERROR Port-10250]",
      "the kubelet's port 10250 is in use; next: `ss -ltnp 'sport = :10250'` "
      "shows by whom"},
+    {"[ERROR FileContent--proc-sys-net",
+     "a network setting of the kernel is not as Pods need it; next: `gpunode "
+     "apply`, whose prep.modules and prep.sysctl set it, and `sysctl --system` "
+     "shows who sets it back"},
+    {"[ERROR FileAvailable-",
+     "files of another join are there; next: `gpunode leave --force` takes "
+     "them away"},
+    {"[ERROR DirAvailable-",
+     "files of another join are there; next: `gpunode leave --force` takes "
+     "them away"},
+    {"[ERROR KubeletVersion]",
+     "kubelet and kubeadm are of versions that do not go together; next: "
+     "install both of the version in spec.kubernetes.version"},
     {"not found in system path",
      "a program that the kubelet calls is missing; next: `gpunode apply` "
      "installs what prep.packages has"},
@@ -74,6 +92,19 @@ constexpr auto kMeanings = std::to_array<Meaning>({
      "kubelet and containerd leave cgroups to different managers; next: "
      "SystemdCgroup in /etc/containerd/config.toml must be true where the "
      "cluster says cgroupDriver systemd"},
+    {"[kubelet-check] It seems like the kubelet isn't running",
+     "the kubelet does not come up; next: `journalctl -xeu kubelet` says why; "
+     "often its cgroup driver is not containerd's, or swap is on"},
+    {"error uploading crisocket",
+     "the kubelet has its certificate, and did not register its Node in time; "
+     "next: `journalctl -xeu kubelet` says why; does the API server still "
+     "answer?"},
+    // What comes after it lays it to the kubelet, which answers kubeadm.
+    {"to perform the TLS Bootstrap",
+     "the kubelet runs, and got no certificate from the cluster in time; "
+     "next: `journalctl -u kubelet` says what it was told; on a control plane "
+     "`kubectl get csr` shows whether it asked, and the controller manager "
+     "must sign"},
     {"kubelet is not running",
      "the kubelet does not come up; next: `journalctl -xeu kubelet` says why; "
      "often its cgroup driver is not containerd's, or swap is on"},
@@ -105,17 +136,60 @@ void replace_all(std::string& text, std::string_view what) {
 
 }  // namespace
 
-std::string kubeadm_words(std::string_view output) {
-  const auto found =
-      std::ranges::find_if(kMeanings, [&](const Meaning& meaning) {
-        return output.find(meaning.part) != std::string_view::npos;
-      });
+std::string kubeadm_words(std::string_view output,
+                          std::string_view kubelet_fault) {
+  const auto meaning_of = [](std::string_view text) {
+    return std::ranges::find_if(kMeanings, [&](const Meaning& meaning) {
+      return text.find(meaning.part) != std::string_view::npos;
+    });
+  };
+  if (!kubelet_fault.empty()) {
+    const auto known = meaning_of(kubelet_fault);
+    return fmt::format(
+        "the kubelet that it started ended: {}; {}", kubelet_fault,
+        known == kMeanings.end() ? "next: `journalctl -xeu kubelet`"
+                                 : known->words);
+  }
+  const auto found = meaning_of(output);
   const std::string tail = host::output_tail(std::string(output));
   if (found == kMeanings.end()) {
     return tail.empty() ? "it said nothing; next: `journalctl -xeu kubelet`"
                         : tail;
   }
   return fmt::format("{} ({})", found->words, tail);
+}
+
+std::string fatal_line(std::string_view log) {
+  std::string fault;
+  for (const std::string_view line : packages::lines_of(log)) {
+    // "F1129 18:16:40.705417    2922 server.go:257] unable to load …"; from
+    // 1.23 on an E, and `"command failed" err="failed to run Kubelet: …"`.
+    const std::size_t bracket = line.find("] ");
+    if (line.size() < 2 || !is_digit(line[1]) ||
+        bracket == std::string_view::npos) {
+      continue;
+    }
+    const std::string_view text = line.substr(bracket + 2);
+    const bool is_fatal =
+        line[0] == 'F' || text.starts_with(R"("command failed" err=)");
+    // With which each start ended that was before kubeadm's.
+    const bool is_older =
+        text.find("ubelet config file") != std::string_view::npos;
+    if (is_fatal && !is_older) fault = text;
+  }
+  return fault;
+}
+
+std::string failed_in_reset(std::string_view output) {
+  std::string failed;
+  for (const std::string_view line : packages::lines_of(output)) {
+    // "W1129 17:02:11.123456    1234 cleanupnode.go:81] [reset] Failed to …".
+    const std::size_t at = line.find("[reset] Failed to ");
+    if (at == std::string_view::npos) continue;
+    if (!failed.empty()) failed += "; ";
+    failed += line.substr(at);
+  }
+  return failed;
 }
 
 std::string without_token(std::string text, std::string_view token) {
