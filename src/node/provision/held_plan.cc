@@ -45,6 +45,7 @@ class Holding {
   template <class One>
   bool is_part_of(const One& planned, const One& now) const;
   bool may_follow(const Action& now) const;
+  bool takes_back_join(const Action& now) const;
   std::string words(const Action& now) const;
 
   const PlannedStep& planned_;
@@ -190,6 +191,16 @@ bool Holding::may_follow(const Action& now) const {
          });
 }
 
+/// What a join of this run's left when it was cut off is nobody else's.
+bool Holding::takes_back_join(const Action& now) const {
+  const auto* leave = std::get_if<LeaveCluster>(&now);
+  if (leave == nullptr || !so_far_.joining.contains(leave->node)) return false;
+  return std::ranges::any_of(planned_.plan.actions, [&](const Action& action) {
+    const auto* join = std::get_if<JoinCluster>(&action);
+    return join != nullptr && join->node == leave->node;
+  });
+}
+
 /// The file that `action` writes or removes; empty if it does neither.
 std::string file_of(const Action& action) {
   if (const auto* write = std::get_if<WriteFile>(&action)) return write->path;
@@ -241,7 +252,7 @@ Held Holding::hold() const {
                      [&](const Action& one) { return is_part(one, action); });
     if (found != planned_.plan.actions.end()) {
       at = found + 1;
-    } else if (!may_follow(action)) {
+    } else if (!may_follow(action) && !takes_back_join(action)) {
       return {.differs = words(action)};
     }
   }
@@ -254,11 +265,13 @@ RunSoFar run_so_far(const std::vector<JournalLine>& lines,
                     const std::string& run) {
   RunSoFar so_far;
   std::map<std::uint64_t, MakeFilesystem> begun;
+  std::map<std::uint64_t, std::string> joining;
   int starts = 0;
   for (const JournalLine& line : lines) {
     if (line.run != run) continue;
     if (line.event == JournalEvent::kRun) so_far.goes_on = ++starts > 1;
     begun.erase(line.of);
+    joining.erase(line.of);
     if (line.event != JournalEvent::kBegin || !line.action) continue;
     so_far.steps.insert(line.step);
     if (std::string unit = stopped_by(*line.action); !unit.empty()) {
@@ -270,9 +283,12 @@ RunSoFar run_so_far(const std::vector<JournalLine>& lines,
       so_far.files[remove->path] = seen_content({});
     } else if (const auto* make = std::get_if<MakeFilesystem>(&*line.action)) {
       begun.insert({line.seq, *make});
+    } else if (const auto* join = std::get_if<JoinCluster>(&*line.action)) {
+      joining.insert({line.seq, join->node});
     }
   }
   for (auto& [seq, make] : begun) so_far.begun.push_back(std::move(make));
+  for (auto& [seq, node] : joining) so_far.joining.insert(std::move(node));
   return so_far;
 }
 

@@ -22,6 +22,7 @@ struct RunSoFar {
   std::map<std::string, std::string>
       files;                          ///< seen_content() of what it left.
   std::vector<MakeFilesystem> begun;  ///< Cut off by a crash.
+  std::set<std::string> joining;      ///< Nodes whose join was cut off so.
   std::set<std::string> stopped;  ///< Units that it stopped, or was about to.
   /// It was interrupted: after a boot, a unit that it was to stop may not have
   /// come up again, since its disk is not there.
@@ -42,7 +43,8 @@ struct Held {
 /// `now` held to `planned`: each of its actions must be a planned one, in the
 /// planned order, and see the same before as the plan saw or as this run left.
 /// Disks are never others, nor is there another content on them, but for a file
-/// system that this run began. A Step that counts on one that this run carried
+/// system that this run began, and a join that it began is taken back before it
+/// is made again. A Step that counts on one that this run carried
 /// out may also write files that were not there, at planned paths alone, and
 /// start or enable a unit of another name.
 ///

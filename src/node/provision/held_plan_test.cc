@@ -158,6 +158,27 @@ TEST(HeldPlan, AFileSystemThatThisRunBeganIsMadeWhole) {
   EXPECT_THAT(hold(then, {erase}, run_so_far(lines, "r")).actions, IsEmpty());
 }
 
+TEST(HeldPlan, AJoinThatThisRunBeganIsTakenBackAndMadeAgain) {
+  JoinCluster join;
+  join.endpoint = "10.0.0.10:6443";
+  join.node = "gpu-1";
+  const std::vector<Action> again = {LeaveCluster{"gpu-1"}, join};
+  EXPECT_THAT(hold({join}, again).differs, HasSubstr("leave the cluster"));
+  const JournalLine begin = line_of(7, join);
+  const RunSoFar cut = run_so_far({begin}, "r");
+  EXPECT_THAT(hold({join}, again, cut).differs, IsEmpty());
+  EXPECT_THAT(hold({join}, again, cut).actions, SizeIs(2));
+  // Of another name or run, or one that came to its end, nothing is taken back.
+  EXPECT_THAT(hold({join}, {LeaveCluster{"gpu-2"}, join}, cut).differs,
+              HasSubstr("leave the cluster"));
+  EXPECT_THAT(hold({join}, again, run_so_far({begin}, "s")).differs,
+              HasSubstr("leave the cluster"));
+  const JournalLine end{
+      .seq = 8, .run = "r", .event = JournalEvent::kFailed, .of = 7};
+  EXPECT_THAT(hold({join}, again, run_so_far({begin, end}, "r")).differs,
+              HasSubstr("leave the cluster"));
+}
+
 TEST(HeldPlan, AFileIsAsThePlanSawItOrAsThisRunLeftIt) {
   const std::vector<Action> then = {write("/etc/fstab", "new", "old")};
   const std::vector<Action> now = {write("/etc/fstab", "new", "between")};
