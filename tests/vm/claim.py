@@ -4,7 +4,7 @@ Failed where the claim does not hold and else returns a note for its line, or no
 import node
 from machine import Failed
 
-NODE, SELINUX, DRIVER = "node", "selinux", "driver"  # The machines that there are: run.py.
+NODE, SELINUX, DRIVER, JOIN = "node", "selinux", "driver", "join"  # The machines that there are: run.py.
 CHECKS = []  # (name, function, machine), in the order in which they are made.
 
 SPEC = "/run/cdi/nvidia.yaml"

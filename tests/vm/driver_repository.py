@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 
-from machine import run
+from deb_repository import DebRepository
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "driver"
 PLACE = "debian12/x86_64"
@@ -67,37 +67,14 @@ WantedBy=multi-user.target
 """
 
 
-def write(path, text, mode=0o644):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(mode)
-
-
-class Repository:
+class Repository(DebRepository):
     def __init__(self, directory, work, tree):
         """`tree`: a driver's files as fake-nvml lays them, for the libraries."""
-        self.place = directory / PLACE
-        self.place.mkdir(parents=True)
-        self.work, self.tree = work, tree
-        self.fingerprint = ""
+        super().__init__(directory / PLACE, work, KEY, "NVIDIA")
+        self.tree = tree
 
-    def package(self, name, version, files=(), needs="", scripts=(), beside=""):
-        root = self.work / f"{name}-{version}"
-        control = (f"Package: {name}\nVersion: {version}-1\nArchitecture: amd64\n"
-                   "Maintainer: nobody <nobody@stub.invalid>\nDescription: stub\n")
-        if needs:
-            control += f"Depends: {needs}\n"
-        if beside:
-            control += f"Conflicts: {beside}\n"
-        write(root / "DEBIAN/control", control)
-        for path, text, mode in files:
-            write(root / path, text, mode)
-        for script, text in scripts:
-            write(root / "DEBIAN" / script, text, 0o755)
-        return root
-
-    def pack(self, root):
-        run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(root), f"{self.place}/{root.name}_amd64.deb"])
+    def package(self, name, version, *more, **keywords):
+        return super().package(name, f"{version}-1", *more, **keywords)
 
     def library(self, name, package, version):
         root = self.package(package, version)
@@ -130,27 +107,7 @@ class Repository:
             ("usr/bin/nvidia-persistenced", PERSISTENCED, 0o755),
             ("lib/systemd/system/nvidia-persistenced.service", UNIT, 0o644)]))
 
-    def sign(self):
-        home = self.work / "gnupg"
-        home.mkdir(mode=0o700)
-        env = {**os.environ, "GNUPGHOME": str(home), "LC_ALL": "C"}
-        gpg = ["gpg", "--batch", "--yes", "-q"]
-        write(self.work / "key", "%no-protection\nKey-Type: RSA\nKey-Length: 2048\nKey-Usage: sign\n"
-              "Name-Real: Stub\nName-Email: stub@stub.invalid\nExpire-Date: 0\n%commit\n")
-        run([*gpg, "--gen-key", str(self.work / "key")], env=env)
-        run([*gpg, "--armor", "--output", str(self.place / KEY), "--export"], env=env)
-        told = run([*gpg, "--with-colons", "--fingerprint"], env=env).stdout
-        self.fingerprint = next(line.split(":")[9] for line in told.splitlines() if line.startswith("fpr:"))
-        run([*gpg, "--clearsign", "--digest-algo", "SHA256", "--output", str(self.place / "InRelease"),
-             str(self.place / "Release")], env=env)
-        run(["gpgconf", "--kill", "all"], env=env)
-
     def make(self):
         for version in (GOOD, HIDES):
             self.version(version)
-        here = ["env", "-C", str(self.place), "apt-ftparchive"]
-        write(self.place / "Packages", run([*here, "packages", "."]).stdout)
-        write(self.place / "Release",
-              run([*here, "-o", "APT::FTPArchive::Release::Origin=NVIDIA", "release", "."]).stdout)
-        self.sign()
-        return self.fingerprint
+        return self.finish()

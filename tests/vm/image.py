@@ -32,6 +32,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 GUEST = HERE / "guest"
 DRIVER_DISK = HERE / "driver-disk"
+HOST_REPOSITORY = HERE / "host-repository"
 MIRROR = "http://deb.debian.org/debian"
 SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 UNUSED_DAYS = 30  # A disk of another recipe goes when no run has used it for so long.
@@ -56,6 +57,7 @@ class Recipe:
     labels: bool = False  # Its files have the labels of its SELinux policy.
     kernel_options: str = "audit=0"  # For the kernel's command line.
     updates_kernel: bool = False  # Has a later kernel in /srv/updates, and a boot loader: driver-disk.
+    offers: tuple = ()  # Packages that it can install, with what they need: host-repository.
 
     def text(self):
         """All that decides what the disk holds, for its hash."""
@@ -63,9 +65,13 @@ class Recipe:
         del decides["kernel_options"]
         if not decides["updates_kernel"]:
             del decides["updates_kernel"]
+        if not decides["offers"]:
+            del decides["offers"]
         parts = [json.dumps(decides, sort_keys=True), *LEFT_OUT]
         if self.updates_kernel:
             parts.append(DRIVER_DISK.read_text())
+        if self.offers:
+            parts.append(HOST_REPOSITORY.read_text())
         if self.boots:
             parts += [f"{path.name}\n{path.read_text()}" for path in sorted(GUEST.iterdir())]
         return "\n".join(parts)
@@ -93,6 +99,14 @@ DEBIAN_12_DRIVER = Recipe(
     "debian12-driver", "bookworm", boots=True, size_gib=14, updates_kernel=True,
     packages=(*DEBIAN_12.packages, "dkms", "gcc", "g++", "make", "linux-headers-cloud-amd64",
               "grub2-common", "grub-pc-bin"))
+
+# As an installer leaves it: what a node needs beside Debian's own is to be installed, from a disk for want of a network.
+DEBIAN_12_BARE = Recipe(
+    "debian12-bare", "bookworm", boots=True, size_gib=4,
+    packages=("linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "procps", "curl",
+              "python3"),  # Of every installation, and slow to unpack in emulation.
+    offers=("containerd", "containernetworking-plugins", "conntrack", "ebtables", "ethtool", "iptables", "runc", "socat",
+            "chrony", "xfsprogs"))
 
 # A container's root of an older C library than the one that gpunode was built with.
 DEBIAN_11 = Recipe("debian11", "bullseye", boots=False, size_gib=1, packages=())
@@ -173,6 +187,8 @@ def command(recipe, root):
     if recipe.updates_kernel:
         argv.append(f"--customize-hook={shlex.quote(str(DRIVER_DISK))} \"$1\""
                     f" {shlex.quote(security_mirror())}")
+    if recipe.offers:
+        argv.append(f"--customize-hook={shlex.quote(str(HOST_REPOSITORY))} \"$1\" {' '.join(recipe.offers)}")
     return [*argv, recipe.release, str(root),
             "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
             f"{mirror()} {recipe.release} main"]
@@ -278,7 +294,7 @@ def main():
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the cleaning up happens.
     try:
-        for recipe in (DEBIAN_12, DEBIAN_11, DEBIAN_12_SELINUX, DEBIAN_12_DRIVER):
+        for recipe in (DEBIAN_12, DEBIAN_11, DEBIAN_12_SELINUX, DEBIAN_12_DRIVER, DEBIAN_12_BARE):
             print(ensure(recipe, arguments.rebuild).directory)
     except ImageError as error:
         print(f"vm: {error}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """One virtual machine: qemu, a disk of its own over a cached image, and scripts run in it as root.
 
-Emulated (TCG): no /dev/kvm is needed, nor any privilege. It has no network. Its kernel and systemd
+Emulated (TCG): no /dev/kvm is needed, nor any privilege. It has no network, or one with a single address in it. Its kernel and systemd
 talk to a serial line, which is a log file here; scripts and their output go through a second line
 to guest/agent. qemu dies with this process, however that ends.
 """
@@ -24,6 +24,7 @@ BASE = "gpunode-vm"
 BOOT_LIMIT = 300  # 15 s on an idle machine; emulation on a busy one is another matter.
 COMMAND_LIMIT = 120
 PROCESSORS = 2
+RELAY = pathlib.Path(__file__).resolve().parent / "relay.py"
 MEMORY_MIB = 1024
 
 # no_timer_check: on a busy machine the emulated timer is late for the check, and the kernel panics.
@@ -107,6 +108,9 @@ class Machine:
         self.nvme = {}
         self.has_loader = False  # From the next boot on its own loader chooses the kernel, and not qemu.
         self.nvme_write_limit = None  # Bytes a second that each of them takes, from the next boot on.
+        self.memory_mib = MEMORY_MIB
+        # From the next boot on: "10.0.2.100:6443" -> port of this machine's loopback. Nothing else is on its network.
+        self.reaches = {}
         self.console = self.directory / "console.log"
         self.qemu_log = self.directory / "qemu.log"
         self.overlay = self.directory / "disk.qcow2"
@@ -121,7 +125,7 @@ class Machine:
             "setpriv", "--pdeathsig", "KILL",
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
             "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
-            "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB),
+            "-smp", str(PROCESSORS), "-m", str(self.memory_mib),
             *self.boot_arguments(),
             "-chardev", f"file,id=console,path={self.console},append=on",
             "-serial", "chardev:console",
@@ -138,7 +142,14 @@ class Machine:
         for serial, disk in self.nvme.items():
             argv += ["-drive", f"if=none,id={serial},file={disk},format=raw{slow}",
                      "-device", f"nvme,drive={serial},serial={serial}"]
-        return argv
+        return argv + self.network_arguments()
+
+    def network_arguments(self):
+        if not self.reaches:
+            return []
+        ways = "".join(f",guestfwd=tcp:{address}-cmd:{sys.executable} {RELAY} {port}"
+                       for address, port in self.reaches.items())
+        return ["-netdev", f"user,id=network,restrict=on{ways}", "-device", "virtio-net-pci,netdev=network"]
 
     def boot_arguments(self):
         if self.has_loader:

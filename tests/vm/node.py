@@ -10,13 +10,18 @@ import os
 import pathlib
 import shutil
 
+import kubernetes_repository
 from driver_repository import FIRST_KERNEL, GOOD, Repository
 from machine import KERNEL_LINE, Failed, make_disk, run
+from images import RootDirectory, write_archive
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROFILES = HERE.parent / "fixtures/profiles"
 DRIVER = "t4-x4"  # The one that the machine boots with.
 OTHER_DRIVERS = ("a100-x8-mig-empty", "a100-x8-mig-mixed")
+SEED_DRIVER = "a10g-x1"  # Of the machine that joins a cluster.
+SEED_IMAGE = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda10.2"
+SANDBOX_IMAGE = "registry.k8s.io/pause:3.2"  # Of Kubernetes 1.20.
 GPUS = 4
 RECORDED_HOST = HERE.parent / "fixtures/hosts/g5-rocky8"  # For a check of a GPU that the driver has not.
 DISK = "node.img"
@@ -60,24 +65,30 @@ class Build:
         self.cuda = self.directory / "tests/doubles/cuda/libcuda.so.1"
         self.nvml = self.directory / "tests/doubles/nvml/libnvidia-ml.so.1"
         self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
+        self.vectoradd = self.directory / "apps/vectoradd/gpunode-vectoradd"
+        self.holder = self.directory / "tests/cluster/gpunode-cluster-holder"
 
     def check(self):
-        wanted = [*self.shipped, self.cuda, self.nvml, self.fake_nvml]
+        wanted = [*self.shipped, self.cuda, self.nvml, self.fake_nvml, self.holder]
         missing = [str(path) for path in wanted if not path.exists()]
         if missing:
             raise Failed(f"not built: {', '.join(missing)}; next: ninja -C {self.directory}")
 
 
-def make_node_disk(build, directory):
-    """The run's disk: install/ for the node's root, drivers/NAME/ and hosts/NAME/, and cuda/, a mirror of NVIDIA's."""
+def make_node_disk(build, directory, kubernetes=None):
+    """The run's disk: install/ for the node's root, drivers/NAME/ and hosts/NAME/, and cuda/, a mirror of NVIDIA's; with the
+    programs of Kubernetes in the directory `kubernetes` also kubernetes/, a repository of them, and images/."""
     stage = directory / "stage"
     run(["cmake", "--install", str(build.directory), "--prefix", "/usr", "--strip"],
         env={**os.environ, "DESTDIR": str(stage / "install")})
-    for name in (DRIVER, *OTHER_DRIVERS):
+    for name in (DRIVER, *OTHER_DRIVERS, SEED_DRIVER):
         run([str(build.fake_nvml), "tree", "--profile", str(PROFILES / f"{name}.json"), "--root",
              str(stage / "drivers" / name), "--library", str(build.nvml), "--copy", str(build.cuda)])
     shutil.copytree(RECORDED_HOST, stage / "hosts" / RECORDED_HOST.name, symlinks=True)
     make_repository(build, stage / "cuda", directory / "repository")
+    if kubernetes is not None:
+        kubernetes_repository.Repository(stage / "kubernetes", directory / "kubernetes", kubernetes).make()
+        make_images(build, stage / "images", directory / "image-root")
     return make_disk(directory / DISK, stage, "node")
 
 
@@ -92,6 +103,18 @@ def make_repository(build, place, work):
          "--library", str(build.nvml), "--copy", str(build.cuda)])
     fingerprint = Repository(place, work, tree).make()
     (place / "fingerprint").write_text(fingerprint)
+
+
+def make_images(build, place, work):
+    """What the node's containers are made of, as archives for `ctr images import`."""
+    place.mkdir()
+    root = RootDirectory(work)
+    root.add(build.holder, "/pause")
+    write_archive(place / "pause.tar", root.directory, SANDBOX_IMAGE, ["/pause"])
+    root = RootDirectory(work)
+    root.add_program(build.vectoradd, "/usr/bin/vectoradd")
+    root.add_libraries_of(build.cuda)
+    write_archive(place / "vectoradd.tar", root.directory, SEED_IMAGE, ["/usr/bin/vectoradd"])
 
 
 def install(vm):
@@ -116,7 +139,7 @@ def label(vm):
           " restorecon -R /etc")
 
 
-def set_up(vm):
+def set_up(vm, driver=DRIVER):
     """Makes the machine that has been booted for the first time a node."""
     install(vm)
     vm.sh(f"""
@@ -125,12 +148,40 @@ cat >/etc/systemd/system/vm-driver.service <<'UNIT'
 mkdir /etc/systemd/system/gpunode-cdi-refresh.service.d
 cat >/etc/systemd/system/gpunode-cdi-refresh.service.d/vm-driver.conf <<'UNIT'
 {SERVICE_SEES_DRIVER}UNIT
-ln -s /disks/node/drivers/{DRIVER} /etc/vm-driver
+ln -s /disks/node/drivers/{driver} /etc/vm-driver
 cp -a /etc/vm-driver/usr/. /usr/
 ldconfig
 systemctl daemon-reload
 systemctl enable --now vm-driver.service
 systemctl preset gpunode-cdi-refresh.service gpunode-cdi-refresh.path
+""")
+
+
+NETWORK = """\
+[Match]
+Driver=virtio_net
+
+[Network]
+Address=10.0.2.15/24
+Gateway=10.0.2.2
+LinkLocalAddressing=no
+"""
+SITE = f"deb [signed-by=/etc/apt/keyrings/{kubernetes_repository.KEY}] file:/disks/node/kubernetes ./"
+
+
+def set_up_seed(vm):
+    """Makes the machine that has been booted for the first time a bare host with a network, an A10G, and a repository of its
+    site's with an older Kubernetes."""
+    set_up(vm, SEED_DRIVER)
+    vm.sh(f"""
+cat >/etc/systemd/network/10-vm.network <<'NETWORK'
+{NETWORK}NETWORK
+systemctl enable --now systemd-networkd.service
+install -D -m 644 /disks/node/kubernetes/{kubernetes_repository.KEY} /etc/apt/keyrings/{kubernetes_repository.KEY}
+echo '{SITE}' >/etc/apt/sources.list.d/site.list
+hostnamectl set-hostname gpu-1
+: >/etc/resolv.conf
+apt-get -q update
 """)
 
 

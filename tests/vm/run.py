@@ -22,8 +22,9 @@ import time
 import image
 import node
 from checks import CHECKS
-from claim import DRIVER, NODE, SELINUX
+from claim import DRIVER, JOIN, NODE, SELINUX
 from machine import Failed, Machine, RunDirectory, tail
+from seed_cluster import SeedCluster, programs_of_kubernetes
 
 SKIP = 77
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -31,7 +32,7 @@ PROGRAMS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "setpriv",
 NICE = -10
 TIME_LIMIT = 3600  # For the checks; making the disks apart.
 AT_ONCE = 2  # Machines. One leaves half of two cores idle: most of what it does is done by one processor.
-LONGEST_FIRST = (DRIVER, NODE, SELINUX)
+LONGEST_FIRST = (DRIVER, NODE, JOIN, SELINUX)
 
 
 def parse(argv):
@@ -79,6 +80,8 @@ def images_of(kind):
         return image.ensure(image.DEBIAN_12_SELINUX), {}
     if kind == DRIVER:
         return image.ensure(image.DEBIAN_12_DRIVER), {}
+    if kind == JOIN:
+        return image.ensure(image.DEBIAN_12_BARE), {}
     system = image.ensure(image.DEBIAN_12)
     return system, {"debian11": image.ensure(image.DEBIAN_11).disk, "debian12": system.disk}
 
@@ -90,6 +93,8 @@ def set_up(kind, vm):
         node.label(vm)
     elif kind == DRIVER:
         node.set_up_bare(vm)
+    elif kind == JOIN:
+        node.set_up_seed(vm)
     else:
         node.set_up(vm)
     about = vm.sh("echo $(uname -r), $(systemctl --version | head -1), cgroup"
@@ -181,7 +186,10 @@ def run_machine(kind, checks, directory, logs, arguments):
     system, roots = images_of(kind)
     (directory / kind).mkdir()
     vm = Machine(system, directory / kind, {"node": directory / node.DISK, **roots})
+    cluster = SeedCluster(vm, directory / kind, logs / kind) if kind == JOIN else None
     try:
+        if cluster:
+            cluster.start()
         set_up(kind, vm)
         outcome = make_checks(vm, checks, arguments.until)
         if arguments.keep:
@@ -190,6 +198,8 @@ def run_machine(kind, checks, directory, logs, arguments):
     finally:
         keep_logs(vm, logs / kind)
         vm.cut_power()
+        if cluster:
+            cluster.close()
 
 
 def run_apart(kind, checks, directory, logs, arguments, found):
@@ -256,13 +266,18 @@ def run(arguments):
     if arguments.keep and len(chosen) > 1:
         raise Failed("--keep is for one machine; next: --only WORDS that only its checks have")
     begin = time.monotonic()
+    kubernetes, lacking = programs_of_kubernetes() if JOIN in chosen else (None, None)
+    if lacking:
+        say(f"vm: skipped, {len(chosen.pop(JOIN))} checks of a join: {lacking}")
+        if not chosen:
+            return SKIP
     logs = build.directory / "tests/vm/logs"
     shutil.rmtree(logs, ignore_errors=True)
     directory = RunDirectory()
     try:
         for kind in chosen:
             images_of(kind)
-        node.make_node_disk(build, directory.path)
+        node.make_node_disk(build, directory.path, kubernetes)
         take_precedence()
         signal.alarm(TIME_LIMIT)
         if arguments.keep:

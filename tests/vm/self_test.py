@@ -9,6 +9,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,7 +18,9 @@ import unittest.mock
 
 import container
 import image
+import machine
 import run as program
+import seed_cluster
 from machine import Failed, Machine, RunDirectory
 
 READY = b"ready 11111111-2222-3333-4444-555555555555\n"
@@ -195,6 +198,67 @@ class Line(unittest.TestCase):
         argv = self.vm.command(0)
         self.assertNotIn("-kernel", argv)
         self.assertIn(f"if=none,id=loader,file={self.vm.image.loader},format=raw,readonly=on", argv)
+
+
+    def test_a_machine_reaches_what_it_is_let_and_nothing_else(self):
+        self.assertNotIn("-netdev", self.vm.command(0))
+        self.vm.reaches = {"10.0.2.100:6443": 4711}
+        argv = self.vm.command(0)
+        network = argv[argv.index("-netdev") + 1]
+        self.assertIn("restrict=on", network)
+        self.assertRegex(network, r"guestfwd=tcp:10\.0\.2\.100:6443-cmd:\S+ \S+relay\.py 4711$")
+
+
+class Relay(unittest.TestCase):
+    def setUp(self):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.server.close)
+
+    def start(self, port):
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        with theirs:
+            process = subprocess.Popen([sys.executable, str(machine.RELAY), str(port)], stdin=theirs.fileno())
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return ours, process
+
+    def test_it_hands_on_both_ways_until_both_have_ended(self):
+        ours, process = self.start(self.server.getsockname()[1])
+        theirs, _ = self.server.accept()
+        with theirs:
+            ours.sendall(b"hello" * 100000)
+            ours.shutdown(socket.SHUT_WR)
+            self.assertEqual(theirs.makefile("rb").read(), b"hello" * 100000)
+            theirs.sendall(b"good-bye")
+        self.assertEqual(ours.makefile("rb").read(), b"good-bye")
+        self.assertEqual(process.wait(timeout=30), 0)
+
+    def test_where_nobody_listens_it_ends(self):
+        port = self.server.getsockname()[1]
+        self.server.close()
+        ours, process = self.start(port)
+        self.assertEqual(process.wait(timeout=60), 1)
+        self.assertEqual(ours.recv(1), b"")
+
+
+class Join(unittest.TestCase):
+    def test_its_checks_are_skipped_with_the_reason_where_kubernetes_cannot_be_had(self):
+        with unittest.mock.patch.object(seed_cluster.build_kubernetes, "ensure",
+                                        side_effect=seed_cluster.build_kubernetes.BuildError("no compiler")), \
+                unittest.mock.patch.object(seed_cluster.shutil, "which", return_value="/usr/bin/etcd"):
+            self.assertEqual(seed_cluster.programs_of_kubernetes(), (None, "no compiler"))
+        with unittest.mock.patch.object(seed_cluster.shutil, "which", return_value=None):
+            self.assertIn("tools/setup cluster", seed_cluster.programs_of_kubernetes()[1])
+
+    def test_what_a_bare_machine_can_install_is_part_of_its_recipe_alone(self):
+        text = image.HOST_REPOSITORY.read_text()
+        self.assertIn(text, image.DEBIAN_12_BARE.text())
+        self.assertNotIn(text, image.DEBIAN_12.text())
+        self.assertNotIn("offers", image.DEBIAN_12.text())
+        argv = image.command(image.DEBIAN_12_BARE, "/nowhere")
+        self.assertTrue(any(str(image.HOST_REPOSITORY) in word and "containerd" in word for word in argv))
+        self.assertNotIn("containerd", ",".join(image.DEBIAN_12_BARE.packages))
 
 
 class Skips(unittest.TestCase):

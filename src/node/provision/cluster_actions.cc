@@ -20,6 +20,7 @@
 #include "node/provision/kubeadm_words.h"
 #include "node/provision/leaving.h"
 #include "node/provision/node_meta_change.h"
+#include "node/provision/node_reset.h"
 #include "node/provision/packages/lines.h"
 #include "node/provision/steps/kubernetes/join_config.h"
 #include "node/provision/steps/kubernetes/node_identity.h"
@@ -28,12 +29,10 @@ namespace gpunode::provision {
 namespace {
 
 constexpr const char* kKubeadm = "/usr/bin/kubeadm";
-constexpr const char* kSystemctl = "/usr/bin/systemctl";
 constexpr const char* kJournalctl = "/usr/bin/journalctl";
 constexpr const char* kContainerd = "/usr/bin/containerd";
 constexpr const char* kContainerdConfig = "/etc/containerd/config.toml";
 constexpr std::chrono::minutes kJoinTime{10};
-constexpr std::chrono::minutes kResetTime{5};
 constexpr std::chrono::seconds kTokenTime{30};
 constexpr std::chrono::seconds kJournalTime{30};
 constexpr std::size_t kMostOfAToken = 4096;
@@ -41,13 +40,6 @@ constexpr std::size_t kMostOfAToken = 4096;
 /// What makes a host a node or half of one: kubeadm's files.
 constexpr std::array<const char*, 3> kTraces = {kKubeletConf, kBootstrapConf,
                                                 kClusterCa};
-
-/// What a reset leaves where it could not do all of its work, and what older
-/// ones leave.
-constexpr auto kLeftovers = std::to_array<const char*>(
-    {kKubeletConf, kBootstrapConf, kClusterCa, "/var/lib/kubelet/config.yaml",
-     "/var/lib/kubelet/kubeadm-flags.env",
-     "/var/lib/kubelet/pki/kubelet-client-current.pem"});
 
 std::optional<std::string> own_environment(std::string_view name) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets variables here.
@@ -436,67 +428,7 @@ Result<void> ClusterActions::perform(const JoinCluster& action) {
 
 Result<void> ClusterActions::leave() const {
   TRY_VOID(forget_token());
-  const auto run = [&](std::vector<std::string> argv) -> Result<void> {
-    host::Command command;
-    command.argv = std::move(argv);
-    command.timeout = kResetTime;
-    TRY_VOID(runner_.output(command));
-    return {};
-  };
-  // Its files stay until the reset is done: by them it is called again.
-  const auto halted = [&](const std::string& why, const char* next) -> Error {
-    const auto stopped = run({kSystemctl, "stop", "--", "kubelet.service"});
-    return {ErrorCode::kUnavailable,
-            fmt::format(
-                "{}; the kubelet {}, Pods may still run (`crictl "
-                "pods`), and {} and the like are left; next: {}, then "
-                "`gpunode leave` again",
-                why,
-                stopped ? "was stopped"
-                        : "was not stopped (" + stopped.error().message() + ")",
-                kKubeletConf, next)};
-  };
-  if (!host_.exists(kKubeadm)) {
-    return halted(
-        fmt::format("{} is not there, and nothing else ends the node's Pods "
-                    "and takes its state away",
-                    kKubeadm),
-        "install kubeadm of the cluster's version");
-  }
-  // Where containerd does not run, a reset ends no Pod, says so in passing, and
-  // takes away kubeadm's files all the same: it would not be called again.
-  if (const auto up = run({kSystemctl, "start", "--", "containerd.service"});
-      !up) {
-    return halted("containerd, which ends the node's Pods, does not run: " +
-                      up.error().message(),
-                  "mend that (`systemctl status containerd`)");
-  }
-  // Stops the kubelet and its Pods, unmounts what it mounted, and removes its
-  // state and kubeadm's files.
-  host::Command reset;
-  reset.argv = {kKubeadm, "reset", "--force", "--cri-socket",
-                fmt::format("unix://{}", kContainerdSocket)};
-  reset.timeout = kResetTime;
-  const auto done = runner_.run(reset);
-  if (!done || done->status != 0) {
-    return halted("the node could not be reset: " +
-                      (done ? host::output_tail(done->out + "\n" + done->err)
-                            : done.error().message()),
-                  "mend that (`systemctl status containerd`)");
-  }
-  for (const char* path : kLeftovers) {
-    TRY_VOID(host::remove_host_file(host_, path));
-  }
-  // What that Node was given, the next one was not.
-  TRY_VOID(host::remove_host_file(host_, kNodeMetaPath));
-  const std::string failed = failed_in_reset(done->out + "\n" + done->err);
-  if (failed.empty()) return {};
-  return Error(ErrorCode::kUnavailable,
-               fmt::format("the host is no node any more, and `kubeadm reset` "
-                           "could not do all: {}; next: `crictl pods` shows "
-                           "Pods that still run, `crictl stopp ID` and `crictl "
-                           "rmp ID` end them, and a reboot all of them",
-                           failed));
+  return reset_node(host_, runner_);
 }
 
 /// A host may have changed clusters since, or become one.
