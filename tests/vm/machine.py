@@ -1,8 +1,8 @@
 """One virtual machine: qemu, a disk of its own over a cached image, and scripts run in it as root.
 
-Emulated (TCG): no /dev/kvm is needed, nor any privilege. It has no network, or one with a single address in it. Its kernel and systemd
-talk to a serial line, which is a log file here; scripts and their output go through a second line
-to guest/agent. qemu dies with this process, however that ends.
+Emulated (TCG): no /dev/kvm is needed, nor any privilege. It has no network, or one with a single address in it. Its
+kernel and systemd talk to a serial line, which is a log file here; scripts and their output go through a
+second line to guest/agent. qemu dies with this process, however that ends.
 """
 
 import base64
