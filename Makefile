@@ -19,7 +19,7 @@ image: setup ## the agent's container image, build/dev/image/gpunode-agent.tar, 
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) image
 
-demo: ## a bare host becomes a node, and a Pod gets its GPU, in miniature (10 minutes the first time)
+demo: ## a bare host becomes a node, and a Pod gets its GPU, in miniature (12 minutes the first time)
 	@tools/setup build
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) demo-parts
