@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "node/provision/packages/transaction_policy.h"
+#include "node/provision/steps/kubernetes/node_identity.h"
 
 namespace gpunode::provision {
 namespace {
@@ -203,6 +204,18 @@ Result<void> PackageActions::perform(const RemovePackages& action) {
     if (!is_known) wanted.remove.push_back({package.name});
   }
   if (wanted.remove.empty()) return {};
+  const auto needed = std::ranges::find_if(
+      wanted.remove,
+      [](const Wanted& one) { return packages::is_needed(one.name); });
+  if (needed != wanted.remove.end() && host_.exists(kKubeletConf)) {
+    return Error(
+        ErrorCode::kPermissionDenied,
+        fmt::format("remove packages: this host is a node ({} is there), and "
+                    "its Pods need {}; nothing was removed; next: `gpunode "
+                    "leave`, with --force where somebody else joined it, then "
+                    "the same again",
+                    kKubeletConf, needed->name));
+  }
   TRY(const TransactionPlan plan, resolve(wanted));
   return carry_out(plan);
 }

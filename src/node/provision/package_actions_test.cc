@@ -92,6 +92,19 @@ TEST(HoldPackages, OfDnfInAnotherVersionAreMadeAnew) {
   EXPECT_THAT(host.runner.lines().back(), HasSubstr("580.95.05"));
 }
 
+// The undo of an installation that is older than the node.
+TEST(RemovePackages, OfALivingNodeLeavesWhatItsPodsNeed) {
+  Host host("rhel");
+  host.has_rpms("kubelet\t1.25.16-1\tx86_64\t1\t1\n");
+  host.tree.file("etc/kubernetes/kubelet.conf", "x\n");
+  const auto removed = host.actions.perform(RemovePackages{{"kubelet"}});
+  ASSERT_FALSE(removed);
+  EXPECT_THAT(removed.error().message(),
+              testing::AllOf(HasSubstr("its Pods need kubelet"),
+                             HasSubstr("gpunode leave")));
+  EXPECT_EQ(host.runner.lines().size(), 1);  // It only looked.
+}
+
 TEST(HoldPackages, OfWhatIsNotThereFailInWords) {
   Host host("rhel");
   host.takes(kDnf + "list");

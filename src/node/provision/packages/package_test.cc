@@ -106,9 +106,8 @@ TEST(Package, WordsThatAToolWouldTakeForSomethingElse) {
 TEST(TransactionPolicy, NeverRemovesWhatTheMachineNeeds) {
   for (const char* vital :
        {"linux-image-6.1.0-18-amd64", "kernel-core", "grub-efi-amd64-signed",
-        "shim-x64", "systemd", "kubelet", "containerd.io", "containerd",
-        "libc6:i386", "glibc", "dpkg", "kernel-default", "dracut",
-        "linux-modules-6.8.0-1012-aws"}) {
+        "shim-x64", "systemd", "libc6:i386", "glibc", "dpkg", "kernel-default",
+        "dracut", "linux-modules-6.8.0-1012-aws"}) {
     TransactionPlan plan;
     plan.request.remove = {{vital}};
     plan.changes = {change(ChangeKind::kRemove, vital, "1", "")};
@@ -123,6 +122,22 @@ TEST(TransactionPolicy, NeverRemovesWhatTheMachineNeeds) {
         "linux-modules-nvidia-580-server-6.8.0-1012-aws", "dkms",
         "kernel-default-devel", "glibc-devel"}) {
     EXPECT_FALSE(is_protected(other)) << other;
+  }
+}
+
+TEST(TransactionPolicy, RemovesWhatANodeNeedsOnlyWhereItIsNamed) {
+  for (const char* needed :
+       {"kubelet", "containerd.io", "containerd", "lvm2"}) {
+    TransactionPlan plan;
+    plan.request.remove = {{"socat"}};
+    plan.changes = {change(ChangeKind::kRemove, "socat", "1", ""),
+                    change(ChangeKind::kRemove, needed, "1", "")};
+    const auto verdict = check_transaction(plan, {{"*"}, {}});
+    ASSERT_FALSE(verdict) << needed;
+    EXPECT_THAT(verdict.error().message(),
+                HasSubstr(std::string(needed) + " 1"));
+    plan.request.remove.push_back({needed});
+    EXPECT_TRUE(check_transaction(plan, {})) << needed;
   }
 }
 

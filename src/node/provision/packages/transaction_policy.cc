@@ -69,10 +69,15 @@ constexpr auto kProtected = std::to_array<std::string_view>({
     "netplan.io",
     "wicked",
     "cloud-init",
+    "gpunode*",
+});
+
+/// What a host needs that has disks of that kind, and Pods; where none of it
+/// was, to install it is to be undone.
+constexpr auto kNeeded = std::to_array<std::string_view>({
     "lvm2",
     "mdadm",
     "cryptsetup",
-    // What Pods run by.
     "kubelet",
     "kubeadm",
     "cri-o*",
@@ -83,7 +88,6 @@ constexpr auto kProtected = std::to_array<std::string_view>({
     "runc",
     "crun",
     "kubernetes-cni",
-    "gpunode*",
 });
 
 /// Of what the patterns above take in, what is none of it.
@@ -134,7 +138,12 @@ void add(std::string& list, const PackageChange& change) {
 }  // namespace
 
 bool is_protected(std::string_view name) {
-  return is_in(kProtected, bare(name)) && !is_in(kNotProtected, bare(name));
+  return (is_in(kProtected, bare(name)) && !is_in(kNotProtected, bare(name))) ||
+         is_needed(name);
+}
+
+bool is_needed(std::string_view name) {
+  return is_in(kNeeded, bare(name));
 }
 
 Result<void> check_transaction(const TransactionPlan& plan,
@@ -144,10 +153,11 @@ Result<void> check_transaction(const TransactionPlan& plan,
   std::string older;
   for (const PackageChange& change : plan.changes) {
     if (change.kind == ChangeKind::kRemove) {
-      if (is_protected(change.name)) {
+      const bool was_asked =
+          asks_for(plan.request.remove, change, change.old_version);
+      if (is_protected(change.name) && !(was_asked && is_needed(change.name))) {
         add(vital, change);
-      } else if (!asks_for(plan.request.remove, change, change.old_version) &&
-                 !is_in(policy.may_remove, bare(change.name))) {
+      } else if (!was_asked && !is_in(policy.may_remove, bare(change.name))) {
         add(unasked, change);
       }
     }
