@@ -23,6 +23,7 @@ constexpr int kFirstOpen = 515;
 constexpr int kFirstOpenByDefault = 560;
 // The first branch that knows NVreg_CoherentGPUMemoryMode.
 constexpr int kFirstCoherentMode = 580;
+constexpr const char* kGspOption = "NVreg_EnableGpuFirmware";
 
 Error refuse(std::string words) {
   return {ErrorCode::kUnsupported, std::move(words)};
@@ -255,7 +256,9 @@ class Chooser {
                         "`flavour: open` or auto",
                         name_of(*latest)));
       }
-      return take(wish_.flavour, "the file says so");
+      TRY_VOID(take(wish_.flavour, "the file says so"));
+      if (has_failing_gsp(host_)) spare_gsp();
+      return {};
     }
     if (old != nullptr) {
       return take(Flavour::kProprietary,
@@ -282,11 +285,30 @@ class Chooser {
                       "can do without it",
                       choice_.branch, host_.machine.product, kLastProprietary));
     }
-    choice_.module_options["NVreg_EnableGpuFirmware"] = "0";
-    return take(Flavour::kProprietary,
-                fmt::format("the GSP hangs on {} (Xid 119), and only these can "
-                            "do without it: NVreg_EnableGpuFirmware=0",
-                            host_.machine.product));
+    TRY_VOID(take(Flavour::kProprietary,
+                  fmt::format("the GSP hangs on {} (Xid 119), and only these "
+                              "can do without it",
+                              host_.machine.product)));
+    spare_gsp();
+    return {};
+  }
+
+  /// With the flavour that is settled.
+  void spare_gsp() {
+    if (choice_.flavour == Flavour::kOpen) {
+      reason(fmt::format(
+          "the GSP hangs on {} (Xid 119), and open modules cannot do without "
+          "it: say `flavour: auto`{}",
+          host_.machine.product,
+          choice_.branch > kLastProprietary
+              ? fmt::format(" and a branch up to {}", kLastProprietary)
+              : std::string()));
+      return;
+    }
+    if (wish_.module_options.contains(kGspOption)) return;
+    choice_.module_options[kGspOption] = "0";
+    reason(fmt::format("{}=0: the GSP hangs on {} (Xid 119)", kGspOption,
+                       host_.machine.product));
   }
 
   void choose_options() {

@@ -119,6 +119,39 @@ TEST(DriverChoice, WhatTheFileSaysOfOptionsGoesBeforeOurs) {
               ElementsAre(Pair("NVreg_EnableGpuFirmware", "18")));
 }
 
+TEST(DriverChoice, AGivenFlavourDoesNotMakeTheGspWork) {
+  const auto closed =
+      a10g().on_aws("g5.4xlarge").wants(Flavour::kProprietary).choose();
+  ASSERT_TRUE(closed) << closed.error().message();
+  EXPECT_THAT(closed->module_options,
+              ElementsAre(Pair("NVreg_EnableGpuFirmware", "0")));
+  EXPECT_THAT(closed->reasons, Contains(HasSubstr("Xid 119")));
+  const auto open = a10g().on_aws("g4dn.xlarge").wants(Flavour::kOpen).choose();
+  ASSERT_TRUE(open) << open.error().message();
+  EXPECT_EQ(open->flavour, Flavour::kOpen);
+  EXPECT_THAT(open->module_options, IsEmpty());
+  EXPECT_THAT(open->reasons,
+              Contains(testing::AllOf(HasSubstr("GSP hangs on g4dn.xlarge"),
+                                      HasSubstr("Xid 119"),
+                                      HasSubstr("say `flavour: auto`"))));
+  const auto late =
+      a10g().on_aws("g5.xlarge").wants(620).wants(Flavour::kOpen).choose();
+  ASSERT_TRUE(late) << late.error().message();
+  EXPECT_THAT(late->reasons,
+              Contains(HasSubstr("`flavour: auto` and a branch up to 615")));
+}
+
+TEST(DriverChoice, WithAnOptionOfTheFilesForTheGspNothingElseIsSaidOfIt) {
+  Machine machine = a10g().on_aws("g5.xlarge").wants(Flavour::kProprietary);
+  machine.wish.module_options["NVreg_EnableGpuFirmware"] = "18";
+  const auto choice = machine.choose();
+  ASSERT_TRUE(choice) << choice.error().message();
+  EXPECT_THAT(choice->module_options,
+              ElementsAre(Pair("NVreg_EnableGpuFirmware", "18")));
+  EXPECT_THAT(choice->reasons,
+              testing::Not(Contains(HasSubstr("NVreg_EnableGpuFirmware=0"))));
+}
+
 TEST(DriverChoice, OldChipsHaveProprietaryModulesAndAnEnd) {
   const auto v100 = Machine({gpu(0x1db6, "Tesla V100-PCIE-32GB")}).choose();
   ASSERT_TRUE(v100) << v100.error().message();
