@@ -36,7 +36,7 @@ const char* name_of(Flavour flavour) {
 std::vector<const PciGpu*> gpus_of(const HostFacts& host) {
   std::vector<const PciGpu*> gpus;
   for (const PciGpu& gpu : host.gpus) {
-    if (!gpu.is_switch) gpus.push_back(&gpu);
+    if (!gpu.is_switch && is_hosts_own(gpu)) gpus.push_back(&gpu);
   }
   return gpus;
 }
@@ -74,7 +74,10 @@ class Chooser {
     if (gpus_.empty()) {
       return Error(
           ErrorCode::kNotFound,
-          "there is no NVIDIA GPU on the PCI bus: no driver is needed");
+          std::ranges::all_of(host_.gpus, &PciGpu::is_switch)
+              ? "there is no NVIDIA GPU on the PCI bus: no driver is needed"
+              : "every NVIDIA GPU here is kept for virtual machines: no driver "
+                "is needed");
     }
     TRY_VOID(check_together());
     TRY_VOID(choose_branch());
@@ -337,9 +340,16 @@ class Chooser {
 
 }  // namespace
 
+bool is_hosts_own(const facts::PciGpu& gpu) {
+  return gpu.driver.find("vfio") == std::string::npos &&
+         gpu.condition.physical_function.empty();
+}
+
 bool has_nvswitch(const facts::HostFacts& host) {
   return host.machine.manages_nvlink ||
-         std::ranges::any_of(host.gpus, &PciGpu::is_switch);
+         std::ranges::any_of(host.gpus, [](const PciGpu& gpu) {
+           return gpu.is_switch && is_hosts_own(gpu);
+         });
 }
 
 Result<Choice> choose_driver(const facts::HostFacts& host,

@@ -51,6 +51,10 @@ Result<Choice> choose_driver(const facts::HostFacts& host,
                              const distribution::Distribution& distribution,
                              const Wish& wish);
 
+/// Whether the host's own driver will have it: not one that vfio keeps for
+/// virtual machines, and no virtual function of another (SR-IOV).
+bool is_hosts_own(const facts::PciGpu& gpu);
+
 /// A machine with GPUs behind NVSwitches, or on NVLink 5 (Blackwell, whose
 /// switches are not on the PCI bus of the host).
 bool has_nvswitch(const facts::HostFacts& host);

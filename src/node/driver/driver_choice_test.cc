@@ -198,6 +198,27 @@ TEST(DriverChoice, WhatNoDriverServesIsRefusedWithTheWayOut) {
               HasSubstr("was never in it"));
 }
 
+TEST(DriverChoice, GpusOfVirtualMachinesHaveNoSay) {
+  Machine machine({gpu(0x2330, "H100"), gpu(0x102d, "K80")});
+  machine.facts.gpus[1].driver = "vfio-pci";
+  const auto choice = machine.choose();
+  ASSERT_TRUE(choice) << choice.error().message();
+  EXPECT_EQ(choice->branch, 580);
+  // A virtual function of SR-IOV is part of another.
+  machine.facts.gpus[1].driver.clear();
+  EXPECT_THAT(machine.refusal(), HasSubstr("knows both"));
+  machine.facts.gpus[1].condition.physical_function = "0000:00:1e.0";
+  EXPECT_EQ(machine.refusal(), "(chosen)");
+  facts::PciGpu bridge = gpu(0x22a3, "NVIDIA NVSwitch");
+  bridge.is_switch = true;
+  bridge.driver = "vfio-pci";
+  machine.facts.gpus.push_back(bridge);
+  EXPECT_FALSE(machine.choose()->needs_fabric_manager);
+  machine.facts.gpus[0].driver = "nvgrace_gpu_vfio_pci";
+  EXPECT_EQ(machine.choose().error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(machine.refusal(), HasSubstr("kept for virtual machines"));
+}
+
 TEST(DriverChoice, WithoutAGpuThereIsNothingToChoose) {
   const auto choice = Machine({}).choose();
   ASSERT_FALSE(choice);

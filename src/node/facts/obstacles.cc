@@ -141,6 +141,13 @@ std::string addresses_where(const HostFacts& facts, Matches matches) {
   return addresses_of(gpus);
 }
 
+/// The host's own driver will not have them, and others may still be GPUs of
+/// its containers: vfio keeps them, or they are parts of another (SR-IOV).
+bool is_for_machines(const PciGpu& gpu) {
+  return gpu.driver.find("vfio") != std::string::npos ||
+         !gpu.condition.physical_function.empty();
+}
+
 /// What firmware, slot or hypervisor did to them. No reason to stop: the others
 /// of the host may do.
 void check_gpu_conditions(const HostFacts& facts,
@@ -180,14 +187,18 @@ void check_gpus(const HostFacts& facts, std::vector<Obstacle>& found) {
                      true});
   }
   const std::string passed = addresses_where(facts, [](const PciGpu& gpu) {
-    return gpu.driver == "vfio-pci" || gpu.driver == "nvgrace_gpu_vfio_pci";
+    return gpu.driver.find("vfio") != std::string::npos;
   });
   if (!passed.empty()) {
+    const bool has_other =
+        std::ranges::any_of(facts.gpus, [](const PciGpu& gpu) {
+          return !gpu.is_switch && !is_for_machines(gpu);
+        });
     found.push_back({"vfio",
                      "held by vfio for virtual machines: GPU at " + passed,
                      "take its id out of vfio-pci.ids and modprobe.d, and "
                      "reboot",
-                     true});
+                     !has_other});
   }
   const std::string virtual_ones =
       addresses_where(facts, [](const PciGpu& gpu) { return gpu.is_vgpu; });
@@ -201,7 +212,8 @@ void check_gpus(const HostFacts& facts, std::vector<Obstacle>& found) {
   }
   const auto has = [&](device::ModuleRule rule) {
     return std::ranges::any_of(facts.gpus, [&](const PciGpu& gpu) {
-      return !gpu.is_switch && device::module_rule_of(gpu.device_id) == rule;
+      return !gpu.is_switch && !is_for_machines(gpu) &&
+             device::module_rule_of(gpu.device_id) == rule;
     });
   };
   if (has(device::ModuleRule::kProprietaryOnly) &&

@@ -124,6 +124,15 @@ TEST(Obstacles, AreGpusThatAreNotTheHosts) {
                 gpu("0000:03:00.0", 0x2342, "nvgrace_gpu_vfio_pci")};
   EXPECT_THAT(
       find_obstacles(facts),
+      ElementsAre(
+          obstacle("vfio", "GPU at 0000:01:00.0, 0000:03:00.0", false)));
+  // Nor does the chip of one that vfio has matter to the others.
+  facts.gpus[0].device_id = 0x102d;
+  facts.gpus[1].device_id = 0x2901;
+  EXPECT_THAT(find_obstacles(facts), testing::SizeIs(1));
+  facts.gpus.erase(facts.gpus.begin() + 1);
+  EXPECT_THAT(
+      find_obstacles(facts),
       ElementsAre(obstacle("vfio", "GPU at 0000:01:00.0, 0000:03:00.0", true)));
   facts.gpus = {gpu("0000:02:00.0", 0x1eb8)};
   facts.gpus[0].is_vgpu = true;

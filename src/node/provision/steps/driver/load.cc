@@ -1,6 +1,7 @@
 // driver.load: the modules are in the kernel, in the version that is installed,
 // now and after each boot.
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -145,8 +146,10 @@ class Load final : public Step {
   }
 
   static void note_missing_gpus(const facts::HostFacts& host, StepPlan& plan) {
-    int gpus = 0;
-    for (const facts::PciGpu& gpu : host.gpus) gpus += gpu.is_switch ? 0 : 1;
+    const auto gpus =
+        std::ranges::count_if(host.gpus, [](const facts::PciGpu& gpu) {
+          return !gpu.is_switch && driver::is_hosts_own(gpu);
+        });
     if (host.driver.loaded_version.empty() || host.driver.proc_gpus == gpus) {
       return;
     }

@@ -13,7 +13,7 @@ namespace {
 using facts::PciGpu;
 
 bool is_for_machines(const PciGpu& gpu) {
-  return gpu.driver.find("vfio") != std::string::npos;
+  return !gpu.is_switch && gpu.driver.find("vfio") != std::string::npos;
 }
 
 /// GPUs that another driver has on purpose, or that need another driver.
@@ -31,7 +31,7 @@ void plan_gpus(const facts::HostFacts& host, StepPlan& plan) {
   const auto vfio = std::ranges::find_if(host.gpus, is_for_machines);
   if (vfio == host.gpus.end()) return;
   const bool has_other = std::ranges::any_of(host.gpus, [](const PciGpu& gpu) {
-    return !gpu.is_switch && !is_for_machines(gpu);
+    return !gpu.is_switch && driver::is_hosts_own(gpu);
   });
   if (has_other) {
     plan.notes.push_back(
