@@ -32,7 +32,6 @@ constexpr int kFirstPlainFabricManager = 460;
 // Ubuntu's repository has the daemon in nvidia-compute-utils-BRANCH until 560;
 // 570 is the first branch with a package nvidia-persistenced of its version.
 constexpr int kFirstPersistenced = 570;
-constexpr int kFirstImex = 550;
 constexpr int kFirstNvsdm = 560;
 constexpr int kFirstNvlsm = 570;
 
@@ -205,7 +204,7 @@ Companions companions(Family family, int branch, const CompanionWish& wish,
   if (wish.subnet_manager) {
     add_subnet_manager(family, branch, is_x86, suffix, all);
   }
-  if (wish.imex && branch >= kFirstImex) {
+  if (wish.imex && branch >= kFirstImexBranch) {
     all.same.push_back("nvidia-imex" + suffix);
   }
   return all;

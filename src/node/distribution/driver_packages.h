@@ -37,6 +37,9 @@ struct DriverPackages {
 Result<DriverPackages> driver_packages(Family family, Flavour flavour,
                                        int branch, Profile profile);
 
+/// The first branch with a package nvidia-imex.
+inline constexpr int kFirstImexBranch = 550;
+
 /// What stands beside the driver, and which of it is wanted.
 struct CompanionWish {
   bool persistence = false;

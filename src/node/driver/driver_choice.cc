@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "gpu/device/module_rule.h"
+#include "node/driver/companion_check.h"
 
 namespace gpunode::driver {
 namespace {
@@ -85,11 +86,9 @@ class Chooser {
     choose_options();
     choice_.needs_subnet_manager = host_.machine.manages_nvlink;
     choice_.needs_fabric_manager = has_nvswitch(host_);
-    if (choice_.needs_fabric_manager) {
-      reason(
-          "NVSwitches connect the GPUs: the fabric manager of exactly the same "
-          "version comes with it");
-    }
+    TRY(std::vector<std::string> beside,
+        check_companions(host_, wish_, choice_.branch));
+    for (std::string& words : beside) reason(std::move(words));
     return std::move(choice_);
   }
 
@@ -176,6 +175,13 @@ class Chooser {
             fmt::format("NVIDIA's repository for {} ends with branch "
                         "{}: branch {} was never in it",
                         place, repository.last_branch, choice_.branch));
+      }
+      if (repository.last_branch == 0 && choice_.branch > kNewestBranch) {
+        return refuse(fmt::format(
+            "branch {0} is not known, the newest that is is {1}: say `branch: "
+            "auto`, or, if NVIDIA has it by now, `distributions: [{{id: {2}, "
+            "version: \"{3}\", lastBranch: {0}}}]`",
+            choice_.branch, kNewestBranch, row_.id, row_.version));
       }
       reason(fmt::format("branch {}: the file says so", choice_.branch));
       return {};

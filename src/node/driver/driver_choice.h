@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,8 @@ struct Wish {
   bool is_flavour_given = false;
   Flavour flavour = Flavour::kOpen;  ///< If given.
   std::map<std::string, std::string> module_options;
+  std::optional<bool> fabric_manager;  ///< Nothing: as the machine needs it.
+  bool imex = false;
 };
 
 struct Choice {
@@ -43,6 +46,10 @@ struct Choice {
 /// The branch that is taken where nobody says: NVIDIA's production branch that
 /// knows everything from Maxwell to Blackwell.
 inline constexpr int kUsualBranch = 580;
+
+/// The newest that NVIDIA's Driver Installation Guide had when this was
+/// written: one that is newer may be a slip.
+inline constexpr int kNewestBranch = 620;
 
 /// kNotFound if there is no GPU, kUnsupported for combinations that no driver
 /// serves (an open module on Maxwell, proprietary ones of 620, old and new

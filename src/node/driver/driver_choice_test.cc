@@ -198,6 +198,23 @@ TEST(DriverChoice, WhatNoDriverServesIsRefusedWithTheWayOut) {
               HasSubstr("was never in it"));
 }
 
+TEST(DriverChoice, ABranchThatNobodyKnowsIsRefusedBeforeAnythingBegins) {
+  EXPECT_THAT(a10g().wants(999).refusal(),
+              testing::AllOf(HasSubstr("branch 999 is not known"),
+                             HasSubstr("newest that is is 620"),
+                             HasSubstr("lastBranch: 999")));
+  EXPECT_EQ(a10g().wants(620).refusal(), "(chosen)");
+}
+
+TEST(DriverChoice, WhatIsImpossibleBesideTheDriverIsRefused) {
+  Machine machine = a10g();
+  machine.wish.fabric_manager = true;
+  EXPECT_THAT(machine.refusal(), HasSubstr("NV_WARN_NOTHING_TO_DO"));
+  machine.wish.fabric_manager = {};
+  machine.wish.imex = true;
+  EXPECT_THAT(machine.wants(535).refusal(), HasSubstr("no IMEX"));
+}
+
 TEST(DriverChoice, GpusOfVirtualMachinesHaveNoSay) {
   Machine machine({gpu(0x2330, "H100"), gpu(0x102d, "K80")});
   machine.facts.gpus[1].driver = "vfio-pci";

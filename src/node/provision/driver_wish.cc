@@ -18,6 +18,10 @@ driver::Wish make_wish(const DriverSpec& spec) {
                      ? driver::Flavour::kProprietary
                      : driver::Flavour::kOpen;
   wish.module_options = spec.module_options;
+  if (spec.fabric_manager != Choice::kAsNeeded) {
+    wish.fabric_manager = spec.fabric_manager == Choice::kYes;
+  }
+  wish.imex = wants_imex(spec);
   return wish;
 }
 

@@ -11,6 +11,8 @@ TEST(DriverWish, OfAnEmptySectionIsNone) {
   EXPECT_EQ(wish.version, "");
   EXPECT_FALSE(wish.is_flavour_given);
   EXPECT_TRUE(wish.module_options.empty());
+  EXPECT_EQ(wish.fabric_manager, std::nullopt);
+  EXPECT_FALSE(wish.imex);
 }
 
 TEST(DriverWish, IsWhatTheFileSays) {
@@ -24,6 +26,10 @@ TEST(DriverWish, IsWhatTheFileSays) {
   EXPECT_TRUE(wish.is_flavour_given);
   EXPECT_EQ(wish.flavour, driver::Flavour::kProprietary);
   EXPECT_EQ(wish.module_options, spec.module_options);
+  spec.fabric_manager = Choice::kNo;
+  spec.imex = Choice::kYes;
+  EXPECT_EQ(make_wish(spec).fabric_manager, false);
+  EXPECT_TRUE(make_wish(spec).imex);
   spec.branch = 580;
   spec.version.clear();
   spec.flavour = WantedFlavour::kOpen;

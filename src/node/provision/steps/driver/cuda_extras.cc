@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "node/driver/cuda_branch.h"
 #include "node/provision/steps/driver/driver_request.h"
 #include "node/provision/steps/steps.h"
 
@@ -64,14 +65,18 @@ class CudaExtras final : public Step {
           "add `driver: {}`, or take the section `cuda` out");
     }
     StepPlan plan;
-    const auto choice = requested_driver(input, plan);
-    if (!choice) return plan;
     InstallPackages install;
     for (const std::string& name : packages) {
       if (!input.facts.packages.contains(name)) {
         install.packages.push_back(name);
       }
     }
+    if (!has_repository(input.spec.driver.source)) {
+      return install.packages.empty() ? plan : no_repository(input.spec);
+    }
+    const auto choice = requested_driver(input, plan);
+    if (!choice) return plan;
+    if (!runs_toolkit(cuda, *choice, plan)) return plan;
     if (install.packages.empty()) return plan;
     plan.state = StepState::kChange;
     plan.why = fmt::format("{} is not installed", install.packages.front());
@@ -81,6 +86,50 @@ class CudaExtras final : public Step {
   }
 
  private:
+  /// The packages are in NVIDIA's repository, which comes with its driver.
+  static bool has_repository(DriverSource source) {
+    return source == DriverSource::kNvidia ||
+           source == DriverSource::kPrecompiled;
+  }
+
+  static StepPlan no_repository(const NodeSpec& spec) {
+    const char* source = spec.driver.source == DriverSource::kDistribution
+                             ? "distro"
+                             : "preinstalled";
+    return StepPlan::blocked(
+        fmt::format("spec.cuda is installed from NVIDIA's repository, and with "
+                    "`source: {}` of spec.driver gpunode sets none up",
+                    source),
+        "say `source: nvidia-cuda-repo`, or install it by hand, or take the "
+        "section `cuda` out: containers bring their own");
+  }
+
+  /// False: `plan` is blocked, since no program of the toolkit would run.
+  static bool runs_toolkit(const CudaSpec& cuda, const driver::Choice& choice,
+                           StepPlan& plan) {
+    if (cuda.toolkit.empty()) return true;
+    const int least = driver::first_branch_for_cuda(cuda.toolkit);
+    if (least == 0) {
+      plan.notes.push_back(
+          fmt::format("which branch of the driver CUDA {} needs is not known "
+                      "to this version",
+                      cuda.toolkit));
+    }
+    if (choice.branch >= least) return true;
+    const int newest = driver::newest_cuda_of(choice.branch);
+    plan = StepPlan::blocked(
+        fmt::format("CUDA {} needs branch {} of the driver or later, and this "
+                    "host gets {}",
+                    cuda.toolkit, least, choice.branch),
+        newest == 0
+            ? std::string("take `toolkit` out: no CUDA that is known here "
+                          "runs on that branch")
+            : fmt::format("say a `toolkit` up to {}.x in spec.cuda, or a later "
+                          "`branch` in spec.driver if the GPUs have one",
+                          newest));
+    return false;
+  }
+
   static void add_notes(const CudaSpec& cuda, const driver::Choice& choice,
                         StepPlan& plan) {
     if (!cuda.toolkit.empty()) {

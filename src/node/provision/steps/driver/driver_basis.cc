@@ -64,6 +64,11 @@ std::optional<StepPlan> take_distributions(const PlanInput& input,
         "say `source: nvidia-cuda-repo`, or install the distribution's driver "
         "by hand and say `source: preinstalled`");
   }
+  if (wants_imex(input.spec.driver)) {
+    return StepPlan::blocked(
+        "`imex: true`, and no package of Ubuntu's for it is known",
+        "say `source: nvidia-cuda-repo`, which has it, or `imex: false`");
+  }
   const driver::TargetKernel kernel = target_kernel(input);
   if (!kernel.is_settled()) {
     return StepPlan::blocked(

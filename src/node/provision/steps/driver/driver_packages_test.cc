@@ -250,6 +250,9 @@ TEST(DriverPackagesStep, OfUbuntusArchiveAreForTheKernelThatBoots) {
                                       "6.8.0-1021-aws"));
   carry_out_all(host);
   expect_done(host, "distro");
+  host.spec.driver.imex = Choice::kYes;
+  EXPECT_THAT(host.plan(*make_driver_packages()).why,
+              HasSubstr("no package of Ubuntu's for it is known"));
 }
 
 TEST(DriverPackagesStep, WhatIsNotSupportedIsSaid) {

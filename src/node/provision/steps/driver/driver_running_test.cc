@@ -450,5 +450,35 @@ TEST(CudaExtras, AreOffByDefaultAndSayWhatTheyTake) {
   EXPECT_EQ(host.plan(*make_cuda_extras()).state, StepState::kBlocked);
 }
 
+TEST(CudaExtras, WithoutNvidiasRepositoryAreRefusedUnlessTheyAreThere) {
+  for (const DriverSource source :
+       {DriverSource::kDistribution, DriverSource::kPreinstalled}) {
+    TrialHost host = running();
+    host.spec.driver.source = source;
+    host.spec.cuda.toolkit = "13.0";
+    const StepPlan plan = host.plan(*make_cuda_extras());
+    EXPECT_EQ(plan.state, StepState::kBlocked);
+    EXPECT_THAT(plan.why, HasSubstr("installed from NVIDIA's repository"));
+    EXPECT_THAT(plan.fix, HasSubstr("source: nvidia-cuda-repo"));
+    host.facts.packages["cuda-toolkit-13-0"] = {"13.0.1-1"};
+    EXPECT_EQ(host.plan(*make_cuda_extras()).state, StepState::kOk);
+  }
+}
+
+TEST(CudaExtras, AToolkitThatTheBranchCannotRunIsRefused) {
+  TrialHost host = running();
+  host.spec.driver.branch = 550;
+  host.spec.cuda.toolkit = "13.0";
+  const StepPlan plan = host.plan(*make_cuda_extras());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("CUDA 13.0 needs branch 580"));
+  EXPECT_THAT(plan.fix, HasSubstr("up to 12.x"));
+  host.spec.cuda.toolkit = "12.9";
+  EXPECT_EQ(host.plan(*make_cuda_extras()).state, StepState::kChange);
+  host.spec.cuda.toolkit = "14.0";
+  EXPECT_THAT(host.plan(*make_cuda_extras()).notes,
+              Contains(HasSubstr("is not known")));
+}
+
 }  // namespace
 }  // namespace gpunode::provision
