@@ -88,16 +88,36 @@ Finding flavour_finding(std::string what, std::string seen, bool wants_open) {
                 "which chips have since Turing"};
 }
 
+/// Of a GPU that the bus does not show any more it is not known: it may.
+bool has_open_modules(const facts::HostFacts& host, std::string_view address) {
+  const auto gpu = std::ranges::find(host.gpus, address, &PciGpu::address);
+  return gpu == host.gpus.end() || device::module_rule_of(gpu->device_id) !=
+                                       ModuleRule::kProprietaryOnly;
+}
+
 void check_flavour(const DoctorLook& look, const RunningDriver& driver,
                    Findings& found) {
-  if (const LogMark* mark = mark_of(look, LogSign::kNeedsOpenModule)) {
+  // Another flavour was loaded since: it is mended.
+  const bool is_open = driver.is_open.value_or(false);
+  const bool is_closed = !driver.is_open.value_or(true);
+  const LogMark* mark = mark_of(look, LogSign::kNeedsOpenModule);
+  if (mark != nullptr && !is_open) {
     found.push_back(flavour_finding(
         gpu_of(*mark) + " wants the open kernel modules, and the proprietary "
                         "ones are loaded",
         quote(look, *mark), true));
     return;
   }
-  if (const LogMark* mark = mark_of(look, LogSign::kNeedsOtherModule)) {
+  mark = mark_of(look, LogSign::kFirmwareFailed);
+  if (mark != nullptr && !is_open && has_open_modules(look.host, mark->gpu)) {
+    found.push_back(flavour_finding(
+        gpu_of(*mark) + " could not be started by the proprietary kernel "
+                        "modules: it wants the open ones",
+        quote(look, *mark), true));
+    return;
+  }
+  mark = mark_of(look, LogSign::kNeedsOtherModule);
+  if (mark != nullptr && !is_closed) {
     found.push_back(flavour_finding(gpu_of(*mark) +
                                         " does not work with the open kernel "
                                         "modules, which are loaded",
@@ -133,7 +153,7 @@ struct MarkWords {
   std::string_view next;
 };
 
-constexpr std::array<MarkWords, 7> kMarkWords = {{
+constexpr std::array<MarkWords, 8> kMarkWords = {{
     {LogSign::kNotInBranch, "driver.branch",
      "is not known to this release of the driver",
      "each branch of the driver knows the chips of its time",
@@ -163,6 +183,13 @@ constexpr std::array<MarkWords, 7> kMarkWords = {{
      "reboot; with proprietary modules before 620 set "
      "spec.driver.moduleOptions NVreg_EnableGpuFirmware: \"0\" and `gpunode "
      "apply`; with open ones take another release"},
+    {LogSign::kFirmwareFailed, "gpu.init",
+     "could not be started: its own processor (GSP) does not come up",
+     "firmware of another release than the modules is the usual cause, or a "
+     "defect",
+     "look whether the packages of the driver are of one version (`gpunode "
+     "plan`), then switch the machine off and on; if it stays, "
+     "`nvidia-bug-report.sh` for NVIDIA"},
     {LogSign::kInitFailed, "gpu.init", "could not be started by the driver",
      "what comes before it in the log tells the cause",
      "`journalctl -k -b -g NVRM`, and `nvidia-bug-report.sh` for NVIDIA"},
@@ -181,6 +208,7 @@ void check_marks(const DoctorLook& look, Findings& found) {
     for (const LogMark& mark : look.kernel_log) {
       if (mark.sign != words.sign) continue;
       const bool follows = words.sign == LogSign::kInitFailed ||
+                           words.sign == LogSign::kFirmwareFailed ||
                            words.sign == LogSign::kFallenOff ||
                            words.sign == LogSign::kBadRegion;
       if (follows && explains(found, mark.gpu)) continue;

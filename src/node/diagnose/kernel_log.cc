@@ -20,13 +20,14 @@ struct Phrase {
 };
 
 /// Of lines that begin with "NVRM: "; more special ones first.
-constexpr std::array<Phrase, 10> kDriverPhrases = {{
+constexpr std::array<Phrase, 11> kDriverPhrases = {{
     {LogSign::kNeedsOpenModule, "requires use of the NVIDIA open kernel"},
     {LogSign::kNeedsOtherModule, "is not supported by open"},
     {LogSign::kNeedsOtherModule,
      "nvidia.ko because it does not include the required GPU"},
     {LogSign::kNotInBranch, "installed in this system is not supported by the"},
     {LogSign::kLegacyGpu, "ignoring the legacy GPU"},
+    {LogSign::kFirmwareFailed, "RmInitAdapter failed! (0x62:"},
     {LogSign::kInitFailed, "RmInitAdapter failed!"},
     {LogSign::kApiMismatch, "API mismatch"},
     {LogSign::kFallenOff, "fallen off the bus and is not responding"},
@@ -111,6 +112,7 @@ std::optional<LogMark> xid_of(std::string_view line) {
   }
   mark.sign = mark.xid == 79                       ? LogSign::kFallenOff
               : mark.xid == 119 || mark.xid == 120 ? LogSign::kGsp
+              : mark.xid == 169                    ? LogSign::kFirmwareFailed
                                                    : LogSign::kXid;
   mark.line = log_excerpt(line);
   return mark;
@@ -242,7 +244,7 @@ std::string log_excerpt(std::string_view line) {
 }
 
 std::string_view sign_name(LogSign sign) {
-  constexpr std::array<std::string_view, 15> kNames = {"needs-open-module",
+  constexpr std::array<std::string_view, 16> kNames = {"needs-open-module",
                                                        "needs-other-module",
                                                        "not-in-branch",
                                                        "legacy-gpu",
@@ -256,6 +258,7 @@ std::string_view sign_name(LogSign sign) {
                                                        "rejected",
                                                        "locked-down",
                                                        "other-kernel",
+                                                       "firmware-failed",
                                                        "no-entry-types"};
   return kNames.at(static_cast<std::size_t>(sign));
 }

@@ -30,7 +30,11 @@ enum class LogSign : std::uint8_t {
   kRejected,          ///< Signatures are enforced, and it has none that counts.
   kLockedDown,        ///< Unsigned, under lockdown.
   kOtherKernel,       ///< Built for another kernel.
-  kNoEntryTypes,      ///< xfs with ftype=0 below an overlay.
+  /// Xid 169, or RmInitAdapter with 0x62: the GPU's own processor has no
+  /// firmware that it takes; of chips that want the open modules, the others
+  /// are loaded.
+  kFirmwareFailed,
+  kNoEntryTypes,  ///< xfs with ftype=0 below an overlay.
 };
 
 /// "xid", "gsp", …: for programs.

@@ -56,6 +56,17 @@ TEST(KernelLog, TellsTheFlavourAGpuWants) {
               ElementsAre(is(LogSign::kNotInBranch, "0000:65:00.0")));
 }
 
+TEST(KernelLog, TellsAFirmwareThatTheGpuDoesNotTake) {
+  EXPECT_THAT(
+      read_kernel_log(
+          "NVRM: Xid (PCI:0000:19:00): 169, pid=1, name=a\n"
+          "NVRM: GPU 0000:1a:00.0: RmInitAdapter failed! (0x62:0x55:2477)\n"
+          "NVRM: GPU 0000:1b:00.0: RmInitAdapter failed! (0x24:0x62:1)\n"),
+      ElementsAre(is(LogSign::kFirmwareFailed, "0000:19:00.0"),
+                  is(LogSign::kFirmwareFailed, "0000:1a:00.0"),
+                  is(LogSign::kInitFailed, "0000:1b:00.0")));
+}
+
 TEST(KernelLog, CountsXidsOfEachGpu) {
   const auto marks = read_kernel_log(
       "NVRM: Xid (PCI:0000:00:1e): 79, pid='<unknown>', name=<unknown>, GPU "

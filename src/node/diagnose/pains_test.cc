@@ -186,12 +186,31 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"driver.flavour", Severity::kBad,
              "requires use of the NVIDIA open",
              [](DoctorLook& look) {
+               look.host.driver.is_loaded_open = false;
                log(look,
                    "NVRM: The NVIDIA GPU 0000:19:00.0 (PCI ID: 10de:2901)\n"
                    "NVRM: installed in this system requires use of the NVIDIA "
                    "open kernel modules.\n"
                    "NVRM: GPU 0000:19:00.0: RmInitAdapter failed! "
                    "(0x22:0x56:894)\n");
+             }},
+        Case{"driver.flavour", Severity::kBad, "169",
+             [](DoctorLook& look) {
+               look.host.driver.is_loaded_open = false;
+               log(look, "NVRM: Xid (PCI:0000:00:1e): 169, pid=1, name=a\n");
+             }},
+        Case{"driver.flavour", Severity::kBad, "0x62:0x55:2477",
+             [](DoctorLook& look) {
+               look.host.driver.is_loaded_open = false;
+               log(look,
+                   "NVRM: GPU 0000:00:1e.0: RmInitAdapter failed! "
+                   "(0x62:0x55:2477)\n");
+             }},
+        Case{"gpu.init", Severity::kBad, "0x62:0x55:2477",
+             [](DoctorLook& look) {
+               log(look,
+                   "NVRM: GPU 0000:00:1e.0: RmInitAdapter failed! "
+                   "(0x62:0x55:2477)\n");
              }},
         Case{"driver.flavour", Severity::kBad, "10de:2901",
              [](DoctorLook& look) {
@@ -287,6 +306,16 @@ INSTANTIATE_TEST_SUITE_P(
              }},
         Case{"gpu.nouveau", Severity::kBad, "nouveau",
              [](DoctorLook& look) { look.host.gpus[0].driver = "nouveau"; }}));
+
+TEST(Pains, AFlavourThatIsLoadedByNowIsNotAskedForAgain) {
+  EXPECT_THAT(found_after([](DoctorLook& look) {
+                log(look,
+                    "NVRM: The NVIDIA GPU 0000:00:1e.0 (PCI ID: 10de:2901)\n"
+                    "NVRM: installed in this system requires use of the NVIDIA "
+                    "open kernel modules.\n");
+              }),
+              IsEmpty());
+}
 
 TEST(Pains, WhatWasMendedSinceIsNotTold) {
   EXPECT_THAT(found_after([](DoctorLook& look) {

@@ -132,7 +132,9 @@ VerifyCheck check_log(const DoctorLook& look) {
   Findings driver = find_driver_pains(look);
   std::erase_if(driver, [](const Finding& finding) {
     return !(finding.check.starts_with("gpu.") ||
-             finding.check == "driver.gsp" || finding.check == "driver.branch");
+             finding.check == "driver.gsp" ||
+             finding.check == "driver.flavour" ||
+             finding.check == "driver.branch");
   });
   if (driver.empty()) {
     return {1, "module.log", Verdict::kPass,
