@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "gpu/procfs/kernel_module.h"
+#include "node/driver/gpu_services.h"
 #include "node/facts/host_text.h"
 #include "node/facts/log_look.h"
 #include "node/facts/observe.h"
@@ -17,7 +18,9 @@ facts::Wanted doctor_wants() {
       {"/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list",
        "/etc/apt/sources.list.d/*.sources", "/etc/yum.repos.d/*.repo",
        "/etc/zypp/repos.d/*.repo", "/etc/containerd/conf.d/*.toml"});
-  wanted.units.insert({"nvidia-imex.service"});
+  for (const driver::GpuService& service : driver::gpu_services()) {
+    wanted.units.emplace(service.unit);
+  }
   wanted.packages.insert({"nvidia-fabricmanager", "nvidia-*", "kmod-nvidia-*",
                           "linux-modules-nvidia-*", "kernel-devel"});
   return wanted;

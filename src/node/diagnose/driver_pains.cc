@@ -4,23 +4,48 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "gpu/device/health.h"
 #include "gpu/device/module_rule.h"
 #include "node/diagnose/pains.h"
+#include "node/driver/gpu_services.h"
 
 namespace gpunode::diagnose {
 namespace {
 
+constexpr std::string_view kService = ".service";
+
 using device::ModuleRule;
 using facts::PciGpu;
 
-constexpr std::string_view kReload =
-    "`kubectl drain` the node; then `systemctl stop nvidia-persistenced && "
-    "modprobe -r nvidia_drm nvidia_modeset nvidia_uvm nvidia && modprobe "
-    "nvidia_uvm`, or reboot";
+/// Names what runs here alone: systemctl fails on a unit that is not there.
+std::string reload_advice(const facts::HostFacts& host) {
+  std::vector<std::string_view> units;
+  for (const driver::GpuService& service : driver::gpu_services()) {
+    const auto unit = host.units.find(std::string(service.unit));
+    if (unit == host.units.end() || unit->second.active_state != "active") {
+      continue;
+    }
+    units.push_back(
+        service.unit.substr(0, service.unit.size() - kService.size()));
+  }
+  std::string stop;
+  std::string start;
+  if (!units.empty()) {
+    stop = fmt::format("systemctl stop {} && ", fmt::join(units, " "));
+    std::ranges::reverse(units);
+    start = fmt::format(" && systemctl start {}", fmt::join(units, " "));
+  }
+  return fmt::format(
+      "`kubectl drain` the node, and stop what DaemonSets run on its GPUs; "
+      "then `{}modprobe -r nvidia_drm nvidia_modeset nvidia_uvm nvidia && "
+      "modprobe -a nvidia_uvm nvidia_modeset{}`, or reboot",
+      stop, start);
+}
 
 const LogMark* mark_of(const DoctorLook& look, LogSign sign) {
   const auto found = std::ranges::find(look.kernel_log, sign, &LogMark::sign);
@@ -46,7 +71,7 @@ void check_versions(const DoctorLook& look, const RunningDriver& driver,
   finding.why =
       "an update replaced the driver's files while its modules stayed in the "
       "kernel; nvidia-smi says \"Driver/library version mismatch\"";
-  finding.next = std::string(kReload);
+  finding.next = reload_advice(look.host);
   if (!driver.version.empty() && !driver.library.empty()) {
     if (driver.version == driver.library) return;
     finding.what = fmt::format(

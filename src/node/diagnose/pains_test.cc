@@ -317,6 +317,26 @@ TEST(Pains, AFlavourThatIsLoadedByNowIsNotAskedForAgain) {
               IsEmpty());
 }
 
+TEST(Pains, AReloadIsAdvisedWithAllThatMustStopForIt) {
+  const auto mismatch = [](DoctorLook& look) {
+    look.host.driver.library = "580.95.05";
+    for (const char* unit :
+         {"gpunode-agent.service", "nvidia-dcgm.service",
+          "nvidia-fabricmanager.service", "nvidia-persistenced.service"}) {
+      look.host.units[unit] = {"loaded", "active", "enabled"};
+    }
+    look.host.units["nvidia-imex.service"] = {"loaded", "inactive", "enabled"};
+  };
+  const Findings found = found_after(mismatch);
+  ASSERT_THAT(found, testing::Not(IsEmpty()));
+  EXPECT_THAT(found[0].next,
+              AllOf(HasSubstr("systemctl stop gpunode-agent nvidia-dcgm "
+                              "nvidia-fabricmanager nvidia-persistenced &&"),
+                    HasSubstr("systemctl start nvidia-persistenced "
+                              "nvidia-fabricmanager nvidia-dcgm "
+                              "gpunode-agent`")));
+}
+
 TEST(Pains, WhatWasMendedSinceIsNotTold) {
   EXPECT_THAT(found_after([](DoctorLook& look) {
                 log(look,

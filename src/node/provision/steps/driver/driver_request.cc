@@ -10,16 +10,32 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "node/driver/gpu_services.h"
 #include "node/provision/driver_wish.h"
 #include "node/provision/steps/kernel/kernel.h"
 
 namespace gpunode::provision {
 namespace {
 
-/// The kernel cuts names of processes at 15 characters.
-constexpr auto kServiceProcesses = std::to_array<std::string_view>(
-    {"nvidia-persiste", "nv-fabricmanage", "nvidia-fabricma", "nvidia-imex",
-     "nvlsm"});
+/// What else the driver's own services start, under names that the kernel cuts
+/// at 15 characters.
+constexpr auto kServiceProcesses =
+    std::to_array<std::string_view>({"nvidia-fabricma", "nvlsm"});
+
+/// Whether driver.load stops it, by stopping its service.
+bool is_of_service(const facts::HostFacts& host, std::string_view process) {
+  if (std::ranges::find(kServiceProcesses, process) !=
+      kServiceProcesses.end()) {
+    return true;
+  }
+  return std::ranges::any_of(
+      driver::gpu_services(), [&](const driver::GpuService& service) {
+        if (service.process != process) return false;
+        const auto unit = host.units.find(std::string(service.unit));
+        return service.is_drivers || (unit != host.units.end() &&
+                                      unit->second.active_state == "active");
+      });
+}
 
 constexpr std::string_view kParameterPrefix = "NVreg_";
 
@@ -156,9 +172,7 @@ std::vector<std::string> others_on_gpus(const facts::HostFacts& host) {
   std::vector<std::string> others;
   for (const std::string& holder : host.driver.holders) {
     const std::string name = holder.substr(0, holder.rfind(" ("));
-    if (std::ranges::find(kServiceProcesses, name) == kServiceProcesses.end()) {
-      others.push_back(holder);
-    }
+    if (!is_of_service(host, name)) others.push_back(holder);
   }
   return others;
 }
@@ -182,6 +196,14 @@ bool refuse_in_use(const PlanInput& input, const std::string& reason,
 facts::Wanted driver_wants() {
   facts::Wanted wanted;
   wanted.driver = true;
+  return wanted;
+}
+
+facts::Wanted reload_wants() {
+  facts::Wanted wanted = driver_wants();
+  for (const driver::GpuService& service : driver::gpu_services()) {
+    wanted.units.emplace(service.unit);
+  }
   return wanted;
 }
 

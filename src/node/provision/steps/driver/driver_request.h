@@ -48,7 +48,9 @@ std::vector<std::string> kernels_to_build(const PlanInput& input);
 /// loaded driver …"; empty if they need not, or none are loaded.
 std::string reload_reason(const PlanInput& input, const driver::Choice& choice);
 
-/// Who has a GPU open and is no service that driver.load stops itself.
+/// Who has a GPU open and is no service that driver.load stops itself. A
+/// process that has the name of one counts unless that unit runs: it may be a
+/// Pod's.
 std::vector<std::string> others_on_gpus(const facts::HostFacts& host);
 
 /// What unloading needs: nobody has a GPU open. `plan` is refused otherwise.
@@ -57,6 +59,9 @@ bool refuse_in_use(const PlanInput& input, const std::string& reason,
 
 /// Facts that all of these need.
 facts::Wanted driver_wants();
+
+/// Those, and what is to be known of services where modules are loaded anew.
+facts::Wanted reload_wants();
 
 /// Services of the driver, in the order in which they start.
 std::vector<std::string> driver_services(const NodeSpec& spec,

@@ -340,6 +340,34 @@ TEST(DriverLoad, AnotherVersionIsUnloadedInOrderBehindItsServices) {
   expect_converges(host, *make_driver_load());
 }
 
+TEST(DriverLoad, WhatRunsBesideTheDriverStopsForItAndStartsAgain) {
+  TrialHost host = running();
+  host.facts.driver.loaded_version = "570.86.15";
+  host.facts.driver.holders = {"gpunode-agent (700)", "nv-hostengine (800)",
+                               "nvidia-persiste (902)"};
+  for (const char* unit : {"gpunode-agent.service", "nvidia-dcgm.service",
+                           "nvidia-persistenced.service"}) {
+    host.facts.units[unit] = {"loaded", "active", "enabled"};
+  }
+  const std::vector<std::string> words =
+      words_of(host.plan(*make_driver_load()));
+  ASSERT_THAT(words, SizeIs(13));
+  EXPECT_THAT(std::vector(words.begin() + 1, words.begin() + 4),
+              ElementsAre("stop gpunode-agent.service",
+                          "stop nvidia-dcgm.service",
+                          "stop nvidia-persistenced.service"));
+  EXPECT_THAT(std::vector(words.end() - 3, words.end()),
+              ElementsAre("start nvidia-persistenced.service",
+                          "start nvidia-dcgm.service",
+                          "start gpunode-agent.service"));
+  // The same programs in Pods are none of systemd's to stop.
+  host.facts.units["gpunode-agent.service"].active_state = "inactive";
+  const StepPlan plan = host.plan(*make_driver_load());
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.why, HasSubstr("in use: gpunode-agent (700)"));
+  EXPECT_THAT(plan.why, testing::Not(HasSubstr("hostengine")));
+}
+
 TEST(DriverLoad, ApiMismatchIsRecognisedAndMended) {
   TrialHost host = running();
   host.facts.driver.library = "580.95.05";

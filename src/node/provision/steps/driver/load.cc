@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "node/driver/gpu_services.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/steps/driver/driver_request.h"
 #include "node/provision/steps/steps.h"
@@ -25,11 +28,6 @@ constexpr auto kWanted =
 constexpr auto kGoing = std::to_array<const char*>(
     {"nvidia_fs", "gdrdrv", "nvidia_peermem", "nvidia_uvm", "nvidia_drm",
      "nvidia_modeset", "nvidia"});
-
-/// In the order in which they stop.
-constexpr auto kServices = std::to_array<const char*>(
-    {"nvidia-imex.service", "nvidia-fabricmanager.service",
-     "nvidia-persistenced.service"});
 
 /// Of the modules that are loaded, those that hold a reference to nvidia.
 int dependents(const facts::HostFacts& host) {
@@ -61,11 +59,10 @@ class Load final : public Step {
   }
 
   facts::Wanted wants(const NodeSpec& /*spec*/) const override {
-    facts::Wanted wanted = driver_wants();
+    facts::Wanted wanted = reload_wants();
     wanted.files = {kPath};
     for (const char* name : kGoing) wanted.modules.insert(name);
     wanted.modules.insert("ib_umad");
-    for (const char* unit : kServices) wanted.units.insert(unit);
     return wanted;
   }
 
@@ -123,13 +120,16 @@ class Load final : public Step {
                              reason)});
       return;
     }
-    for (const char* unit : kServices) {
+    std::vector<std::string> guests;
+    for (const driver::GpuService& service : driver::gpu_services()) {
+      const std::string unit(service.unit);
       const auto known = input.facts.units.find(unit);
       if (known == input.facts.units.end() ||
           known->second.active_state != "active") {
         continue;
       }
       plan.actions.emplace_back(SetUnit{.unit = unit, .active = Wish::kNo});
+      if (!service.is_drivers) guests.insert(guests.begin(), unit);
     }
     for (const char* name : kGoing) {
       if (input.facts.modules.contains(name)) {
@@ -141,6 +141,9 @@ class Load final : public Step {
     // Before the run driver.services found them well, and so is not asked
     // again.
     for (const std::string& unit : driver_services(input.spec, choice)) {
+      plan.actions.emplace_back(SetUnit{.unit = unit, .active = Wish::kYes});
+    }
+    for (const std::string& unit : guests) {
       plan.actions.emplace_back(SetUnit{.unit = unit, .active = Wish::kYes});
     }
   }

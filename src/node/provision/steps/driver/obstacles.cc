@@ -76,7 +76,7 @@ class Obstacles final : public Step {
   }
 
   facts::Wanted wants(const NodeSpec& /*spec*/) const override {
-    return driver_wants();
+    return reload_wants();
   }
 
   StepPlan plan(const PlanInput& input) const override {
