@@ -68,6 +68,14 @@ class DistributionSteps(unittest.TestCase):
             gone = ("mine 1", ("facts",), "real", "t.py", "it reboots")
             self.assertEqual(steps.check_claims(root, (good, gone)), ['mine 1: t.py has no "it reboots"'])
 
+    def test_the_page_proves_nothing_of_itself(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            (root / steps.PAGE).parent.mkdir(parents=True)
+            (root / steps.PAGE).write_text("it was looked at")
+            circle = ("mine 1", ("facts",), "looked at", steps.PAGE, "it was looked at")
+            self.assertEqual(steps.check_claims(root, (circle,)), [f"mine 1: {steps.PAGE} is no test, and shows nothing"])
+
     def test_claims_and_calls_are_of_this_repository(self):
         self.assertEqual(steps.check_claims(steps.ROOT), [])
         for file, *_ in steps.CALLS:
