@@ -97,7 +97,7 @@ void check_machine(const HostFacts& facts, std::vector<Obstacle>& found) {
 
 void check_system(const HostFacts& facts, std::vector<Obstacle>& found) {
   const std::string& machine = facts.kernel.machine;
-  if (!machine.empty() && machine != "x86_64" && machine != "aarch64") {
+  if (!machine.empty() && !has_maintained_driver(machine)) {
     found.push_back({"architecture",
                      "there is no maintained driver for " + machine,
                      "use x86_64 or aarch64", true});
@@ -246,6 +246,10 @@ void check_swap(const HostFacts& facts, std::vector<Obstacle>& found) {
 }
 
 }  // namespace
+
+bool has_maintained_driver(std::string_view machine) {
+  return machine == "x86_64" || machine == "aarch64";
+}
 
 std::vector<Obstacle> find_obstacles(const HostFacts& facts) {
   std::vector<Obstacle> found;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "node/facts/host_facts.h"
@@ -18,6 +19,9 @@ struct Obstacle {
 
   friend bool operator==(const Obstacle&, const Obstacle&) = default;
 };
+
+/// Whether NVIDIA maintains a driver for processors of that kind (uname -m).
+bool has_maintained_driver(std::string_view machine);
 
 /// The blocking ones first.
 std::vector<Obstacle> find_obstacles(const HostFacts& facts);

@@ -1,7 +1,11 @@
 // prep.host: this is the host that the file is for, and one that can be a node.
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "node/facts/obstacles.h"
+#include "node/provision/distribution_row.h"
 #include "node/provision/steps/steps.h"
 
 namespace gpunode::provision {
@@ -14,6 +18,18 @@ bool fits(const std::string& wanted, const facts::OsRelease& os) {
   if (blank == std::string::npos) return true;
   const std::string version = wanted.substr(blank + 1);
   return os.version_id == version || os.version_id.starts_with(version + ".");
+}
+
+/// Of architectures that NVIDIA maintains no driver for, those that the file
+/// says a repository of.
+bool has_driver(const PlanInput& input) {
+  const std::string& machine = input.facts.kernel.machine;
+  if (machine.empty() || facts::has_maintained_driver(machine)) return true;
+  const auto row = distribution_row(input);
+  return row && std::ranges::any_of(row->row->architectures,
+                                    [&](const auto& architecture) {
+                                      return architecture.machine == machine;
+                                    });
 }
 
 class Host final : public Step {
@@ -50,6 +66,13 @@ class Host final : public Step {
                       facts.os.pretty_name),
           "use a distribution of the RHEL, Debian, Ubuntu, SUSE or Amazon "
           "Linux families");
+    }
+    if (input.spec.driver.is_wanted && !has_driver(input)) {
+      return StepPlan::refused(
+          fmt::format("there is no maintained driver for {}",
+                      facts.kernel.machine),
+          "use x86_64 or aarch64; if the distribution has a repository with "
+          "one, say so with `architectures` in spec.distributions");
     }
     if (!expect.os.empty() && !fits(expect.os, facts.os)) {
       return StepPlan::refused(

@@ -46,6 +46,20 @@ TEST(PrepHost, WhatCanBeNoNodeIsRefusedWithWhatToDoInstead) {
   EXPECT_EQ(unknown.plan(*make_prep_host()).state, StepState::kRefused);
 }
 
+TEST(PrepHost, WhereNvidiaHasNoDriverTheFileMustSayARepository) {
+  TrialHost host;
+  host.facts.kernel.machine = "ppc64le";
+  EXPECT_EQ(host.plan(*make_prep_host()).state, StepState::kOk);
+  host.spec.driver.is_wanted = true;
+  const StepPlan plan = host.plan(*make_prep_host());
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.why, HasSubstr("no maintained driver for ppc64le"));
+  distribution::Extension said{.id = "rocky", .version = "8"};
+  said.architectures = {{.machine = "ppc64le", .directory = "ppc64le"}};
+  host.spec.distributions = {said};
+  EXPECT_EQ(host.plan(*make_prep_host()).state, StepState::kOk);
+}
+
 TEST(PrepModules, LoadsWhatIsMissingNowAndAtBoot) {
   TrialHost host;
   host.facts.modules = {{"overlay", true}};
