@@ -283,11 +283,17 @@ class Stubs:
 
     def cuda_streams(self, repository, releases=DRIVER):
         text = ""
-        for number, stream in enumerate(("latest-dkms", "open-dkms", "580-dkms", "580-open")):
-            versions = [v for v in releases if v.startswith("580") or not stream.startswith("580")]
+        streams = ["latest-dkms", "open-dkms", "580-dkms", "580-open"]
+        if any(version.startswith("470") for version in releases):
+            streams.append("470-dkms")
+        for number, stream in enumerate(streams):
+            branch = stream.partition("-")[0]
+            versions = [v for v in releases if v.startswith(branch) or
+                        not (branch.isdigit() or v.startswith("470"))]
+            display = ("nvidia-driver", "nvidia-driver-libs") if branch == "470" else ()
             kmod = "kmod-nvidia-open-dkms" if "open" in stream else "kmod-nvidia-latest-dkms"
             artifacts = [f"    - {name}-3:{version}-1.noarch"
-                         for name in (*MODULAR, kmod) for version in versions]
+                         for name in (*MODULAR, *display, kmod) for version in versions]
             text += CUDA_MODULE.format(stream=stream, context=f"{number:08x}",
                                        artifacts="\n".join(artifacts))
         modules = self.work / "modules.yaml"

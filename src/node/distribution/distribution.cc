@@ -31,10 +31,17 @@ constexpr std::array<Architecture, 2> kX86AndArm = {
 // 550, is maintained no more, and is in no row either: facts and plan say so.
 constexpr std::array<Architecture, 1> kRhel7Archs = {
     {{"x86_64", "x86_64", 0, 550}}};
+// RHEL 9 came with CUDA 11.7, as did Ubuntu 22.04, whose repository begins with
+// 515 (ansible-role-nvidia-driver, pull request 65).
+constexpr std::array<Architecture, 2> kRhel9Archs = {
+    {{"x86_64", "x86_64", 515}, {"aarch64", "sbsa", 515}}};
 constexpr std::array<Architecture, 2> kRhel10Archs = {
     {{"x86_64", "x86_64", 580}, {"aarch64", "sbsa", 580}}};
 constexpr std::array<Architecture, 2> kAmazonArchs = {
     {{"x86_64", "x86_64", 555}, {"aarch64", "sbsa", 555}}};
+// CUDA 13.0 was the first for it.
+constexpr std::array<Architecture, 1> kFedora42Archs = {
+    {{"x86_64", "x86_64", 580}}};
 // The directory sbsa of Fedora's repositories holds no driver.
 constexpr std::array<Architecture, 1> kFedora43Archs = {
     {{"x86_64", "x86_64", 595}}};
@@ -43,6 +50,12 @@ constexpr std::array<Architecture, 1> kFedora44Archs = {
 // CUDA 12.9 was the last for it.
 constexpr std::array<Architecture, 2> kUbuntu2004Archs = {
     {{"x86_64", "x86_64", 0, 575}, {"aarch64", "sbsa", 0, 575}}};
+constexpr std::array<Architecture, 2> kUbuntu2204Archs = {
+    {{"x86_64", "x86_64", 515}, {"aarch64", "sbsa", 515}}};
+// 515 is not there (the same role's pull request 89); 535 is the first LTS
+// branch that came after it.
+constexpr std::array<Architecture, 2> kUbuntu2404Archs = {
+    {{"x86_64", "x86_64", 535}, {"aarch64", "sbsa", 535}}};
 constexpr std::array<Architecture, 2> kUbuntu2604Archs = {
     {{"x86_64", "x86_64", 595}, {"aarch64", "sbsa", 595}}};
 // CUDA 12.6 is the last that is certain to be there.
@@ -179,11 +192,11 @@ constexpr auto kRows = std::to_array<Distribution>({
     rhel("almalinux", "8", "rhel8", kX86AndArm, kDevelRhel),
     rhel("ol", "8", "rhel8", kX86AndArm, kDevelRhel),
     rhel("centos", "8", "rhel8", kX86AndArm, kDevelRhel, kModular, kStream),
-    rhel("rhel", "9", "rhel9", kX86AndArm, kDevelMatched),
-    rhel("rocky", "9", "rhel9", kX86AndArm, kDevelMatched),
-    rhel("almalinux", "9", "rhel9", kX86AndArm, kDevelMatched),
-    rhel("ol", "9", "rhel9", kX86AndArm, kDevelMatched),
-    rhel("centos", "9", "rhel9", kX86AndArm, kDevelMatched, kModular, kStream),
+    rhel("rhel", "9", "rhel9", kRhel9Archs, kDevelMatched),
+    rhel("rocky", "9", "rhel9", kRhel9Archs, kDevelMatched),
+    rhel("almalinux", "9", "rhel9", kRhel9Archs, kDevelMatched),
+    rhel("ol", "9", "rhel9", kRhel9Archs, kDevelMatched),
+    rhel("centos", "9", "rhel9", kRhel9Archs, kDevelMatched, kModular, kStream),
     rhel10("rhel"),
     rhel10("rocky"),
     rhel10("almalinux"),
@@ -204,13 +217,13 @@ constexpr auto kRows = std::to_array<Distribution>({
      kAmazonAmi},
     {"amzn", "2023", "amzn2023", kModular, kDnf, kAmazonArchs, kDevelAmazon,
      kRhelTools, "own", kRpmKey, kSupported, "", kAmazonAmi},
-    fedora("42", "fedora42", kX86, kRpmKey),
+    fedora("42", "fedora42", kFedora42Archs, kRpmKey),
     fedora("43", "fedora43", kFedora43Archs, kFedora43Key),
     fedora("44", "fedora44", kFedora44Archs, kFedora44Key),
     deb("ubuntu", "20.04", "ubuntu2004", kUbuntu, kUbuntu2004Archs, kDebKey,
         kEndOfLife, "NVIDIA dropped it after CUDA 12.9"),
-    deb("ubuntu", "22.04", "ubuntu2204", kUbuntu, kX86AndArm),
-    deb("ubuntu", "24.04", "ubuntu2404", kUbuntu, kX86AndArm),
+    deb("ubuntu", "22.04", "ubuntu2204", kUbuntu, kUbuntu2204Archs),
+    deb("ubuntu", "24.04", "ubuntu2404", kUbuntu, kUbuntu2404Archs),
     deb("ubuntu", "26.04", "ubuntu2604", kUbuntu, kUbuntu2604Archs,
         kUbuntu2604Key),
     deb("debian", "11", "debian11", kDebian, kDebian11Archs, kDebKey,

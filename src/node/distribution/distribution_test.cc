@@ -128,6 +128,9 @@ TEST(Distributions, BranchesThatARepositoryHas) {
   EXPECT_EQ(branches("debian", "13", "aarch64"), "595-0");
   EXPECT_EQ(branches("ubuntu", "26.04", "x86_64"), "595-0");
   EXPECT_EQ(branches("ubuntu", "20.04", "x86_64"), "0-575");
+  EXPECT_EQ(branches("ubuntu", "22.04", "aarch64"), "515-0");
+  EXPECT_EQ(branches("rhel", "9.4", "x86_64"), "515-0");
+  EXPECT_EQ(branches("fedora", "42", "x86_64"), "580-0");
   EXPECT_EQ(branches("fedora", "44", "x86_64"), "610-0");
   EXPECT_EQ(branches("sles", "16.0", "aarch64"), "595-0");
 }
@@ -231,6 +234,10 @@ TEST(DriverPackages, WithADisplay) {
   EXPECT_EQ(names(Family::kModular, kProprietary, 470, Profile::kFull),
             "470-dkms|nvidia-driver nvidia-driver-cuda "
             "kmod-nvidia-latest-dkms");
+  EXPECT_EQ(names(Family::kDebian, kProprietary, 470, Profile::kFull),
+            "|libcuda1 nvidia-smi nvidia-kernel-dkms nvidia-driver");
+  EXPECT_EQ(names(Family::kDebian, kOpen, 580, Profile::kFull),
+            "|nvidia-driver-cuda nvidia-kernel-open-dkms nvidia-driver");
   EXPECT_EQ(names(Family::kUbuntu, kOpen, 580, Profile::kFull),
             "|libnvidia-compute-580 nvidia-dkms-580-open nvidia-utils-580 "
             "nvidia-driver-580-open");

@@ -74,10 +74,16 @@ DriverPackages ubuntu(bool is_open, int branch, Profile profile) {
   return driver;
 }
 
-DriverPackages debian(bool is_open, Profile profile) {
+DriverPackages debian(bool is_open, int branch, Profile profile) {
   DriverPackages driver;
   driver.module = is_open ? "nvidia-kernel-open-dkms" : "nvidia-kernel-dkms";
   driver.rivals = {is_open ? "nvidia-kernel-dkms" : "nvidia-kernel-open-dkms"};
+  if (branch < kFirstComputeOnly) {
+    // By Debian's own names; the display's does not bring CUDA along.
+    driver.packages = {"libcuda1", "nvidia-smi", driver.module,
+                       "nvidia-driver"};
+    return driver;
+  }
   driver.packages = {"nvidia-driver-cuda", driver.module};
   if (profile == Profile::kFull) driver.packages.emplace_back("nvidia-driver");
   return driver;
@@ -167,8 +173,7 @@ Result<DriverPackages> driver_packages(Family family, Flavour flavour,
     if (is_open) return refuse("RHEL 7's repository has no open modules");
     return rhel7(name, profile);
   }
-  if (branch < kFirstComputeOnly && family != Family::kUbuntu &&
-      family != Family::kSuse && profile == Profile::kCompute) {
+  if (profile == Profile::kCompute && !has_compute_packages(family, branch)) {
     return refuse("branch " + name +
                   " has no packages without a display's, they begin with 560: "
                   "say `profile: full`");
@@ -177,12 +182,17 @@ Result<DriverPackages> driver_packages(Family family, Flavour flavour,
     case Family::kUbuntu:
       return ubuntu(is_open, branch, profile);
     case Family::kDebian:
-      return debian(is_open, profile);
+      return debian(is_open, branch, profile);
     case Family::kSuse:
       return suse(is_open, branch, profile);
     default:
       return rpms(family, is_open, name, profile);
   }
+}
+
+bool has_compute_packages(Family family, int branch) {
+  return branch >= kFirstComputeOnly || family == Family::kUbuntu ||
+         family == Family::kSuse || family == Family::kRhel7;
 }
 
 Companions companions(Family family, int branch, const CompanionWish& wish,

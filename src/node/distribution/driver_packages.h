@@ -37,6 +37,9 @@ struct DriverPackages {
 Result<DriverPackages> driver_packages(Family family, Flavour flavour,
                                        int branch, Profile profile);
 
+/// Whether a family has packages without a display's in a branch.
+bool has_compute_packages(Family family, int branch);
+
 /// The first branch with a package nvidia-imex.
 inline constexpr int kFirstImexBranch = 550;
 

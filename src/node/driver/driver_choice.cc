@@ -107,6 +107,14 @@ class Chooser {
         name_of(*old), name_of(*latest)));
   }
 
+  /// The branches that can be had: of the distribution's own archive nobody
+  /// has a list here.
+  Result<distribution::Repository> limits() const {
+    if (wish_.is_distributions) return distribution::Repository{};
+    return distribution::repository_of(row_, host_.kernel.machine,
+                                       distribution::kBaseUrl);
+  }
+
   /// What all GPUs and the repository agree on.
   Result<void> choose_branch() {
     BranchRange range;
@@ -129,9 +137,7 @@ class Chooser {
           "{} on) and {} (up to {}); take one out",
           name_of(*first), range.first, name_of(*last), range.last));
     }
-    TRY(const distribution::Repository repository,
-        distribution::repository_of(row_, host_.kernel.machine,
-                                    distribution::kBaseUrl));
+    TRY(const distribution::Repository repository, limits());
     const std::string place = fmt::format("{} {}", row_.id, row_.version);
     if (repository.last_branch != 0 && first != nullptr &&
         range.first > repository.last_branch) {
@@ -143,9 +149,12 @@ class Chooser {
     if (range.last != 0 && range.last < repository.first_branch) {
       return refuse(fmt::format(
           "{} is known to branches up to {} alone, and NVIDIA's repository for "
-          "{} begins with {}: use {}",
+          "{} begins with {}: use {}{}",
           name_of(*last), range.last, place, repository.first_branch,
-          kin_with(range.last)));
+          kin_with(range.last),
+          row_.family == distribution::Family::kUbuntu
+              ? "; or say `source: distro`, if Ubuntu's archive has it"
+              : ""));
     }
     if (wish_.branch != 0) {
       choice_.branch = wish_.branch;

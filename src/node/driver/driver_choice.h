@@ -28,6 +28,9 @@ struct Wish {
   std::map<std::string, std::string> module_options;
   std::optional<bool> fabric_manager;  ///< Nothing: as the machine needs it.
   bool imex = false;
+  /// Out of the distribution's archive: what NVIDIA's repository has does not
+  /// matter.
+  bool is_distributions = false;
 };
 
 struct Choice {

@@ -87,6 +87,25 @@ TEST(DriverChoice, WhatNoBranchOfARepositoryKnowsIsRefusedWithItsKin) {
                      HasSubstr("use debian 12, which has it")));
 }
 
+TEST(DriverChoice, AK80IsSentWhereItsBranchIs) {
+  const Machine k80({gpu(0x102d, "Tesla K80")});
+  const auto refusal = [&](const char* id, const char* version) {
+    return Machine(k80).of(id, version).refusal();
+  };
+  EXPECT_EQ(refusal("rocky", "8.9"), "(chosen)");
+  EXPECT_THAT(
+      refusal("fedora", "42"),
+      testing::AllOf(HasSubstr("begins with 580"), HasSubstr("rhel 8, rocky 8"),
+                     testing::Not(HasSubstr("ubuntu 2"))));
+  EXPECT_THAT(refusal("ubuntu", "24.04"),
+              testing::AllOf(testing::Not(HasSubstr("ubuntu 22.04")),
+                             HasSubstr("`source: distro`")));
+  Machine archive = Machine(k80).of("ubuntu", "22.04");
+  archive.wish.is_distributions = true;
+  ASSERT_TRUE(archive.choose());
+  EXPECT_EQ(archive.choose()->branch, 470);
+}
+
 TEST(DriverChoice, AnA10GOnAG5DoesWithoutItsGsp) {
   const auto choice = a10g().on_aws("g5.4xlarge").choose();
   ASSERT_TRUE(choice) << choice.error().message();

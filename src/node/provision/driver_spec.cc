@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -134,6 +135,7 @@ void read_kernel(SpecSection section, KernelSpec& kernel) {
 
 void read_driver(SpecSection section, DriverSpec& driver) {
   driver.is_wanted = true;
+  std::optional<bool> with_display;
   read_version(section, driver);
   section.choice<WantedFlavour>("flavour", driver.flavour,
                                 {{"auto", WantedFlavour::kAuto},
@@ -144,8 +146,10 @@ void read_driver(SpecSection section, DriverSpec& driver) {
                                 {"precompiled", DriverSource::kPrecompiled},
                                 {"distro", DriverSource::kDistribution},
                                 {"preinstalled", DriverSource::kPreinstalled}});
-  section.choice<bool>("profile", driver.with_display,
-                       {{"compute", false}, {"full", true}});
+  section.choice<std::optional<bool>>("profile", with_display,
+                                      {{"compute", false}, {"full", true}});
+  driver.is_profile_given = with_display.has_value();
+  driver.with_display = with_display.value_or(false);
   section.section("moduleOptions", [&](SpecSection inner) {
     read_module_options(std::move(inner), driver);
   });

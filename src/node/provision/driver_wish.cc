@@ -22,6 +22,7 @@ driver::Wish make_wish(const DriverSpec& spec) {
     wish.fabric_manager = spec.fabric_manager == Choice::kYes;
   }
   wish.imex = wants_imex(spec);
+  wish.is_distributions = spec.source == DriverSource::kDistribution;
   return wish;
 }
 

@@ -30,6 +30,9 @@ TEST(DriverWish, IsWhatTheFileSays) {
   spec.imex = Choice::kYes;
   EXPECT_EQ(make_wish(spec).fabric_manager, false);
   EXPECT_TRUE(make_wish(spec).imex);
+  EXPECT_FALSE(make_wish(spec).is_distributions);
+  spec.source = DriverSource::kDistribution;
+  EXPECT_TRUE(make_wish(spec).is_distributions);
   spec.branch = 580;
   spec.version.clear();
   spec.flavour = WantedFlavour::kOpen;

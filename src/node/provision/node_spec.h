@@ -123,6 +123,8 @@ struct DriverSpec {
   WantedFlavour flavour = WantedFlavour::kAuto;
   DriverSource source = DriverSource::kNvidia;
   bool with_display = false;  ///< `profile: full`; else for computing alone.
+  /// `profile` is there: what it says counts, possible or not.
+  bool is_profile_given = false;
   /// Of the module nvidia, by name: "NVreg_…".
   std::map<std::string, std::string> module_options;
   bool hold = true;  ///< No update changes it but through gpunode.

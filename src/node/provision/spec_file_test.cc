@@ -119,6 +119,7 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   EXPECT_EQ(spec.driver.flavour, WantedFlavour::kProprietary);
   EXPECT_EQ(spec.driver.source, DriverSource::kPrecompiled);
   EXPECT_TRUE(spec.driver.with_display);
+  EXPECT_TRUE(spec.driver.is_profile_given);
   EXPECT_THAT(spec.driver.module_options,
               ElementsAre(Pair("NVreg_EnableGpuFirmware", "0")));
   EXPECT_FALSE(spec.driver.hold);

@@ -120,9 +120,19 @@ Result<DriverBasis> with_packages(const PlanInput& input,
   basis.url = packages::mirrored(basis.repository.url, input.spec.mirrors);
   basis.key_url =
       packages::mirrored(basis.repository.key_url, input.spec.mirrors);
-  const auto profile = input.spec.driver.with_display
-                           ? distribution::Profile::kFull
-                           : distribution::Profile::kCompute;
+  auto profile = input.spec.driver.with_display
+                     ? distribution::Profile::kFull
+                     : distribution::Profile::kCompute;
+  // Nobody asked for what that branch does not have.
+  if (!input.spec.driver.is_profile_given &&
+      !distribution::has_compute_packages(basis.row->family,
+                                          basis.choice.branch)) {
+    profile = distribution::Profile::kFull;
+    basis.choice.reasons.push_back(
+        fmt::format("`profile: full`: branch {} has no packages without a "
+                    "display's, they begin with 560",
+                    basis.choice.branch));
+  }
   TRY(basis.driver,
       distribution::driver_packages(basis.row->family, basis.choice.flavour,
                                     basis.choice.branch, profile));

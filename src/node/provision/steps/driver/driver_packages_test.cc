@@ -255,6 +255,20 @@ TEST(DriverPackagesStep, OfUbuntusArchiveAreForTheKernelThatBoots) {
               HasSubstr("no package of Ubuntu's for it is known"));
 }
 
+TEST(DriverPackagesStep, AProfileThatNobodyAskedForIsNoReasonToStop) {
+  TrialHost host = host_of("rocky", "8.9", machine("K80"));
+  const StepPlan plan = host.plan(*make_driver_packages());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_THAT(plan.notes, Contains(HasSubstr("`profile: full`: branch 470")));
+  EXPECT_THAT(set_of(host).packages,
+              ElementsAre("nvidia-driver", "nvidia-driver-cuda",
+                          "kmod-nvidia-latest-dkms", "nvidia-persistenced"));
+  host.spec.driver.is_profile_given = true;
+  const StepPlan asked = host.plan(*make_driver_packages());
+  EXPECT_EQ(asked.state, StepState::kBlocked);
+  EXPECT_THAT(asked.why, HasSubstr("say `profile: full`"));
+}
+
 TEST(DriverPackagesStep, WhatIsNotSupportedIsSaid) {
   TrialHost host = host_of("rocky", "8.9", machine("T4"));
   host.spec.driver.source = DriverSource::kPrecompiled;
