@@ -118,7 +118,9 @@ std::string describe_pci_gpus(const std::vector<PciGpu>& gpus) {
   for (std::size_t i = 0; i < gpus.size() && i < kShown; ++i) {
     const PciGpu& gpu = gpus[i];
     text += fmt::format(
-        "{}{} (10de:{:04x}, {})", i == 0 ? "" : ", ", gpu.bus_id, gpu.device,
+        "{}{} ({}, {})", i == 0 ? "" : ", ", gpu.bus_id,
+        gpu.device == 0 ? "its device id cannot be read"
+                        : fmt::format("10de:{:04x}", gpu.device),
         gpu.driver.empty() ? "no driver bound" : "driver " + gpu.driver);
   }
   if (gpus.size() > kShown) {

@@ -110,6 +110,10 @@ TEST(PciGpus, AreDescribedForPeople) {
   EXPECT_EQ(describe_pci_gpus({gpu, gpu}),
             "2 NVIDIA GPUs on the PCI bus: 0000:3b:00.0 (10de:2237, driver "
             "nouveau), 0000:3b:00.0 (10de:2237, driver nouveau)");
+  gpu.device = 0;
+  EXPECT_EQ(describe_pci_gpus({gpu}),
+            "1 NVIDIA GPU on the PCI bus: 0000:3b:00.0 (its device id cannot "
+            "be read, driver nouveau)");
   EXPECT_THAT(describe_pci_gpus(std::vector<PciGpu>(8, gpu)),
               testing::EndsWith(" and 4 more"));
 }

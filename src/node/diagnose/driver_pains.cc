@@ -151,7 +151,7 @@ void check_flavour(const DoctorLook& look, const RunningDriver& driver,
   }
   if (driver.version.empty() || !driver.is_open) return;
   for (const PciGpu& gpu : look.host.gpus) {
-    if (gpu.is_switch || gpu.is_vgpu) continue;
+    if (gpu.is_switch || gpu.is_vgpu || gpu.device_id == 0) continue;
     const ModuleRule rule = device::module_rule_of(gpu.device_id);
     const bool wants_open = rule == ModuleRule::kOpenOnly;
     const bool fits =

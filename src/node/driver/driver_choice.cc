@@ -80,6 +80,7 @@ class Chooser {
               : "every NVIDIA GPU here is kept for virtual machines: no driver "
                 "is needed");
     }
+    TRY_VOID(check_known());
     TRY_VOID(check_together());
     TRY_VOID(choose_branch());
     TRY_VOID(choose_flavour());
@@ -95,6 +96,17 @@ class Chooser {
  private:
   void reason(std::string words) {
     choice_.reasons.push_back(std::move(words));
+  }
+
+  /// By its id alone a GPU is known; nothing is guessed of one without.
+  Result<void> check_known() const {
+    const auto found = std::ranges::find(gpus_, 0, &PciGpu::device_id);
+    if (found == gpus_.end()) return {};
+    return refuse(
+        fmt::format("which GPU is at {0} is not known, since "
+                    "/sys/bus/pci/devices/{0}/device cannot be read: look "
+                    "there as root, and whether `lspci -n -s {0}` tells it",
+                    (*found)->address));
   }
 
   Result<void> check_together() {

@@ -255,6 +255,13 @@ TEST(DriverChoice, GpusOfVirtualMachinesHaveNoSay) {
   EXPECT_THAT(machine.refusal(), HasSubstr("kept for virtual machines"));
 }
 
+TEST(DriverChoice, AGpuThatCannotBeToldIsNoneOfABranch) {
+  EXPECT_THAT(Machine({gpu(0, "NVIDIA GPU")}).refusal(),
+              testing::AllOf(HasSubstr("which GPU is at 0000:00:1e.0"),
+                             HasSubstr("device cannot be read"),
+                             testing::Not(HasSubstr("390"))));
+}
+
 TEST(DriverChoice, WithoutAGpuThereIsNothingToChoose) {
   const auto choice = Machine({}).choose();
   ASSERT_FALSE(choice);

@@ -163,8 +163,9 @@ void describe_gpus(const HostFacts& facts, std::string& out) {
   }
   for (const PciGpu& gpu : facts.gpus) {
     out += fmt::format(
-        "  {}  {:<{}}  10de:{:04x}  {}{}\n", printable(gpu.address),
-        gpu.product, width, gpu.device_id,
+        "  {}  {:<{}}  {}  {}{}\n", printable(gpu.address), gpu.product, width,
+        gpu.device_id == 0 ? "10de:?   "
+                           : fmt::format("10de:{:04x}", gpu.device_id),
         gpu.driver.empty() ? "no driver" : "driver " + printable(gpu.driver),
         condition_text(gpu));
   }
@@ -267,7 +268,9 @@ std::string describe_gpus_briefly(const HostFacts& facts) {
   std::map<std::string, std::size_t> counts;
   for (const PciGpu& gpu : facts.gpus) {
     if (gpu.is_switch) continue;
-    ++counts[fmt::format("{} (10de:{:04x})", gpu.product, gpu.device_id)];
+    ++counts[gpu.device_id == 0
+                 ? gpu.product
+                 : fmt::format("{} (10de:{:04x})", gpu.product, gpu.device_id)];
   }
   std::string text;
   for (const auto& [product, count] : counts) {

@@ -65,8 +65,16 @@ void read_gpus(const host::HostRoot& host, HostFacts& facts) {
     gpu.address = std::move(found.bus_id);
     gpu.device_id = found.device;
     gpu.is_switch = found.is_switch();
-    gpu.product = gpu.is_switch ? "NVIDIA NVSwitch"
-                                : device::product_name_of(found.device);
+    if (gpu.is_switch) {
+      gpu.product = "NVIDIA NVSwitch";
+    } else if (gpu.device_id == 0) {
+      gpu.product = "NVIDIA GPU of a device id that cannot be read";
+      facts.gaps.push_back("which GPU is at " + gpu.address +
+                           " is not known: /sys/bus/pci/devices/" +
+                           gpu.address + "/device cannot be read");
+    } else {
+      gpu.product = device::product_name_of(gpu.device_id);
+    }
     gpu.driver = std::move(found.driver);
     gpu.is_vgpu = !gpu.is_switch && !gpu.condition.is_lost &&
                   is_vgpu(gpu.address, config, facts.gaps);

@@ -54,6 +54,18 @@ TEST_F(Observe, SeesTheLeastOfHosts) {
   EXPECT_THAT(facts->gaps, IsEmpty());
 }
 
+TEST_F(Observe, SaysThatAGpuCannotBeTold) {
+  add_function("0000:00:1e.0", "0x030200", "unreadable");
+  const auto facts = observed();
+  ASSERT_TRUE(facts) << facts.error().message();
+  ASSERT_THAT(facts->gpus, SizeIs(1));
+  EXPECT_EQ(facts->gpus[0].product,
+            "NVIDIA GPU of a device id that cannot be read");
+  EXPECT_THAT(facts->gaps,
+              testing::Contains(HasSubstr("0000:00:1e.0/device cannot be "
+                                          "read")));
+}
+
 TEST_F(Observe, RefusesWhatIsNoHost) {
   host_.remove("etc/os-release");
   const auto no_os = observed();

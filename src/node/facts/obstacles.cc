@@ -212,7 +212,7 @@ void check_gpus(const HostFacts& facts, std::vector<Obstacle>& found) {
   }
   const auto has = [&](device::ModuleRule rule) {
     return std::ranges::any_of(facts.gpus, [&](const PciGpu& gpu) {
-      return !gpu.is_switch && !is_for_machines(gpu) &&
+      return !gpu.is_switch && !is_for_machines(gpu) && gpu.device_id != 0 &&
              device::module_rule_of(gpu.device_id) == rule;
     });
   };
