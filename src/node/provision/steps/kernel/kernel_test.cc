@@ -579,6 +579,28 @@ TEST_F(KernelSteps, UbuntusOwnModulesAreSigned) {
   EXPECT_EQ(host_.plan(*secure_).state, StepState::kOk);
 }
 
+TEST_F(KernelSteps, SusesSignedModulesAreSomebodyElsesToInstall) {
+  host_.facts.os.id = "sles";
+  host_.facts.os.id_like = {"suse"};
+  host_.facts.os.version_id = "15.6";
+  host_.facts.secure_boot.state = facts::SecureBoot::kOn;
+  host_.spec.driver.secure_boot = SecureBootRoute::kSigned;
+  const StepPlan plan = host_.plan(*secure_);
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.fix, HasSubstr("say `source: preinstalled`"));
+  EXPECT_THAT(plan.fix, testing::Not(HasSubstr("source: distro")));
+}
+
+TEST_F(KernelSteps, WhatMakesAKeyIsNamedWithWhereItIs) {
+  host_.facts.secure_boot.state = facts::SecureBoot::kOn;
+  EXPECT_THAT(host_.plan(*secure_).fix,
+              HasSubstr("out of EPEL, which `gpunode apply --only "
+                        "prep.repositories` sets up, dkms, `dkms "
+                        "generate_mok`"));
+  be_ubuntu("6.8.0-45-generic");
+  EXPECT_THAT(host_.plan(*secure_).fix, testing::Not(HasSubstr("EPEL")));
+}
+
 TEST_F(KernelSteps, SignaturesWithoutSecureBootHaveNoKeyToEnrol) {
   host_.facts.secure_boot.enforces_signatures = true;
   const StepPlan plan = host_.plan(*secure_);

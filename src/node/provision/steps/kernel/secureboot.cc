@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/distribution_row.h"
 #include "node/provision/steps/driver/driver_request.h"
 #include "node/provision/steps/kernel/kernel.h"
 #include "node/provision/steps/steps.h"
@@ -29,13 +30,40 @@ std::string console_words(const facts::HostFacts& host) {
            "then";
   }
   return fmt::format(
-      "at the cloud's serial console; if {} has none for this machine, use "
-      "`source: distro` where the distribution signs the driver, or a "
+      "at the cloud's serial console; if {} has none for this machine, use {}a "
       "machine without Secure Boot",
-      host.machine.cloud);
+      host.machine.cloud,
+      host.os.id == "ubuntu"
+          ? "`source: distro`, whose modules Canonical signs, or "
+          : "");
 }
 
-StepPlan enrol(const facts::HostFacts& host) {
+/// What `route: signed` leads to where modules are built here.
+std::string signed_words(const facts::OsRelease& os) {
+  if (os.id == "ubuntu") {
+    return "say `source: distro` under spec.driver: the distribution's own "
+           "modules are signed";
+  }
+  if (has_signed_packages(os)) {
+    return "SUSE's signed modules (nvidia-open-driver-G06-signed-*) are none "
+           "that gpunode installs: install them with zypper and say `source: "
+           "preinstalled` under spec.driver; or say `route: mok` under "
+           "spec.driver.secureBoot";
+  }
+  return "no signed modules are known for this distribution: say `route: mok` "
+         "under spec.driver.secureBoot";
+}
+
+/// What makes and enrols a key, and where it is had.
+std::string tools_words(const PlanInput& input) {
+  const auto row = distribution_row(input);
+  if (!row || row->row->dkms != "epel") return "install dkms and mokutil";
+  return "install mokutil and, out of EPEL, which `gpunode apply --only "
+         "prep.repositories` sets up, dkms";
+}
+
+StepPlan enrol(const PlanInput& input) {
+  const facts::HostFacts& host = input.facts;
   const facts::SecureBootFacts& boot = host.secure_boot;
   const bool is_shim_signed = host.os.is_like("ubuntu");
   const bool has_key = !boot.mok_certificate.empty();
@@ -44,10 +72,9 @@ StepPlan enrol(const facts::HostFacts& host) {
   if (!has_key) {
     path = is_shim_signed ? "/var/lib/shim-signed/mok/MOK.der"
                           : "/var/lib/dkms/mok.pub";
-    make = is_shim_signed
-               ? "install dkms and mokutil, `update-secureboot-policy "
-                 "--new-key`, "
-               : "install dkms and mokutil, `dkms generate_mok`, ";
+    make = fmt::format("{}, `{}`, ", tools_words(input),
+                       is_shim_signed ? "update-secureboot-policy --new-key"
+                                      : "dkms generate_mok");
   }
   return StepPlan::blocked(
       has_key ? fmt::format("Secure Boot is on, and {}, the key that DKMS "
@@ -107,11 +134,7 @@ StepPlan secure_plan(const PlanInput& input) {
     return StepPlan::blocked(
         "Secure Boot asks for signed modules, and those that are planned are "
         "built here",
-        has_signed_packages(host.os)
-            ? "say `source: distro` under spec.driver: the "
-              "distribution's own modules are signed"
-            : "no signed modules are known for this distribution: say `route: "
-              "mok` under spec.driver.secureBoot");
+        signed_words(host.os));
   }
   if (boot.state == SecureBoot::kAbsent || boot.state == SecureBoot::kOff) {
     return StepPlan::blocked(
@@ -131,7 +154,7 @@ StepPlan secure_plan(const PlanInput& input) {
         boot.mok_certificate, boot.mok_certificate));
     return plan;
   }
-  return enrol(host);
+  return enrol(input);
 }
 
 class SecureBootStep final : public Step {
