@@ -16,13 +16,15 @@
 #include "node/diagnose/trial_pod.h"
 #include "node/diagnose/verify_report.h"
 #include "node/diagnose/verify_stamps.h"
+#include "node/provision/spec_file.h"
 
 namespace gpunode::cli {
 namespace {
 
 constexpr const char* kFooter = R"(
 Levels, each with those before it:
-  0  PCI: GPUs, links, memory regions; whether one has fallen off the bus
+  0  PCI: GPUs, as many as the GPUNode file says, links, memory regions;
+     whether one has fallen off the bus
   1  module: loaded, bound, of this kernel and of its libraries; the log
   2  NVML: starts, counts, answers; memory, modes, persistence, NVLink fabric
   3  CUDA: adds two vectors on each GPU
@@ -92,7 +94,9 @@ void run(const Options& options, Session& session) {
                           options.first, options.level, options.first)),
         ExitCode::kUsage);
   }
-  const diagnose::VerifyChecks checks = ask_levels(options, *look, session);
+  VerifyOptions asked = options;
+  asked.expected = expected_gpus(options.node);
+  const diagnose::VerifyChecks checks = ask_levels(asked, *look, session);
   if (diagnose::has_failed(checks)) {
     session.outcome = ExitCode::kVerificationFailed;
   }
@@ -120,6 +124,11 @@ void add_verify(CLI::App& gpunode, Session& session) {
                    "The first level to ask, for who knows that the others pass")
       ->capture_default_str()
       ->check(CLI::Range(0, diagnose::kHighestLevel));
+  options->node.spec_path = provision::kDefaultSpecPath;
+  verb->add_option("-f,--file", options->node.spec_path,
+                   "The GPUNode file, if there is one: how many GPUs there are "
+                   "to be (spec.gpu.count)")
+      ->capture_default_str();
   verb->add_option("--root", options->node.root, "Ask the host mounted here")
       ->capture_default_str();
   verb->add_option("--driver-root", options->driver_root,

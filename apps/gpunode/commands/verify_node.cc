@@ -58,6 +58,7 @@ void verify_made_node(const provision::VerifySpec& spec,
   options.probe = own_program("gpunode-probe");
   options.runtime = own_program("gpunode-runtime");
   options.vectoradd = own_program("gpunode-vectoradd");
+  options.expected = expected_gpus(node);
   options.level = std::min(spec.level, kKubeletLevel - 1);
   if (!node.as_json) {
     std::fputs(fmt::format("\nVerifying up to level {}, as spec.verify asks.\n",

@@ -92,7 +92,8 @@ diagnose::VerifyChecks ask_host(const VerifyOptions& options,
                                 const diagnose::DoctorLook& look,
                                 host::CommandRunner& runner) {
   const int last = std::min(options.level, diagnose::kHostLevel);
-  diagnose::VerifyChecks checks = diagnose::verify_pci(look.host);
+  diagnose::VerifyChecks checks =
+      diagnose::verify_pci(look.host, options.expected);
   const bool has_gpu = checks.front().verdict == diagnose::Verdict::kPass;
   if (last >= 1) append(diagnose::verify_module(look), checks);
   if (last < 2) return checks;
@@ -158,6 +159,20 @@ diagnose::VerifyChecks ask_diagnostics(const VerifyOptions& options,
 }
 
 }  // namespace
+
+diagnose::ExpectedGpus expected_gpus(const NodeOptions& node) {
+  diagnose::ExpectedGpus expected;
+  const host::HostRoot host(node.root);
+  if (!host.exists(spec_path_of(node))) return expected;
+  const auto reading = read_node_spec(node);
+  if (!reading || !reading->problems.empty()) {
+    expected.unknown = fmt::format(
+        "{} cannot be used: `gpunode validate` says why", node.spec_path);
+    return expected;
+  }
+  expected.count = reading->spec.gpu.count;
+  return expected;
+}
 
 diagnose::VerifyChecks ask_levels(const VerifyOptions& options,
                                   const diagnose::DoctorLook& look,

@@ -15,6 +15,7 @@ struct VerifyOptions {
   NodeOptions node;
   std::string driver_root = "/";
   std::string probe;  ///< gpunode-probe, an absolute path.
+  diagnose::ExpectedGpus expected = {};
   int first = 0;
   int level = diagnose::kHostLevel;  ///< The last that is asked.
   int timeout_seconds = 60;          ///< Of the driver's answers.
@@ -25,6 +26,9 @@ struct VerifyOptions {
   int pod_timeout_seconds = 300;
   int diagnostics = 1;  ///< dcgmi's own level.
 };
+
+/// What the GPUNode file of the host says; why it says nothing, otherwise.
+diagnose::ExpectedGpus expected_gpus(const NodeOptions& node);
 
 /// Levels `first` to `level`; those that cannot be asked are skipped, with the
 /// reason. 2 and 3 wake the GPUs, 4 and 6 start something and take it away

@@ -21,8 +21,16 @@ inline constexpr int kHighestLevel = 7;
 /// The highest that asks nothing but the host and starts nothing.
 inline constexpr int kHostLevel = 3;
 
+/// How many GPUs somebody said that there are to be.
+struct ExpectedGpus {
+  int count = 0;  ///< 0: nobody did, for the reason in `unknown`.
+  std::string unknown =
+      "no GPUNode file says how many there are to be (spec.gpu.count)";
+};
+
 /// Level 0: the GPUs on the PCI bus.
-VerifyChecks verify_pci(const facts::HostFacts& host);
+VerifyChecks verify_pci(const facts::HostFacts& host,
+                        const ExpectedGpus& expected = {});
 
 /// Level 1: NVIDIA's module in the running kernel.
 VerifyChecks verify_module(const DoctorLook& look);

@@ -72,8 +72,8 @@ MATCHER_P2(Is, verdict, words, "") {
 }
 
 TEST(VerifyPci, OfAHealthyHostPasses) {
-  const VerifyChecks checks = verify_pci(healthy().host);
-  EXPECT_THAT(checks, AllOf(SizeIs(4), Each(passes)));
+  const VerifyChecks checks = verify_pci(healthy().host, {.count = 1});
+  EXPECT_THAT(checks, AllOf(SizeIs(5), Each(passes)));
   EXPECT_EQ(checks[0].evidence, "1 x NVIDIA A10G");
 }
 
@@ -102,6 +102,18 @@ TEST(VerifyPci, TellsWhatIsNotWell) {
   host.gpus[0].condition.link = {};
   EXPECT_THAT(answer(verify_pci(host), "pci.link"),
               Is(Verdict::kSkip, "virtual machines"));
+}
+
+TEST(VerifyPci, TellsAGpuThatIsMissing) {
+  facts::HostFacts host;
+  host.gpus = {a10g(), a10g("0000:00:1f.0")};
+  EXPECT_THAT(answer(verify_pci(host, {.count = 2}), "pci.count"),
+              Is(Verdict::kPass, "2 on the bus"));
+  host.gpus[1].condition.is_lost = true;
+  EXPECT_THAT(answer(verify_pci(host, {.count = 2}), "pci.count"),
+              Is(Verdict::kFail, "1 on the bus, 2 by spec.gpu.count"));
+  EXPECT_THAT(answer(verify_pci(host), "pci.count"),
+              Is(Verdict::kSkip, "no GPUNode file"));
 }
 
 TEST(VerifyPci, DoesNotCountSwitchesAsGpus) {

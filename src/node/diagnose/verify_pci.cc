@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "node/diagnose/verify_levels.h"
+#include "node/driver/driver_choice.h"
 
 namespace gpunode::diagnose {
 namespace {
@@ -39,6 +40,20 @@ VerifyCheck check_gpus(const facts::HostFacts& host) {
           "there is no NVIDIA GPU on the PCI bus",
           "look whether the machine has one (lspci -d 10de:), and whether the "
           "hypervisor passes it on"};
+}
+
+VerifyCheck check_count(const facts::HostFacts& host,
+                        const ExpectedGpus& expected) {
+  if (expected.count == 0) {
+    return {0, "pci.count", Verdict::kSkip, expected.unknown};
+  }
+  const int count = driver::count_own_gpus(host);
+  const std::string seen =
+      fmt::format("{} on the bus, {} by spec.gpu.count", count, expected.count);
+  if (count >= expected.count) return {0, "pci.count", Verdict::kPass, seen};
+  return {0, "pci.count", Verdict::kFail, seen,
+          "`gpunode facts` lists them; look at power and slots, and switch the "
+          "machine off and on; of those that vfio keeps, see modprobe.d"};
 }
 
 VerifyCheck check_present(const facts::HostFacts& host) {
@@ -109,14 +124,16 @@ VerifyCheck check_link(const facts::HostFacts& host) {
 
 }  // namespace
 
-VerifyChecks verify_pci(const facts::HostFacts& host) {
+VerifyChecks verify_pci(const facts::HostFacts& host,
+                        const ExpectedGpus& expected) {
   const VerifyCheck gpus = check_gpus(host);
   if (gpus.verdict == Verdict::kFail) {
     VerifyChecks checks = skipped_level(0, "there is no GPU");
     checks[0] = gpus;
     return checks;
   }
-  return {gpus, check_present(host), check_memory(host), check_link(host)};
+  return {gpus, check_count(host, expected), check_present(host),
+          check_memory(host), check_link(host)};
 }
 
 }  // namespace gpunode::diagnose

@@ -372,6 +372,13 @@ bool is_hosts_own(const facts::PciGpu& gpu) {
          gpu.condition.physical_function.empty();
 }
 
+int count_own_gpus(const facts::HostFacts& host) {
+  return static_cast<int>(
+      std::ranges::count_if(host.gpus, [](const PciGpu& gpu) {
+        return !gpu.is_switch && is_hosts_own(gpu) && !gpu.condition.is_lost;
+      }));
+}
+
 bool has_nvswitch(const facts::HostFacts& host) {
   return host.machine.manages_nvlink ||
          std::ranges::any_of(host.gpus, [](const PciGpu& gpu) {

@@ -65,6 +65,9 @@ Result<Choice> choose_driver(const facts::HostFacts& host,
 /// virtual machines, and no virtual function of another (SR-IOV).
 bool is_hosts_own(const facts::PciGpu& gpu);
 
+/// GPUs that containers may get: the host's own ones that answer on the bus.
+int count_own_gpus(const facts::HostFacts& host);
+
 /// A machine with GPUs behind NVSwitches, or on NVLink 5 (Blackwell, whose
 /// switches are not on the PCI bus of the host).
 bool has_nvswitch(const facts::HostFacts& host);

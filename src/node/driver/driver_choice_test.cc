@@ -262,6 +262,17 @@ TEST(DriverChoice, AGpuThatCannotBeToldIsNoneOfABranch) {
                              testing::Not(HasSubstr("390"))));
 }
 
+TEST(DriverChoice, CountsTheGpusThatContainersMayGet) {
+  facts::HostFacts host;
+  EXPECT_EQ(count_own_gpus(host), 0);
+  host.gpus = std::vector<facts::PciGpu>(5, gpu(0x2330, "H100"));
+  host.gpus[0].is_switch = true;
+  host.gpus[1].driver = "vfio-pci";
+  host.gpus[2].condition.is_lost = true;
+  host.gpus[3].condition.physical_function = "0000:00:1e.0";
+  EXPECT_EQ(count_own_gpus(host), 1);
+}
+
 TEST(DriverChoice, WithoutAGpuThereIsNothingToChoose) {
   const auto choice = Machine({}).choose();
   ASSERT_FALSE(choice);

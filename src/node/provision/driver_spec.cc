@@ -133,6 +133,14 @@ void read_kernel(SpecSection section, KernelSpec& kernel) {
   section.finish();
 }
 
+void read_gpu(SpecSection section, GpuSpec& gpu,
+              std::vector<std::string>& not_carried_out) {
+  constexpr int kMost = 64;
+  section.number("count", gpu.count, 1, kMost);
+  if (section.later("expect")) not_carried_out.emplace_back("gpu.expect");
+  section.finish();
+}
+
 void read_driver(SpecSection section, DriverSpec& driver) {
   driver.is_wanted = true;
   std::optional<bool> with_display;

@@ -134,6 +134,11 @@ struct DriverSpec {
   SecureBootRoute secure_boot = SecureBootRoute::kAuto;
 };
 
+/// spec.gpu: what the machine is expected to have.
+struct GpuSpec {
+  int count = 0;  ///< GPUs that containers are to get, at least; 0: any.
+};
+
 /// spec.cuda: what containers bring themselves; nothing unless asked for.
 struct CudaSpec {
   std::string toolkit;  ///< "13.0"; empty: none.
@@ -149,6 +154,7 @@ struct VerifySpec {
 struct NodeSpec {
   std::string name;  ///< metadata.name; may be empty.
   HostSpec host;
+  GpuSpec gpu;
   std::vector<StorageSpec> storage;
   DriverSpec driver;
   CudaSpec cuda;

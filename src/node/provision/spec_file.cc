@@ -30,9 +30,6 @@ namespace {
 
 using text::Node;
 
-/// Sections that later versions carry out; their content is not looked at.
-constexpr std::array<std::string_view, 1> kLaterSections = {"gpu"};
-
 constexpr std::string_view kApiVersion = "gpunode.dev/v1alpha1";
 
 void read_expect(SpecSection section, ExpectedHost& expect) {
@@ -182,6 +179,9 @@ void read_inner_spec(SpecSection section, NodeSpec& spec) {
   section.section("host", [&](SpecSection inner) {
     read_host(std::move(inner), spec.host);
   });
+  section.section("gpu", [&](SpecSection inner) {
+    read_gpu(std::move(inner), spec.gpu, spec.not_carried_out);
+  });
   section.list("storage", [&](SpecSection inner) {
     spec.storage.push_back(read_storage(std::move(inner)));
   });
@@ -216,9 +216,6 @@ void read_inner_spec(SpecSection section, NodeSpec& spec) {
   });
   section.text("bundle", spec.bundle);
   check_bundle(section, spec.bundle);
-  for (const std::string_view name : kLaterSections) {
-    if (section.later(name)) spec.not_carried_out.emplace_back(name);
-  }
   section.finish();
 }
 

@@ -85,7 +85,7 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   proxy: {http: "http://proxy:3128", none: .internal}
   mirrors: {"https://dl.fedoraproject.org/pub/epel/": "http://m/epel/"}
   verify: {level: 4, patienceSeconds: 60}
-  gpu: {anything: [1, 2]}
+  gpu: {count: 8, expect: [1, 2]}
   driver:
     branch: "580"
     version: "580.178.04"
@@ -110,7 +110,8 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   EXPECT_THAT(spec.host.packages, ElementsAre("pciutils"));
   EXPECT_EQ(spec.check.interval, CheckInterval::kOff);
   EXPECT_EQ(spec.check.certificate_days, 60);
-  EXPECT_THAT(spec.not_carried_out, ElementsAre("gpu"));
+  EXPECT_EQ(spec.gpu.count, 8);
+  EXPECT_THAT(spec.not_carried_out, ElementsAre("gpu.expect"));
   EXPECT_EQ(spec.verify.level, 4);
   EXPECT_EQ(spec.verify.patience, 60);
   EXPECT_TRUE(spec.driver.is_wanted);

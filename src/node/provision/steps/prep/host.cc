@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "node/driver/driver_choice.h"
 #include "node/facts/obstacles.h"
 #include "node/provision/distribution_row.h"
 #include "node/provision/steps/steps.h"
@@ -85,6 +86,17 @@ class Host final : public Step {
           fmt::format("spec.host.expect.arch is \"{}\", and this is \"{}\"",
                       expect.arch, facts.kernel.machine),
           "take the file that is meant for this host, or change expect");
+    }
+    const int count = driver::count_own_gpus(facts);
+    if (count < input.spec.gpu.count) {
+      return StepPlan::blocked(
+          fmt::format("spec.gpu.count is {}, and {} GPU{} of this host {} on "
+                      "the PCI bus",
+                      input.spec.gpu.count, count, count == 1 ? "" : "s",
+                      count == 1 ? "answers" : "answer"),
+          "`gpunode facts` lists them, those that fell off the bus or that "
+          "vfio keeps, too; look at power and slots, and switch the machine "
+          "off and on; or change spec.gpu.count");
     }
     StepPlan plan;
     if (!facts.machine.systemd) {

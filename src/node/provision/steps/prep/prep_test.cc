@@ -60,6 +60,19 @@ TEST(PrepHost, WhereNvidiaHasNoDriverTheFileMustSayARepository) {
   EXPECT_EQ(host.plan(*make_prep_host()).state, StepState::kOk);
 }
 
+TEST(PrepHost, FewerGpusThanTheFileSaysAreTold) {
+  TrialHost host;
+  host.facts.gpus.resize(8);
+  host.spec.gpu.count = 8;
+  EXPECT_EQ(host.plan(*make_prep_host()).state, StepState::kOk);
+  host.facts.gpus[3].condition.is_lost = true;
+  const StepPlan plan = host.plan(*make_prep_host());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("spec.gpu.count is 8, and 7 GPUs"));
+  host.spec.gpu.count = 7;
+  EXPECT_EQ(host.plan(*make_prep_host()).state, StepState::kOk);
+}
+
 TEST(PrepModules, LoadsWhatIsMissingNowAndAtBoot) {
   TrialHost host;
   host.facts.modules = {{"overlay", true}};
