@@ -198,11 +198,7 @@ class Chooser {
                         place, repository.last_branch, choice_.branch));
       }
       if (repository.last_branch == 0 && choice_.branch > kNewestBranch) {
-        return refuse(fmt::format(
-            "branch {0} is not known, the newest that is is {1}: say `branch: "
-            "auto`, or, if NVIDIA has it by now, `distributions: [{{id: {2}, "
-            "version: \"{3}\", lastBranch: {0}}}]`",
-            choice_.branch, kNewestBranch, row_.id, row_.version));
+        TRY_VOID(check_unknown_branch());
       }
       reason(fmt::format("branch {}: the file says so", choice_.branch));
       return {};
@@ -228,6 +224,20 @@ class Chooser {
     }
     reason(fmt::format("branch {}: {}", choice_.branch, why));
     return {};
+  }
+
+  /// Of a branch that is newer than all that are known; an archive may have it.
+  Result<void> check_unknown_branch() {
+    if (wish_.is_distributions) {
+      reason(fmt::format("branch {} is newer than {}, the newest that is known",
+                         choice_.branch, kNewestBranch));
+      return {};
+    }
+    return refuse(fmt::format(
+        "branch {0} is not known, the newest that is is {1}: say `branch: "
+        "auto`, or, if NVIDIA has it by now, `distributions: [{{id: {2}, "
+        "version: \"{3}\", lastBranch: {0}}}]`",
+        choice_.branch, kNewestBranch, row_.id, row_.version));
   }
 
   /// Releases of the same distribution, else others, whose repositories have

@@ -223,6 +223,10 @@ TEST(DriverChoice, ABranchThatNobodyKnowsIsRefusedBeforeAnythingBegins) {
                              HasSubstr("newest that is is 620"),
                              HasSubstr("lastBranch: 999")));
   EXPECT_EQ(a10g().wants(620).refusal(), "(chosen)");
+  Machine archive = a10g().of("ubuntu", "24.04").wants(999);
+  archive.wish.is_distributions = true;
+  ASSERT_TRUE(archive.choose());
+  EXPECT_THAT(archive.choose()->reasons, Contains(HasSubstr("newer than 620")));
 }
 
 TEST(DriverChoice, WhatIsImpossibleBesideTheDriverIsRefused) {
