@@ -189,6 +189,8 @@ TEST_F(NodeApply, ASecondGpunodeWaitsForNobody) {
   ASSERT_TRUE(held) << held.error().message();
   expect_nothing({"apply", "--yes"}, 6, HasSubstr("gpunode apply"));
   expect_nothing({"rollback", "--yes"}, 6, HasSubstr("gpunode apply"));
+  expect_nothing({"apply", "--yes", "--run-wait=1"}, 6,
+                 AllOf(HasSubstr("waiting for pid"), HasSubstr("up to 1 s")));
 }
 
 TEST_F(NodeApply, NobodyIsAskedWhereNobodyIs) {

@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -48,6 +50,20 @@ bool says_yes() {
     answer += static_cast<char>(c);
   }
   return answer == "yes";
+}
+
+/// A second passes while `holder` is at work; false once `limit` have, or a
+/// signal says to stop.
+bool waits_for(const std::string& holder, unsigned waited, unsigned limit) {
+  if (waited >= limit || stop_reason() != StopReason::kNone) return false;
+  if (waited == 0) {
+    std::fputs(fmt::format("waiting for {}, up to {} s\n",
+                           console::printable(holder), limit)
+                   .c_str(),
+               stderr);
+  }
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  return true;
 }
 
 provision::RunJson json_lines() {
@@ -94,6 +110,7 @@ class Application {
   host::HostRoot host_;
   std::optional<provision::RunLock> lock_;
   std::optional<provision::Journal> journal_;
+  unsigned waited_seconds_ = 0;
   std::optional<NodeView> view_;
   provision::PackageForecasts forecasts_;
   /// The run that goes on, if one does, and what was planned at its start:
@@ -109,7 +126,10 @@ void Application::show(const std::string& text) {
 
 Result<void> Application::prepare() {
   TRY_VOID(require_root(options_, "apply"));
-  auto lock = provision::RunLock::take(host_, "gpunode apply");
+  auto lock = provision::RunLock::take(
+      host_, "gpunode apply", [this](const std::string& holder) {
+        return waits_for(holder, waited_seconds_++, options_.run_wait_seconds);
+      });
   if (!lock) {
     session_.fail(lock.error(), lock.error().code() == ErrorCode::kUnavailable
                                     ? ExitCode::kLocked
@@ -414,6 +434,9 @@ void add_apply(CLI::App& gpunode, Session& session) {
   verb->add_option("--lock-wait", options->lock_wait_seconds,
                    "Seconds to wait for a package manager in use, before "
                    "anything is begun")
+      ->capture_default_str();
+  verb->add_option("--run-wait", options->run_wait_seconds,
+                   "Seconds to wait for another gpunode that is at work")
       ->capture_default_str();
   verb->add_flag("--no-reboot", options->never_reboot,
                  "Stop where a reboot is needed, whatever the file says");

@@ -12,6 +12,8 @@ struct ApplyOptions : NodeOptions {
   bool yes = false;       ///< Nobody is asked.
   bool overwrite_drift = false;
   bool never_reboot = false;
+  /// How long another gpunode that is at work is waited for.
+  unsigned run_wait_seconds = 0;
   /// Go on with the run that waits (pending.h), held to its plan, its options
   /// and its file; false: a new run.
   bool resumes = false;

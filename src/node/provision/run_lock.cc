@@ -25,21 +25,25 @@ std::string holder_of(int fd) {
 
 }  // namespace
 
-Result<RunLock> RunLock::take(const host::HostRoot& host,
-                              const std::string& command) {
+Result<RunLock> RunLock::take(
+    const host::HostRoot& host, const std::string& command,
+    const std::function<bool(const std::string&)>& outlasts) {
   TRY(const host::RootDirectory root, host::open_host(host));
   TRY(const UniqueFd run, root.make_directories("/run"));
   UniqueFd fd(::openat(run.get(), "gpunode.lock",
                        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return Error::from_errno(fmt::format("open {}", kLockPath), errno);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) {
       return Error::from_errno(fmt::format("lock {}", kLockPath), errno);
     }
+    const std::string holder = holder_of(fd.get());
+    if (outlasts && outlasts(holder)) continue;
     return Error(ErrorCode::kUnavailable,
                  fmt::format("{} is at work on this host; wait until it ends, "
                              "or look at it with `gpunode status`",
-                             holder_of(fd.get())));
+                             holder));
   }
   const std::string holder =
       fmt::format("pid {} ({})\n", ::getpid(), command).substr(0, 255);

@@ -1,6 +1,7 @@
 // One gpunode at a time changes a host.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/core/result.h"
@@ -14,8 +15,11 @@ class RunLock {
  public:
   /// kUnavailable if another program has it; the message says who: its pid and
   /// command.
-  static Result<RunLock> take(const host::HostRoot& host,
-                              const std::string& command);
+  /// `outlasts` is called with who that is as long as another has it, and waits
+  /// a while itself; false, or none, gives up.
+  static Result<RunLock> take(
+      const host::HostRoot& host, const std::string& command,
+      const std::function<bool(const std::string&)>& outlasts = nullptr);
 
  private:
   explicit RunLock(UniqueFd fd) : fd_(std::move(fd)) {}

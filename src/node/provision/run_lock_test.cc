@@ -28,6 +28,34 @@ TEST(RunLock, NamesWhoHasItUntilHeLetsGo) {
   EXPECT_TRUE(RunLock::take(tree.root(), "gpunode rollback"));
 }
 
+TEST(RunLock, OneThatWaitsHasItOnceTheOtherLetsGo) {
+  const host::HostTree tree;
+  std::optional<RunLock> held(*RunLock::take(tree.root(), "the first"));
+  int asked = 0;
+  std::string holder;
+  const auto second =
+      RunLock::take(tree.root(), "the second", [&](const std::string& who) {
+        holder = who;
+        if (++asked == 3) held.reset();
+        return true;
+      });
+  ASSERT_TRUE(second) << second.error().message();
+  EXPECT_EQ(asked, 3);
+  EXPECT_THAT(holder, testing::HasSubstr("(the first)"));
+}
+
+TEST(RunLock, OneThatHasWaitedEnoughGoesWithoutIt) {
+  const host::HostTree tree;
+  const auto held = RunLock::take(tree.root(), "the first");
+  ASSERT_TRUE(held);
+  int left = 2;
+  const auto second = RunLock::take(tree.root(), "the second",
+                                    [&](const auto&) { return left-- > 0; });
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(left, -1);
+}
+
 TEST(RunLock, ALinkAtItsPlaceIsNotFollowed) {
   const host::HostTree tree{{"etc/shadow", "secret"}};
   tree.directory("run");

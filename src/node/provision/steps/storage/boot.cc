@@ -9,12 +9,20 @@
 namespace gpunode::provision {
 namespace {
 
+/// A boot unit of another entry that was not there to be ordered after, or a
+/// person: not longer than a start of the unit may take.
+constexpr int kRunWaitSeconds = 600;
+
+std::string unit_of(const StorageSpec& entry) {
+  return fmt::format("gpunode-storage-{}.service", entry.id);
+}
+
 class Boot final : public Step {
  public:
   explicit Boot(StorageSpec entry)
       : entry_(std::move(entry)),
         id_(fmt::format("storage.{}.boot", entry_.id)),
-        unit_(fmt::format("gpunode-storage-{}.service", entry_.id)),
+        unit_(unit_of(entry_)),
         path_("/etc/systemd/system/" + unit_) {}
 
   std::string_view id() const override { return id_; }
@@ -64,7 +72,7 @@ Documentation=man:gpunode(1)
 DefaultDependencies=no
 RequiresMountsFor=/var/lib/gpunode
 Wants=systemd-udev-settle.service
-After=systemd-udev-settle.service systemd-remount-fs.service
+After=systemd-udev-settle.service systemd-remount-fs.service{5}
 Before={1} local-fs.target
 
 [Service]
@@ -72,13 +80,26 @@ Type=oneshot
 RemainAfterExit=yes
 TimeoutStartSec=15min
 TimeoutStopSec=30s
-ExecStart={2} apply --yes --no-reboot --blank-only --ignore-preflight=all --only=storage.{3}.disk {4}
+ExecStart={2} apply --yes --no-reboot --blank-only --run-wait={6} --ignore-preflight=all --only=storage.{3}.disk {4}
 
 [Install]
 WantedBy=local-fs.target
 )",
                        entry_.path, unit_name(entry_.path, "mount"),
-                       spec.program, entry_.id, spec.path);
+                       spec.program, entry_.id, exec_word(spec.path),
+                       units_before(spec), kRunWaitSeconds);
+  }
+
+  /// Those of the entries before this one: one gpunode at a time changes a
+  /// host.
+  std::string units_before(const NodeSpec& spec) const {
+    std::string units;
+    for (const StorageSpec& other : spec.storage) {
+      if (other.id == entry_.id) break;
+      if (other.on_boot_blank != OnBootBlank::kReformat) continue;
+      units += " " + unit_of(other);
+    }
+    return units;
   }
 
   StorageSpec entry_;

@@ -697,7 +697,8 @@ TEST(StorageBoot, MakesABlankDiskAnewBeforeItsMount) {
   const StepPlan plan = host.plan(*make_storage_boot(reformat));
   const auto& unit = std::get<WriteFile>(plan.actions.at(0)).content;
   EXPECT_THAT(unit, HasSubstr("Before=var-lib-containerd.mount"));
-  EXPECT_THAT(unit, HasSubstr("--blank-only --ignore-preflight=all "
+  EXPECT_THAT(unit, HasSubstr("--blank-only --run-wait=600 "
+                              "--ignore-preflight=all "
                               "--only=storage.containerd.disk "
                               "/etc/gpunode/node.yaml\n"));
   // A oneshot has none of its own, and a disk may not answer.
@@ -761,3 +762,34 @@ TEST(StorageLabel, IsAskedForWhereAPolicyIsLoadedThoughItOnlyWarns) {
 
 }  // namespace
 }  // namespace gpunode::provision
+TEST(StorageBoot, ThoseOfSeveralEntriesRunOneAfterTheOther) {
+  TrialHost host = g5();
+  StorageSpec first = entry();
+  first.on_boot_blank = OnBootBlank::kReformat;
+  StorageSpec other = first;
+  other.id = "logs";
+  other.on_boot_blank = OnBootBlank::kFail;
+  StorageSpec last = first;
+  last.id = "scratch";
+  host.spec.storage = {first, other, last};
+  const auto unit_of = [&](const StorageSpec& one) {
+    const StepPlan plan = host.plan(*make_storage_boot(one));
+    return std::get<WriteFile>(plan.actions.at(0)).content;
+  };
+  EXPECT_THAT(unit_of(first), HasSubstr("After=systemd-udev-settle.service "
+                                        "systemd-remount-fs.service\n"));
+  EXPECT_THAT(unit_of(last), HasSubstr("After=systemd-udev-settle.service "
+                                       "systemd-remount-fs.service "
+                                       "gpunode-storage-containerd.service\n"));
+}
+
+TEST(StorageBoot, TheFilesPathIsOneWordOfTheUnit) {
+  TrialHost host = g5();
+  host.spec.path = "/etc/gpunode/50% of it.yaml";
+  StorageSpec reformat = entry();
+  reformat.on_boot_blank = OnBootBlank::kReformat;
+  const StepPlan plan = host.plan(*make_storage_boot(reformat));
+  EXPECT_THAT(std::get<WriteFile>(plan.actions.at(0)).content,
+              HasSubstr(" \"/etc/gpunode/50%% of it.yaml\"\n"));
+}
+
