@@ -11,7 +11,6 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/commands/plugin_check.h"
@@ -19,6 +18,7 @@
 #include "base/core/clock.h"
 #include "node/facts/observe.h"
 #include "node/facts/packages.h"
+#include "node/provision/only_steps.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/packages/lock_holder.h"
 #include "node/provision/preflight.h"
@@ -43,7 +43,8 @@ void add_node_options(CLI::App& verb, NodeOptions& options) {
                   "Serial of a disk that may be erased; once for each disk")
       ->allow_extra_args(false);
   verb.add_option("--only", options.only,
-                  "Only the Step with this id; once for each")
+                  "Only the Step with this id and what guards it; once for "
+                  "each")
       ->allow_extra_args(false);
   verb.add_option("--ignore-preflight", options.ignored_preflight,
                   "Go on although this check of host.preflight fails; once for "
@@ -125,28 +126,6 @@ Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
 
 namespace {
 
-/// Takes every Step away that was not named; a name that none has is an Error.
-Result<void> keep_only(const std::vector<std::string>& only,
-                       provision::Steps& steps) {
-  if (only.empty()) return {};
-  std::vector<std::string_view> known;
-  for (const auto& step : steps) known.push_back(step->id());
-  for (const std::string& name : only) {
-    if (std::ranges::find(known, name) != known.end()) continue;
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("--only={}: no such Step; there are {}", name,
-                             fmt::join(known, ", ")));
-  }
-  std::erase_if(steps, [&](const auto& step) {
-    return std::ranges::find(only, step->id()) == only.end();
-  });
-  return {};
-}
-
-}  // namespace
-
-namespace {
-
 /// At a boot apt-daily and unattended-upgrades run beside us, every time.
 /// Whether somebody was waited for, who may have changed packages.
 bool wait_for_package_tool(const NodeOptions& options,
@@ -184,7 +163,7 @@ Result<NodeView> view_node(const NodeOptions& options, Session& session) {
       session.runner, facts::is_package_list);
   TRY(view.spec, load_spec(options));
   view.steps = provision::steps_for(view.spec);
-  TRY_VOID(keep_only(options.only, view.steps));
+  TRY_VOID(provision::keep_only(options.only, view.steps));
   TRY(provision::JournalText journal, provision::Journal::read(host));
   view.journal = std::move(journal.lines);
   view.history = provision::history_of(view.journal);
