@@ -48,6 +48,24 @@ void read_reboot(SpecSection section, RebootSpec& reboot) {
   section.finish();
 }
 
+/// What a package manager takes for an option, a file or a pattern is no name;
+/// nor is one with a version, which would be missing for ever.
+void check_packages(SpecSection& section,
+                    const std::vector<std::string>& packages) {
+  for (const std::string& name : packages) {
+    const bool is_name = !name.empty() && is_alphanumeric(name.front()) &&
+                         std::ranges::all_of(name, [](char c) {
+                           return is_alphanumeric(c) || c == '+' || c == '-' ||
+                                  c == '.' || c == '_';
+                         });
+    if (is_name) continue;
+    section.complain("packages",
+                     fmt::format("\"{}\" is no name of a package: letters, "
+                                 "digits and + - . _, as htop or gcc-c++",
+                                 name));
+  }
+}
+
 void read_host(SpecSection section, HostSpec& host) {
   section.section("expect", [&](SpecSection inner) {
     read_expect(std::move(inner), host.expect);
@@ -67,6 +85,7 @@ void read_host(SpecSection section, HostSpec& host) {
     read_kernel(std::move(inner), host.kernel);
   });
   section.texts("packages", host.packages);
+  check_packages(section, host.packages);
   // Of part two: read, so that one file serves both, and not carried out.
   section.later("update");
   section.later("selinux");

@@ -68,6 +68,12 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return std::nullopt;
 }
 
+bool has_controls(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+}
+
 }  // namespace
 
 const std::string& SpecOrigins::file_of(std::string path) const {
@@ -130,10 +136,7 @@ void SpecSection::text(std::string_view key, std::string& value) {
                               : ""));
     return;
   }
-  const bool has_controls = std::ranges::any_of(
-      entry->value.scalar,
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (has_controls) {
+  if (has_controls(entry->value.scalar)) {
     complain(key, "must be one line without control characters");
     return;
   }
@@ -155,6 +158,12 @@ void SpecSection::texts(std::string_view key,
       problems_->push_back(fmt::format(
           "{}: {}: every item must be text, and this is {}",
           place(item.mark, path_of(key)), path_of(key), kind_words(item)));
+      continue;
+    }
+    if (has_controls(item.scalar)) {
+      problems_->push_back(fmt::format(
+          "{}: {}: every item must be one line without control characters",
+          place(item.mark, path_of(key)), path_of(key)));
       continue;
     }
     values.push_back(item.scalar);

@@ -9,6 +9,7 @@
 
 #include "base/core/ascii.h"
 #include "node/provision/mount_place.h"
+#include "node/provision/storage_refusal.h"
 #include "node/provision/unit_name.h"
 
 namespace gpunode::provision {
@@ -88,15 +89,8 @@ void read_filesystem(SpecSection section, StorageSpec& storage) {
   section.text("label", storage.label);
   section.texts("options", storage.options);
   for (const std::string& option : storage.options) {
-    const bool plain =
-        !option.empty() && std::ranges::all_of(option, [](char c) {
-          return is_alphanumeric(c) || c == '=' || c == '-' || c == '_' ||
-                 c == '.' || c == ':';
-        });
-    if (!plain) {
-      section.complain("options", fmt::format("\"{}\" is no mount option; one "
-                                              "item of the list is one option",
-                                              option));
+    if (const std::string why = why_no_mount_option(option); !why.empty()) {
+      section.complain("options", why);
     }
   }
   section.finish();
@@ -129,7 +123,12 @@ void read_wipe(SpecSection section, StorageSpec& storage) {
 /// systemd ignores a drop-in for what is no whole name of a unit, silently.
 void check_users(SpecSection& section, const std::vector<std::string>& users) {
   for (const std::string& user : users) {
-    if (is_service_name(user)) continue;
+    if (is_service_name(user)) {
+      if (const std::string why = why_no_storage_user(user); !why.empty()) {
+        section.complain("users", why);
+      }
+      continue;
+    }
     const bool is_short = is_service_name(user + ".service");
     section.complain(
         "users",
@@ -189,6 +188,9 @@ StorageSpec read_storage(SpecSection section) {
   if (!is_name(storage.id) || storage.id.size() > kIdLimit) {
     section.complain("id", "must be a name of at most 20 of a-z, 0-9 and -");
   }
+  // A drop-in of the same name has the proxy of these services.
+  if (storage.id == "proxy")
+    section.complain("id", "may be anything but proxy");
   if (storage.path.empty()) {
     section.complain("mount.path", "must say where the disk is to be mounted");
   }
