@@ -1,8 +1,11 @@
-// prep.packages: the tools that the kubelet calls, and those that were asked
-// for.
+// prep.packages: the tools that the kubelet calls, that disks are made with,
+// and those that were asked for.
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -25,16 +28,16 @@ std::vector<std::string> base_packages(const facts::OsRelease& os) {
   return {"conntrack-tools", "ethtool", "iproute-tc", "socat"};
 }
 
-/// What disks are made with, of the same names everywhere: a small host has
-/// none of it.
-std::vector<std::string> disk_packages(const NodeSpec& spec) {
-  std::vector<std::string> names;
-  for (const StorageSpec& storage : spec.storage) {
-    if (storage.type == "xfs") names.emplace_back("xfsprogs");
-    if (storage.layout == "raid0") names.emplace_back("mdadm");
-    if (storage.layout == "lvm") names.emplace_back("lvm2");
+/// What makes the file systems, arrays and volumes that the file asks for: the
+/// same names in every family.
+std::vector<std::string> storage_packages(const NodeSpec& spec) {
+  std::set<std::string> names;
+  for (const StorageSpec& entry : spec.storage) {
+    names.insert(entry.type == "xfs" ? "xfsprogs" : "e2fsprogs");
+    if (entry.layout == "raid0") names.insert("mdadm");
+    if (entry.layout == "lvm") names.insert("lvm2");
   }
-  return names;
+  return {names.begin(), names.end()};
 }
 
 class Packages final : public Step {
@@ -52,7 +55,7 @@ class Packages final : public Step {
     facts::Wanted wanted;
     wanted.packages.insert(spec.host.packages.begin(),
                            spec.host.packages.end());
-    for (std::string& name : disk_packages(spec)) {
+    for (std::string& name : storage_packages(spec)) {
       wanted.packages.insert(std::move(name));
     }
     // The distribution is not known yet: every family's names.
@@ -75,7 +78,7 @@ class Packages final : public Step {
       }
     };
     for (const std::string& name : base_packages(input.facts.os)) add(name);
-    for (const std::string& name : disk_packages(input.spec)) add(name);
+    for (const std::string& name : storage_packages(input.spec)) add(name);
     for (const std::string& name : input.spec.host.packages) add(name);
     if (install.packages.empty()) return StepPlan::ok();
     StepPlan plan{.state = StepState::kChange};

@@ -199,24 +199,31 @@ TEST(PrepPackages, InstallsTheFamilysNamesAndWhatWasAskedFor) {
       make_prep_packages()->wants(host.spec).packages.contains("pciutils"));
 }
 
-TEST(PrepPackages, InstallsWhatDisksAreMadeWithOnce) {
+TEST(PrepPackages, DisksAreMadeByToolsThatAreThere) {
   TrialHost host;
-  for (const char* name :
-       {"conntrack-tools", "ethtool", "iproute-tc", "socat"}) {
-    host.facts.packages[name] = {"1"};
-  }
-  EXPECT_EQ(host.plan(*make_prep_packages()).state, StepState::kOk);
-  host.spec.storage.resize(3);
-  host.spec.storage[1].layout = "raid0";
-  host.spec.storage[2].layout = "lvm";
-  host.spec.storage[2].type = "ext4";
-  const StepPlan plan = host.plan(*make_prep_packages());
-  ASSERT_THAT(plan.actions, SizeIs(1));
-  EXPECT_EQ(describe(plan.actions[0]), "install xfsprogs, mdadm, lvm2");
-  const auto wanted = make_prep_packages()->wants(host.spec).packages;
-  for (const char* name : {"xfsprogs", "mdadm", "lvm2"}) {
-    EXPECT_TRUE(wanted.contains(name)) << name;
-  }
+  host.facts.packages = {{"socat", {"1"}},
+                         {"ethtool", {"1"}},
+                         {"conntrack-tools", {"1"}},
+                         {"iproute-tc", {"1"}}};
+  const auto missing = [&](const char* type, const char* layout) {
+    StorageSpec entry;
+    entry.type = type;
+    entry.layout = layout;
+    host.spec.storage = {entry, entry};
+    const auto wanted = make_prep_packages()->wants(host.spec).packages;
+    std::string words;
+    for (const Action& action : host.plan(*make_prep_packages()).actions) {
+      words += describe(action);
+      for (const auto& name : std::get<InstallPackages>(action).packages) {
+        EXPECT_TRUE(wanted.contains(name)) << name;
+      }
+    }
+    return words;
+  };
+  EXPECT_EQ(missing("xfs", "single"), "install xfsprogs");
+  EXPECT_EQ(missing("ext4", "single"), "install e2fsprogs");
+  EXPECT_EQ(missing("xfs", "raid0"), "install mdadm, xfsprogs");
+  EXPECT_EQ(missing("ext4", "lvm"), "install e2fsprogs, lvm2");
 }
 
 TEST(PrepCgroup, KeepsTheFileAndTurnsOneKeyOn) {
