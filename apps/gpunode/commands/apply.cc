@@ -430,7 +430,7 @@ void add_apply(CLI::App& gpunode, Session& session) {
   verb->add_flag("--overwrite-drift", options->overwrite_drift,
                  "Changes made by hand to our files are overwritten");
   verb->add_flag("--blank-only", options->blank_only,
-                 "Erase no disk, whatever the file allows");
+                 "Erase no disk, whatever is confirmed");
   verb->add_option("--lock-wait", options->lock_wait_seconds,
                    "Seconds to wait for a package manager in use, before "
                    "anything is begun")

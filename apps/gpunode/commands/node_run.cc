@@ -87,7 +87,9 @@ Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
   const host::HostRoot host(options.root);
   auto texts = provision::find_spec_files(host, spec_path_of(options));
   if (!texts) {
-    const bool is_missing = texts.error().code() == ErrorCode::kNotFound;
+    // Not a drop-in that is a link to nowhere.
+    const bool is_missing = texts.error().code() == ErrorCode::kNotFound &&
+                            !host.exists(spec_path_of(options));
     Error error = std::move(texts).error();
     if (!is_missing) return error;
     return Error(error.code(),
@@ -106,9 +108,6 @@ Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
   for (const provision::SpecText& text : *texts) {
     reading.spec.files[text.file_name] = provision::seen_content(text.text);
   }
-  if (options.blank_only) {
-    for (auto& entry : reading.spec.storage) entry.wipe_serials.clear();
-  }
   return reading;
 }
 
@@ -125,6 +124,11 @@ Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
 }
 
 namespace {
+
+const std::vector<std::string>& confirmed_wipes(const NodeOptions& options) {
+  static const std::vector<std::string> kNone;
+  return options.blank_only ? kNone : options.confirmed_wipes;
+}
 
 /// At a boot apt-daily and unattended-upgrades run beside us, every time.
 /// Whether somebody was waited for, who may have changed packages.
@@ -171,7 +175,7 @@ Result<NodeView> view_node(const NodeOptions& options, Session& session) {
                                  provision::wanted_by(view.steps, view.spec)));
   view.plan = provision::make_plan(
       view.steps,
-      {view.facts, view.spec, view.history, options.confirmed_wipes});
+      {view.facts, view.spec, view.history, confirmed_wipes(options)});
   auto needs = provision::preflight_needs(view.plan);
   if (!options.asks_cluster) needs.join.reset();
   if (options.is_run && needs.packages &&
@@ -219,7 +223,7 @@ Result<provision::StepPlan> replan_step(const NodeOptions& options,
                              "planned, and cannot be now: {}",
                              gap));
   }
-  return (*found)->plan({facts, view.spec, history, options.confirmed_wipes});
+  return (*found)->plan({facts, view.spec, history, confirmed_wipes(options)});
 }
 
 Result<provision::Plan> replan_all(const NodeOptions& options,
@@ -230,7 +234,7 @@ Result<provision::Plan> replan_all(const NodeOptions& options,
       facts::observe(host::HostRoot(options.root), session.runner,
                      provision::wanted_by(view.steps, view.spec)));
   return provision::make_plan(
-      view.steps, {facts, view.spec, history, options.confirmed_wipes});
+      view.steps, {facts, view.spec, history, confirmed_wipes(options)});
 }
 
 Result<void> require_root(const NodeOptions& options, const char* command) {

@@ -29,7 +29,7 @@ struct NodeOptions {
   std::string spec_path;
   std::vector<std::string> confirmed_wipes;
   std::vector<std::string> only;  ///< Ids of Steps; empty: all.
-  bool blank_only = false;        ///< No licence of the file to erase counts.
+  bool blank_only = false;        ///< No disk is erased, whatever is confirmed.
   std::vector<std::string> ignored_preflight;  ///< Ids of checks, or "all".
   bool is_run = false;  ///< What is planned is about to be done.
   /// Of a run: a cluster that it will join may be asked first. At a boot, the

@@ -175,6 +175,52 @@ const DiskFacts* twin_of(const DiskFacts& disk,
   return twin == storage.disks.end() ? nullptr : &*twin;
 }
 
+/// What --confirm-wipe names it by.
+std::string confirmation_in(const DiskFacts& disk,
+                            const facts::StorageFacts& storage) {
+  return confirmation_of(identity_of(disk.device), identities_of(storage));
+}
+
+bool is_confirmed(const DiskFacts& disk, const facts::StorageFacts& storage,
+                  const std::vector<std::string>& confirmed) {
+  const std::string name = confirmation_in(disk, storage);
+  return !name.empty() && contains(confirmed, name);
+}
+
+/// "holds a GPT …" of what a proof says.
+std::string_view holding(std::string_view finding) {
+  constexpr std::string_view kPrefix = "is not blank: ";
+  if (finding.starts_with(kPrefix)) finding.remove_prefix(kPrefix.size());
+  return finding;
+}
+
+/// The UUID of the file system that the journal has as made and that is on this
+/// disk, or that this disk is a member of; "" if there is none.
+std::string made_on_it(const DiskFacts& disk, const History& history) {
+  for (const std::string& made : history.made) {
+    if (disk.uuid == made ||
+        (disk.uuid.empty() &&
+         is_our_member(disk.signatures, made, identity_of(disk.device)))) {
+      return made;
+    }
+  }
+  return "";
+}
+
+std::string how_to_erase(const std::string& name, bool is_licensed) {
+  if (is_licensed) {
+    return fmt::format(
+        "save what is on it; to erase it for good, add "
+        "--confirm-wipe={}",
+        name);
+  }
+  return fmt::format(
+      "spec.storage[].wipe.confirm names other disks: make `select` fit one of "
+      "those; or save what is on this one, add \"{0}\" to the list, and run "
+      "with --confirm-wipe={0}",
+      name);
+}
+
 /// What one disk may be used for. kRefused with why and fix.
 StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
                     const facts::StorageFacts& storage, const std::string& uuid,
@@ -193,6 +239,17 @@ StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
                               "it {}",
                               what, disk.in_use),
                   "make `select` fit another disk");
+  }
+  // Not found as the entry's own: it was made under another name. The data is
+  // this node's, and whoever is told of a wipe would do one.
+  const std::string ours = made_on_it(disk, history);
+  if (!ours.empty() && !is_confirmed(disk, storage, confirmed)) {
+    return refuse(
+        fmt::format("{} has the file system {} that gpunode made on this host, "
+                    "and \"{}\" would have {} \"{}\" with the UUID {} here",
+                    what, ours, entry.id, entry.type, entry.label, uuid),
+        "its content is this node's: put back what changed since it was made, "
+        "/etc/machine-id, or the entry's id, type, label or layout");
   }
   if (entry.layout != "single" && is_unfinished(disk, storage, uuid, history)) {
     return {.fate = DiskFate::kRemake,
@@ -216,13 +273,12 @@ StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
     return StorageChoice{.fate = fate, .disks = {}, .proofs = {disk.digest}};
   };
   if (disk.is_blank) return with_digest(DiskFate::kMake);
-  const std::string name =
-      confirmation_of(identity_of(disk.device), identities_of(storage));
+  const std::string name = confirmation_in(disk, storage);
   if (name.empty()) {
     return refuse(
         fmt::format("{} is not blank and has no serial of its own to confirm "
                     "its erasure by: it {}",
-                    what, disk.finding),
+                    what, holding(disk.finding)),
         "erase it by hand, or make `select` fit another disk");
   }
   const auto half = history.half_made.find(uuid);
@@ -233,17 +289,16 @@ StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
                         contains(half->second, name_of(disk)) &&
                         is_marked_ours(disk, uuid);
   if (was_ours) return with_digest(DiskFate::kRemake);
-  // The file's licence is for the first time; a disk that was ours and is
-  // damaged since, or is to get another label, needs a person again.
-  const bool is_licensed = contains(entry.wipe_serials, name) &&
-                           !history.made.contains(uuid) && disk.uuid != uuid;
-  if (is_licensed || contains(confirmed, name)) {
+  // A file is copied from host to host and stays: what it says erases nothing,
+  // and only keeps a person from confirming another disk than it means.
+  const bool is_licensed =
+      entry.wipe_serials.empty() || contains(entry.wipe_serials, name);
+  if (is_licensed && contains(confirmed, name)) {
     return with_digest(DiskFate::kErase);
   }
-  return refuse(fmt::format("{} is not blank: it {}", what, disk.finding),
-                fmt::format("save what is on it; to erase it for good, add "
-                            "--confirm-wipe={}",
-                            name));
+  return refuse(
+      fmt::format("{} is not blank: it {}", what, holding(disk.finding)),
+      how_to_erase(name, is_licensed));
 }
 
 }  // namespace
@@ -257,9 +312,7 @@ StorageChoice choose_disks(const StorageSpec& entry,
     return made_on(*made, storage, history.attempted.contains(uuid));
   }
   StorageChoice choice;
-  for (const DiskFacts& disk : storage.disks) {
-    if (entry.select.fits(disk.device)) choice.disks.push_back(&disk);
-  }
+  choice.disks = meant_disks(entry, storage, uuid);
   const auto count = static_cast<std::size_t>(entry.count);
   if (choice.disks.size() != count) {
     return refuse(
@@ -275,8 +328,10 @@ StorageChoice choose_disks(const StorageSpec& entry,
         return is_unused_file(*disk);
       })) {
     return refuse("the disk of / was not found, so none can be told to be free",
-                  "name the disks by spec.storage[].select.serials and report "
-                  "this host with `gpunode facts --export`");
+                  "install this host to a disk, if it is a live system or has "
+                  "its / from the network or in an overlay; or mount disks by "
+                  "other means and leave spec.storage out. `gpunode facts "
+                  "--export` takes along what was seen, for a report");
   }
   if (entry.layout != "single" && is_stopped(choice.disks, uuid, history)) {
     choice.fate = DiskFate::kStart;
@@ -290,6 +345,25 @@ StorageChoice choose_disks(const StorageSpec& entry,
     choice.proofs.push_back(std::move(one.proofs.front()));
   }
   return choice;
+}
+
+std::vector<const DiskFacts*> meant_disks(const StorageSpec& entry,
+                                          const facts::StorageFacts& storage,
+                                          const std::string& uuid) {
+  std::vector<const DiskFacts*> disks;
+  if (const DiskFacts* made = made_disk(entry, storage, uuid)) {
+    disks = {made};
+    for (const std::string& name : made->device.slaves) {
+      if (const DiskFacts* disk = disk_by_name(storage, name)) {
+        disks.push_back(disk);
+      }
+    }
+    return disks;
+  }
+  for (const DiskFacts& disk : storage.disks) {
+    if (entry.select.fits(disk.device)) disks.push_back(&disk);
+  }
+  return disks;
 }
 
 host::DiskIdentity identity_of(const host::BlockDevice& device) {

@@ -31,12 +31,19 @@ struct StorageChoice {
 };
 
 /// Pure. Exactly as many disks as asked for must fit; each must be free, and
-/// blank unless what names it (wipe_confirmation.h) is in the file's wipe list
-/// or among `confirmed`. Two that cannot be told apart are refused.
+/// blank unless what names it (wipe_confirmation.h) is among `confirmed`, and
+/// in the file's wipe list if that has any. Two that cannot be told apart are
+/// refused.
 StorageChoice choose_disks(const StorageSpec& entry,
                            const facts::StorageFacts& storage,
                            const std::string& uuid, const History& history,
                            const std::vector<std::string>& confirmed);
+
+/// The disks that an entry has, or if it has none yet, that fit it. Of the
+/// facts. Pure.
+std::vector<const facts::DiskFacts*> meant_disks(
+    const StorageSpec& entry, const facts::StorageFacts& storage,
+    const std::string& uuid);
 
 /// By what a disk is known again.
 host::DiskIdentity identity_of(const host::BlockDevice& device);

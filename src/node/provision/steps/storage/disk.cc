@@ -1,5 +1,7 @@
 // storage.<id>.disk: the file system is there.
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "node/provision/layout_identity.h"
@@ -38,6 +40,12 @@ class Disk final : public Step {
     const StorageChoice choice =
         choose_disks(entry_, input.facts.storage, uuid, input.history,
                      input.confirmed_wipes);
+    if (choice.fate != DiskFate::kReady) {
+      if (StepPlan shared = refuse_shared(input, uuid);
+          shared.state != StepState::kOk) {
+        return shared;
+      }
+    }
     switch (choice.fate) {
       case DiskFate::kReady:
         return StepPlan::ok();
@@ -55,6 +63,27 @@ class Disk final : public Step {
   }
 
  private:
+  /// One disk for two entries: the second would find the first one's file
+  /// system, and be told how to erase it.
+  StepPlan refuse_shared(const PlanInput& input,
+                         const std::string& uuid) const {
+    const auto mine = meant_disks(entry_, input.facts.storage, uuid);
+    for (const StorageSpec& other : input.spec.storage) {
+      if (other.id == entry_.id) continue;
+      const auto theirs =
+          meant_disks(other, input.facts.storage, uuid_of(input, other));
+      for (const facts::DiskFacts* disk : mine) {
+        if (std::ranges::find(theirs, disk) == theirs.end()) continue;
+        return StepPlan::refused(
+            fmt::format("\"{}\" and \"{}\" both choose {}", entry_.id, other.id,
+                        host::describe(disk->device)),
+            "make `select` of the two entries fit different disks, as by "
+            "serials");
+      }
+    }
+    return StepPlan::ok();
+  }
+
   StepPlan make_plan(const StorageChoice& choice,
                      const std::string& uuid) const {
     StepPlan plan{.state = StepState::kChange};

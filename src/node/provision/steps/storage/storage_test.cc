@@ -17,6 +17,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr const char* kInstanceStore = "Amazon EC2 NVMe Instance Storage";
@@ -161,21 +162,94 @@ TEST(StorageDisk, OneThatIsNotBlankNeedsItsSerial) {
   EXPECT_TRUE(std::get<MakeFilesystem>(plan.actions.at(0)).wipe);
 }
 
-TEST(StorageDisk, TheFilesLicenceToEraseIsForOneTime) {
+// A file lies on every host of a kind, and is there for years.
+TEST(StorageDisk, TheFileAloneErasesNothing) {
   TrialHost host = g5();
   facts::DiskFacts& store = host.facts.storage.disks[1];
   store.is_blank = false;
   store.finding = "holds data";
   host.spec.storage.front().wipe_serials = {"AWS1"};
+  const StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.actions, IsEmpty());
+  EXPECT_THAT(plan.fix, HasSubstr("add --confirm-wipe=AWS1"));
+  host.confirmed = {"AWS1"};
   EXPECT_EQ(plan_disk(host).state, StepState::kChange);
-  // Ours and damaged since: a person decides again.
+}
+
+TEST(StorageDisk, OneThatTheFilesListDoesNotHaveIsNotErased) {
+  TrialHost host = g5();
+  facts::DiskFacts& store = host.facts.storage.disks[1];
+  store.is_blank = false;
+  store.finding = "holds data";
+  host.spec.storage.front().wipe_serials = {"AWS2", "AWS3"};
+  host.confirmed = {"AWS1"};
+  const StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.fix, HasSubstr("wipe.confirm names other disks"));
+  // A blank one is taken all the same: nothing is erased.
+  store.is_blank = true;
+  EXPECT_EQ(plan_disk(host).state, StepState::kChange);
+}
+
+TEST(StorageDisk, WhatIsOnItIsSaidOnce) {
+  TrialHost host = g5();
+  facts::DiskFacts& store = host.facts.storage.disks[1];
+  store.is_blank = false;
+  store.finding = "is not blank: holds a GPT";
+  EXPECT_THAT(plan_disk(host).why, HasSubstr("is not blank: it holds a GPT"));
+  store.device.serial.clear();
+  EXPECT_THAT(plan_disk(host).why, HasSubstr("erasure by: it holds a GPT"));
+}
+
+TEST(StorageDisk, TwoEntriesNeverHaveOne) {
+  TrialHost host = g5();
+  StorageSpec other = entry();
+  other.id = "logs";
+  other.label = "gn-logs";
+  other.select = {};
+  other.select.serials = {"AWS1"};
+  host.spec.storage.push_back(other);
+  for (const StorageSpec& one : host.spec.storage) {
+    const StepPlan plan = host.plan(*make_storage_disk(one));
+    EXPECT_EQ(plan.state, StepState::kRefused);
+    EXPECT_THAT(plan.why, HasSubstr("\"containerd\""));
+    EXPECT_THAT(plan.why, HasSubstr("\"logs\""));
+    EXPECT_THAT(plan.why, HasSubstr("AWS1"));
+  }
+  // What is made is its own; the other is told whose it is, not to erase it.
+  host.spec.storage.pop_back();
+  host.carry_out(plan_disk(host));
+  host.spec.storage.push_back(other);
+  host.confirmed = {"AWS1"};
+  EXPECT_EQ(plan_disk(host).state, StepState::kOk);
+  const StepPlan second = host.plan(*make_storage_disk(other));
+  EXPECT_EQ(second.state, StepState::kRefused);
+  EXPECT_THAT(second.why, HasSubstr("both choose"));
+  EXPECT_THAT(second.fix, Not(HasSubstr("wipe")));
+}
+
+TEST(StorageDisk, WhatWeMadeUnderAnotherMachineIdIsNotToBeErased) {
+  TrialHost host = g5();
+  host.carry_out(plan_disk(host));
   host.history.made = {storage_uuid("aabb\n", "containerd")};
-  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
-  host.history.made.clear();
-  store.uuid = storage_uuid("aabb\n", "containerd");
-  store.filesystem = "xfs";
-  store.label = "another";
-  EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+  host.facts.storage.disks[1].finding = "is not blank: holds xfs";
+  host.facts.files["/etc/machine-id"].content = "ccdd\n";
+  const StepPlan plan = plan_disk(host);
+  EXPECT_EQ(plan.state, StepState::kRefused);
+  EXPECT_THAT(plan.why, HasSubstr("that gpunode made on this host"));
+  EXPECT_THAT(plan.fix, HasSubstr("/etc/machine-id"));
+  EXPECT_THAT(plan.fix, Not(HasSubstr("wipe")));
+  // Mounted, it is the same; and so with a label that the file changed.
+  host.facts.storage.disks[1].in_use = "is in use: mounted";
+  EXPECT_THAT(plan_disk(host).fix, HasSubstr("/etc/machine-id"));
+  host.facts.storage.disks[1].in_use.clear();
+  host.facts.files["/etc/machine-id"].content = "aabb\n";
+  host.spec.storage.front().label = "another";
+  EXPECT_THAT(plan_disk(host).fix, HasSubstr("label"));
+  // Who says its serial means it.
+  host.confirmed = {"AWS1"};
+  EXPECT_EQ(plan_disk(host).state, StepState::kChange);
 }
 
 TEST(StorageDisk, WithoutASerialItIsTakenOnlyBlank) {
@@ -707,6 +781,37 @@ TEST(StorageBoot, MakesABlankDiskAnewBeforeItsMount) {
   EXPECT_EQ(host.plan(*make_storage_boot(reformat)).state, StepState::kBlocked);
 }
 
+TEST(StorageBoot, ThoseOfSeveralEntriesRunOneAfterTheOther) {
+  TrialHost host = g5();
+  StorageSpec first = entry();
+  first.on_boot_blank = OnBootBlank::kReformat;
+  StorageSpec other = first;
+  other.id = "logs";
+  other.on_boot_blank = OnBootBlank::kFail;
+  StorageSpec last = first;
+  last.id = "scratch";
+  host.spec.storage = {first, other, last};
+  const auto unit_of = [&](const StorageSpec& one) {
+    const StepPlan plan = host.plan(*make_storage_boot(one));
+    return std::get<WriteFile>(plan.actions.at(0)).content;
+  };
+  EXPECT_THAT(unit_of(first), HasSubstr("After=systemd-udev-settle.service "
+                                        "systemd-remount-fs.service\n"));
+  EXPECT_THAT(unit_of(last), HasSubstr("After=systemd-udev-settle.service "
+                                       "systemd-remount-fs.service "
+                                       "gpunode-storage-containerd.service\n"));
+}
+
+TEST(StorageBoot, TheFilesPathIsOneWordOfTheUnit) {
+  TrialHost host = g5();
+  host.spec.path = "/etc/gpunode/50% of it.yaml";
+  StorageSpec reformat = entry();
+  reformat.on_boot_blank = OnBootBlank::kReformat;
+  const StepPlan plan = host.plan(*make_storage_boot(reformat));
+  EXPECT_THAT(std::get<WriteFile>(plan.actions.at(0)).content,
+              HasSubstr(" \"/etc/gpunode/50%% of it.yaml\"\n"));
+}
+
 TEST(StorageLabel, IsWhatThePolicySaysWhoeverMadeIt) {
   TrialHost host = g5();
   host.facts.machine.selinux = true;
@@ -762,34 +867,3 @@ TEST(StorageLabel, IsAskedForWhereAPolicyIsLoadedThoughItOnlyWarns) {
 
 }  // namespace
 }  // namespace gpunode::provision
-TEST(StorageBoot, ThoseOfSeveralEntriesRunOneAfterTheOther) {
-  TrialHost host = g5();
-  StorageSpec first = entry();
-  first.on_boot_blank = OnBootBlank::kReformat;
-  StorageSpec other = first;
-  other.id = "logs";
-  other.on_boot_blank = OnBootBlank::kFail;
-  StorageSpec last = first;
-  last.id = "scratch";
-  host.spec.storage = {first, other, last};
-  const auto unit_of = [&](const StorageSpec& one) {
-    const StepPlan plan = host.plan(*make_storage_boot(one));
-    return std::get<WriteFile>(plan.actions.at(0)).content;
-  };
-  EXPECT_THAT(unit_of(first), HasSubstr("After=systemd-udev-settle.service "
-                                        "systemd-remount-fs.service\n"));
-  EXPECT_THAT(unit_of(last), HasSubstr("After=systemd-udev-settle.service "
-                                       "systemd-remount-fs.service "
-                                       "gpunode-storage-containerd.service\n"));
-}
-
-TEST(StorageBoot, TheFilesPathIsOneWordOfTheUnit) {
-  TrialHost host = g5();
-  host.spec.path = "/etc/gpunode/50% of it.yaml";
-  StorageSpec reformat = entry();
-  reformat.on_boot_blank = OnBootBlank::kReformat;
-  const StepPlan plan = host.plan(*make_storage_boot(reformat));
-  EXPECT_THAT(std::get<WriteFile>(plan.actions.at(0)).content,
-              HasSubstr(" \"/etc/gpunode/50%% of it.yaml\"\n"));
-}
-
