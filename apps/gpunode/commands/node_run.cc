@@ -166,10 +166,10 @@ Result<NodeView> view_node(const NodeOptions& options, Session& session) {
   view.questions = std::make_unique<host::RememberingRunner>(
       session.runner, facts::is_package_list);
   TRY(view.spec, load_spec(options));
-  view.steps = provision::steps_for(view.spec);
-  TRY_VOID(provision::keep_only(options.only, view.steps));
   TRY(provision::JournalText journal, provision::Journal::read(host));
   view.journal = std::move(journal.lines);
+  view.steps = provision::steps_for(view.spec, view.journal);
+  TRY_VOID(provision::keep_only(options.only, view.steps));
   view.history = provision::history_of(view.journal);
   TRY(view.facts, facts::observe(host, *view.questions,
                                  provision::wanted_by(view.steps, view.spec)));

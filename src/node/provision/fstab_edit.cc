@@ -42,7 +42,8 @@ std::string fstab_with(std::string_view text, std::string_view id,
   const auto is_old_one = [&](std::string_view old) {
     const auto parsed = facts::parse_fstab(old);
     return !parsed.empty() && !ours.empty() &&
-           parsed.front().target == ours.front().target;
+           (parsed.front().target == ours.front().target ||
+            parsed.front().source == ours.front().source);
   };
   std::string result;
   bool is_next_ours = false;
@@ -64,6 +65,25 @@ std::string fstab_with(std::string_view text, std::string_view id,
   if (is_placed) return result;
   if (!result.empty() && !result.ends_with('\n')) result += '\n';
   return result + fmt::format("{}\n{}\n", mark, line);
+}
+
+std::string fstab_without(std::string_view text, std::string_view id,
+                          std::string_view source) {
+  const std::string mark = fmt::format("# gpunode:{}\n", id);
+  std::string result;
+  bool was_mark = false;
+  for_lines(text, [&](std::string_view line) {
+    const auto parsed = facts::parse_fstab(line);
+    const bool is_ours =
+        was_mark && !parsed.empty() && parsed.front().source == source;
+    was_mark = line == mark;
+    if (is_ours) {
+      result.resize(result.size() - mark.size());
+    } else {
+      result += line;
+    }
+  });
+  return result;
 }
 
 }  // namespace gpunode::provision

@@ -56,6 +56,23 @@ TEST(FstabWith, AMarkBeforeSomebodyElsesLineDoesNotEatIt) {
             "# gpunode:c\nL /c xfs\nA / xfs\n");
 }
 
+TEST(FstabWith, TheSameFileSystemElsewhereIsOneLineStill) {
+  EXPECT_EQ(fstab_with("# gpunode:c\nUUID=2 /old xfs x 0 0\n", "c",
+                       "UUID=2 /new xfs x 0 0"),
+            "# gpunode:c\nUUID=2 /new xfs x 0 0\n");
+}
+
+TEST(FstabWithout, TakesItsOwnLineAndNothingElse) {
+  const std::string before =
+      "A / xfs\n# gpunode:c\nUUID=2 /c xfs x 0 0\nB /b xfs\n";
+  EXPECT_EQ(fstab_without(before, "c", "UUID=2"), "A / xfs\nB /b xfs\n");
+  EXPECT_EQ(fstab_without(before, "c", "UUID=3"), before);
+  EXPECT_EQ(fstab_without(before, "cc", "UUID=2"), before);
+  const std::string unmarked = "UUID=2 /c xfs x 0 0\n";
+  EXPECT_EQ(fstab_without(unmarked, "c", "UUID=2"), unmarked);
+  EXPECT_EQ(fstab_without("# gpunode:c\nUUID=2 /c xfs", "c", "UUID=2"), "");
+}
+
 TEST(UnitName, IsWhatSystemdEscapeSays) {
   EXPECT_EQ(unit_name("/var/lib/containerd", "mount"),
             "var-lib-containerd.mount");

@@ -1,11 +1,13 @@
 #include "node/provision/steps/steps.h"
 
+#include <utility>
+
 #include "node/provision/steps/runtime/runtime.h"
 #include "node/provision/steps/storage/storage.h"
 
 namespace gpunode::provision {
 
-Steps steps_for(const NodeSpec& spec) {
+Steps steps_for(const NodeSpec& spec, const std::vector<JournalLine>& journal) {
   Steps steps;
   steps.push_back(make_prep_host());
   steps.push_back(make_engine_resume());
@@ -19,11 +21,10 @@ Steps steps_for(const NodeSpec& spec) {
   steps.push_back(make_prep_cgroup());
   steps.push_back(make_prep_proxy());
   for (const StorageSpec& entry : spec.storage) {
-    steps.push_back(make_storage_disk(entry));
-    steps.push_back(make_storage_boot(entry));
-    steps.push_back(make_storage_users(entry));
-    steps.push_back(make_storage_mount(entry));
-    steps.push_back(make_storage_label(entry));
+    for (auto& step : storage_steps(entry)) steps.push_back(std::move(step));
+  }
+  if (auto left = storage_leftovers(spec, journal); !left.empty()) {
+    steps.push_back(make_storage_leftovers(std::move(left)));
   }
   // nouveau first: the reboot of kernel.target serves both.
   steps.push_back(make_kernel_nouveau());

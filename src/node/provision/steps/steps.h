@@ -1,13 +1,18 @@
 // All Steps, in the order in which they are done.
 #pragma once
 
+#include <vector>
+
+#include "node/provision/journal.h"
 #include "node/provision/plan.h"
 
 namespace gpunode::provision {
 
 /// The Steps that make a host what `spec` says; one of each, and those of
-/// storage for every entry.
-Steps steps_for(const NodeSpec& spec);
+/// storage for every entry. By what earlier runs did, `journal`, one more for
+/// entries that are gone.
+Steps steps_for(const NodeSpec& spec,
+                const std::vector<JournalLine>& journal = {});
 
 /// Whether prep.repositories has anything to see to: the file says so, or what
 /// it asks for is not in every distribution's base.

@@ -43,7 +43,7 @@ class Boot final : public Step {
 
   StepPlan plan(const PlanInput& input) const override {
     if (entry_.on_boot_blank != OnBootBlank::kReformat) {
-      return StepPlan::not_wanted("onBootBlank is fail");
+      return taken_unit(input, unit_, "onBootBlank is fail");
     }
     StepPlan plan;
     if (!plan_can_start_program(input, plan)) return plan;

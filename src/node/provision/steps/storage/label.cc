@@ -48,7 +48,12 @@ class Label final : public Step {
       return StepPlan::not_wanted("no policy of SELinux is loaded here");
     }
     StepPlan plan;
-    if (entry_.on_boot_blank == OnBootBlank::kReformat) plan_unit(input, plan);
+    if (entry_.on_boot_blank == OnBootBlank::kReformat) {
+      plan_unit(input, plan);
+    } else {
+      plan = taken_unit(input, unit_, "");
+      if (plan.state == StepState::kNotWanted) plan = StepPlan::ok();
+    }
     if (plan.state == StepState::kBlocked) return plan;
     const auto tree = input.facts.trees.find(entry_.path);
     // storage.<id>.mount labels what it mounts, before anybody uses it.

@@ -15,7 +15,6 @@
 namespace gpunode::provision {
 namespace {
 
-constexpr const char* kFstab = "/etc/fstab";
 /// A disk that does not come must not keep the host from booting.
 constexpr int kDeviceTimeoutSeconds = 90;
 
@@ -44,8 +43,8 @@ class Mount final : public Step {
 
   facts::Wanted wants(const NodeSpec& /*spec*/) const override {
     facts::Wanted wanted;
-    wanted.files = {std::string(kMachineIdPath), unit_path_, drop_in_path_};
-    if (entry_.via == MountVia::kFstab) wanted.files.insert(kFstab);
+    wanted.files = {std::string(kMachineIdPath), unit_path_, drop_in_path_,
+                    kFstabPath};
     wanted.units = {unit_};
     for (const std::string& user : entry_.users) {
       wanted.units.insert(user);
@@ -57,6 +56,10 @@ class Mount final : public Step {
   }
 
   StepPlan plan(const PlanInput& input) const override;
+
+  /// /etc/fstab as all Steps leave it up to the entry `last`, or to the end.
+  static std::string fstab_after(const PlanInput& input,
+                                 std::string_view last = "");
 
  private:
   std::string options() const;
@@ -132,40 +135,52 @@ bool is_mount_of(const host::Mount& mount, const facts::StorageFacts& storage,
   });
 }
 
+std::string content_of_fstab(const PlanInput& input) {
+  const auto fstab = input.facts.files.find(kFstabPath);
+  const bool is_there =
+      fstab != input.facts.files.end() && fstab->second.content;
+  return is_there ? *fstab->second.content : "";
+}
+
+std::string Mount::fstab_after(const PlanInput& input, std::string_view last) {
+  // prep.swap, which comes before, changes the same file.
+  std::string text = content_of_fstab(input);
+  if (input.spec.host.swap_off) text = fstab_without_swap(text);
+  // So do the entries before this one: all plan from one look at the host.
+  for (const StorageSpec& entry : input.spec.storage) {
+    const std::string uuid = uuid_of(input, entry);
+    text = entry.via == MountVia::kFstab
+               ? fstab_with(text, entry.id, Mount(entry).fstab_line(uuid))
+               : fstab_without(text, entry.id, "UUID=" + uuid);
+    if (entry.id == last) break;
+  }
+  return text;
+}
+
 void Mount::plan_definition(const PlanInput& input, const std::string& uuid,
                             StepPlan& plan) const {
   if (entry_.via == MountVia::kUnit) {
     plan_managed_file(input, unit_path_, unit_text(uuid), plan);
     plan_no_managed_file(input, drop_in_path_, plan);
+    // A line of an earlier file that said `via: fstab`.
+    const std::string fstab = content_of_fstab(input);
+    if (fstab_without(fstab, entry_.id, "UUID=" + uuid) != fstab) {
+      plan_edited_file(input, kFstabPath, fstab_after(input, entry_.id), plan);
+    }
     return;
   }
   plan_no_managed_file(input, unit_path_, plan);
   // A line of fstab asserts nothing; the unit that systemd makes of it may.
   plan_managed_file(input, drop_in_path_, "[Unit]\n" + move_.guards(), plan);
-  const auto fstab = input.facts.files.find(kFstab);
-  const std::string before =
-      fstab == input.facts.files.end() || !fstab->second.content
-          ? ""
-          : *fstab->second.content;
+  const std::string before = content_of_fstab(input);
   for (const facts::FstabLine& line : facts::parse_fstab(before)) {
     if (line.target != entry_.path || line.source == "UUID=" + uuid) continue;
     plan.state = StepState::kBlocked;
     plan.why = fmt::format("line {} of {} mounts {} at {} already", line.line,
-                           kFstab, line.source, entry_.path);
+                           kFstabPath, line.source, entry_.path);
     plan.fix = "take that line out, or give this entry another mount.path";
     return;
   }
-  // prep.swap, which comes before, changes the same file.
-  std::string after =
-      input.spec.host.swap_off ? fstab_without_swap(before) : before;
-  // So do the entries before this one: all plan from one look at the host.
-  for (const StorageSpec& other : input.spec.storage) {
-    if (other.id == entry_.id) break;
-    if (other.via != MountVia::kFstab) continue;
-    after = fstab_with(after, other.id,
-                       Mount(other).fstab_line(uuid_of(input, other)));
-  }
-  after = fstab_with(after, entry_.id, fstab_line(uuid));
   if (fstab_with(before, entry_.id, fstab_line(uuid)) == before) return;
   // A unit's mount point systemd makes; findmnt wants that of a line to be
   // there.
@@ -173,10 +188,10 @@ void Mount::plan_definition(const PlanInput& input, const std::string& uuid,
   if (tree != input.facts.trees.end() && !tree->second.exists) {
     plan.actions.emplace_back(MakeDirectory{entry_.path});
   }
-  plan_edited_file(input, kFstab, std::move(after), plan);
+  plan_edited_file(input, kFstabPath, fstab_after(input, entry_.id), plan);
   for (Action& action : plan.actions) {
     auto* write = std::get_if<WriteFile>(&action);
-    if (write == nullptr || write->path != kFstab) continue;
+    if (write == nullptr || write->path != kFstabPath) continue;
     write->check = {"/usr/bin/findmnt", "--verify", "--tab-file", "@"};
   }
 }
@@ -323,6 +338,10 @@ StepPlan Mount::plan(const PlanInput& input) const {
 }
 
 }  // namespace
+
+std::string storage_fstab(const PlanInput& input) {
+  return Mount::fstab_after(input);
+}
 
 std::unique_ptr<Step> make_storage_mount(const StorageSpec& entry) {
   return std::make_unique<Mount>(entry);

@@ -2,14 +2,20 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "node/provision/journal.h"
+#include "node/provision/plan.h"
 #include "node/provision/step.h"
 
 namespace gpunode::provision {
 
 inline constexpr std::string_view kMachineIdPath = "/etc/machine-id";
+
+inline constexpr const char* kFstabPath = "/etc/fstab";
 
 /// The UUID of the entry's file system on this host.
 std::string uuid_of(const PlanInput& input, const StorageSpec& entry);
@@ -21,10 +27,42 @@ std::string uuid_of(const PlanInput& input, const StorageSpec& entry);
 bool plan_mount_place(const PlanInput& input, const StorageSpec& entry,
                       StepPlan& plan);
 
+/// Takes away a unit below /etc/systemd/system that we wrote, and what starts
+/// it at a boot. Not wanted, because of `why`, if there is none.
+StepPlan taken_unit(const PlanInput& input, const std::string& unit,
+                    std::string why);
+
 /// Gives everything below the path the label that SELinux's policy has for it.
 RunProgram relabel_tree(const std::string& path);
 
+/// /etc/fstab as the Steps of all entries, and those before them, leave it.
+std::string storage_fstab(const PlanInput& input);
+
+/// A file that a Step of ours wrote for an entry.
+struct StorageFile {
+  std::string path;
+  std::string content;  ///< Ours; "" if nothing may keep it.
+};
+
+/// What earlier runs left for entries, paths and users that the file no longer
+/// has.
+struct StorageLeftovers {
+  std::vector<StorageFile> files;
+  std::set<std::string> paths;    ///< Where their disks may be mounted.
+  std::set<std::string> entries;  ///< Gone ones that had a line of fstab.
+
+  bool empty() const { return files.empty() && entries.empty(); }
+};
+
+/// By the journal. Pure.
+StorageLeftovers storage_leftovers(const NodeSpec& spec,
+                                   const std::vector<JournalLine>& lines);
+
+/// The Steps of one entry, in order.
+Steps storage_steps(const StorageSpec& entry);
+
 // One Step a file.
+std::unique_ptr<Step> make_storage_leftovers(StorageLeftovers left);
 std::unique_ptr<Step> make_storage_disk(const StorageSpec& entry);
 std::unique_ptr<Step> make_storage_boot(const StorageSpec& entry);
 std::unique_ptr<Step> make_storage_mount(const StorageSpec& entry);
