@@ -70,6 +70,7 @@ std::optional<PciGpu> read_gpu(const host::HostRoot& host,
   gpu.pci_class = *pci_class;
   const std::uint32_t kind = *pci_class >> 8U;
   if (kind != kVga && kind != k3d && !gpu.is_switch()) return std::nullopt;
+  // 0, which is no chip's, if it cannot be read.
   gpu.device =
       static_cast<std::uint16_t>(read_hex(host, bus_id, "device").value_or(0));
   gpu.numa_node = numa_node_of(host, bus_id);

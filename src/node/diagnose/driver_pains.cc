@@ -116,8 +116,8 @@ Finding flavour_finding(std::string what, std::string seen, bool wants_open) {
 /// Of a GPU that the bus does not show any more it is not known: it may.
 bool has_open_modules(const facts::HostFacts& host, std::string_view address) {
   const auto gpu = std::ranges::find(host.gpus, address, &PciGpu::address);
-  return gpu == host.gpus.end() || device::module_rule_of(gpu->device_id) !=
-                                       ModuleRule::kProprietaryOnly;
+  return gpu == host.gpus.end() ||
+         device::module_rule_of(gpu->device_id) != ModuleRule::kProprietaryOnly;
 }
 
 void check_flavour(const DoctorLook& look, const RunningDriver& driver,

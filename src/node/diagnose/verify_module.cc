@@ -131,10 +131,9 @@ VerifyCheck check_log(const DoctorLook& look) {
   // The driver works, and so what kept an earlier one out is past.
   Findings driver = find_driver_pains(look);
   std::erase_if(driver, [](const Finding& finding) {
-    return !(finding.check.starts_with("gpu.") ||
-             finding.check == "driver.gsp" ||
-             finding.check == "driver.flavour" ||
-             finding.check == "driver.branch");
+    return !(
+        finding.check.starts_with("gpu.") || finding.check == "driver.gsp" ||
+        finding.check == "driver.flavour" || finding.check == "driver.branch");
   });
   if (driver.empty()) {
     return {1, "module.log", Verdict::kPass,

@@ -122,10 +122,9 @@ TEST(Obstacles, AreGpusThatAreNotTheHosts) {
   facts.gpus = {gpu("0000:01:00.0", 0x2237, "vfio-pci"),
                 gpu("0000:02:00.0", 0x2237, "nvidia"),
                 gpu("0000:03:00.0", 0x2342, "nvgrace_gpu_vfio_pci")};
-  EXPECT_THAT(
-      find_obstacles(facts),
-      ElementsAre(
-          obstacle("vfio", "GPU at 0000:01:00.0, 0000:03:00.0", false)));
+  EXPECT_THAT(find_obstacles(facts),
+              ElementsAre(obstacle("vfio", "GPU at 0000:01:00.0, 0000:03:00.0",
+                                   false)));
   // Nor does the chip of one that vfio has matter to the others.
   facts.gpus[0].device_id = 0x102d;
   facts.gpus[1].device_id = 0x2901;

@@ -352,14 +352,14 @@ TEST(DriverLoad, WhatRunsBesideTheDriverStopsForItAndStartsAgain) {
   const std::vector<std::string> words =
       words_of(host.plan(*make_driver_load()));
   ASSERT_THAT(words, SizeIs(13));
-  EXPECT_THAT(std::vector(words.begin() + 1, words.begin() + 4),
-              ElementsAre("stop gpunode-agent.service",
-                          "stop nvidia-dcgm.service",
-                          "stop nvidia-persistenced.service"));
-  EXPECT_THAT(std::vector(words.end() - 3, words.end()),
-              ElementsAre("start nvidia-persistenced.service",
-                          "start nvidia-dcgm.service",
-                          "start gpunode-agent.service"));
+  EXPECT_THAT(
+      std::vector(words.begin() + 1, words.begin() + 4),
+      ElementsAre("stop gpunode-agent.service", "stop nvidia-dcgm.service",
+                  "stop nvidia-persistenced.service"));
+  EXPECT_THAT(
+      std::vector(words.end() - 3, words.end()),
+      ElementsAre("start nvidia-persistenced.service",
+                  "start nvidia-dcgm.service", "start gpunode-agent.service"));
   // The same programs in Pods are none of systemd's to stop.
   host.facts.units["gpunode-agent.service"].active_state = "inactive";
   const StepPlan plan = host.plan(*make_driver_load());
