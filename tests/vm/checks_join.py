@@ -5,7 +5,7 @@ import json
 import textwrap
 
 import node
-from checks_provision import SPEC, etc_lines
+from checks_provision import SPEC
 from claim import JOIN, check, expect, wait
 from process import wait_until
 from seed_cluster import ENDPOINT
@@ -67,8 +67,9 @@ def write_token(vm, token):
     vm.sh(f"umask 077; mkdir -p /etc/gpunode; echo {token} >{TOKEN}")
 
 
-def condition(the_node, kind):
-    return next((c["status"] for c in the_node["status"].get("conditions", ()) if c["type"] == kind), "not told")
+def packages(vm):
+    installed = vm.sh("dpkg-query -W -f '${Package} ${db:Status-Status}\\n'").splitlines()
+    return {line.split()[0] for line in installed if line.endswith(" installed")}
 
 
 # What a cluster's network plugin does on a node that has joined.
@@ -97,8 +98,7 @@ def expect_none(vm, when):
 def joins(vm):
     vm.nvme = {"AWS0001": vm.new_nvme("AWS0001", DISK_MIB)}
     vm.power_cycle()
-    vm.etc_before = etc_lines(vm)
-    vm.packages_before = set(vm.sh("dpkg-query -W -f '${Package}\\n'").split())
+    vm.packages_before = packages(vm)
     for name in ("containerd", "kubelet", "kubeadm", "xfsprogs"):
         expect(name not in vm.packages_before, f"{name} is installed before")
     write_spec(vm)
@@ -212,7 +212,14 @@ def cut_amid_join(vm):
     expect("0 to change" in again, f"a further apply: {again}")
 
 
-@check("rollback: no node, no packages, a blank disk, and /etc byte for byte", JOIN)
+@check("rollback: no node, no package more than before, no file of gpunode's in /etc, and a blank disk", JOIN)
 def bare_again(vm):
+    vm.sh("systemctl disable --now gpunode-agent.service")
     vm.sh("gpunode rollback --yes --confirm-wipe=AWS0001", timeout=APPLY_LIMIT)
     expect_none(vm, "after rollback")
+    now = packages(vm)
+    expect(now == vm.packages_before, f"packages are others: {sorted(now ^ vm.packages_before)}")
+    left = vm.run("grep -rl '^# Written by gpunode' /etc --exclude-dir=gpunode").out
+    expect(not left, f"files are left: {left}")
+    vm.sh("! findmnt /var/lib/containerd")
+    expect(vm.run("blkid -p /dev/nvme0n1").status == 2, "the disk is not blank")
