@@ -195,14 +195,18 @@ std::string_view holding(std::string_view finding) {
 }
 
 /// The UUID of the file system that the journal has as made and that is on this
-/// disk, or that this disk is a member of; "" if there is none.
-std::string made_on_it(const DiskFacts& disk, const History& history) {
+/// disk, or that this disk is a member of; "" if there is none. `uuid` itself,
+/// the entry's own, only if it is whole: a part of an array that lost others,
+/// or what a run that was cut off left, is to be made anew.
+std::string made_on_it(const DiskFacts& disk, const std::string& uuid,
+                       const History& history) {
   for (const std::string& made : history.made) {
-    if (disk.uuid == made ||
-        (disk.uuid.empty() &&
-         is_our_member(disk.signatures, made, identity_of(disk.device)))) {
-      return made;
-    }
+    const bool is_own = made == uuid;
+    if (is_own && history.attempted.contains(uuid)) continue;
+    const bool is_member =
+        !is_own && disk.uuid.empty() &&
+        is_our_member(disk.signatures, made, identity_of(disk.device));
+    if (disk.uuid == made || is_member) return made;
   }
   return "";
 }
@@ -242,7 +246,7 @@ StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
   }
   // Not found as the entry's own: it was made under another name. The data is
   // this node's, and whoever is told of a wipe would do one.
-  const std::string ours = made_on_it(disk, history);
+  const std::string ours = made_on_it(disk, uuid, history);
   if (!ours.empty() && !is_confirmed(disk, storage, confirmed)) {
     return refuse(
         fmt::format("{} has the file system {} that gpunode made on this host, "

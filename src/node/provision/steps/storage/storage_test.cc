@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "node/provision/layout_identity.h"
 #include "node/provision/steps/trial_host.h"
 #include "node/provision/storage_choice.h"
 
@@ -349,6 +350,37 @@ TEST(StorageDisk, HalfMadeByUsItIsMadeAgainAndOnlyThen) {
   store.signatures = {half};
   host.history.half_made[uuid] = {"AWS7"};
   EXPECT_EQ(plan_disk(host).state, StepState::kRefused);
+}
+
+TEST(StorageDisk, MadeOnceAndCutOffWhenMadeAnewItIsNoStranger) {
+  TrialHost host = g5();
+  facts::DiskFacts& store = host.facts.storage.disks[1];
+  const std::string uuid = storage_uuid("aabb\n", "containerd");
+  host.history.made = {uuid};
+  host.history.half_made[uuid] = {"AWS1"};
+  host.history.attempted[uuid] = {"AWS1"};
+  store.is_blank = false;
+  store.uuid = uuid;
+  store.signatures.emplace_back().uuid = uuid;
+  EXPECT_EQ(plan_disk(host).state, StepState::kChange);
+}
+
+TEST(StorageDisk, WhatIsLeftOfAnArrayMayBeErasedBySerial) {
+  TrialHost host = g5();
+  host.spec.storage.front().layout = "raid0";
+  host.spec.storage.front().count = 2;
+  host.facts.storage.disks.push_back(disk("nvme2n1", kInstanceStore, "AWS2"));
+  host.facts.storage.disks.back().is_blank = true;
+  facts::DiskFacts& store = host.facts.storage.disks[1];
+  const std::string uuid = storage_uuid("aabb\n", "containerd");
+  host.history.made = {uuid};
+  store.is_blank = false;
+  store.signatures.emplace_back().type = "linux_raid_member";
+  store.signatures.back().uuid = array_uuid(uuid);
+  EXPECT_THAT(plan_disk(host).fix, HasSubstr("--confirm-wipe=AWS1"));
+  // Another entry's, or this one's by another machine-id: not for the asking.
+  host.facts.files["/etc/machine-id"].content = "ccdd\n";
+  EXPECT_THAT(plan_disk(host).fix, HasSubstr("/etc/machine-id"));
 }
 
 TEST(StorageDisk, HalfMadeWithoutASuperblockItIsKnownByTheBlocksOfXfs) {
