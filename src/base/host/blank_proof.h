@@ -32,7 +32,7 @@ struct DiskIdentity {
 
 /// How much is read.
 enum class BlankDepth {
-  kSampled,  ///< Both ends whole, samples between: at most ~20000 reads.
+  kSampled,  ///< Both ends whole, samples between: at most ~53000 reads.
   kFull,     ///< Every byte.
 };
 
