@@ -279,6 +279,16 @@ Result<std::string> Client::apply(const ResourceType& type,
   return ask(call);
 }
 
+Result<Answer> Client::evict(const ObjectKey& pod, const std::string& json) {
+  Call call;
+  call.method = "POST";
+  TRY(call.target, object_path(pods(), pod));
+  call.target += "/eviction";
+  call.content_type = "application/json";
+  call.body = json;
+  return ask_as_known(call);
+}
+
 Result<void> Client::remove(const ResourceType& type, const ObjectKey& key) {
   Call call;
   call.method = "DELETE";

@@ -110,6 +110,10 @@ class Client {
                             const std::string& field_manager, bool force,
                             Detail answer = Detail::kWhole);
 
+  /// POST of eviction.h's `json` to the Pod; not tried again here, since "not
+  /// now" is an answer (judge_eviction).
+  Result<Answer> evict(const ObjectKey& pod, const std::string& json);
+
   /// kNotFound if it was not there.
   Result<void> remove(const ResourceType& type, const ObjectKey& key);
 

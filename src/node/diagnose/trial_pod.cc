@@ -1,9 +1,8 @@
 #include "node/diagnose/trial_pod.h"
 
-#include <string_view>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "k8s/api/object_yaml.h"
 
 namespace gpunode::diagnose {
 namespace {
@@ -21,6 +20,11 @@ Json object_of(const TrialPod& pod) {
                {"tolerations", Json::array({{{"key", "nvidia.com/gpu"},
                                              {"operator", "Exists"},
                                              {"effect", "NoSchedule"}}})}};
+  if (pod.tolerates_cordon) {
+    spec["tolerations"].push_back({{"key", "node.kubernetes.io/unschedulable"},
+                                   {"operator", "Exists"},
+                                   {"effect", "NoSchedule"}});
+  }
   if (!pod.node.empty()) {
     // By its name: the label kubernetes.io/hostname may be another.
     Json term = {{"matchFields", Json::array({{{"key", "metadata.name"},
@@ -40,33 +44,6 @@ Json object_of(const TrialPod& pod) {
           {"spec", std::move(spec)}};
 }
 
-/// Of what object_of() makes: objects, lists of objects or of scalars, scalars.
-void write_yaml(const Json& value, std::size_t indent, std::string& out) {
-  bool is_first = true;
-  for (const auto& [key, member] : value.items()) {
-    if (!is_first) out.append(indent, ' ');
-    is_first = false;
-    out += key + ":";
-    if (member.is_object()) {
-      out += "\n" + std::string(indent + 2, ' ');
-      write_yaml(member, indent + 2, out);
-    } else if (member.is_array()) {
-      for (const Json& item : member) {
-        out += "\n" + std::string(indent, ' ') + "- ";
-        if (!item.is_object()) {
-          out += item.dump();
-          continue;
-        }
-        write_yaml(item, indent + 2, out);
-        out.pop_back();
-      }
-      out += '\n';
-    } else {
-      out += " " + member.dump() + "\n";  // JSON's scalars are YAML's.
-    }
-  }
-}
-
 }  // namespace
 
 std::string pod_json(const TrialPod& pod) {
@@ -74,9 +51,7 @@ std::string pod_json(const TrialPod& pod) {
 }
 
 std::string pod_yaml(const TrialPod& pod) {
-  std::string text;
-  write_yaml(object_of(pod), 0, text);
-  return text;
+  return *kube::object_yaml(pod_json(pod));  // Ours is JSON.
 }
 
 }  // namespace gpunode::diagnose

@@ -12,6 +12,7 @@ struct TrialPod {
   std::string image = {};
   std::string resource = "nvidia.com/gpu";  ///< One of it.
   std::string runtime_class = {};           ///< "": none named.
+  bool tolerates_cordon = false;  ///< It may run where nothing new may come.
 };
 
 /// The object, for the API server. It runs once, tolerates NVIDIA's taint,

@@ -37,7 +37,7 @@ bool send_chunk(int socket, const std::string& bytes) {
 /// The names of discovery, by path.
 std::string resources_at(const std::string& path) {
   if (path == "/api/v1") {
-    return R"([{"name":"nodes"},{"name":"nodes/status"},{"name":"pods"},{"name":"configmaps"}])";
+    return R"([{"name":"nodes"},{"name":"nodes/status"},{"name":"pods"},{"name":"pods/eviction","group":"policy","version":"v1","kind":"Eviction"},{"name":"configmaps"}])";
   }
   if (path == "/apis/nfd.k8s-sigs.io/v1alpha1") {
     return R"([{"name":"nodefeatures"}])";
@@ -139,6 +139,9 @@ bool ApiServerDouble::answer(int socket, const Request& request) {
 
 std::optional<Reply> ApiServerDouble::route(const Request& request) {
   if (auto fault = faults_.next(request)) return fault;
+  if (request.method == "POST" && request.path.ends_with("/eviction")) {
+    return objects_.evict(request);
+  }
   if (request.method == "POST") return objects_.create(request);
   if (request.method == "PUT") return objects_.replace(request);
   if (request.method == "PATCH") return objects_.patch(request);
@@ -231,6 +234,11 @@ void ApiServerDouble::refuse(int status, const std::string& reason,
   refusal.headers = headers;
   const MutexLock lock(mutex_);
   faults_.refuse(std::move(refusal), times, method);
+}
+
+void ApiServerDouble::hold_evictions(unsigned times, const std::string& words) {
+  const MutexLock lock(mutex_);
+  faults_.hold_evictions(times, words);
 }
 
 void ApiServerDouble::reset_connections(unsigned times) {

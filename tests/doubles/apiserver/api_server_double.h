@@ -1,10 +1,10 @@
 // A small API server for tests: objects, changes and faults on demand.
 //
-// Plain HTTP on a real socket. It knows Nodes, Pods, ConfigMaps, Events and
-// NodeFeatures, replacing, merge patch, server-side apply with owners of
-// fields, lists in pages, and watches; it checks no schema.
-// tests/integration/api_contract_test.cc runs the same claims on it and on the
-// real server, so that the two cannot drift apart.
+// Plain HTTP on a real socket. It knows Nodes, Pods and their eviction,
+// ConfigMaps, Events, NodeFeatures and, by name, whatever else, replacing,
+// merge patch, server-side apply with owners of fields, lists in pages, and
+// watches; it checks no schema. tests/integration/api_contract_test.cc runs the
+// same claims on it and on the real server, so that the two cannot drift apart.
 #pragma once
 
 #include <condition_variable>
@@ -46,6 +46,9 @@ class ApiServerDouble {
   /// `method` only requests of that one count.
   void refuse(int status, const std::string& reason, unsigned times,
               const std::string& headers = "", const std::string& method = "");
+
+  /// The next `times` evictions are put off by a budget that says `words`.
+  void hold_evictions(unsigned times, const std::string& words);
 
   /// The next `times` requests end in a connection that is reset.
   void reset_connections(unsigned times);

@@ -2,12 +2,19 @@
 
 #include <utility>
 
+#include "base/text/node.h"
+
 namespace gpunode::kube::apiserver {
 
 void Faults::refuse(Reply refusal, unsigned times, const std::string& method) {
   refusal_ = std::move(refusal);
   times_ = times;
   method_ = method;
+}
+
+void Faults::hold_evictions(unsigned times, const std::string& words) {
+  held_ = times;
+  held_words_ = words;
 }
 
 std::optional<Reply> Faults::next(const Request& request) {
@@ -21,6 +28,17 @@ std::optional<Reply> Faults::next(const Request& request) {
   if (!is_known) return Reply::failure(401, "Unauthorized", "Unauthorized");
   if (!has_node_features_ && request.path.starts_with("/apis/nfd.")) {
     return Reply{404, "404 page not found\n", ""};  // So, and no Status.
+  }
+  if (held_ > 0 && request.path.ends_with("/eviction")) {
+    --held_;
+    return Reply{
+        429,
+        R"({"kind":"Status","apiVersion":"v1","status":"Failure","message":)"
+        R"("Cannot evict pod as it would violate the pod's disruption)"
+        R"( budget.","reason":"TooManyRequests","details":{"causes":[)"
+        R"({"reason":"DisruptionBudget","message":)" +
+            text::json_string(held_words_) + R"(}]},"code":429})",
+        ""};
   }
   return std::nullopt;
 }

@@ -25,6 +25,10 @@ class Faults {
   /// Whether the CRD of Node Feature Discovery is installed.
   void have_node_features(bool has) { has_node_features_ = has; }
 
+  /// The next `times` evictions get 429 as of a PodDisruptionBudget that says
+  /// `words`.
+  void hold_evictions(unsigned times, const std::string& words);
+
   /// What `request` gets instead of what it asks for, if so.
   std::optional<Reply> next(const Request& request);
 
@@ -34,6 +38,8 @@ class Faults {
   std::string method_;  ///< Empty: any.
   unsigned times_ = 0;
   unsigned resets_ = 0;
+  unsigned held_ = 0;
+  std::string held_words_;
   bool has_node_features_ = true;
 };
 

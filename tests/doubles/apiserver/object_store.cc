@@ -51,6 +51,7 @@ void merge_conditions(Node& into, const Node& patch) {
 }
 
 constexpr std::string_view kStatus = "/status";
+constexpr std::string_view kEviction = "/eviction";
 
 // Of the collection at `path`, as typed clients such as NVIDIA's want it.
 std::string_view list_type(std::string_view path) {
@@ -112,6 +113,10 @@ std::map<std::string, std::string> ObjectStore::selected_at(
       selected[change.path] = change.json;
     }
   }
+  std::erase_if(selected, [&](const auto& one) {
+    const auto read = text::read_json(one.second, "object");
+    return !read || !request.selects_content(text::tree_of(*read));
+  });
   return selected;
 }
 
@@ -285,6 +290,26 @@ Reply ObjectStore::apply(const Request& request, const Node& wanted) {
   Reply reply = get(request.path);
   if (is_new) reply.status = 201;
   return reply;
+}
+
+Reply ObjectStore::evict(const Request& request) {
+  auto body = text::read_json(request.body, "body");
+  if (!body) return Reply::failure(400, "BadRequest", body.error().message());
+  const Node eviction = text::tree_of(*body);
+  const std::string path =
+      request.path.substr(0, request.path.size() - kEviction.size());
+  const auto found = objects_.find(path);
+  if (found == objects_.end()) return not_found(path);
+  const std::string uid =
+      text::string_at(eviction, {"deleteOptions", "preconditions", "uid"});
+  if (!uid.empty() &&
+      uid != text::string_at(found->second.tree, {"metadata", "uid"})) {
+    return Reply::failure(409, "Conflict",
+                          "the UID in the precondition is not "
+                          "that of the record");
+  }
+  erase(path);
+  return {201, R"({"kind":"Status","status":"Success","code":201})", ""};
 }
 
 Reply ObjectStore::erase(const std::string& path) {

@@ -33,6 +33,8 @@ class ObjectStore {
   /// A merge patch or, by its content type, an apply.
   Reply patch(const Request& request);
   Reply erase(const std::string& path);
+  /// The Pod goes at once, as one that no kubelet runs.
+  Reply evict(const Request& request);
 
   /// As somebody else changes it.
   void put(const std::string& path, text::Node tree);

@@ -4,12 +4,51 @@
 #include <array>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/text/json_edit.h"
+#include "base/text/tree.h"
 
 namespace gpunode::kube::apiserver {
+
+namespace {
+
+std::string unescaped(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%' || i + 2 >= text.size()) {
+      out += text[i];
+      continue;
+    }
+    const std::string digits(text.substr(i + 1, 2));
+    out += static_cast<char>(std::strtoul(digits.c_str(), nullptr, 16));
+    i += 2;
+  }
+  return out;
+}
+
+/// "a=1,b" as pairs; the second empty where there is no "=".
+std::vector<std::pair<std::string, std::optional<std::string>>> terms_of(
+    const std::string& selector) {
+  std::vector<std::pair<std::string, std::optional<std::string>>> terms;
+  std::string_view rest = selector;
+  while (!rest.empty()) {
+    const std::string_view term = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), term.size() + 1));
+    const std::size_t equals = term.find('=');
+    terms.emplace_back(term.substr(0, equals),
+                       equals == std::string_view::npos
+                           ? std::nullopt
+                           : std::optional(std::string(
+                                 term.substr(term.find_last_of('=') + 1))));
+  }
+  return terms;
+}
+
+}  // namespace
 
 std::string Request::parameter(const std::string& name) const {
   const std::string all = "&" + query;
@@ -20,13 +59,35 @@ std::string Request::parameter(const std::string& name) const {
 }
 
 bool Request::selects(const std::string& object) const {
+  constexpr std::string_view kAllPods = "/api/v1/pods";
+  if (path == kAllPods) {  // Of every namespace.
+    return object.starts_with("/api/v1/namespaces/") &&
+           object.find("/pods/") != std::string::npos;
+  }
   if (!object.starts_with(path + "/") ||
       object.find('/', path.size() + 1) != std::string::npos) {
     return false;
   }
   const std::string selector = parameter("fieldSelector");
-  return selector.empty() ||
+  return !selector.starts_with("metadata.name%3D") ||
          selector == "metadata.name%3D" + object.substr(path.size() + 1);
+}
+
+bool Request::selects_content(const text::Node& object) const {
+  for (const auto& [key, value] :
+       terms_of(unescaped(parameter("labelSelector")))) {
+    const text::Node* const label =
+        text::find_at(object, {"metadata", "labels", key});
+    if (label == nullptr || (value && label->scalar != *value)) return false;
+  }
+  for (const auto& [key, value] :
+       terms_of(unescaped(parameter("fieldSelector")))) {
+    if (key == "spec.nodeName" &&
+        text::string_at(object, {"spec", "nodeName"}) != value) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool Request::is_collection() const {

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "base/text/node.h"
+
 namespace gpunode::kube::apiserver {
 
 struct Request {
@@ -16,8 +18,12 @@ struct Request {
   /// As it stands in the query; empty if it does not.
   std::string parameter(const std::string& name) const;
 
-  /// Whether an object at `object` is of this collection and selected.
+  /// Whether an object at `object` is of this collection and selected by name.
   bool selects(const std::string& object) const;
+
+  /// Whether what the object says of itself is selected: its labels, and the
+  /// node that a Pod is on. Only "key=value" and "key", with commas between.
+  bool selects_content(const text::Node& object) const;
 
   bool is_collection() const;
 

@@ -1,0 +1,81 @@
+// One program at a time in a cluster: a Lease of coordination.k8s.io/v1, taken
+// over when its holder has not been heard of for its duration.
+//
+// Clocks of two machines differ. A holder that is taken over from although it
+// lives finds out at its next renewal, which names the version that it wrote.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/core/clock.h"
+#include "base/core/result.h"
+#include "k8s/api/client.h"
+#include "k8s/api/resource_path.h"
+#include "k8s/api/time_text.h"
+
+namespace gpunode::kube {
+
+ResourceType leases();
+
+struct Lease {
+  std::string holder;  ///< Empty: nobody has it.
+  std::chrono::seconds duration{};
+  WallTime renewed{};
+  std::string resource_version;
+};
+
+/// kCorrupt if it is none.
+Result<Lease> read_lease(std::string_view json);
+
+/// For create and, with a resource version, for replace.
+std::string lease_json(const ObjectKey& key, const Lease& lease);
+
+/// Somebody has it, and was heard of within its duration.
+bool is_held(const Lease& lease, WallTime now);
+
+/// Takes, renews and gives back one Lease. One thread, the client's.
+class LeaseHolder {
+ public:
+  static constexpr std::chrono::seconds kDuration{120};
+  static constexpr std::chrono::seconds kRenewEvery{15};
+
+  struct Self {
+    std::string name;  ///< "ann@laptop 4711 1f0c…": told to others.
+    /// Whether a holder is known to be dead, whatever its duration says; may be
+    /// empty.
+    std::function<bool(std::string_view holder)> is_dead;
+  };
+
+  LeaseHolder(Client& client, ObjectKey key, Self self, const Clock& clock,
+              std::function<WallTime()> wall)
+      : client_(client),
+        key_(std::move(key)),
+        self_(std::move(self)),
+        clock_(clock),
+        wall_(std::move(wall)) {}
+
+  /// kAlreadyExists: another one has it; the message says who and until when.
+  Result<void> take();
+
+  /// Does something only when it is time to. kAlreadyExists: it is lost.
+  Result<void> renew();
+
+  /// Gives it back; nothing if it is not held. What fails runs out by itself.
+  void release();
+
+ private:
+  Result<void> write(const Lease& lease, bool is_new);
+
+  Client& client_;
+  ObjectKey key_;
+  Self self_;
+  const Clock& clock_;
+  std::function<WallTime()> wall_;
+  std::string version_;  ///< That we wrote; empty: not held.
+  TimePoint written_{};
+};
+
+}  // namespace gpunode::kube

@@ -1,0 +1,16 @@
+// Objects of the API as YAML, for `kubectl apply -f -`.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/core/result.h"
+
+namespace gpunode::kube {
+
+/// `json`, one object, as a YAML document in the order of its members. A text
+/// of several lines stands as one where YAML can say it so byte for byte;
+/// everything else is written as JSON writes it, which is YAML as well.
+Result<std::string> object_yaml(std::string_view json);
+
+}  // namespace gpunode::kube
