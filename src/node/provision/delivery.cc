@@ -17,11 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kSpecPath = "/etc/gpunode/node.yaml";
-constexpr const char* kUnit = "gpunode-first.service";
-constexpr const char* kUnitPath = "/etc/systemd/system/gpunode-first.service";
 constexpr const char* kFetched = "/usr/local/bin/gpunode";
-/// There once a run has ended well: until then each boot tries.
-constexpr const char* kFirstBootStamp = "/var/lib/gpunode/first-boot-done";
 constexpr const char* kInImage = "/usr/bin/gpunode";
 constexpr const char* kDigestPath = "/etc/gpunode/program.sha256";
 /// Where it lies until it is proved.
@@ -93,7 +89,8 @@ Result<void> check_delivery(const Delivery& delivery) {
 
 std::string first_boot_unit(const Delivery& delivery) {
   std::string fetch;
-  const char* program = kInImage;
+  std::string program =
+      delivery.program_path.empty() ? kInImage : delivery.program_path;
   if (is_fetched(delivery)) {
     program = kFetched;
     fetch = fmt::format(
@@ -135,7 +132,7 @@ std::string cloud_config(const Delivery& delivery) {
   };
   std::string text = "#cloud-config\nwrite_files:\n";
   text += file(kSpecPath, "0600", delivery.spec);
-  text += file(kUnitPath, "0644", first_boot_unit(delivery));
+  text += file(kFirstUnitPath, "0644", first_boot_unit(delivery));
   if (is_fetched(delivery)) {
     text += file(kDigestPath, "0644", digest_line(delivery));
   }
@@ -144,7 +141,7 @@ std::string cloud_config(const Delivery& delivery) {
       "  - [systemctl, daemon-reload]\n"
       "  # cloud-init does not wait for it: journalctl -fu gpunode-first\n"
       "  - [systemctl, enable, --now, --no-block, {}]\n",
-      kUnit);
+      kFirstUnit);
   return text;
 }
 
@@ -164,7 +161,7 @@ std::string ignition_config(const Delivery& delivery) {
       {"ignition", {{"version", "3.3.0"}}},
       {"storage", {{"files", std::move(files)}}},
       {"systemd",
-       {{"units", Json::array({{{"name", kUnit},
+       {{"units", Json::array({{{"name", kFirstUnit},
                                 {"enabled", true},
                                 {"contents", first_boot_unit(delivery)}}})}}}};
   return config.dump() + "\n";

@@ -17,7 +17,17 @@ struct Delivery {
   /// The file has gpunode-runtime installed, out of the directory that gpunode
   /// lies in.
   bool needs_runtime = false;
+  /// Where gpunode is on machines; "": as program_url says.
+  std::string program_path = {};
 };
+
+/// The unit that first_boot_unit() is, and where it lies.
+inline constexpr const char* kFirstUnit = "gpunode-first.service";
+inline constexpr const char* kFirstUnitPath =
+    "/etc/systemd/system/gpunode-first.service";
+/// There once a run has ended well: until then each boot tries.
+inline constexpr const char* kFirstBootStamp =
+    "/var/lib/gpunode/first-boot-done";
 
 /// kInvalidArgument: a URL that is not https, or one without a digest, or a
 /// digest that is none: what is fetched and run as root must be what was meant.

@@ -1,0 +1,41 @@
+// Which Pods leave a node that is drained, by kubectl's rules and in its words.
+// Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/core/result.h"
+#include "k8s/api/resource_path.h"
+
+namespace gpunode::rollout {
+
+struct DrainPod {
+  kube::ObjectKey key;
+  std::string uid = {};
+  std::string controller = {};  ///< Its kind: "ReplicaSet"; empty: it has none.
+  bool is_mirror = false;       ///< A static Pod's: no API call takes it away.
+  bool is_ended = false;        ///< Succeeded or Failed.
+  bool is_leaving = false;
+  bool has_empty_dir = false;  ///< Data that goes with it.
+};
+
+/// kCorrupt if it is no Pod.
+Result<DrainPod> read_drain_pod(std::string_view json);
+
+struct DrainOptions {
+  bool force = false;  ///< Pods that nobody makes again go, too.
+  bool delete_emptydir_data = false;
+};
+
+struct DrainPlan {
+  std::vector<DrainPod> leaving;  ///< Asked to go, or on their way.
+  std::size_t staying = 0;        ///< Of DaemonSets, and static ones.
+  /// Why it must not be done, a line each; empty: it may.
+  std::vector<std::string> refusals;
+};
+
+DrainPlan plan_drain(std::vector<DrainPod> pods, const DrainOptions& options);
+
+}  // namespace gpunode::rollout

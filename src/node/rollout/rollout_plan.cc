@@ -1,0 +1,87 @@
+#include "node/rollout/rollout_plan.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace gpunode::rollout {
+namespace {
+
+using State = PlannedNode::State;
+
+PlannedNode planned(SelectedNode selected, const std::string& digest,
+                    const DrainOptions& options) {
+  PlannedNode one;
+  const DrainPlan drain = plan_drain(std::move(selected.pods), options);
+  one.leaving = drain.leaving.size();
+  one.staying = drain.staying;
+  one.node = std::move(selected.node);
+  if (one.node.mark) {
+    one.state = State::kUnderWay;
+    const NodeMark& mark = *one.node.mark;
+    if (!mark.why.empty()) one.words.push_back(mark.why);
+    if (mark.digest != digest) {
+      one.words.push_back(
+          "by a roll-out of another file, which this one takes "
+          "over");
+    }
+    return one;
+  }
+  if (one.node.done_digest == digest && one.node.mark_trouble.empty()) {
+    one.state = State::kDone;
+    return one;
+  }
+  one.words = obstacles_of(one.node, drain);
+  if (!one.words.empty()) one.state = State::kBlocked;
+  return one;
+}
+
+}  // namespace
+
+std::size_t RolloutPlan::count(State state) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      nodes, [state](const PlannedNode& one) { return one.state == state; }));
+}
+
+std::vector<std::string> obstacles_of(const NodeLook& node,
+                                      const DrainPlan& drain) {
+  std::vector<std::string> words;
+  if (!node.mark_trouble.empty()) words.push_back(node.mark_trouble);
+  if (node.is_control_plane) {
+    words.push_back(
+        "it is of the control plane, which a drain and a reboot would take "
+        "away; next: leave it out by --selector");
+  }
+  if (!node.is_ready) {
+    words.push_back(fmt::format(
+        "it is not Ready ({}), so nothing can be brought to it; next: put it "
+        "right, or leave it out by --selector",
+        node.ready_words.empty() ? "its kubelet says nothing"
+                                 : node.ready_words));
+  }
+  words.insert(words.end(), drain.refusals.begin(), drain.refusals.end());
+  return words;
+}
+
+RolloutPlan plan_rollout(std::vector<SelectedNode> nodes,
+                         std::vector<NodeLook> others,
+                         const std::string& digest,
+                         const DrainOptions& options) {
+  RolloutPlan plan;
+  plan.digest = digest;
+  for (SelectedNode& node : nodes) {
+    plan.nodes.push_back(planned(std::move(node), digest, options));
+  }
+  std::ranges::sort(plan.nodes, {}, [](const PlannedNode& one) {
+    return std::make_tuple(one.state != State::kUnderWay, one.node.name);
+  });
+  for (NodeLook& other : others) {
+    if (other.mark) plan.others.push_back(std::move(other));
+  }
+  std::ranges::sort(plan.others, {}, &NodeLook::name);
+  return plan;
+}
+
+}  // namespace gpunode::rollout

@@ -1,0 +1,88 @@
+#include "node/rollout/rollout_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gpunode::rollout {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using State = PlannedNode::State;
+
+SelectedNode node(const std::string& name) {
+  SelectedNode selected;
+  selected.node.name = name;
+  selected.node.is_ready = true;
+  return selected;
+}
+
+std::vector<std::string> names(const RolloutPlan& plan) {
+  std::vector<std::string> names;
+  for (const PlannedNode& one : plan.nodes) names.push_back(one.node.name);
+  return names;
+}
+
+TEST(RolloutPlan, GoesByNameAndOnWithWhatHasBegun) {
+  SelectedNode begun = node("z");
+  begun.node.mark = NodeMark{Phase::kBringing, "d", false, 1, "broke"};
+  SelectedNode done = node("a");
+  done.node.done_digest = "d";
+  const RolloutPlan plan =
+      plan_rollout({node("c"), done, begun, node("b")}, {}, "d", {});
+  EXPECT_THAT(names(plan), ElementsAre("z", "a", "b", "c"));
+  EXPECT_EQ(plan.nodes[0].state, State::kUnderWay);
+  EXPECT_THAT(plan.nodes[0].words, ElementsAre("broke"));
+  EXPECT_EQ(plan.nodes[1].state, State::kDone);
+  EXPECT_EQ(plan.count(State::kToDo), 2U);
+}
+
+TEST(RolloutPlan, OfAnotherFileDoesAllAnew) {
+  SelectedNode done = node("a");
+  done.node.done_digest = "old";
+  SelectedNode begun = node("b");
+  begun.node.mark = NodeMark{Phase::kChecking, "old", true, 1, ""};
+  const RolloutPlan plan = plan_rollout({done, begun}, {}, "new", {});
+  EXPECT_EQ(plan.nodes[0].node.name, "b");
+  EXPECT_THAT(plan.nodes[0].words,
+              ElementsAre(HasSubstr("this one takes over")));
+  EXPECT_EQ(plan.nodes[1].state, State::kToDo);
+}
+
+TEST(RolloutPlan, SaysWhereItWouldStop) {
+  SelectedNode away = node("away");
+  away.node.is_ready = false;
+  SelectedNode master = node("master");
+  master.node.is_control_plane = true;
+  SelectedNode busy = node("busy");
+  busy.pods = {{.key = {"default", "notebook"}}};
+  SelectedNode strange = node("strange");
+  strange.node.done_digest = "d";
+  strange.node.mark_trouble = "not ours";
+  const RolloutPlan plan =
+      plan_rollout({away, master, busy, strange}, {}, "d", {});
+  EXPECT_EQ(plan.count(State::kBlocked), 4U);
+  EXPECT_THAT(plan.nodes[0].words, ElementsAre(HasSubstr("not Ready")));
+  EXPECT_THAT(plan.nodes[1].words, ElementsAre(HasSubstr("default/notebook")));
+  EXPECT_THAT(plan.nodes[2].words, ElementsAre(HasSubstr("control plane")));
+  EXPECT_THAT(plan.nodes[3].words, ElementsAre("not ours"));
+  EXPECT_EQ(plan_rollout({busy}, {}, "d", {.force = true}).count(State::kToDo),
+            1U);
+}
+
+TEST(RolloutPlan, TellsOfOthersThatWereLeftHalfway) {
+  NodeLook left;
+  left.name = "left";
+  left.mark = NodeMark{Phase::kDraining, "d", false, 1, ""};
+  NodeLook free;
+  free.name = "free";
+  const RolloutPlan plan = plan_rollout({}, {free, left}, "d", {});
+  EXPECT_THAT(plan.nodes, IsEmpty());
+  ASSERT_THAT(plan.others, SizeIs(1));
+  EXPECT_EQ(plan.others.front().name, "left");
+}
+
+}  // namespace
+}  // namespace gpunode::rollout

@@ -1,0 +1,445 @@
+// Walks against the API server's double: what stands on the Nodes at the end,
+// and after a walk that was ended at any of its requests.
+#include "node/rollout/walk.h"
+
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "k8s/api/fixed_credentials.h"
+#include "tests/doubles/apiserver/api_server_double.h"
+
+namespace gpunode::rollout {
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using End = WalkOutcome::End;
+
+const std::string kDigest(64, 'b');
+const std::string kNodes = "/api/v1/nodes/";
+const std::string kBringPods = "/api/v1/namespaces/gpunode-rollout/pods/";
+
+kube::ClientOptions once() {
+  kube::ClientOptions options;
+  options.tries = 1;
+  return options;
+}
+
+class Recorder final : public WalkObserver {
+ public:
+  void node_started(const std::string& node, std::size_t,
+                    std::size_t) override {
+    lines.push_back("start " + node);
+  }
+  void node_skipped(const std::string& node) override {
+    lines.push_back("skip " + node);
+  }
+  void did(const std::string&, const std::string& what) override {
+    lines.push_back(what);
+  }
+  void waits(const std::string&, const std::string& what) override {
+    lines.push_back("waits " + what);
+  }
+  void node_done(const std::string& node) override {
+    lines.push_back("done " + node);
+  }
+  std::vector<std::string> lines;
+};
+
+/// A cluster of two nodes. Its controllers and kubelets act in each pause of
+/// the walk.
+class Walking : public testing::Test {
+ protected:
+  Walking() {
+    options_.manifest = {"kind: GPUNode\n", kDigest, "image"};
+    node("gpu-1");
+    node("gpu-2");
+    pod("gpu-1", "web-1", R"([{"kind":"ReplicaSet","controller":true}])");
+    pod("gpu-1", "proxy-1", R"([{"kind":"DaemonSet","controller":true}])");
+  }
+
+  void node(const std::string& name, bool is_cordoned = false) {
+    json object = {{"kind", "Node"},
+                   {"metadata", {{"name", name}, {"uid", "u-" + name}}},
+                   {"spec", json::object()},
+                   {"status",
+                    {{"conditions", {{{"type", "Ready"}, {"status", "True"}}}},
+                     {"allocatable", {{"nvidia.com/gpu", "2"}}}}}};
+    if (is_cordoned) object["spec"]["unschedulable"] = true;
+    server_.put(kNodes + name, object.dump());
+  }
+
+  void pod(const std::string& node, const std::string& name,
+           const std::string& owners = "[]") {
+    server_.put("/api/v1/namespaces/default/pods/" + name,
+                R"({"metadata":{"namespace":"default","name":")" + name +
+                    R"(","uid":"u-)" + name + R"(","ownerReferences":)" +
+                    owners + R"(},"spec":{"nodeName":")" + node + R"("}})");
+  }
+
+  json seen(const std::string& node) const {
+    return json::parse(server_.object(kNodes + node));
+  }
+  bool is_cordoned(const std::string& node) const {
+    return seen(node)["spec"].value("unschedulable", false);
+  }
+  std::string annotation(const std::string& node,
+                         const std::string& key) const {
+    const json object = seen(node);
+    return object["metadata"]
+        .value("annotations", json::object())
+        .value(key, "");
+  }
+  std::string label(const std::string& node) const {
+    const json object = seen(node);
+    return object["metadata"]
+        .value("labels", json::object())
+        .value(kBringLabel, "");
+  }
+
+  /// The DaemonSet's controller and the kubelets: a Pod where the label is, as
+  /// `bringer_status_` has it; none where it is not.
+  void controllers() {
+    for (const char* name : {"gpu-1", "gpu-2"}) {
+      if (server_.object(kNodes + name).empty()) continue;
+      const std::string path = kBringPods + "bring-" + name;
+      const bool is_there = !server_.object(path).empty();
+      const std::string& digest = options_.manifest.digest;
+      const bool is_wanted = label(name) == digest.substr(0, 16);
+      if (is_wanted && !is_there) {
+        ++pods_made_;
+        server_.put(
+            path,
+            R"({"metadata":{"namespace":"gpunode-rollout","name":"bring-)" +
+                std::string(name) +
+                R"(","uid":"x","ownerReferences":[{"kind":"DaemonSet",)"
+                R"("controller":true}],"annotations":{"gpunode.io/file":")" +
+                digest +
+                R"("},"labels":{"app.kubernetes.io/name":)"
+                R"("gpunode-bring"}},"spec":{"nodeName":")" +
+                name + R"("},"status":)" + bringer_status_ + "}");
+      } else if (!is_wanted && is_there) {
+        server_.remove(path);
+      }
+    }
+  }
+
+  WalkOutcome walk(const std::vector<std::string>& nodes = {"gpu-1", "gpu-2"}) {
+    kube::FixedCredentials credentials(server_.port());
+    kube::Client client(credentials, nullptr, once());
+    kube::LeaseHolder lease(client, {kBringSpace, "rollout"}, {"me", {}},
+                            clock_, [] { return kube::WallTime(); });
+    Walk walk(
+        client, lease, clock_,
+        [this](milliseconds time) {
+          clock_.advance(time);
+          controllers();
+          if (on_pause_) on_pause_();
+          return --pauses_ > 0;
+        },
+        recorder_, options_);
+    return walk.run(nodes);
+  }
+
+  void expect_all_done() {
+    for (const char* name : {"gpu-1", "gpu-2"}) {
+      EXPECT_FALSE(is_cordoned(name)) << name;
+      EXPECT_EQ(annotation(name, kRolledOutAnnotation), kDigest) << name;
+      EXPECT_EQ(annotation(name, kRolloutAnnotation), "") << name;
+      EXPECT_EQ(label(name), "") << name;
+    }
+  }
+
+  const std::string kReady =
+      R"({"conditions":[{"type":"Ready","status":"True"}]})";
+  const std::string kFailed =
+      R"({"containerStatuses":[{"lastState":{"terminated":{"exitCode":7,)"
+      R"("message":"failed: apt said no"}}}]})";
+
+  kube::ApiServerDouble server_;
+  FakeClock clock_;
+  Recorder recorder_;
+  WalkOptions options_;
+  std::string bringer_status_ = kReady;
+  std::function<void()> on_pause_;
+  int pauses_ = 100000;
+  int pods_made_ = 0;
+};
+
+TEST_F(Walking, GoesFromNodeToNode) {
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kDone) << outcome.words;
+  EXPECT_EQ(outcome.done, 2U);
+  expect_all_done();
+  EXPECT_EQ(server_.object("/api/v1/namespaces/default/pods/web-1"), "");
+  EXPECT_NE(server_.object("/api/v1/namespaces/default/pods/proxy-1"), "");
+  EXPECT_THAT(
+      recorder_.lines,
+      ElementsAre("start gpu-1", "cordoned", "evicted default/web-1",
+                  StartsWith("waits Pods that end: default/web-1"),
+                  "drained; 1 Pods of DaemonSets and static ones stay",
+                  "waits the bringer's Pod to be made", "the file is applied",
+                  "uncordoned", "done gpu-1", "start gpu-2", "cordoned",
+                  "drained; 0 Pods of DaemonSets and static ones stay",
+                  "waits the bringer's Pod to be made", "the file is applied",
+                  "uncordoned", "done gpu-2"));
+  // Again: all is done.
+  recorder_.lines.clear();
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_THAT(recorder_.lines, ElementsAre("start gpu-1", "skip gpu-1",
+                                           "start gpu-2", "skip gpu-2"));
+}
+
+TEST_F(Walking, StopsAtTheFirstBadNodeAndGoesOnFromThere) {
+  bringer_status_ = kFailed;
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kBadNode);
+  EXPECT_EQ(outcome.node, "gpu-1");
+  EXPECT_EQ(outcome.words, "failed: apt said no");
+  EXPECT_THAT(outcome.next,
+              AllOf(HasSubstr("kubectl -n gpunode-rollout logs bring-gpu-1"),
+                    HasSubstr("the same command"),
+                    HasSubstr("kubectl uncordon gpu-1")));
+  EXPECT_TRUE(is_cordoned("gpu-1"));
+  EXPECT_THAT(annotation("gpu-1", kRolloutAnnotation),
+              HasSubstr("apt said no"));
+  EXPECT_EQ(annotation("gpu-2", kRolloutAnnotation), "");
+  EXPECT_FALSE(is_cordoned("gpu-2"));
+  // Its log can still be read.
+  EXPECT_NE(server_.object(kBringPods + "bring-gpu-1"), "");
+  bringer_status_ = kReady;
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_EQ(pods_made_, 3);  // One is one attempt.
+  EXPECT_THAT(recorder_.lines, Contains("tries again"));
+  expect_all_done();
+}
+
+TEST_F(Walking, StoppedInAnyPauseIsGoneOnWith) {
+  for (int pauses = 0;; ++pauses) {
+    for (const char* name : {"gpu-1", "gpu-2"}) node(name);
+    pod("gpu-1", "web-1", R"([{"kind":"ReplicaSet","controller":true}])");
+    pauses_ = pauses + 1;
+    const WalkOutcome first = walk();
+    pauses_ = 100000;
+    if (first.end == End::kDone) break;
+    EXPECT_EQ(first.end, End::kStopped) << pauses;
+    EXPECT_THAT(first.next, HasSubstr("the same command"));
+    EXPECT_EQ(walk().end, End::kDone) << pauses;
+    expect_all_done();
+    ASSERT_LT(pauses, 100);
+  }
+}
+
+TEST_F(Walking, KilledAtAnyRequestIsGoneOnWith) {
+  for (std::size_t passed = 1;; ++passed) {
+    for (const char* name : {"gpu-1", "gpu-2"}) node(name);
+    pod("gpu-1", "web-1", R"([{"kind":"ReplicaSet","controller":true}])");
+    const std::size_t before = server_.requests().size();
+    options_.api_timeout = std::chrono::seconds(0);
+    // From that request on there is no server any more for this walk.
+    bool is_cut = false;
+    on_pause_ = [&] {
+      if (!is_cut && server_.requests().size() >= before + passed) {
+        is_cut = true;
+        server_.reset_connections(1000000);
+      }
+    };
+    const WalkOutcome first = walk();
+    server_.reset_connections(0);
+    on_pause_ = nullptr;
+    options_.api_timeout = std::chrono::minutes(5);
+    if (!is_cut) break;
+    if (first.end != End::kDone) {
+      EXPECT_EQ(first.end, End::kTrouble) << passed;
+    }
+    EXPECT_EQ(walk().end, End::kDone) << passed;
+    expect_all_done();
+    ASSERT_LT(passed, 200U);
+  }
+}
+
+TEST_F(Walking, LeavesACordonThatWasThereBefore) {
+  node("gpu-2", true);
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_TRUE(is_cordoned("gpu-2"));
+  EXPECT_FALSE(is_cordoned("gpu-1"));
+  EXPECT_THAT(recorder_.lines, Contains("stays cordoned, as it was before"));
+}
+
+TEST_F(Walking, WaitsForABudgetWithItsWords) {
+  server_.hold_evictions(3, "The disruption budget web needs 2 healthy pods");
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_THAT(recorder_.lines,
+              Contains(AllOf(StartsWith("waits default/web-1: "),
+                             HasSubstr("budget web needs 2 healthy pods"))));
+  // As kubectl: every five seconds, not in each look.
+  int asked = 0;
+  for (const std::string& line : server_.requests()) {
+    if (line.ends_with("web-1/eviction")) ++asked;
+  }
+  EXPECT_EQ(asked, 4);
+}
+
+TEST_F(Walking, ABudgetThatNeverGivesWayIsABadNode) {
+  server_.hold_evictions(1000, "needs 2");
+  options_.drain_timeout = std::chrono::seconds(20);
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kBadNode);
+  EXPECT_THAT(outcome.words, AllOf(HasSubstr("not drained within 20 s"),
+                                   HasSubstr("needs 2")));
+  EXPECT_THAT(outcome.next, HasSubstr("kubectl get pdb -A"));
+  EXPECT_TRUE(is_cordoned("gpu-1"));
+  EXPECT_EQ(label("gpu-1"), "");
+  server_.hold_evictions(0, "");
+  EXPECT_EQ(walk().end, End::kDone);
+  expect_all_done();
+}
+
+TEST_F(Walking, APodThatNobodyMakesAgainIsRefusedBeforeAnythingIsDone) {
+  pod("gpu-1", "notebook");
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kRefused);
+  EXPECT_THAT(outcome.words, HasSubstr("--force"));
+  EXPECT_FALSE(is_cordoned("gpu-1"));
+  EXPECT_EQ(annotation("gpu-1", kRolloutAnnotation), "");
+  options_.drain.force = true;
+  EXPECT_EQ(walk().end, End::kDone);
+}
+
+TEST_F(Walking, ANodeThatOffersFewerGpusIsBad) {
+  on_pause_ = [&] {
+    if (label("gpu-1").empty()) return;
+    json object = seen("gpu-1");
+    object["status"]["allocatable"]["nvidia.com/gpu"] = "1";
+    server_.put(kNodes + "gpu-1", object.dump());
+    on_pause_ = nullptr;
+  };
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kBadNode);
+  EXPECT_THAT(outcome.words, HasSubstr("offers 1 GPUs and offered 2"));
+  EXPECT_TRUE(is_cordoned("gpu-1"));
+  options_.allows_fewer_gpus = true;
+  EXPECT_EQ(walk().end, End::kDone);
+}
+
+TEST_F(Walking, ANodeThatRebootsIsWaitedFor) {
+  int pauses = 0;
+  on_pause_ = [&] {
+    if (label("gpu-1").empty() && pauses == 0) return;
+    ++pauses;
+    json object = seen("gpu-1");
+    object["status"]["conditions"][0]["status"] =
+        pauses < 60 ? "Unknown" : "True";
+    server_.put(kNodes + "gpu-1", object.dump());
+    if (pauses >= 60) on_pause_ = nullptr;
+  };
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_THAT(recorder_.lines, Contains(StartsWith("waits it is not Ready")));
+}
+
+TEST_F(Walking, ATrialThatFailsIsABadNode) {
+  std::vector<std::string> tried;
+  options_.trial = [&](const std::string& name) -> Result<void> {
+    tried.push_back(name);
+    if (tried.size() == 1) return Error(ErrorCode::kInternal, "no PASSED");
+    return {};
+  };
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kBadNode);
+  EXPECT_EQ(outcome.words, "no PASSED");
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_THAT(tried, ElementsAre("gpu-1", "gpu-1", "gpu-2"));
+}
+
+TEST_F(Walking, APodThatNeverRunsIsABadNode) {
+  bringer_status_ =
+      R"({"containerStatuses":[{"state":{"waiting":{"reason":"ErrImagePull",)"
+      R"("message":"no such host"}}}]})";
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kBadNode);
+  EXPECT_THAT(outcome.words, AllOf(HasSubstr("not within 900 s"),
+                                   HasSubstr("ErrImagePull: no such host")));
+}
+
+TEST_F(Walking, WhatAnotherFilesRollOutLeftBehindIsTakenOver) {
+  bringer_status_ = kFailed;
+  ASSERT_EQ(walk().end, End::kBadNode);
+  bringer_status_ = "{}";
+  options_.manifest.digest = std::string(64, 'c');
+  json before = seen("gpu-1");
+  before["status"]["allocatable"]["nvidia.com/gpu"] = "0";
+  server_.put(kNodes + "gpu-1", before.dump());
+  pauses_ = 3;
+  EXPECT_EQ(walk().end, End::kStopped);
+  // What was remembered is still known, and the other file's Pod not wanted.
+  const auto mark = read_mark(annotation("gpu-1", kRolloutAnnotation));
+  ASSERT_TRUE(mark);
+  EXPECT_EQ(mark->digest, options_.manifest.digest);
+  EXPECT_EQ(mark->gpus, 2U);
+  EXPECT_FALSE(mark->was_cordoned);
+}
+
+TEST_F(Walking, TheApiServerMayBeAwayForAWhile) {
+  server_.refuse(503, "ServiceUnavailable", 7);
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_THAT(recorder_.lines, Contains(HasSubstr("the API server says 503")));
+  expect_all_done();
+}
+
+TEST_F(Walking, WhoMayNotIsToldSo) {
+  server_.refuse(403, "Forbidden", 1, "", "PATCH");
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kTrouble);
+  EXPECT_THAT(outcome.next, HasSubstr("docs/security.md"));
+  EXPECT_FALSE(is_cordoned("gpu-1"));
+}
+
+TEST_F(Walking, ANodeThatIsGoneEndsIt) {
+  server_.remove(kNodes + "gpu-1");
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kTrouble);
+  EXPECT_EQ(outcome.node, "gpu-1");
+  EXPECT_THAT(outcome.next, HasSubstr("kubectl get nodes"));
+}
+
+TEST_F(Walking, AMarkOfNobodysIsLeftAlone) {
+  json object = seen("gpu-1");
+  object["metadata"]["annotations"][kRolloutAnnotation] = "mine";
+  server_.put(kNodes + "gpu-1", object.dump());
+  EXPECT_EQ(walk().end, End::kRefused);
+  EXPECT_EQ(annotation("gpu-1", kRolloutAnnotation), "mine");
+}
+
+TEST_F(Walking, ALostLeaseEndsIt) {
+  kube::FixedCredentials credentials(server_.port());
+  kube::Client client(credentials, nullptr, once());
+  kube::LeaseHolder lease(client, {kBringSpace, "rollout"}, {"me", {}}, clock_,
+                          [] { return kube::WallTime(); });
+  ASSERT_TRUE(lease.take());
+  bringer_status_ = "{}";
+  const std::string path =
+      "/apis/coordination.k8s.io/v1/namespaces/gpunode-rollout/leases/rollout";
+  Walk walk(
+      client, lease, clock_,
+      [&](milliseconds) {
+        clock_.advance(std::chrono::seconds(20));
+        server_.put(path, R"({"spec":{"holderIdentity":"ben"}})");
+        return true;
+      },
+      recorder_, options_);
+  const WalkOutcome outcome = walk.run({"gpu-1"});
+  EXPECT_EQ(outcome.end, End::kTrouble);
+  EXPECT_THAT(outcome.words, HasSubstr("another's by now"));
+}
+
+}  // namespace
+}  // namespace gpunode::rollout
