@@ -46,6 +46,7 @@ int main_with(int argc, char** argv) {
   add_resume(app, session);
   add_rollback(app, session);
   add_leave(app, session);
+  add_bring(app, session);
   add_bundle(app, session);
   add_check(app, session);
   add_cdi(app, session);
@@ -57,6 +58,7 @@ int main_with(int argc, char** argv) {
   add_verify(app, session);
   add_status(app, session);
   add_support_bundle(app, session);
+  add_rollout(app, session);
   add_runtime(app, session);
   add_documentation(app, session);
   add_version(app, session);

@@ -57,10 +57,8 @@ std::string kubelet_config_of(const host::HostRoot& host) {
 ClusterAccess::ClusterAccess(kube::Kubeconfig config,
                              const ClusterOptions& options,
                              const host::HostRoot& host, Session& session)
-    : credentials_(
-          std::move(config), host, session.runner,
-          std::vector<std::string>{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-          [] { return std::chrono::system_clock::now(); }),
+    : credentials_(std::move(config), host, session.runner, options.environment,
+                   [] { return std::chrono::system_clock::now(); }),
       client_(credentials_, nullptr, patience(options)),
       node_(options.node_name) {}
 

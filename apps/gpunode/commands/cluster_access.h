@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "apps/gpunode/session.h"
 #include "base/core/result.h"
@@ -18,6 +19,8 @@ struct ClusterOptions {
   std::string node_name;   ///< Empty: whose the kubelet's certificate is.
   std::string user_agent = "gpunode";
   std::chrono::seconds patience{15};  ///< Of one question.
+  /// What a program that the kubeconfig names inherits, as NAME=value.
+  std::vector<std::string> environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
 };
 
 /// Where kubelets have their kubeconfig: kubeadm's, those of EKS, GKE and AKS,

@@ -14,6 +14,7 @@ namespace gpunode::cli {
 struct Session;
 
 void add_cdi(CLI::App& gpunode, Session& session);
+void add_rollout(CLI::App& gpunode, Session& session);
 void add_runtime(CLI::App& gpunode, Session& session);
 void add_init(CLI::App& gpunode, Session& session);
 void add_validate(CLI::App& gpunode, Session& session);
@@ -22,6 +23,7 @@ void add_apply(CLI::App& gpunode, Session& session);
 void add_resume(CLI::App& gpunode, Session& session);
 void add_rollback(CLI::App& gpunode, Session& session);
 void add_leave(CLI::App& gpunode, Session& session);
+void add_bring(CLI::App& gpunode, Session& session);
 void add_bundle(CLI::App& gpunode, Session& session);
 void add_check(CLI::App& gpunode, Session& session);
 void add_deliver(CLI::App& gpunode, Session& session);

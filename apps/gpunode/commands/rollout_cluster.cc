@@ -1,0 +1,122 @@
+#include "apps/gpunode/commands/rollout_cluster.h"
+
+#include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/host/host_root.h"
+#include "k8s/api/resource_path.h"
+#include "node/rollout/pod_list.h"
+
+namespace gpunode::cli {
+namespace {
+
+constexpr const char* kFieldManager = "gpunode-rollout";
+
+/// The first line of a file of /proc; "-" where there is none.
+std::string line_of(const char* path) {
+  const auto text = host::HostRoot("/").read_file(path);
+  if (!text) return "-";
+  std::string line = text->substr(0, text->find_first_of(" \n"));
+  return line.empty() ? "-" : line;
+}
+
+Result<void> apply(kube::Client& client,
+                   const rollout::ManifestObject& object) {
+  TRY_VOID(client.apply(object.type, object.key, object.json, kFieldManager,
+                        true, kube::Detail::kMetadata));
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> kubeconfig_of(const Session& session) {
+  if (const auto named = session.environment("KUBECONFIG")) {
+    const std::string first = named->substr(0, named->find(':'));
+    if (!first.empty()) return first;
+  }
+  const auto home = session.environment("HOME");
+  if (home && host::HostRoot("/").exists(*home + "/.kube/config")) {
+    return *home + "/.kube/config";
+  }
+  return Error(ErrorCode::kNotFound,
+               "no kubeconfig: KUBECONFIG is not set and there is no "
+               "~/.kube/config; next: --kubeconfig FILE");
+}
+
+Result<rollout::RolloutPlan> look_at_cluster(
+    kube::Client& client, const std::string& selector,
+    const std::string& digest, const rollout::DrainOptions& drain) {
+  kube::Selection selection;
+  selection.label_selector = selector;
+  TRY(const std::vector<std::string> selected,
+      rollout::list_all(client, kube::nodes(), selection));
+  if (selected.empty()) {
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("no Node is selected by {:?}; next: `kubectl get "
+                             "nodes --show-labels`",
+                             selector));
+  }
+  std::vector<rollout::SelectedNode> nodes;
+  std::set<std::string> names;
+  for (const std::string& json : selected) {
+    TRY(rollout::NodeLook node, rollout::read_node(json));
+    TRY(std::vector<rollout::DrainPod> pods,
+        rollout::pods_on(client, node.name));
+    names.insert(node.name);
+    nodes.push_back({std::move(node), std::move(pods)});
+  }
+  kube::Selection all;
+  all.detail = kube::Detail::kMetadata;
+  TRY(const std::vector<std::string> everything,
+      rollout::list_all(client, kube::nodes(), all));
+  std::vector<rollout::NodeLook> others;
+  for (const std::string& json : everything) {
+    TRY(rollout::NodeLook node, rollout::read_node(json));
+    if (!names.contains(node.name)) others.push_back(std::move(node));
+  }
+  return rollout::plan_rollout(std::move(nodes), std::move(others), digest,
+                               drain);
+}
+
+kube::LeaseHolder::Self lease_self(const Session& session) {
+  const std::string machine =
+      fmt::format("{} {}", line_of("/proc/sys/kernel/hostname"),
+                  line_of("/proc/sys/kernel/random/boot_id"));
+  const std::string user = session.environment("USER").value_or("somebody");
+  kube::LeaseHolder::Self self;
+  self.name = fmt::format("{} pid {} on {}", user, ::getpid(), machine);
+  self.is_dead = [machine](std::string_view holder) {
+    const std::size_t pid_at = holder.find(" pid ");
+    if (pid_at == std::string_view::npos ||
+        !holder.ends_with(" on " + machine)) {
+      return false;
+    }
+    const std::string_view digits = holder.substr(pid_at + 5);
+    pid_t pid = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+    return pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
+  };
+  return self;
+}
+
+Result<void> begin_rollout(kube::Client& client, kube::LeaseHolder& lease,
+                           const rollout::BringManifest& manifest) {
+  const auto objects = rollout::bring_objects(manifest);
+  TRY_VOID(apply(client, objects.front()));
+  TRY_VOID(lease.take());
+  for (std::size_t i = 1; i < objects.size(); ++i) {
+    TRY_VOID(apply(client, objects[i]));
+  }
+  return {};
+}
+
+}  // namespace gpunode::cli
