@@ -15,7 +15,7 @@ build: setup ## the programs, optimised, into build/dev
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) programs
 
-image: setup ## the agent's container image, build/dev/image/gpunode-agent.tar, without an engine
+image: setup ## the container images, build/dev/image/gpunode-{agent,host}.tar, without an engine
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) image
 

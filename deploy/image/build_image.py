@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the agent's container image as an archive, without an engine and without root.
+"""Writes a container image of ours as an archive, without an engine and without root.
 
 The archive is an OCI image layout in a tar, with Docker's manifest.json beside it: what
 `ctr images import`, `podman load`, `docker load` and `skopeo copy oci-archive:` read. The same files
 give the same bytes, whoever builds it, where and when.
 
-What is in it: the agent under its names, the C library that it was linked with, and the places where
-a node's directories are mounted. No shell, no package manager, nothing else that runs.
+What is in it: of the agent's image, the agent under its names, the C library that it was linked with,
+and the places where a node's directories are mounted; of the host's (`gpunode bring`), programs for a
+host, the first of which runs here as well. No shell, no package manager, nothing else that runs.
 """
 
 import argparse
@@ -26,6 +27,7 @@ LINKS = {"lib": "usr/lib", "lib64": "usr/lib64", "bin": "usr/bin", "var/run": ".
 # A read-only root must have the places that something is mounted on.
 PLACES = ("available-configs", "dev", "driver-root", "etc", "mps", "proc", "run/cdi", "sys", "tmp",
           "var/lib/gpunode", "var/lib/kubelet/device-plugins")
+HOST_PLACES = ("dev", "etc/gpunode-bring", "proc", "run", "sys", "tmp")
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -48,9 +50,13 @@ def library_path(name, machine):
 
 def contents(arguments):
     """path -> (mode, bytes of a file, or text of a link, or None for a directory)."""
-    found = {"usr/bin/gpunode-agent": (0o755, stripped(arguments.agent, arguments.strip))}
-    for name in NAMES:
-        found[f"usr/bin/{name}"] = (0o777, "gpunode-agent")
+    found = {}
+    for program in arguments.host_program:
+        found[f"usr/bin/{program.name}"] = (0o755, stripped(program, arguments.strip))
+    if arguments.agent:
+        found["usr/bin/gpunode-agent"] = (0o755, stripped(arguments.agent, arguments.strip))
+        for name in NAMES:
+            found[f"usr/bin/{name}"] = (0o777, "gpunode-agent")
     for library in arguments.library:
         name, _, file = library.partition("=")
         found[library_path(name, arguments.machine)] = (0o755, pathlib.Path(file).read_bytes())
@@ -58,7 +64,7 @@ def contents(arguments):
         found[f"usr/share/doc/gpunode/{document.name}"] = (0o644, document.read_bytes())
     for link, target in LINKS.items():
         found[link] = (0o777, target)
-    for place in PLACES:
+    for place in PLACES if arguments.agent else HOST_PLACES:
         found[place] = (0o755, None)
     found["tmp"] = (0o1777, None)
     for path in list(found):
@@ -110,19 +116,28 @@ class Layout:
         return f"blobs/sha256/{descriptor['digest'].removeprefix('sha256:')}"
 
 
+def runs_as(arguments):
+    """What is run in a container, with which environment, and what the image is called."""
+    if not arguments.agent:
+        # No word of GPUs: a container of it sees none.
+        return arguments.host_program[0].name, ["PATH=/usr/bin"], "gpunode-host"
+    # As NVIDIA's image: a container of it sees every GPU.
+    return "gpunode-agent", ["PATH=/usr/bin", "NVIDIA_DISABLE_REQUIRE=true", "NVIDIA_VISIBLE_DEVICES=all",
+                             "NVIDIA_DRIVER_CAPABILITIES=compute,utility"], "gpunode-agent"
+
+
 def image(arguments):
     """The whole archive, and the manifest's digest."""
     layout = Layout()
+    program, environment, title = runs_as(arguments)
     content = tar_of(contents(arguments))
     layer = layout.add(LAYER, gzip.compress(content, compresslevel=9, mtime=0))
     config = layout.add(CONFIG, as_json({
         "architecture": arguments.machine, "os": "linux",
         "config": {
-            "Entrypoint": ["/usr/bin/gpunode-agent"], "User": "0:0", "WorkingDir": "/",
-            # As NVIDIA's image: a container of it sees every GPU.
-            "Env": ["PATH=/usr/bin", "NVIDIA_DISABLE_REQUIRE=true", "NVIDIA_VISIBLE_DEVICES=all",
-                    "NVIDIA_DRIVER_CAPABILITIES=compute,utility"],
-            "Labels": {"org.opencontainers.image.title": "gpunode-agent",
+            "Entrypoint": [f"/usr/bin/{program}"], "User": "0:0", "WorkingDir": "/",
+            "Env": environment,
+            "Labels": {"org.opencontainers.image.title": title,
                        "org.opencontainers.image.version": arguments.version,
                        "org.opencontainers.image.licenses": "Apache-2.0"},
         },
@@ -147,7 +162,10 @@ def image(arguments):
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--agent", type=pathlib.Path, required=True)
+    content = parser.add_mutually_exclusive_group(required=True)
+    content.add_argument("--agent", type=pathlib.Path)
+    content.add_argument("--host-program", type=pathlib.Path, action="append", default=[],
+                         help="for a host; the first is run in the container, too")
     parser.add_argument("--version", required=True)
     parser.add_argument("--name", required=True, help="repository:tag")
     parser.add_argument("--machine", choices=sorted(LOADERS), default="amd64")

@@ -106,5 +106,28 @@ class Image(unittest.TestCase):
                 seen.add(name)
 
 
+class HostImage(unittest.TestCase):
+    def test_has_programs_alone_and_no_word_of_gpus(self):
+        with tempfile.TemporaryDirectory() as name:
+            directory = pathlib.Path(name)
+            for program in ("gpunode", "gpunode-runtime"):
+                (directory / program).write_bytes(pathlib.Path("/bin/true").read_bytes())
+            output = directory / "host.tar"
+            subprocess.run([sys.executable, str(BUILDER), "--host-program", str(directory / "gpunode"),
+                            "--host-program", str(directory / "gpunode-runtime"), "--version", "9.9",
+                            "--name", "x/gpunode-host:9.9", "--output", str(output)],
+                           check=True, capture_output=True, timeout=120)
+            with tarfile.open(output) as archive:
+                manifest = json.load(archive.extractfile("manifest.json"))[0]
+                config = json.load(archive.extractfile(manifest["Config"]))["config"]
+                layer = tarfile.open(fileobj=archive.extractfile(manifest["Layers"][0]))
+                files = {one.name for one in layer if one.isfile()}
+                places = set(layer.getnames())
+        self.assertEqual(files, {"usr/bin/gpunode", "usr/bin/gpunode-runtime"})
+        self.assertIn("etc/gpunode-bring", places)
+        self.assertEqual(config["Entrypoint"], ["/usr/bin/gpunode"])
+        self.assertEqual(config["Env"], ["PATH=/usr/bin"])
+
+
 if __name__ == "__main__":
     unittest.main()
