@@ -57,6 +57,7 @@ class Build:
         self.gpunode = self.directory / "apps/gpunode/gpunode"
         self.runtime = self.directory / "apps/runtime/gpunode-runtime"
         self.image = self.directory / "image/gpunode-agent.tar"
+        self.host_image = self.directory / "image/gpunode-host.tar"
         self.other_plugin = self.directory / "tests/cluster/gpunode-cluster-other-plugin"
         self.other = pathlib.Path(other) if other else None  # NVIDIA's own, in its place.
 
@@ -195,7 +196,8 @@ def configure_runtime(cluster, build):
 
 
 def import_images(cluster, build):
-    """The sandbox, the seed's image, holders, a GPU that computes wrongly, and the agent.
+    """The sandbox, the seed's image, holders, a GPU that computes wrongly, the agent, and what
+    brings gpunode to hosts.
 
     There is nothing of a driver in them: it comes from the node.
     """
@@ -207,6 +209,7 @@ def import_images(cluster, build):
     cluster.import_image(GREEDY_IMAGE, root, ["/holder"], ["NVIDIA_VISIBLE_DEVICES=all"])
 
     run(cluster.ctr("images", "import", str(build.image)), timeout=120)
+    run(cluster.ctr("images", "import", str(build.host_image)), timeout=120)
 
     root = images.RootDirectory(cluster.state / "image-vectoradd")
     root.add_program(build.vectoradd, "/usr/bin/vectoradd")
