@@ -362,7 +362,7 @@ TEST_F(RolloutProgram, TheDaemonSetIsPrintedForOthersToApply) {
   };
   const host::Completed done = deliver({"--image", "own/host:1"});
   EXPECT_EQ(done.status, 0) << done.err;
-  EXPECT_THAT(done.out, AllOf(HasSubstr("kind: \"DaemonSet\"\n"),
+  EXPECT_THAT(done.out, AllOf(HasSubstr("kind: DaemonSet\n"),
                               HasSubstr("image: \"own/host:1\"\n"),
                               HasSubstr("    kind: GPUNode\n")));
   EXPECT_EQ(deliver({}).status, 64);

@@ -8,9 +8,8 @@
 
 namespace gpunode::kube {
 
-/// `json`, one object, as a YAML document in the order of its members. A text
-/// of several lines stands as one where YAML can say it so byte for byte;
-/// everything else is written as JSON writes it, which is YAML as well.
+/// `json`, one object, as a YAML document in the order of its members
+/// (base/text/yaml_writer.h).
 Result<std::string> object_yaml(std::string_view json);
 
 }  // namespace gpunode::kube

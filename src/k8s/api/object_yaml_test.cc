@@ -34,7 +34,7 @@ TEST(ObjectYaml, ShowsLinesAsLines) {
   EXPECT_EQ(
       *object_yaml(
           R"({"kind":"ConfigMap","data":{"node.yaml":"a: 1\n\nb: 2\n"}})"),
-      "kind: \"ConfigMap\"\n"
+      "kind: ConfigMap\n"
       "data:\n"
       "  node.yaml: |\n"
       "    a: 1\n"

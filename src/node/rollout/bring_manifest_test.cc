@@ -66,7 +66,7 @@ TEST(BringManifest, SaysTheSameToPeople) {
   }
   EXPECT_EQ(at, std::string::npos);
   EXPECT_THAT(yaml, AllOf(HasSubstr("  node.yaml: |\n    kind: GPUNode\n"),
-                          HasSubstr("- \"/usr/bin/gpunode\"\n")));
+                          HasSubstr("- /usr/bin/gpunode\n")));
 }
 
 }  // namespace
