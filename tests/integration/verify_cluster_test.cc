@@ -167,9 +167,9 @@ TEST_F(VerifyCluster, APodIsPrintedForOthersToApply) {
   const host::Completed done =
       run({"--print-pod", "--node-name", "w1", "--image", "own/vectoradd"});
   EXPECT_EQ(done.status, 0) << done.err;
-  EXPECT_THAT(done.out, AllOf(StartsWith("apiVersion: v1\n"),
-                              HasSubstr("image: own/vectoradd\n"),
-                              HasSubstr("- w1\n")));
+  EXPECT_THAT(done.out,
+              AllOf(StartsWith("apiVersion: v1\n"),
+                    HasSubstr("image: own/vectoradd\n"), HasSubstr("- w1\n")));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace gpunode::procfs {
 
 /// A PCI function of NVIDIA's that computes or displays, or an NVSwitch.
 struct PciGpu {
-  std::string bus_id;  ///< "0000:00:1e.0"
+  std::string bus_id;           ///< "0000:00:1e.0"
   std::uint16_t device = 0;     ///< 0: it could not be read.
   std::uint32_t pci_class = 0;  ///< 0x030000 VGA, 0x030200 3D.
   std::optional<unsigned> numa_node;
