@@ -143,6 +143,24 @@ TEST_F(Verify, TakesAProbeByAPathFromHere) {
   EXPECT_THAT(done->out, HasSubstr("pass  nvml.start"));
 }
 
+TEST_F(Verify, CountsGpusByTheFileOfTheHost) {
+  const auto counted = [&](const std::string& gpu) {
+    tree().file(
+        "etc/gpunode/node.yaml",
+        "apiVersion: gpunode.dev/v1alpha1\nkind: GPUNode\nspec: {gpu: " + gpu +
+            "}\n");
+    return answer("pci.count", {"--level", "0"});
+  };
+  EXPECT_THAT(counted("{count: 60}"), HasSubstr("fail: "));
+  EXPECT_EQ(status_, 7);
+  EXPECT_THAT(counted("{count: 1}"), HasSubstr("pass: "));
+  EXPECT_EQ(status_, 0);
+  EXPECT_THAT(counted("{cuont: 1}"), HasSubstr("skip: /etc/gpunode/node.yaml "
+                                               "cannot be used"));
+  tree().remove("etc/gpunode/node.yaml");
+  EXPECT_THAT(answer("pci.count", {"--level", "0"}), HasSubstr("skip: no "));
+}
+
 TEST_F(Verify, AsksNoMoreThanItIsTold) {
   run_in_front("kill -SEGV $$");
   const host::Completed done = run({"--level", "1"});

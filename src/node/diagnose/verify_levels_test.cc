@@ -461,7 +461,7 @@ TEST(VerifyCuda, TellsEachEnd) {
 }
 
 TEST(SkippedLevel, HasEveryCheckOfIt) {
-  EXPECT_THAT(skipped_level(0, "x"), SizeIs(4));
+  EXPECT_THAT(skipped_level(0, "x"), SizeIs(5));
   EXPECT_THAT(skipped_level(1, "x"), SizeIs(6));
   EXPECT_THAT(skipped_level(2, "x"), SizeIs(8));
   EXPECT_THAT(skipped_level(3, "x"), SizeIs(1));
