@@ -547,6 +547,44 @@ TEST_F(TreeWork, UndoneAfterHalfACopyNothingKeepsTheDiskFromBeingMounted) {
               testing::Not(testing::Contains(testing::Key("/half"))));
 }
 
+// The mount failed after the data had moved: what was there is used again.
+TEST_F(TreeWork, ACopyThatItsMakerTakesBackIsMadeAnewTheNextTime) {
+  populate();
+  ASSERT_FALSE(HasFatalFailure());
+  make("ext4");
+  const auto before = digest_of(tree_.path("var/lib/c"));
+  provision::TreeActions maker(host_(), runner_);
+  const auto moved = maker.perform(migrate_action("ext4"));
+  ASSERT_TRUE(moved) << moved.error().message();
+  const auto back =
+      maker.perform(provision::RestoreTree{kPath, kAside, uuid_, "ext4"});
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_EQ(digest_of(tree_.path("var/lib/c")), before);
+  EXPECT_FALSE(host_().exists(kAside));
+  EXPECT_TRUE(host_().exists(provision::unfinished_path(kPath)));
+  tree_.file("var/lib/c/since", "written since");
+  const auto now = digest_of(tree_.path("var/lib/c"));
+  const auto again = migrate("ext4");
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(on_disk("ext4"), now);
+  EXPECT_FALSE(host_().exists(provision::unfinished_path(kPath)));
+}
+
+// By a rollback, days later: containers may have written to it.
+TEST_F(TreeWork, ACopyThatWasUsedStaysWhenItIsUndone) {
+  populate();
+  ASSERT_FALSE(HasFatalFailure());
+  make("ext4");
+  ASSERT_TRUE(migrate("ext4"));
+  const auto copy = on_disk("ext4");
+  const auto back =
+      provision::TreeActions(host_(), runner_)
+          .perform(provision::RestoreTree{kPath, kAside, uuid_, "ext4"});
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_FALSE(host_().exists(provision::unfinished_path(kPath)));
+  EXPECT_EQ(on_disk("ext4"), copy);
+}
+
 TEST_F(TreeWork, WhatOthersPutOnTheDiskIsNotMixedIn) {
   make("ext4");
   tree_.file("var/lib/c/a", "a");

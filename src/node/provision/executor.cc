@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "node/provision/held_plan.h"
+#include "node/provision/taking_back.h"
 
 namespace gpunode::provision {
 namespace {
@@ -31,6 +32,9 @@ class Execution {
   bool look_again(const PlannedStep& step, std::vector<Action>& actions);
   bool take_action(const PlannedStep& step, const Action& action);
   bool end(RunEnd how, const PlannedStep& step, std::string message);
+  /// The rest of a Step is not done: services that it stopped run again.
+  void see_to_services(const PlannedStep& step,
+                       const std::vector<Action>& actions, std::size_t failed);
 
   const Plan& plan_;
   Performer& performer_;
@@ -112,13 +116,28 @@ bool Execution::take_action(const PlannedStep& step, const Action& action) {
              done.error().message());
 }
 
+void Execution::see_to_services(const PlannedStep& step,
+                                const std::vector<Action>& actions,
+                                std::size_t failed) {
+  if (outcome_.end == RunEnd::kRebootNeeded) return;
+  const TakingBack back =
+      plan_taking_back(journal_.lines(), step.id, actions, failed);
+  // Who asked to stop may be a shutdown, after which the run is gone on with.
+  const bool stands = stop_ || back.plan.empty();
+  outcome_.message +=
+      stands ? words_of_stopped(back, step.id)
+             : take_back(back, step.id, performer_, journal_, observer_);
+}
+
 bool Execution::carry_out(const PlannedStep& step) {
   if (stop_) return take_action(step, step.plan.actions.front());
   std::vector<Action> actions;
   if (!look_again(step, actions)) return false;
   if (actions.empty()) return true;
-  for (const Action& action : actions) {
-    if (!take_action(step, action)) return false;
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    if (take_action(step, actions[i])) continue;
+    see_to_services(step, actions, i);
+    return false;
   }
   ++outcome_.changed;
   if (const auto good = verify(step); !good) {

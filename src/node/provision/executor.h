@@ -53,6 +53,8 @@ using Replan = std::function<Result<StepPlan>(std::string_view step_id)>;
 /// action and held to `plan` (held_plan.h): what is so by now is passed over,
 /// and where it would do something else the run ends. A Step is verified before
 /// the next starts.
+/// Where an action fails while the Step keeps services stopped, what the Step
+/// did is undone, if nothing can have used it yet (taking_back.h).
 /// `stop` is looked at between actions. Steps in kDrift are done as well: who
 /// calls has asked before.
 RunOutcome execute(const Plan& plan, Performer& performer, Journal& journal,

@@ -226,7 +226,7 @@ Error why_not_copied(const MigrateTree& action, const std::string& stage,
           "copy {0} to its new disk: it is full, with {1} MiB on it by now; "
           "{2} MiB were to be copied. {0} is as it was. Stop what writes "
           "there, or use a larger disk; then `gpunode apply` copies anew "
-          "and starts what was stopped ({3})",
+          "({3})",
           action.path, used_bytes(stage) >> 20U, total >> 20U,
           error.message())};
 }
@@ -306,9 +306,10 @@ bool TreeActions::was_cut_off(const std::string& path,
   return mark && *mark == uuid + "\n";
 }
 
-Result<void> TreeActions::mark_unfinished(const MigrateTree& action) const {
+Result<void> TreeActions::mark_unfinished(const std::string& path,
+                                          const std::string& uuid) const {
   return host::replace_host_file(
-      host_, unfinished_path(action.path), action.uuid + "\n",
+      host_, unfinished_path(path), uuid + "\n",
       {.mode = 0600, .durability = host::Durability::kDurable});
 }
 
@@ -335,7 +336,7 @@ Result<void> TreeActions::copy(const MigrateTree& action,
   if (is_half) TRY_VOID(empty(stage));
   TRY_VOID(check_room(action.path, wanted, stage));
   // From here on what is there is ours to empty, and not before.
-  TRY_VOID(mark_unfinished(action));
+  TRY_VOID(mark_unfinished(action.path, action.uuid));
   TRY_VOID(copy_watched(action, stage, wanted.disk_bytes));
   TRY(const TreeCount copied, count_tree(stage, kTheTree));
   if (copied.is_copy_of(wanted)) return {};
@@ -356,7 +357,7 @@ Result<void> TreeActions::allow_mount(const MigrateTree& action) const {
 Result<void> TreeActions::set_aside(const MigrateTree& action) const {
   if (auto renamed = rename_tree(host_, action.path, action.aside); !renamed) {
     // It stays in use where it is, so that the copy grows old.
-    if (!action.discard) TRY_VOID(mark_unfinished(action));
+    if (!action.discard) TRY_VOID(mark_unfinished(action.path, action.uuid));
     return renamed;
   }
   return make_like(host_, action.path, action.aside);
@@ -394,7 +395,7 @@ Result<void> TreeActions::drop_half_copy(const std::string& path,
   return stage.sync();
 }
 
-Result<void> TreeActions::perform(const MigrateTree& action) const {
+Result<void> TreeActions::perform(const MigrateTree& action) {
   TRY(const bool has_data, has_entries(action.path));
   const bool has_aside = host_.exists(action.aside);
   if (has_data && has_aside) {
@@ -408,6 +409,7 @@ Result<void> TreeActions::perform(const MigrateTree& action) const {
     TRY(Stage stage, Stage::mount(host_, action.uuid, action.type));
     TRY_VOID(copy(action, stage.path()));
     TRY_VOID(stage.sync());
+    copied_.insert(action.uuid);
   } else {
     TRY_VOID(drop_half_copy(action.path, action.uuid, action.type,
                             !has_data && !has_aside));
@@ -435,7 +437,7 @@ Result<void> TreeActions::forget_half_copy(const RestoreTree& action) const {
   return host::remove_host_file(host_, unfinished_path(action.path));
 }
 
-Result<void> TreeActions::perform(const RestoreTree& action) const {
+Result<void> TreeActions::perform(const RestoreTree& action) {
   TRY_VOID(forget_half_copy(action));
   if (!host_.exists(action.aside)) return {};
   const std::string path = host_.outside(action.path);
@@ -449,7 +451,10 @@ Result<void> TreeActions::perform(const RestoreTree& action) const {
     }
     return Error::from_errno("remove " + action.path, error);
   }
-  return rename_tree(host_, action.aside, action.path);
+  TRY_VOID(rename_tree(host_, action.aside, action.path));
+  // Not before: cut off in between, a boot mounts a copy that is still whole.
+  if (copied_.erase(action.uuid) == 0) return {};
+  return mark_unfinished(action.path, action.uuid);
 }
 
 }  // namespace gpunode::provision

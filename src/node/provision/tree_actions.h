@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,15 +42,18 @@ class TreeActions {
   /// kAlreadyExists if something is there that must not be lost or mixed in: an
   /// older tree set aside, entries on the disk that are no copy of ours, half a
   /// copy of what is gone, containers that run.
-  Result<void> perform(const MigrateTree& action) const;
-  /// Half a copy is taken off its disk again; a whole one stays.
-  Result<void> perform(const RestoreTree& action) const;
+  Result<void> perform(const MigrateTree& action);
+  /// Half a copy is taken off its disk again; a whole one stays. One that this
+  /// object made is nobody's work yet, and grows old as what was there is used
+  /// again: it is marked as half a copy, which the next migration makes anew.
+  Result<void> perform(const RestoreTree& action);
 
  private:
   Result<void> copy(const MigrateTree& action, const std::string& stage) const;
   /// The disk holds half a copy that a run before this one made.
   bool was_cut_off(const std::string& path, const std::string& uuid) const;
-  Result<void> mark_unfinished(const MigrateTree& action) const;
+  Result<void> mark_unfinished(const std::string& path,
+                               const std::string& uuid) const;
   /// Half a copy is taken off the disk, if there is one; kAlreadyExists if
   /// nothing else is left of the data.
   Result<void> drop_half_copy(const std::string& path, const std::string& uuid,
@@ -70,6 +74,8 @@ class TreeActions {
   host::HostRoot host_;
   host::CommandRunner& runner_;
   WorkWatch* watch_;
+  /// UUIDs of the file systems that whole copies were made on.
+  std::set<std::string> copied_;
 };
 
 }  // namespace gpunode::provision

@@ -36,7 +36,7 @@ TEST(TreeActions, SetAsideAndBackAgain) {
       ::setxattr(tree.path("var/lib/c").c_str(), "security.selinux",
                  label.data(), label.size(), 0) == 0;
   host::FakeCommandRunner runner;
-  const TreeActions actions(tree.root(), runner);
+  TreeActions actions(tree.root(), runner);
   const auto inverse = TreeActions::prepare(kDiscard);
   ASSERT_TRUE(inverse);
   ASSERT_TRUE(actions.perform(kDiscard));
@@ -72,7 +72,7 @@ TEST(TreeActions, WhatKeptABootFromMountingGoesWithTheMove) {
 TEST(TreeActions, CutOffBetweenRenameAndDirectoryItGoesOn) {
   const HostTree tree{{"var/lib/c.before-gpunode/a", "content"}};
   host::FakeCommandRunner runner;
-  const TreeActions actions(tree.root(), runner);
+  TreeActions actions(tree.root(), runner);
   ASSERT_TRUE(actions.perform(kDiscard));
   EXPECT_TRUE(tree.root().exists("/var/lib/c"));
 }
@@ -81,7 +81,7 @@ TEST(TreeActions, ASecondMigrationDoesNotHideWhatCameSince) {
   const HostTree tree{{"var/lib/c.before-gpunode/a", "old"},
                       {"var/lib/c/new", "new"}};
   host::FakeCommandRunner runner;
-  const TreeActions actions(tree.root(), runner);
+  TreeActions actions(tree.root(), runner);
   MigrateTree migrate = kDiscard;
   migrate.discard = false;
   const auto refused = actions.perform(migrate);
@@ -94,7 +94,7 @@ TEST(TreeActions, WhatCameSinceIsNotHidden) {
   const HostTree tree{{"var/lib/c.before-gpunode/a", "old"},
                       {"var/lib/c/new", "new"}};
   host::FakeCommandRunner runner;
-  const TreeActions actions(tree.root(), runner);
+  TreeActions actions(tree.root(), runner);
   const auto refused =
       actions.perform(RestoreTree{kDiscard.path, kDiscard.aside});
   ASSERT_FALSE(refused);
@@ -106,7 +106,7 @@ TEST(TreeActions, WhatCameSinceIsNotHidden) {
 TEST(TreeActions, WithoutTheDiskNothingIsMoved) {
   const HostTree tree{{"var/lib/c/a", "content"}};
   host::FakeCommandRunner runner;
-  const TreeActions actions(tree.root(), runner);
+  TreeActions actions(tree.root(), runner);
   MigrateTree migrate = kDiscard;
   migrate.discard = false;
   EXPECT_FALSE(actions.perform(migrate));
