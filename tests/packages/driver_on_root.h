@@ -105,6 +105,11 @@ class DriverOnRoot : public RealPackages {
     facts.os =
         *facts::parse_os_release(*root_.root().read_file("/etc/os-release"));
     facts.kernel.machine = machine_;
+    if (!kernel_.empty()) {
+      facts.kernel.release = kernel_;
+      facts.kernels.next = kernel_;
+      facts.kernels.images.emplace_back().release = kernel_;
+    }
     facts.gpus = gpus_;
     facts.machine = about_;
     facts::read_wanted_files(root_.root(), wanted, facts);
@@ -232,6 +237,7 @@ class DriverOnRoot : public RealPackages {
   provision::History history_;
   std::vector<facts::PciGpu> gpus_ = {gpu(0x1eb8)};
   std::string machine_ = "x86_64";
+  std::string kernel_;  ///< The one that boots; empty: none is known.
   facts::MachineFacts about_;
   std::optional<provision::HostPerformer> performer_;
   std::vector<provision::Action> undo_;

@@ -137,6 +137,8 @@ class DriverPlansOnRoot : public DriverOnRoot,
     is(GetParam().id, GetParam().like, GetParam().version);
   }
 
+  std::string plan_file_ = GetParam().plan;
+
   void becomes(const Machine& machine) {
     gpus_ = machine.gpus;
     machine_ = machine.arch;
@@ -161,7 +163,7 @@ class DriverPlansOnRoot : public DriverOnRoot,
   }
 
   void expect_commands(const std::string& section) {
-    const auto plans = PlanSections(GetParam().plan).take();
+    const auto plans = PlanSections(plan_file_).take();
     const auto plan = plans.find(section);
     ASSERT_NE(plan, plans.end()) << section;
     for (const auto& step : {provision::make_driver_packages().release(),
@@ -297,6 +299,19 @@ class RealDnfPlans : public DriverPlansOnRoot {
     }
   }
 
+  /// The golden plans of modules that come built, for those who have them.
+  void expect_ready_made(const char* name) {
+    const std::map<std::string, const char*> kernels = {
+        {"rhel-8", "4.18.0-553.el8_10.x86_64"},
+        {"rhel-9", "5.14.0-570.12.1.el9_6.x86_64"}};
+    const auto kernel = kernels.find(GetParam().plan);
+    if (kernel == kernels.end()) return;
+    spec_.driver.source = provision::DriverSource::kPrecompiled;
+    kernel_ = kernel->second;
+    plan_file_ = std::string(GetParam().plan) + "-precompiled";
+    expect_fresh(name);
+  }
+
   /// In the versions of before.
   void held_by_hand(const std::vector<Hold>& holds) override {
     std::string text;
@@ -349,6 +364,13 @@ std::string name_of_param(const ::testing::TestParamInfo<Distribution>& one) {
 PLANS_OF(RealAptPlans, Tool::kApt);
 PLANS_OF(RealDnfPlans, Tool::kDnf);
 PLANS_OF(RealZypperPlans, Tool::kZypper);
+
+TEST_P(RealDnfPlans, OfReadyMadeModulesForAnA10GAreRun) {
+  expect_ready_made("A10G on a g5");
+}
+TEST_P(RealDnfPlans, OfReadyMadeModulesForEightH100AreRun) {
+  expect_ready_made("8 H100 with NVSwitches");
+}
 
 }  // namespace
 }  // namespace gpunode::packages

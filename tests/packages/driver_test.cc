@@ -109,6 +109,89 @@ TEST_F(RealDnfDriver, UndoingAChangeBringsBackWhatWasThere) {
   EXPECT_THAT(installed({}), IsEmpty());
 }
 
+TEST_F(RealDnfDriver, ReadyMadeModulesAreTheNewestForTheKernel) {
+  spec_.driver.source = provision::DriverSource::kPrecompiled;
+  kernel_ = "5.14.0-570.17.1.el9_6.x86_64";
+  add_repository();
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  // 580.95.05 has none for it.
+  EXPECT_THAT(installed({}),
+              ElementsAre("kmod-nvidia-580.65.06-5.14.0-570.17.1 3:580.65.06-1",
+                          "nvidia-driver-cuda 3:580.65.06-1",
+                          "nvidia-driver-cuda-libs 3:580.65.06-1",
+                          "nvidia-persistenced 3:580.65.06-1"));
+  const StepPlan again = plan_of(*provision::make_driver_packages());
+  EXPECT_EQ(again.state, StepState::kOk) << again.why;
+  // Another kernel is to boot: its module, of the newest driver that has one.
+  // The other kernel keeps its own.
+  undo_.clear();
+  const auto before = installed({});
+  kernel_ = "5.14.0-570.12.1.el9_6.x86_64";
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  EXPECT_THAT(installed({}),
+              testing::IsSupersetOf(
+                  {"kmod-nvidia-580.65.06-5.14.0-570.17.1 3:580.65.06-1",
+                   "kmod-nvidia-580.95.05-5.14.0-570.12.1 3:580.95.05-1",
+                   "nvidia-driver-cuda 3:580.95.05-1"}));
+  roll_back();
+  EXPECT_EQ(installed({}), before);
+}
+
+TEST_F(RealDnfDriver, ReadyMadeModulesOfAnotherVersionGoWithTheirDriver) {
+  spec_.driver.source = provision::DriverSource::kPrecompiled;
+  kernel_ = "5.14.0-570.12.1.el9_6.x86_64";
+  spec_.driver.version = "580.65.06";
+  add_repository();
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  spec_.driver.version = "580.95.05";
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  EXPECT_THAT(installed({}),
+              ElementsAre("kmod-nvidia-580.95.05-5.14.0-570.12.1 3:580.95.05-1",
+                          "nvidia-driver-cuda 3:580.95.05-1",
+                          "nvidia-driver-cuda-libs 3:580.95.05-1",
+                          "nvidia-persistenced 3:580.95.05-1"));
+  roll_back();
+  EXPECT_THAT(installed({}), IsEmpty());
+}
+
+TEST_F(RealDnfDriver, FromDkmsToReadyMadeAndBackInOneTransactionEach) {
+  kernel_ = "5.14.0-570.12.1.el9_6.x86_64";
+  add_repository();
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  const auto built = installed({});
+  spec_.driver.source = provision::DriverSource::kPrecompiled;
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  EXPECT_THAT(installed({}),
+              ElementsAre("kmod-nvidia-580.95.05-5.14.0-570.12.1 3:580.95.05-1",
+                          "nvidia-driver-cuda 3:580.95.05-1",
+                          "nvidia-driver-cuda-libs 3:580.95.05-1",
+                          "nvidia-persistenced 3:580.95.05-1"));
+  spec_.driver.source = provision::DriverSource::kNvidia;
+  spec_.driver.version = "580.95.05";
+  ASSERT_EQ(carry_out(*provision::make_driver_packages()), "");
+  EXPECT_THAT(installed({}),
+              testing::Contains("kmod-nvidia-open-dkms 3:580.95.05-1"));
+  EXPECT_THAT(installed({}), Not(Contains(HasSubstr("570.12.1"))));
+}
+
+TEST_F(RealDnfDriver, AKernelWithoutReadyMadeModulesIsToldWithThoseThatHave) {
+  spec_.driver.source = provision::DriverSource::kPrecompiled;
+  kernel_ = "5.14.0-570.99.1.el9_6.x86_64";
+  add_repository();
+  const std::string error = carry_out(*provision::make_driver_packages());
+  EXPECT_THAT(error, HasSubstr("no ready-made module of 580 for the kernel "
+                               "5.14.0-570.99.1 (it has them for "
+                               "5.14.0-570.12.1, 5.14.0-570.17.1)"));
+  EXPECT_THAT(error, HasSubstr("nvidia-cuda-repo"));
+  EXPECT_THAT(installed({}), IsEmpty());
+  // A version that has none for it, though another has.
+  spec_.driver.version = "580.105.08";
+  kernel_ = "5.14.0-570.12.1.el9_6.x86_64";
+  EXPECT_THAT(carry_out(*provision::make_driver_packages()),
+              HasSubstr("and none for any other"));
+  EXPECT_THAT(installed({}), IsEmpty());
+}
+
 TEST_F(RealDnfDriver, AKeyThatCameWithTheDriverGoesWithIt) {
   ASSERT_THAT(keys(), IsEmpty());
   add_repository();

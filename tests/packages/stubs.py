@@ -29,7 +29,8 @@ brings a file for the second of
   cuda/{rhel8,sles15,ubuntu2204}/x86_64/
                                     NVIDIA's repositories by the names that they have, signed by good;
                                     in 580.105.08 the fabric manager is missing, as on a mirror that is
-                                    between two versions
+                                    between two versions; rhel8 has the stream 580 with modules that
+                                    come built for two kernels
   archive/                          apt: the same names by "Ubuntu", newer
   plans/DIRECTORY/{x86_64,sbsa}/    NVIDIA's repositories that tests/fixtures/driver_repositories.json
                                     tells of; the two architectures are one
@@ -81,6 +82,8 @@ CUDA_RPMS = {  # name -> (versions, relations)
     "libnvidia-nscq": (BESIDE, {}),
 }
 MODULAR = ("nvidia-driver-cuda-libs", "nvidia-driver-cuda", "nvidia-persistenced")
+# Modules that come built: version -> kernels. As at NVIDIA's the newest driver has not one for each.
+PRECOMPILED = {"580.65.06": ("5.14.0-570.12.1", "5.14.0-570.17.1"), "580.95.05": ("5.14.0-570.12.1",)}
 SUSE_RPMS = {
     "nvidia-compute-utils-G06": (DRIVER[:3], {}),
     "nvidia-open-driver-G06": (DRIVER[:3], {"needs": "nvidia-compute-utils-G06 = {v}"}),
@@ -273,27 +276,42 @@ class Stubs:
             for name, (versions, relations) in packages.items():
                 for version in versions:
                     self.rpm(repository, name, version, relations)
+            if place == "rhel8":
+                self.precompiled_rpms(repository, PRECOMPILED)
             self.sign_rpms("good", sorted(repository.glob("*.rpm")))
             run("createrepo_c", "-q", "--no-database", repository)
             if place == "rhel8":
-                self.cuda_streams(repository)
+                self.cuda_streams(repository, DRIVER, PRECOMPILED)
             self.gpg("good", "-u", "good@stub.invalid", "--armor", "--detach-sign",
                      repository / "repodata/repomd.xml")
             shutil.copy(self.top / "keys/good.asc", repository / "D42D0685.pub")
 
-    def cuda_streams(self, repository, releases=DRIVER):
+    def precompiled_rpms(self, repository, kernels):
+        for version, releases in kernels.items():
+            for kernel in releases:
+                self.rpm(repository, f"kmod-nvidia-{version}-{kernel}", version,
+                         {"epoch": 3, "conflicts": "kmod-nvidia-latest-dkms"})
+
+    def cuda_streams(self, repository, releases, precompiled):
         text = ""
         streams = ["latest-dkms", "open-dkms", "580-dkms", "580-open"]
         if any(version.startswith("470") for version in releases):
             streams.append("470-dkms")
+        if precompiled:
+            streams.append("580")
         for number, stream in enumerate(streams):
             branch = stream.partition("-")[0]
             versions = [v for v in releases if v.startswith(branch) or
                         not (branch.isdigit() or v.startswith("470"))]
             display = ("nvidia-driver", "nvidia-driver-libs") if branch == "470" else ()
             kmod = "kmod-nvidia-open-dkms" if "open" in stream else "kmod-nvidia-latest-dkms"
-            artifacts = [f"    - {name}-3:{version}-1.noarch"
-                         for name in (*MODULAR, *display, kmod) for version in versions]
+            names = [(name, version) for name in (*MODULAR, *display) for version in versions]
+            if stream.isdigit():
+                names += [(f"kmod-nvidia-{version}-{kernel}", version)
+                          for version, kernels in precompiled.items() for kernel in kernels]
+            else:
+                names += [(kmod, version) for version in versions]
+            artifacts = [f"    - {name}-3:{version}-1.noarch" for name, version in names]
             text += CUDA_MODULE.format(stream=stream, context=f"{number:08x}",
                                        artifacts="\n".join(artifacts))
         modules = self.work / "modules.yaml"
@@ -337,10 +355,11 @@ class Stubs:
             if one["manager"] == "apt":
                 self.flat_index(first, "NVIDIA")
             else:
+                self.precompiled_rpms(first, one.get("precompiled", {}))
                 self.sign_rpms("good", sorted(first.glob("*.rpm")))
                 run("createrepo_c", "-q", "--no-database", first)
                 if one.get("streams"):
-                    self.cuda_streams(first, releases)
+                    self.cuda_streams(first, releases, one.get("precompiled", {}))
                 self.gpg("good", "-u", "good@stub.invalid", "--armor", "--detach-sign",
                          first / "repodata/repomd.xml")
             shutil.copy(self.top / "keys/good.asc", first / one["key"])

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/core/ascii.h"
+#include "node/distribution/precompiled.h"
 
 namespace gpunode::distribution {
 namespace {
@@ -296,6 +297,11 @@ bool is_of_driver(std::string_view package) {
 
 bool is_of_another_branch(std::string_view package, int branch) {
   if (!is_of_driver(package)) return false;
+  // Its kernel may have such a number, too.
+  if (const auto kmod = parse_precompiled_kmod(package)) {
+    return kmod->version.substr(0, kmod->version.find('.')) !=
+           std::to_string(branch);
+  }
   constexpr std::size_t kDigits = 3;
   while (true) {
     const std::size_t dash = package.find('-');

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "gpu/device/module_rule.h"
+#include "node/distribution/precompiled.h"
 #include "node/driver/companion_check.h"
 
 namespace gpunode::driver {
@@ -83,6 +84,10 @@ class Chooser {
     TRY_VOID(check_known());
     TRY_VOID(check_together());
     TRY_VOID(choose_branch());
+    if (wish_.is_precompiled) {
+      TRY_VOID(distribution::check_precompiled(row_, host_.kernel.machine,
+                                               choice_.branch));
+    }
     TRY_VOID(choose_flavour());
     choose_options();
     choice_.needs_subnet_manager = host_.machine.manages_nvlink;
@@ -283,6 +288,10 @@ class Chooser {
   Result<void> choose_flavour() {
     const PciGpu* old = find_by_rule(gpus_, ModuleRule::kProprietaryOnly);
     const PciGpu* latest = find_by_rule(gpus_, ModuleRule::kOpenOnly);
+    if (wish_.is_precompiled &&
+        distribution::is_precompiled_proprietary(row_)) {
+      return choose_ready_made(latest);
+    }
     if (wish_.is_flavour_given) {
       if (old != nullptr && wish_.flavour == Flavour::kOpen) {
         return refuse(
@@ -314,6 +323,28 @@ class Chooser {
           fmt::format("the usual ones before branch {}", kFirstOpenByDefault));
     }
     return take(Flavour::kOpen, "what NVIDIA recommends from Turing on");
+  }
+
+  /// Out of a repository that has proprietary ones alone.
+  Result<void> choose_ready_made(const PciGpu* latest) {
+    if (latest != nullptr) {
+      return refuse(
+          fmt::format("{} has open modules alone, and NVIDIA's ready-made ones "
+                      "are proprietary: say `source: nvidia-cuda-repo`, whose "
+                      "modules DKMS builds",
+                      name_of(*latest)));
+    }
+    if (wish_.is_flavour_given && wish_.flavour == Flavour::kOpen) {
+      return refuse(
+          "NVIDIA's ready-made modules are proprietary, and the file wants "
+          "open "
+          "ones: say `flavour: auto`, or `source: nvidia-cuda-repo`, whose "
+          "modules DKMS builds");
+    }
+    if (has_failing_gsp(host_) && choice_.branch <= kLastProprietary) {
+      return choose_for_failing_gsp();
+    }
+    return take(Flavour::kProprietary, "NVIDIA has no others ready-made");
   }
 
   Result<void> choose_for_failing_gsp() {

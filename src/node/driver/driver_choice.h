@@ -25,6 +25,7 @@ struct Wish {
   std::string version;  ///< "" or one of the branch.
   bool is_flavour_given = false;
   Flavour flavour = Flavour::kOpen;  ///< If given.
+  bool is_precompiled = false;       ///< Modules that come built.
   std::map<std::string, std::string> module_options;
   std::optional<bool> fabric_manager;  ///< Nothing: as the machine needs it.
   bool imex = false;

@@ -17,6 +17,7 @@ driver::Wish make_wish(const DriverSpec& spec) {
   wish.flavour = spec.flavour == WantedFlavour::kProprietary
                      ? driver::Flavour::kProprietary
                      : driver::Flavour::kOpen;
+  wish.is_precompiled = spec.source == DriverSource::kPrecompiled;
   wish.module_options = spec.module_options;
   if (spec.fabric_manager != Choice::kAsNeeded) {
     wish.fabric_manager = spec.fabric_manager == Choice::kYes;

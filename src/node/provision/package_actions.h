@@ -67,6 +67,9 @@ class PackageActions {
   Result<void> carry_out(const packages::TransactionPlan& plan,
                          const packages::TransactionPolicy& policy = {});
   Result<packages::TransactionPlan> resolve(const InstallSet& action);
+  /// `error` of a set that could not be chosen, for a person.
+  static Error explain(Error error, const InstallSet& action,
+                       packages::PackageManager& tool);
   Result<packages::TransactionPlan> resolve(
       const packages::Transaction& wanted);
 

@@ -1,10 +1,13 @@
 // PackageActions' further half: sets in one version, and streams of modules.
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "node/distribution/precompiled.h"
 #include "node/provision/action_json.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/packages/package_set.h"
@@ -51,6 +54,58 @@ Transaction settled_part(const InstallSet& action, const Observation& now) {
   return wanted;
 }
 
+/// Of what has its version in its name only the chosen one stays.
+void replace_other_versions(const std::vector<std::string>& names,
+                            const Observation& now, Transaction& wanted) {
+  for (const std::string& name : names) {
+    if (!packages::has_version_inside(name)) continue;
+    for (const packages::Package& one : now.installed) {
+      const bool is_chosen =
+          std::ranges::find(wanted.install, one.name, &Wanted::name) !=
+          wanted.install.end();
+      const bool is_going =
+          std::ranges::find(wanted.remove, one.name, &Wanted::name) !=
+          wanted.remove.end();
+      if (is_chosen || is_going || !packages::is_named(one.name, name)) {
+        continue;
+      }
+      wanted.remove.push_back({one.name});
+    }
+  }
+}
+
+/// The kernels that the repository has modules for, if `error` is that it has
+/// none of `name` at all; else `error`.
+Error with_kernels(Error error, const std::string& name,
+                   const InstallSet& action,
+                   const std::vector<packages::Candidate>& offers) {
+  std::set<std::string> kernels;
+  for (const packages::Candidate& one : offers) {
+    if (one.repository.find(action.from) == std::string::npos) continue;
+    const auto kmod = distribution::parse_precompiled_kmod(one.name);
+    if (!kmod || !packages::is_of(kmod->version, action.version)) continue;
+    // It is there, and another package of the set is not.
+    if (packages::is_named(one.name, name)) return error;
+    kernels.emplace(kmod->kernel);
+  }
+  const std::string any = packages::with_version(name, "000.0");
+  const auto asked = distribution::parse_precompiled_kmod(any);
+  if (!asked) return error;
+  return {ErrorCode::kNotFound,
+          fmt::format("NVIDIA has no ready-made module of {} for the kernel "
+                      "{}{}; next: {}say another `branch`, or `source: "
+                      "nvidia-cuda-repo`, whose modules DKMS builds; they come "
+                      "some days after a kernel",
+                      action.version, asked->kernel,
+                      kernels.empty() ? std::string(", and none for any other")
+                                      : fmt::format(" (it has them for {})",
+                                                    fmt::join(kernels, ", ")),
+                      kernels.empty()
+                          ? ""
+                          : "have one of these kernels by `kernel: {policy: "
+                            "exact}` of spec.host, ")};
+}
+
 }  // namespace
 
 Result<TransactionPlan> PackageActions::resolve(const InstallSet& action) {
@@ -84,13 +139,25 @@ Result<TransactionPlan> PackageActions::resolve(const InstallSet& action) {
       chosen = choose();
     }
     if (!chosen && !fetched) return std::move(fetched).error();
-    if (!chosen) return std::move(chosen).error();
+    if (!chosen) return explain(std::move(chosen).error(), action, *tool);
     wanted.install.insert(wanted.install.begin(), chosen->begin(),
                           chosen->end());
+    replace_other_versions(names, now, wanted);
   }
   TRY(TransactionPlan plan, resolve(wanted));
   TRY_VOID(packages::check_transaction(plan, policy_of(action)));
   return plan;
+}
+
+Error PackageActions::explain(Error error, const InstallSet& action,
+                              packages::PackageManager& tool) {
+  for (const std::string& name : open_names(action)) {
+    if (!packages::has_version_inside(name)) continue;
+    const auto offers = tool.candidates({name.substr(0, name.find('*') + 1)});
+    if (!offers) return error;
+    return with_kernels(std::move(error), name, action, *offers);
+  }
+  return error;
 }
 
 Result<Inverse> PackageActions::prepare(const InstallSet& action) {

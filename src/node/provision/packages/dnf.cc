@@ -37,6 +37,12 @@ bool has_resolved(const host::Completed& completed) {
   return has_ended;
 }
 
+/// check_names() where "*" may stand for a part of a name.
+Result<void> check_patterns(std::vector<std::string> names) {
+  for (std::string& name : names) std::erase(name, '*');
+  return check_names(names);
+}
+
 /// One kind of change and what it is of.
 struct Verb {
   std::string_view name;
@@ -102,7 +108,7 @@ Result<Observation> Dnf::observe(const std::vector<std::string>& names) {
 
 Result<std::vector<Candidate>> Dnf::candidates(
     const std::vector<std::string>& names) {
-  TRY_VOID(check_names(names));
+  TRY_VOID(check_patterns(names));
   if (dialect_.has_list_alone) return listed(names);
   std::vector<std::string> command = argv();
   command.insert(

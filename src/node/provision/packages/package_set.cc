@@ -47,11 +47,12 @@ Offers offers_of(const std::vector<Candidate>& candidates,
   return offers;
 }
 
-std::string missing_of(const std::map<std::string, std::string>& offered,
+std::string missing_of(const Offers::value_type& offer,
                        const std::vector<std::string>& names) {
   std::string missing;
-  for (const std::string& name : names) {
-    if (offered.contains(name)) continue;
+  for (const std::string& words : names) {
+    const std::string name = with_version(words, offer.first);
+    if (offer.second.contains(name)) continue;
     missing += (missing.empty() ? "" : ", ") + name;
   }
   return missing;
@@ -76,15 +77,40 @@ bool is_older(std::string_view upstream, std::string_view than) {
   return numbers_of(upstream) < numbers_of(than);
 }
 
+bool has_version_inside(std::string_view name) {
+  return name.find('*') != std::string_view::npos;
+}
+
+std::string with_version(std::string_view name, std::string_view upstream) {
+  const std::size_t star = name.find('*');
+  if (star == std::string_view::npos) return std::string(name);
+  std::string whole(name.substr(0, star));
+  whole += upstream;
+  whole += name.substr(star + 1);
+  return whole;
+}
+
+bool is_named(std::string_view package, std::string_view name) {
+  const std::size_t star = name.find('*');
+  if (star == std::string_view::npos) return package == name;
+  const std::string_view end = name.substr(star + 1);
+  return package.size() > name.size() - 1 &&
+         package.starts_with(name.substr(0, star)) && package.ends_with(end) &&
+         package[star] >= '0' && package[star] <= '9' &&
+         package.substr(star, package.size() - end.size() - star).find('-') ==
+             std::string_view::npos;
+}
+
 Result<std::vector<Wanted>> choose_set(const std::vector<Candidate>& candidates,
                                        const std::vector<std::string>& names,
                                        std::string_view version,
                                        std::string_view from) {
   const Offers offers = offers_of(candidates, version, from);
   for (auto offer = offers.rbegin(); offer != offers.rend(); ++offer) {
-    if (!missing_of(offer->second, names).empty()) continue;
+    if (!missing_of(*offer, names).empty()) continue;
     std::vector<Wanted> set;
-    for (const std::string& name : names) {
+    for (const std::string& words : names) {
+      const std::string name = with_version(words, offer->first);
       set.push_back({name, offer->second.at(name)});
     }
     return set;
@@ -107,7 +133,7 @@ Result<std::vector<Wanted>> choose_set(const std::vector<Candidate>& candidates,
   return Error(ErrorCode::kNotFound,
                "no version of " + wanted + " is whole: of " +
                    offers.rbegin()->first + " there is no " +
-                   missing_of(offers.rbegin()->second, names) +
+                   missing_of(*offers.rbegin(), names) +
                    "; a mirror may be half-way through a change: try again "
                    "later, or say a `version` that it has whole");
 }

@@ -21,6 +21,14 @@ bool is_of(std::string_view upstream, std::string_view wanted);
 /// By their numbers: "580.95.05" comes before "580.105.08".
 bool is_older(std::string_view upstream, std::string_view than);
 
+/// A name that has its own version in it is written with "*" for that:
+/// "kmod-nvidia-*-5.14.0-570.17.1". `with_version` says it.
+bool has_version_inside(std::string_view name);
+std::string with_version(std::string_view name, std::string_view upstream);
+/// Whether `package` is `name` in any version, which begins with a digit; its
+/// own name, if that has none inside.
+bool is_named(std::string_view package, std::string_view name);
+
 /// Each of `names` in the newest upstream version of `version` that all of them
 /// are offered in, out of repositories whose name has `from` in it. Where there
 /// is none: kNotFound, with what is missing of the newest one.

@@ -81,5 +81,40 @@ TEST(PackageSet, WhatIsNotWholeIsNotInstalledAndSaid) {
               HasSubstr("\"cuda\" does not have 610 of driver"));
 }
 
+TEST(PackageSet, ANameWithItsVersionInIt) {
+  const std::string name = "kmod-nvidia-*-5.14.0-570.12.1";
+  EXPECT_EQ(with_version(name, "580.65.06"),
+            "kmod-nvidia-580.65.06-5.14.0-570.12.1");
+  EXPECT_EQ(with_version("plain", "1"), "plain");
+  EXPECT_TRUE(is_named("kmod-nvidia-580.65.06-5.14.0-570.12.1", name));
+  for (const char* other :
+       {"kmod-nvidia-580.65.06-5.14.0-570.12.10",
+        "kmod-nvidia-open-5.14.0-570.12.1", "kmod-nvidia--5.14.0-570.12.1",
+        "kmod-nvidia-5.14.0-570.12.1", "kmod-nvidia-1-2-5.14.0-570.12.1",
+        "kmod-nvidia-*-5.14.0-570.12.1"}) {
+    EXPECT_FALSE(is_named(other, name)) << other;
+  }
+  EXPECT_TRUE(is_named("plain", "plain"));
+  EXPECT_FALSE(is_named("plainer", "plain"));
+}
+
+TEST(PackageSet, TheNewestThatHasAModuleForTheKernel) {
+  const std::vector<Candidate> offers = {
+      {"driver", "3:580.65.06-1.el9", "x86_64", "cuda"},
+      {"driver", "3:580.95.05-1.el9", "x86_64", "cuda"},
+      {"kmod-580.65.06-5.14.0-1", "3:580.65.06-3.el9_6", "x86_64", "cuda"},
+      {"kmod-580.95.05-5.14.0-2", "3:580.95.05-3.el9_6", "x86_64", "cuda"}};
+  const auto set = choose_set(offers, {"driver", "kmod-*-5.14.0-1"}, "580", "");
+  ASSERT_TRUE(set) << set.error().message();
+  ASSERT_EQ(set->size(), 2U);
+  EXPECT_EQ((*set)[0].version, "3:580.65.06-1.el9");
+  EXPECT_EQ((*set)[1].name, "kmod-580.65.06-5.14.0-1");
+  EXPECT_EQ((*set)[1].version, "3:580.65.06-3.el9_6");
+  const auto none =
+      choose_set(offers, {"driver", "kmod-*-5.14.0-9"}, "580", "");
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().message(), HasSubstr("kmod-580.95.05-5.14.0-9"));
+}
+
 }  // namespace
 }  // namespace gpunode::packages

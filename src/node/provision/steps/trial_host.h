@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "node/distribution/driver_packages.h"
+#include "node/provision/packages/package_set.h"
 #include "node/provision/step.h"
 #include "node/provision/tree_actions.h"
 
@@ -190,7 +191,8 @@ struct TrialHost {
                                      ? one.version + ".65.06"
                                      : one.version;
     for (const std::string& name : one.packages) {
-      facts.packages[name] = {"3:" + upstream + "-1"};
+      facts.packages[packages::with_version(name, upstream)] = {
+          "3:" + upstream + "-1"};
     }
     for (const std::string& name : one.others) facts.packages[name] = {"1"};
   }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "node/distribution/names.h"
+#include "node/distribution/precompiled.h"
 #include "node/provision/driver_wish.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/packages/mirrors.h"
@@ -27,6 +28,20 @@ distribution::CompanionWish companion_wish(const DriverSpec& spec,
   wish.subnet_manager = wish.fabric_manager && choice.needs_subnet_manager;
   wish.imex = wants_imex(spec);
   return wish;
+}
+
+/// Where the file says none: with a display's packages where the branch has no
+/// others.
+distribution::Profile profile_of(const DriverSpec& spec,
+                                 const distribution::Distribution& row,
+                                 const driver::Choice& choice) {
+  const bool is_full =
+      spec.is_profile_given
+          ? spec.with_display
+          : spec.with_display ||
+                !distribution::has_compute_packages(row.family, choice.branch);
+  return is_full ? distribution::Profile::kFull
+                 : distribution::Profile::kCompute;
 }
 
 /// Ubuntu's archive: modules built and signed by Canonical, one package a
@@ -79,6 +94,23 @@ std::optional<StepPlan> take_distributions(const PlanInput& input,
   return std::nullopt;
 }
 
+/// Modules that come built for the kernel that the driver is for.
+std::optional<StepPlan> take_precompiled(const PlanInput& input,
+                                         DriverBasis& basis) {
+  const driver::TargetKernel kernel = target_kernel(input);
+  if (!kernel.is_settled()) {
+    return StepPlan::blocked(
+        "which kernel the modules are for is not settled: " + kernel.blocked,
+        kernel.fix);
+  }
+  auto driver = distribution::precompiled_packages(
+      *basis.row, basis.choice.branch, basis.choice.flavour,
+      profile_of(input.spec.driver, *basis.row, basis.choice), kernel.release);
+  if (!driver) return no_driver(driver.error());
+  basis.driver = *std::move(driver);
+  return std::nullopt;
+}
+
 /// The same repository in a file of somebody else's.
 void find_source(const PlanInput& input, DriverBasis& basis) {
   const std::string directory = basis.repository.url.substr(
@@ -120,14 +152,10 @@ Result<DriverBasis> with_packages(const PlanInput& input,
   basis.url = packages::mirrored(basis.repository.url, input.spec.mirrors);
   basis.key_url =
       packages::mirrored(basis.repository.key_url, input.spec.mirrors);
-  auto profile = input.spec.driver.with_display
-                     ? distribution::Profile::kFull
-                     : distribution::Profile::kCompute;
+  const auto profile = profile_of(input.spec.driver, *basis.row, basis.choice);
   // Nobody asked for what that branch does not have.
-  if (!input.spec.driver.is_profile_given &&
-      !distribution::has_compute_packages(basis.row->family,
-                                          basis.choice.branch)) {
-    profile = distribution::Profile::kFull;
+  if (profile == distribution::Profile::kFull &&
+      !input.spec.driver.is_profile_given) {
     basis.choice.reasons.push_back(
         fmt::format("`profile: full`: branch {} has no packages without a "
                     "display's, they begin with 560",
@@ -147,6 +175,12 @@ Result<DriverBasis> with_packages(const PlanInput& input,
 std::vector<std::string> DriverBasis::set() const {
   std::vector<std::string> all = driver.packages;
   all.insert(all.end(), beside.same.begin(), beside.same.end());
+  return all;
+}
+
+std::vector<std::string> DriverBasis::held() const {
+  std::vector<std::string> all = set();
+  std::erase_if(all, packages::has_version_inside);
   return all;
 }
 
@@ -190,11 +224,7 @@ std::optional<DriverBasis> driver_basis(const PlanInput& input,
         "`source: preinstalled`"));
   }
   if (spec.source == DriverSource::kPrecompiled) {
-    return no(StepPlan::blocked(
-        "`source: precompiled` is not carried out by this version: NVIDIA has "
-        "ready-made modules for a few kernels of RHEL alone",
-        "say `source: nvidia-cuda-repo`, whose modules DKMS builds, or on "
-        "Ubuntu `source: distro`, whose modules Canonical signs"));
+    if (auto why = take_precompiled(input, *basis)) return no(*why);
   }
   if (spec.source == DriverSource::kDistribution) {
     if (auto why = take_distributions(input, *basis)) return no(*why);
@@ -213,11 +243,15 @@ facts::Wanted basis_wants() {
   return wanted;
 }
 
-std::string installed_upstream(const PlanInput& input,
-                               const std::string& name) {
-  const auto found = input.facts.packages.find(name);
-  if (found == input.facts.packages.end()) return {};
-  return std::string(packages::upstream_of(found->second.version));
+std::vector<std::string> installed_upstreams(const PlanInput& input,
+                                             const std::string& name) {
+  std::vector<std::string> versions;
+  for (const auto& [installed, package] : input.facts.packages) {
+    if (packages::is_named(installed, name)) {
+      versions.emplace_back(packages::upstream_of(package.version));
+    }
+  }
+  return versions;
 }
 
 }  // namespace gpunode::provision

@@ -35,8 +35,11 @@ struct DriverBasis {
   /// Sources of the same repository that others wrote and that are used.
   std::optional<CudaSource> source;
 
-  /// All that must be of one version: the driver, and what stands beside it.
+  /// All that must be of one version: the driver, and what stands beside it. A
+  /// module that comes built has "*" for its version (packages/package_set.h).
   std::vector<std::string> set() const;
+  /// Those that an update could change: a name with its version stays itself.
+  std::vector<std::string> held() const;
   /// "580.178.04" or "580".
   std::string version() const;
   /// InstallSet::from.
@@ -49,7 +52,9 @@ std::optional<DriverBasis> driver_basis(const PlanInput& input, StepPlan& plan);
 /// What driver_basis() looks at.
 facts::Wanted basis_wants();
 
-/// The upstream version of an installed package; "" if it is not there.
-std::string installed_upstream(const PlanInput& input, const std::string& name);
+/// The upstream versions that a package of set() is installed in; more than one
+/// if its name has the version in it.
+std::vector<std::string> installed_upstreams(const PlanInput& input,
+                                             const std::string& name);
 
 }  // namespace gpunode::provision

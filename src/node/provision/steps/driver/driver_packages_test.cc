@@ -269,11 +269,95 @@ TEST(DriverPackagesStep, AProfileThatNobodyAskedForIsNoReasonToStop) {
   EXPECT_THAT(asked.why, HasSubstr("say `profile: full`"));
 }
 
+/// `release` boots, and modules come built.
+TrialHost ready_made(const char* release) {
+  TrialHost host = host_of("rocky", "9.6", machine("T4"));
+  host.spec.driver.source = DriverSource::kPrecompiled;
+  host.facts.kernel.release = release;
+  host.facts.kernels.images.emplace_back().release = release;
+  host.facts.kernels.next = release;
+  return host;
+}
+
+TEST(DriverPackagesStep, ReadyMadeModulesAreOfTheKernelThatBoots) {
+  TrialHost host = ready_made("5.14.0-570.12.1.el9_6.x86_64");
+  const StepPlan plan = host.plan(*make_driver_packages());
+  EXPECT_EQ(actions_of<SetModuleStream>(plan).at(0).stream, "580");
+  const InstallSet set = set_of(host);
+  EXPECT_THAT(set.packages,
+              ElementsAre("nvidia-driver-cuda", "kmod-nvidia-*-5.14.0-570.12.1",
+                          "nvidia-persistenced"));
+  EXPECT_THAT(plan.notes, Contains(HasSubstr("pinRunning")));
+  carry_out_all(host);
+  expect_done(host, "precompiled");
+  // The name has the version: no update changes it.
+  EXPECT_FALSE(
+      host.history.held.contains("kmod-nvidia-580.65.06-5.14.0-570.12.1"));
+  EXPECT_TRUE(host.history.held.contains("nvidia-driver-cuda"));
+}
+
+TEST(DriverPackagesStep, ReadyMadeModulesAndDkmsAreRivals) {
+  TrialHost host = ready_made("5.14.0-570.12.1.el9_6.x86_64");
+  host.facts.packages["kmod-nvidia-open-dkms"] = {"3:580.65.06-1"};
+  host.facts.packages["kmod-nvidia-575.57.08-5.14.0-503.1.1"] = {
+      "3:575.57.08-1"};
+  // Of the branch, for a kernel that could boot.
+  host.facts.packages["kmod-nvidia-580.65.06-5.14.0-503.1.1"] = {
+      "3:580.65.06-1"};
+  EXPECT_THAT(set_of(host).removed,
+              UnorderedElementsAre("kmod-nvidia-open-dkms",
+                                   "kmod-nvidia-575.57.08-5.14.0-503.1.1"));
+  host.spec.driver.source = DriverSource::kNvidia;
+  EXPECT_THAT(set_of(host).removed,
+              UnorderedElementsAre("kmod-nvidia-575.57.08-5.14.0-503.1.1",
+                                   "kmod-nvidia-580.65.06-5.14.0-503.1.1"));
+}
+
+TEST(DriverPackagesStep, TwoReadyMadeModulesOfOneKernelAreMadeOne) {
+  TrialHost host = ready_made("5.14.0-570.12.1.el9_6.x86_64");
+  carry_out_all(host);
+  host.facts.packages["kmod-nvidia-580.95.05-5.14.0-570.12.1"] = {
+      "3:580.95.05-1"};
+  const StepPlan plan = host.plan(*make_driver_packages());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_THAT(plan.why, HasSubstr("580.65.06 and 580.95.05"));
+}
+
+TEST(DriverPackagesStep, ReadyMadeModulesOfNvidiasAreNoStrangers) {
+  TrialHost host = ready_made("5.14.0-570.12.1.el9_6.x86_64");
+  host.facts.packages["kmod-nvidia-610.43.02-5.14.0-503.1.1"] = {
+      "3:610.43.02-1"};
+  EXPECT_NE(host.plan(*make_driver_packages()).state, StepState::kBlocked);
+  host.facts.packages["kmod-nvidia-6.12.4-200.fc41.x86_64"] = {"3:580-1"};
+  EXPECT_THAT(host.plan(*make_driver_packages()).why, HasSubstr("RPM Fusion"));
+}
+
+TEST(DriverPackagesStep, ReadyMadeModulesThatCannotBeAreRefusedInWords) {
+  const auto why = [](const TrialHost& host) {
+    return host.plan(*make_driver_obstacles()).why;
+  };
+  TrialHost blackwell = ready_made("5.14.0-570.12.1.el9_6.x86_64");
+  blackwell.facts.gpus = machine("8 B200").gpus;
+  EXPECT_THAT(why(blackwell), HasSubstr("has open modules alone"));
+  TrialHost open = ready_made("5.14.0-570.12.1.el9_6.x86_64");
+  open.spec.driver.flavour = WantedFlavour::kOpen;
+  EXPECT_THAT(why(open), HasSubstr("say `flavour: auto`"));
+  TrialHost late = ready_made("5.14.0-570.12.1.el9_6.x86_64");
+  late.spec.driver.branch = 620;
+  EXPECT_THAT(why(late), HasSubstr("no proprietary modules"));
+  TrialHost rebuilt = ready_made("5.14.0-570.12.1.el9_6.0.1.x86_64");
+  const StepPlan plan = rebuilt.plan(*make_driver_packages());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("Red Hat's own kernels"));
+  TrialHost unsettled = ready_made("5.14.0-570.12.1.el9_6.x86_64");
+  unsettled.facts.kernels.next.clear();
+  unsettled.facts.kernels.images.emplace_back().release = "other";
+  EXPECT_THAT(unsettled.plan(*make_driver_packages()).why,
+              HasSubstr("is not settled"));
+}
+
 TEST(DriverPackagesStep, WhatIsNotSupportedIsSaid) {
   TrialHost host = host_of("rocky", "8.9", machine("T4"));
-  host.spec.driver.source = DriverSource::kPrecompiled;
-  EXPECT_THAT(host.plan(*make_driver_packages()).why,
-              HasSubstr("precompiled` is not carried out"));
   host.spec.driver.source = DriverSource::kDistribution;
   EXPECT_THAT(host.plan(*make_driver_packages()).why,
               HasSubstr("known for Ubuntu alone"));

@@ -273,6 +273,29 @@ class PlanFile {
   std::vector<std::pair<std::string, std::string>> sections_;
 };
 
+/// `text` is what the file of that name has; or is written to it.
+void expect_file(const std::string& name, const std::string& text) {
+  const std::string path = fmt::format("{}/{}.plan", DRIVER_PLANS, name);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread.
+  if (std::getenv("GPUNODE_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path, std::ios::binary) << text;
+  }
+  EXPECT_EQ(read_file(path), text);
+}
+
+TrialHost with_ready_made(const TrialDistribution& one,
+                          const Machine& machine) {
+  TrialHost host = fresh_host(one, machine);
+  host.spec.driver.source = DriverSource::kPrecompiled;
+  return host;
+}
+
+/// Rows whose repository has NVIDIA's ready-made modules.
+bool has_ready_made(const TrialDistribution& one) {
+  const std::string name = one.name();
+  return name == "rhel-8" || name == "rhel-9";
+}
+
 class DriverPlans : public testing::TestWithParam<TrialDistribution> {};
 
 TEST_P(DriverPlans, AreWhatTheTableSays) {
@@ -312,19 +335,58 @@ TEST_P(DriverPlans, AreWhatTheTableSays) {
     WillingHost asked(bare);
     file.add("T4, fresh, with all that is asked on the way (?)", asked, true);
   }
-  const auto path_of = [](const std::string& name) {
-    return fmt::format("{}/{}.plan", DRIVER_PLANS, name);
-  };
   std::string text = file.text();
-  if (one.like != nullptr && text == read_file(path_of(one.like))) {
+  if (one.like != nullptr &&
+      text == read_file(fmt::format("{}/{}.plan", DRIVER_PLANS, one.like))) {
     text = fmt::format("All as in {}.plan.\n", one.like);
   }
-  const std::string path = path_of(one.name());
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread.
-  if (std::getenv("GPUNODE_UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path, std::ios::binary) << text;
+  expect_file(one.name(), text);
+}
+
+TEST_P(DriverPlans, OfReadyMadeModulesAreWhatTheTableSays) {
+  const TrialDistribution& one = GetParam();
+  if (!has_ready_made(one)) return;
+  PlanFile file;
+  for (const Machine& machine : machines()) {
+    WillingHost begun(with_ready_made(one, machine));
+    file.add(fmt::format("{}, fresh", machine.name), begun);
   }
-  EXPECT_EQ(read_file(path), text);
+  const TrialHost bare = with_ready_made(one, machine("T4"));
+  WillingHost half(bare);
+  half_do(half);
+  half.begin_anew();
+  file.add("T4, half done", half);
+  WillingHost switched(fresh_host(one, machine("T4")));
+  carry_out_all(switched);
+  switched.begin_anew();
+  switched.host().spec.driver.source = DriverSource::kPrecompiled;
+  file.add("T4, done with DKMS, and now ready-made", switched);
+  switched.begin_anew();
+  switched.host().spec.driver.source = DriverSource::kNvidia;
+  file.add("T4, ready-made, and now with DKMS", switched);
+  TrialHost next = bare;
+  facts::KernelImage& image = next.facts.kernels.images.emplace_back();
+  image.release = one.next_kernel;
+  image.compiler = one.compiler;
+  WillingHost updated(next);
+  carry_out_all(updated);
+  updated.begin_anew();
+  updated.host().facts.kernels.next = one.next_kernel;
+  file.add("T4, done, and a newer kernel boots next", updated);
+  expect_file(one.name() + "-precompiled", file.text());
+}
+
+TEST(ReadyMadeModules, AreRefusedElsewhereWithTheWayOut) {
+  std::string text;
+  for (const TrialDistribution& one : trial_distributions()) {
+    if (has_ready_made(one) || one.like != nullptr) continue;
+    WillingHost host(with_ready_made(one, machine("T4")));
+    StepPlan plan = host.plan(*make_driver_obstacles());
+    if (!stops(plan)) plan = host.plan(*make_driver_packages());
+    EXPECT_TRUE(stops(plan)) << one.name();
+    text += fmt::format("{}: {}\n", one.name(), plan.why);
+  }
+  expect_file("precompiled-elsewhere", text);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DriverPlans,

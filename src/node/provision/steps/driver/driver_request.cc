@@ -135,8 +135,8 @@ std::vector<std::string> kernels_to_build(const PlanInput& input) {
   const driver::TargetKernel target = target_kernel(input);
   std::vector<std::string> kernels;
   if (!target.release.empty()) kernels.push_back(target.release);
-  // The distribution's modules are packages, and asked for this kernel alone.
-  if (input.spec.driver.source == DriverSource::kDistribution) return kernels;
+  // Modules that come built are packages, and asked for this kernel alone.
+  if (input.spec.driver.source != DriverSource::kNvidia) return kernels;
   for (const facts::KernelImage& image : input.facts.kernels.images) {
     if (image.has_devel && image.release != target.release) {
       kernels.push_back(image.release);

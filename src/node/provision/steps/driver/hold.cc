@@ -76,7 +76,7 @@ class DriverHold final : public Step {
     if (!input.spec.driver.hold) {
       return let_go(input, "spec.driver.hold is false");
     }
-    const std::vector<std::string> set = basis->set();
+    const std::vector<std::string> set = basis->held();
     HoldPackages hold;
     for (const std::string& name : set) {
       if (!is_held(input, basis->tool, name)) hold.packages.push_back(name);

@@ -93,8 +93,11 @@ class Modules final : public Step {
       }
       plan.notes.push_back(
           fmt::format("the kernel {} could be booted by hand and would have no "
-                      "driver: nothing to build its module with is installed",
-                      image.release));
+                      "driver: {} is installed",
+                      image.release,
+                      input.spec.driver.source == DriverSource::kNvidia
+                          ? "nothing to build its module with"
+                          : "no package with its module"));
     }
   }
 };

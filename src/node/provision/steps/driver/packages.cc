@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "node/distribution/precompiled.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/packages/lines.h"
 #include "node/provision/packages/package_set.h"
@@ -63,8 +64,9 @@ bool is_alone(const PlanInput& input, const DriverBasis& basis,
   std::set<std::string> owners;
   for (const auto& [name, package] : input.facts.packages) {
     for (const Stranger& one : kStrangers) {
-      if (name == "nvidia-legacy-check" || !matches(one.pattern, name))
-        continue;
+      const bool is_nvidias = name == "nvidia-legacy-check" ||
+                              distribution::parse_precompiled_kmod(name);
+      if (is_nvidias || !matches(one.pattern, name)) continue;
       names.push_back(name);
       owners.emplace(one.who);
       break;
@@ -131,12 +133,9 @@ std::string differs(const PlanInput& input, const DriverBasis& basis,
   std::vector<std::string> missing;
   std::set<std::string> versions;
   for (const std::string& name : basis.set()) {
-    const std::string version = installed_upstream(input, name);
-    if (version.empty()) {
-      missing.push_back(name);
-    } else {
-      versions.insert(version);
-    }
+    const auto found = installed_upstreams(input, name);
+    if (found.empty()) missing.push_back(name);
+    versions.insert(found.begin(), found.end());
   }
   for (const std::string& name : basis.beside.any) {
     if (!input.facts.packages.contains(name)) missing.push_back(name);
@@ -162,11 +161,14 @@ std::string differs(const PlanInput& input, const DriverBasis& basis,
 /// so that nothing else moves.
 std::string wanted_version(const PlanInput& input, const DriverBasis& basis) {
   std::set<std::string> versions;
+  bool is_whole = true;
   for (const std::string& name : basis.driver.packages) {
-    versions.insert(installed_upstream(input, name));
+    const auto found = installed_upstreams(input, name);
+    is_whole &= !found.empty();
+    versions.insert(found.begin(), found.end());
   }
-  const bool is_whole = versions.size() == 1 && !versions.begin()->empty() &&
-                        packages::is_of(*versions.begin(), basis.version());
+  is_whole &= versions.size() == 1 &&
+              packages::is_of(*versions.begin(), basis.version());
   return is_whole ? *versions.begin() : basis.version();
 }
 
@@ -208,16 +210,30 @@ bool is_held_by_others(const PlanInput& input, const DriverBasis& basis,
   return true;
 }
 
+/// Modules of another flavour, branch or making. A package for each kernel has
+/// no relation to the driver's version that would take it along.
+std::vector<std::string> rivals_here(const PlanInput& input,
+                                     const DriverBasis& basis) {
+  std::vector<std::string> rivals;
+  for (const std::string& name : basis.driver.rivals) {
+    if (input.facts.packages.contains(name)) rivals.push_back(name);
+  }
+  const bool keeps_ready_made =
+      packages::has_version_inside(basis.driver.module);
+  for (const auto& [name, package] : input.facts.packages) {
+    const auto kmod = distribution::parse_precompiled_kmod(name);
+    const bool is_other =
+        kmod ? !keeps_ready_made ||
+                   !packages::is_of(kmod->version, basis.version())
+             : distribution::is_of_another_branch(name, basis.choice.branch);
+    if (is_other) rivals.push_back(name);
+  }
+  return rivals;
+}
+
 void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   InstallSet set;
-  for (const std::string& name : basis.driver.rivals) {
-    if (input.facts.packages.contains(name)) set.removed.push_back(name);
-  }
-  for (const auto& [name, package] : input.facts.packages) {
-    if (distribution::is_of_another_branch(name, basis.choice.branch)) {
-      set.removed.push_back(name);
-    }
-  }
+  set.removed = rivals_here(input, basis);
   std::string why = differs(input, basis, set.removed);
   if (why.empty()) return;
   if (plan.state == StepState::kOk) plan.state = StepState::kChange;
@@ -245,7 +261,7 @@ void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   plan.actions.emplace_back(std::move(set));
   // Before the run driver.hold found them held, and so is not asked again.
   if (was_held && input.spec.driver.hold) {
-    plan.actions.emplace_back(HoldPackages{.packages = basis.set()});
+    plan.actions.emplace_back(HoldPackages{.packages = basis.held()});
   }
 }
 
@@ -284,6 +300,12 @@ class DriverPackagesStep final : public Step {
     if (!basis) return plan;
     if (!is_alone(input, *basis, plan)) return plan;
     plan.notes = basis->choice.reasons;
+    if (packages::has_version_inside(basis->driver.module)) {
+      plan.notes.emplace_back(
+          "a kernel that comes with an update has no module until gpunode "
+          "applies again, and NVIDIA's come some days after it: `kernel: "
+          "{policy: pinRunning}` of spec.host keeps this one");
+    }
     if (basis->is_nvidias && basis->tool == Tool::kApt) {
       plan_managed_file(input, kPreferences, preferences(*basis), plan);
       if (plan.state == StepState::kBlocked) return plan;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "node/distribution/distribution.h"
+#include "node/distribution/precompiled.h"
 #include "node/provision/packages/epel_keys.h"
 #include "node/provision/packages/package_set.h"
 
@@ -202,6 +203,23 @@ void WillingHost::take_over_devel(const InstallPackages& install) {
   }
 }
 
+/// Packages with a kernel's module put it there, and take it along.
+void WillingHost::take_over_ready_made() {
+  for (facts::KernelImage& image : host_.facts.kernels.images) {
+    if (image.module.signer == "NVIDIA") image.module = {};
+    for (const auto& [name, package] : host_.facts.packages) {
+      const auto kmod = distribution::parse_precompiled_kmod(name);
+      if (!kmod ||
+          !image.release.starts_with(fmt::format("{}.el", kmod->kernel)))
+        continue;
+      image.module = {"/lib/modules/" + image.release +
+                          "/extra/drivers/video/nvidia/nvidia.ko",
+                      std::string(kmod->version), image.release + " SMP",
+                      "NVIDIA", "NVIDIA"};
+    }
+  }
+}
+
 /// What TrialHost cannot know of what an Action did.
 void WillingHost::take_over(const Action& action) {
   look_at_packages();
@@ -223,6 +241,7 @@ void WillingHost::take_over(const Action& action) {
   }
   const auto* set = std::get_if<InstallSet>(&action);
   if (set == nullptr) return;
+  take_over_ready_made();
   facts.driver.library = packages::upstream_of(
       packages_.installed().at(set->packages.front()).version);
   host_.module_license =

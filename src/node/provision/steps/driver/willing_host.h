@@ -73,6 +73,7 @@ class WillingHost {
   void put(const Action& action);
   void take_over(const Action& action);
   void take_over_devel(const InstallPackages& install);
+  void take_over_ready_made();
 
   host::HostTree tree_;
   TrialHost host_;

@@ -91,6 +91,20 @@ WillingPackages::Offers WillingPackages::offers() const {
         }
       }
     }
+    const json precompiled = one.value("precompiled", json::object());
+    for (const auto& [version, kernels] : precompiled.items()) {
+      const json& releases =
+          repositories()["releases"][version.substr(0, version.find('.'))];
+      const auto shown =
+          releases.begin() +
+          static_cast<std::ptrdiff_t>(std::min(releases.size(), releases_));
+      if (std::find(releases.begin(), shown, version) == shown) continue;
+      for (const json& kernel : kernels) {
+        offers[fmt::format("kmod-nvidia-{}-{}", version,
+                           kernel.get<std::string>())]
+            .push_back({fmt::format("3:{}-1", version), {}});
+      }
+    }
     for (const auto& [name, version] : one["others"].items()) {
       offers[name].push_back({version, {}});
     }

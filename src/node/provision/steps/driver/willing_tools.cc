@@ -209,15 +209,23 @@ Completed WillingPackages::dnf_module(
 Completed WillingPackages::dnf_repoquery(
     const std::vector<std::string>& words) const {
   std::string text;
-  const auto all = offers();
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    const auto known = all.find(words[i]);
-    if (known == all.end()) continue;
-    for (const Offer& offer : known->second) {
+  const auto is_asked = [&](const std::string& name) {
+    return std::any_of(words.begin() + 1, words.end(),
+                       [&](const std::string& one) {
+                         const std::size_t star = one.find('*');
+                         if (star == std::string::npos) return one == name;
+                         return name.size() + 1 >= one.size() &&
+                                name.starts_with(one.substr(0, star)) &&
+                                name.ends_with(one.substr(star + 1));
+                       });
+  };
+  for (const auto& [name, its] : offers()) {
+    if (!is_asked(name)) continue;
+    for (const Offer& offer : its) {
       const std::size_t colon = offer.version.find(':');
       const bool has_epoch = colon != std::string::npos;
       text += fmt::format(
-          "{}|{}|{}|x86_64|gpunode-cuda\n", words[i],
+          "{}|{}|{}|x86_64|gpunode-cuda\n", name,
           has_epoch ? offer.version.substr(0, colon) : "0",
           has_epoch ? offer.version.substr(colon + 1) : offer.version);
     }
@@ -241,7 +249,9 @@ Completed WillingPackages::dnf_change(const host::Command& command,
       const auto parts = packages::words_of(line);
       if (parts.size() < 2) continue;
       if (parts[0] == "remove") {
-        remove.push_back(split_nevra(std::string(parts[1])).first);
+        const std::string spec(parts[1]);
+        remove.push_back(installed_.contains(spec) ? spec
+                                                   : split_nevra(spec).first);
       } else {
         ask(std::string(parts[1]));
       }

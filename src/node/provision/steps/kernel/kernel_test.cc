@@ -568,6 +568,28 @@ TEST_F(KernelSteps, AnEnrolmentThatCannotBeToldIsANote) {
   EXPECT_THAT(plan.notes, Contains(HasSubstr("--test-key")));
 }
 
+TEST_F(KernelSteps, ReadyMadeModulesNeedTheirMakersKey) {
+  host_.facts.secure_boot.state = facts::SecureBoot::kOn;
+  host_.facts.secure_boot.enforces_signatures = true;
+  // DKMS's own key has nothing to do with it.
+  host_.facts.secure_boot.mok_certificate = "/var/lib/dkms/mok.pub";
+  host_.facts.secure_boot.is_mok_enrolled = true;
+  host_.spec.driver.source = DriverSource::kPrecompiled;
+  const StepPlan plan = host_.plan(*secure_);
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, HasSubstr("NVIDIA signed the modules"));
+  EXPECT_THAT(plan.fix, HasSubstr("NVIDIA2019-public_key.der"));
+  EXPECT_THAT(plan.fix, HasSubstr("route: signed"));
+  // The owner's word.
+  host_.spec.driver.secure_boot = SecureBootRoute::kSigned;
+  const StepPlan said = host_.plan(*secure_);
+  EXPECT_EQ(said.state, StepState::kOk) << said.why;
+  EXPECT_THAT(said.notes, testing::Contains(HasSubstr("owner's word")));
+  // Nowhere to enrol it.
+  host_.facts.secure_boot.state = facts::SecureBoot::kAbsent;
+  EXPECT_EQ(host_.plan(*secure_).state, StepState::kBlocked);
+}
+
 TEST_F(KernelSteps, UbuntusOwnModulesAreSigned) {
   be_ubuntu("6.8.0-45-generic");
   host_.facts.secure_boot.state = facts::SecureBoot::kOn;

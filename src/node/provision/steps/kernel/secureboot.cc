@@ -90,6 +90,39 @@ StepPlan enrol(const PlanInput& input) {
           make, path, console_words(host)));
 }
 
+/// NVIDIA's own key is in no shim (NVIDIA/yum-packaging-precompiled-kmod, its
+/// UEFI.md and issue 67: the signer is "NVIDIA"). Whether it is enrolled cannot
+/// be told without its certificate: the owner's word counts.
+StepPlan enrol_makers(const PlanInput& input) {
+  const facts::HostFacts& host = input.facts;
+  StepPlan plan;
+  if (input.spec.driver.secure_boot == SecureBootRoute::kSigned) {
+    plan.notes.emplace_back(
+        "`route: signed`: that the key of who built the modules is enrolled is "
+        "the owner's word; `mokutil --list-enrolled` shows it");
+    return plan;
+  }
+  if (host.os.is_like("suse") || host.os.is_like("sles")) {
+    return StepPlan::blocked(
+        "Secure Boot is on, and whose key signs NVIDIA's KMPs is not known to "
+        "gpunode",
+        "enrol that key with `mokutil --import`, then say `secureBoot: {route: "
+        "signed}` under spec.driver; or say `source: nvidia-cuda-repo`");
+  }
+  return StepPlan::blocked(
+      "Secure Boot is on, and NVIDIA signed the modules with its own key, "
+      "which only a person can enrol",
+      fmt::format(
+          "fetch NVIDIA2019-public_key.der from the directory of NVIDIA's "
+          "repository that the packages come from, `mokutil --import "
+          "NVIDIA2019-public_key.der` (asks for a password that is needed "
+          "once), reboot, and at the blue screen \"Perform MOK management\" "
+          "within ten seconds: Enroll MOK, Continue, Yes, that password, "
+          "Reboot; {}. Then say `secureBoot: {{route: signed}}` under "
+          "spec.driver and apply again",
+          console_words(host)));
+}
+
 /// The wanted module runs already, signed by a key that this kernel took, in
 /// the kernel that stays: nothing is built, and so nothing is to be enrolled.
 bool runs_signed(const PlanInput& input) {
@@ -130,7 +163,8 @@ StepPlan secure_plan(const PlanInput& input) {
   const bool is_signed = spec.source == DriverSource::kDistribution &&
                          has_signed_packages(host.os);
   if (is_signed && spec.secure_boot != SecureBootRoute::kMok) return plan;
-  if (spec.secure_boot == SecureBootRoute::kSigned) {
+  const bool is_makers = spec.source == DriverSource::kPrecompiled;
+  if (spec.secure_boot == SecureBootRoute::kSigned && !is_makers) {
     return StepPlan::blocked(
         "Secure Boot asks for signed modules, and those that are planned are "
         "built here",
@@ -146,6 +180,7 @@ StepPlan secure_plan(const PlanInput& input) {
         "take `module.sig_enforce=1` or `lockdown=` off the kernel's command "
         "line, or use a distribution's signed modules");
   }
+  if (is_makers) return enrol_makers(input);
   if (boot.is_mok_enrolled == true) return plan;
   if (!boot.is_mok_enrolled && !boot.mok_certificate.empty()) {
     plan.notes.push_back(fmt::format(
