@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <random>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,8 @@
 #include <fmt/format.h>
 
 #include "base/host/host_root.h"
+#include "base/text/json_edit.h"
+#include "base/text/tree.h"
 #include "k8s/api/resource_path.h"
 #include "node/rollout/pod_list.h"
 
@@ -34,6 +37,34 @@ Result<void> apply(kube::Client& client,
   TRY_VOID(client.apply(object.type, object.key, object.json, kFieldManager,
                         true, kube::Detail::kMetadata));
   return {};
+}
+
+/// Whoever may make Pods in it is root on the nodes. One that somebody else
+/// made, perhaps to be just that, is not taken over.
+Result<void> check_space(kube::Client& client,
+                         const rollout::ManifestObject& space) {
+  const auto json = client.get(space.type, space.key);
+  if (!json) {
+    if (json.error().code() == ErrorCode::kNotFound) return {};
+    return json.error();
+  }
+  TRY(const auto value, text::read_json(*json, "namespace"));
+  const text::Node tree = text::tree_of(value);
+  const auto label = [&](const char* name) {
+    return text::string_at(tree, {"metadata", "labels", name});
+  };
+  if (label("app.kubernetes.io/managed-by") == "gpunode" &&
+      label("pod-security.kubernetes.io/enforce") == "privileged") {
+    return {};
+  }
+  return Error(
+      ErrorCode::kPermissionDenied,
+      fmt::format(
+          "the namespace {0} is there and not gpunode's: whoever may "
+          "make Pods in it would be root on the nodes; next: `kubectl "
+          "get all,rolebindings -n {0}` shows whose it is, and `kubectl "
+          "delete namespace {0}` makes room",
+          space.key.name));
 }
 
 }  // namespace
@@ -88,13 +119,20 @@ Result<rollout::RolloutPlan> look_at_cluster(
 }
 
 kube::LeaseHolder::Self lease_self(const Session& session) {
+  // Pids are told apart by their namespace: containers of one machine may have
+  // the same.
+  const auto space = host::HostRoot("/").read_link("/proc/self/ns/pid");
   const std::string machine =
-      fmt::format("{} {}", line_of("/proc/sys/kernel/hostname"),
-                  line_of("/proc/sys/kernel/random/boot_id"));
+      fmt::format("{} {} {}", line_of("/proc/sys/kernel/hostname"),
+                  line_of("/proc/sys/kernel/random/boot_id"),
+                  space ? *space : std::string("pid:[?]"));
   const std::string user = session.environment("USER").value_or("somebody");
   kube::LeaseHolder::Self self;
-  self.name = fmt::format("{} pid {} on {}", user, ::getpid(), machine);
-  self.is_dead = [machine](std::string_view holder) {
+  self.name = fmt::format("{} ({:08x}) pid {} on {}", user,
+                          std::random_device{}(), ::getpid(), machine);
+  const bool knows_space = static_cast<bool>(space);
+  self.is_dead = [machine, knows_space](std::string_view holder) {
+    if (!knows_space) return false;
     const std::size_t pid_at = holder.find(" pid ");
     if (pid_at == std::string_view::npos ||
         !holder.ends_with(" on " + machine)) {
@@ -111,6 +149,7 @@ kube::LeaseHolder::Self lease_self(const Session& session) {
 Result<void> begin_rollout(kube::Client& client, kube::LeaseHolder& lease,
                            const rollout::BringManifest& manifest) {
   const auto objects = rollout::bring_objects(manifest);
+  TRY_VOID(check_space(client, objects.front()));
   TRY_VOID(apply(client, objects.front()));
   TRY_VOID(lease.take());
   for (std::size_t i = 1; i < objects.size(); ++i) {

@@ -92,7 +92,26 @@ Result<void> LeaseHolder::write(const Lease& lease, bool is_new) {
   return {};
 }
 
+Error LeaseHolder::lost() const {
+  return Error(ErrorCode::kAlreadyExists,
+               fmt::format("the lease {}/{} is another's by now: this one was "
+                           "not heard of for too long, or the clocks differ; "
+                           "it stops here",
+                           key_.space, key_.name));
+}
+
+bool LeaseHolder::is_ours_still() {
+  const auto json = client_.get(leases(), key_);
+  if (!json) return false;
+  const auto now = read_lease(*json);
+  if (!now || now->holder != self_.name) return false;
+  version_ = now->resource_version;
+  written_ = clock_.now();
+  return true;
+}
+
 Result<void> LeaseHolder::take() {
+  is_lost_ = false;
   const WallTime now = wall_();
   Lease mine{self_.name, kDuration, now, ""};
   auto json = client_.get(leases(), key_);
@@ -125,17 +144,16 @@ Result<void> LeaseHolder::take() {
 }
 
 Result<void> LeaseHolder::renew() {
+  if (is_lost_) return lost();
   if (version_.empty() || clock_.now() - written_ < kRenewEvery) return {};
   auto done = write({self_.name, kDuration, wall_(), version_}, false);
   if (done) return done;
   if (done.error().code() == ErrorCode::kAlreadyExists ||
       done.error().code() == ErrorCode::kNotFound) {
+    if (is_ours_still()) return {};
     version_.clear();
-    return Error(ErrorCode::kAlreadyExists,
-                 fmt::format("the lease {}/{} is another's by now: this one "
-                             "was not heard of for too long, or the clocks "
-                             "differ; it stops here",
-                             key_.space, key_.name));
+    is_lost_ = true;
+    return lost();
   }
   // The rest may pass: nobody takes it over before its duration has.
   if (clock_.now() - written_ < kDuration - kRenewEvery) return {};

@@ -43,7 +43,8 @@ class LeaseHolder {
   static constexpr std::chrono::seconds kRenewEvery{15};
 
   struct Self {
-    std::string name;  ///< "ann@laptop 4711 1f0c…": told to others.
+    /// "ann@laptop 4711 1f0c…": told to others, and nobody else's.
+    std::string name;
     /// Whether a holder is known to be dead, whatever its duration says; may be
     /// empty.
     std::function<bool(std::string_view holder)> is_dead;
@@ -60,7 +61,8 @@ class LeaseHolder {
   /// kAlreadyExists: another one has it; the message says who and until when.
   Result<void> take();
 
-  /// Does something only when it is time to. kAlreadyExists: it is lost.
+  /// Does something only when it is time to. kAlreadyExists: it is lost, and
+  /// stays so until it is taken again.
   Result<void> renew();
 
   /// Gives it back; nothing if it is not held. What fails runs out by itself.
@@ -68,6 +70,10 @@ class LeaseHolder {
 
  private:
   Result<void> write(const Lease& lease, bool is_new);
+  /// After a refusal: whether it was a write of ours that was refused, whose
+  /// first answer was lost. Takes its version over.
+  bool is_ours_still();
+  Error lost() const;
 
   Client& client_;
   ObjectKey key_;
@@ -76,6 +82,7 @@ class LeaseHolder {
   std::function<WallTime()> wall_;
   std::string version_;  ///< That we wrote; empty: not held.
   TimePoint written_{};
+  bool is_lost_ = false;
 };
 
 }  // namespace gpunode::kube

@@ -66,7 +66,7 @@ TEST_F(LeaseHolding, EndsWithItsDuration) {
   const auto lost = ann.renew();
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error().code(), ErrorCode::kAlreadyExists);
-  EXPECT_TRUE(ann.renew());
+  EXPECT_FALSE(ann.renew());
   ann.release();
   EXPECT_EQ(now().holder, "ben@lap");
 }

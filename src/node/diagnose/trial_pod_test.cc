@@ -33,37 +33,37 @@ TEST(TrialPod, SaysTheSameToPeopleAndToTheServer) {
 
 TEST(TrialPod, ReadsAsPeopleWriteThem) {
   EXPECT_EQ(pod_yaml({.node = "worker-1", .image = "vectoradd"}),
-            R"(apiVersion: "v1"
-kind: "Pod"
+            R"(apiVersion: v1
+kind: Pod
 metadata:
-  name: "gpunode-verify"
-  namespace: "default"
+  name: gpunode-verify
+  namespace: default
   labels:
-    app.kubernetes.io/managed-by: "gpunode"
+    app.kubernetes.io/managed-by: gpunode
 spec:
-  restartPolicy: "Never"
+  restartPolicy: Never
   automountServiceAccountToken: false
   containers:
-  - name: "vectoradd"
-    image: "vectoradd"
-    resources:
-      limits:
-        nvidia.com/gpu: "1"
-    securityContext:
-      allowPrivilegeEscalation: false
+    - name: vectoradd
+      image: vectoradd
+      resources:
+        limits:
+          nvidia.com/gpu: "1"
+      securityContext:
+        allowPrivilegeEscalation: false
   tolerations:
-  - key: "nvidia.com/gpu"
-    operator: "Exists"
-    effect: "NoSchedule"
+    - key: nvidia.com/gpu
+      operator: Exists
+      effect: NoSchedule
   affinity:
     nodeAffinity:
       requiredDuringSchedulingIgnoredDuringExecution:
         nodeSelectorTerms:
-        - matchFields:
-          - key: "metadata.name"
-            operator: "In"
-            values:
-            - "worker-1"
+          - matchFields:
+              - key: metadata.name
+                operator: In
+                values:
+                  - worker-1
 )");
 }
 

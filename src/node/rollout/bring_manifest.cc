@@ -78,6 +78,9 @@ Json daemon_set(const BringManifest& manifest) {
           {"spec",
            {{"selector",
              {{"matchLabels", {{"app.kubernetes.io/name", kBringName}}}}},
+            // Each Pod is an attempt: a change of the manifest makes none on a
+            // node that was left as it is.
+            {"updateStrategy", {{"type", "OnDelete"}}},
             {"template",
              {{"metadata",
                {{"labels", labels()},

@@ -107,6 +107,8 @@ std::string mark_patch(const NodeVersion& node, const NodeMark& mark) {
   if (mark.phase != Phase::kDraining) {
     patch["metadata"]["labels"][kBringLabel] = short_digest(mark.digest);
   }
+  // Whatever others did meanwhile: no work comes to a node that is changed.
+  patch["spec"]["unschedulable"] = true;
   return dumped(patch);
 }
 

@@ -67,7 +67,8 @@ TEST(NodeMark, WantsTheBringerFromItsPhaseOn) {
   const json bringing =
       json::parse(mark_patch({"u1", "7"}, mark_of(Phase::kBringing)));
   EXPECT_EQ(bringing["metadata"]["labels"][kBringLabel], kDigest.substr(0, 16));
-  EXPECT_FALSE(bringing.contains("spec"));
+  // Nothing is brought to a node that others have uncordoned meanwhile.
+  EXPECT_EQ(bringing["spec"]["unschedulable"], true);
 }
 
 TEST(NodeMark, EndsWithTheNodeAsItWas) {

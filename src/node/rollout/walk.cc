@@ -76,10 +76,10 @@ Result<NodeLook> Walk::look(const std::string& name) {
 
 Result<void> Walk::change(
     const std::string& name,
-    const std::function<std::string(const NodeLook& node)>& make) {
+    const std::function<Result<std::string>(const NodeLook& node)>& make) {
   for (unsigned attempt = 1;; ++attempt) {
     TRY(const NodeLook node, look(name));
-    const std::string patch = make(node);
+    TRY(const std::string patch, make(node));
     auto done = patiently(name, [&]() -> Result<void> {
       TRY_VOID(client_.merge_patch(kube::nodes(), {"", name}, patch));
       return {};
@@ -91,16 +91,28 @@ Result<void> Walk::change(
   }
 }
 
+Result<NodeMark> Walk::own(const NodeLook& was, const NodeLook& now) const {
+  const bool is_same = now.version.uid == was.version.uid && now.mark &&
+                       now.mark->digest == options_.manifest.digest;
+  if (is_same) return *now.mark;
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("somebody else has changed annotation {} of the "
+                           "Node, or made it anew, while this was at work; it "
+                           "is left as it is now",
+                           kRolloutAnnotation));
+}
+
 WalkOutcome Walk::bad(const NodeLook& node, Phase phase,
                       const std::string& words, const std::string& next) {
   WalkOutcome outcome{End::kBadNode, node.name, words,
                       next + ways_on(node.name), 0};
-  const auto marked = change(node.name, [&](const NodeLook& now) {
-    NodeMark mark = now.mark ? *now.mark : *node.mark;
-    mark.phase = phase;
-    mark.why = words;
-    return mark_patch(now.version, mark);
-  });
+  const auto marked =
+      change(node.name, [&](const NodeLook& now) -> Result<std::string> {
+        TRY(NodeMark mark, own(node, now));
+        mark.phase = phase;
+        mark.why = words;
+        return mark_patch(now.version, mark);
+      });
   if (!marked) {
     outcome.words += " (and this could not be written to the Node: " +
                      marked.error().message() + ")";
@@ -123,14 +135,15 @@ Walk::Ending Walk::begin(const NodeLook& node) {
                        "it is left as it was; then the same command", 0};
   }
   bool was_cordoned = false;
-  const auto done = change(node.name, [&](const NodeLook& now) {
-    NodeMark mark;
-    mark.digest = options_.manifest.digest;
-    was_cordoned = now.mark ? now.mark->was_cordoned : now.is_cordoned;
-    mark.was_cordoned = was_cordoned;
-    mark.gpus = now.mark ? now.mark->gpus : now.gpus;
-    return begin_patch(now.version, mark);
-  });
+  const auto done =
+      change(node.name, [&](const NodeLook& now) -> Result<std::string> {
+        NodeMark mark;
+        mark.digest = options_.manifest.digest;
+        was_cordoned = now.mark ? now.mark->was_cordoned : now.is_cordoned;
+        mark.was_cordoned = was_cordoned;
+        mark.gpus = now.mark ? now.mark->gpus : now.gpus;
+        return begin_patch(now.version, mark);
+      });
   if (!done) return trouble(node.name, done.error());
   observer_.did(node.name, was_cordoned
                                ? "was cordoned before, and will stay so"
@@ -140,11 +153,19 @@ Walk::Ending Walk::begin(const NodeLook& node) {
 
 Walk::Ending Walk::finish(const NodeLook& node) {
   bool was_cordoned = false;
-  const auto done = change(node.name, [&](const NodeLook& now) {
-    const NodeMark mark = now.mark ? *now.mark : *node.mark;
-    was_cordoned = mark.was_cordoned;
-    return finish_patch(now.version, mark);
-  });
+  const auto done =
+      change(node.name, [&](const NodeLook& now) -> Result<std::string> {
+        // It was done, and the answer was lost: nothing more is uncordoned.
+        if (!now.mark && now.version.uid == node.version.uid &&
+            now.done_digest == options_.manifest.digest) {
+          NodeMark mark = *node.mark;
+          mark.was_cordoned = true;
+          return finish_patch(now.version, mark);
+        }
+        TRY(const NodeMark mark, own(node, now));
+        was_cordoned = mark.was_cordoned;
+        return finish_patch(now.version, mark);
+      });
   if (!done) return trouble(node.name, done.error());
   observer_.did(node.name, was_cordoned ? "stays cordoned, as it was before"
                                         : "uncordoned");
@@ -192,7 +213,13 @@ Walk::Ending Walk::roll(const std::string& name) {
     const bool is_ours =
         node->mark && node->mark->digest == options_.manifest.digest;
     Ending ending;
-    if (is_ours) {
+    const bool is_open =
+        is_ours && node->mark->phase != Phase::kChecking && !node->is_cordoned;
+    if (is_open) {
+      // Somebody has uncordoned it, and work may have come: from the start.
+      ending = begin(*node);
+      has_begun = true;
+    } else if (is_ours) {
       switch (node->mark->phase) {
         case Phase::kDraining:
           ending = drain(*node);

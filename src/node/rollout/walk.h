@@ -115,11 +115,13 @@ class Walk {
   Ending finish(const NodeLook& node);
 
   Result<NodeLook> look(const std::string& name);
+  /// The mark that `now` has, if the roll-out of `was` still goes on there.
+  Result<NodeMark> own(const NodeLook& was, const NodeLook& now) const;
   /// The patch that `make` makes of the Node as it is, however often the Node
   /// changes meanwhile.
   Result<void> change(
       const std::string& name,
-      const std::function<std::string(const NodeLook& node)>& make);
+      const std::function<Result<std::string>(const NodeLook& node)>& make);
   /// Again and again while the API server does not answer.
   template <class Ask>
   auto patiently(const std::string& node, Ask ask) -> decltype(ask());

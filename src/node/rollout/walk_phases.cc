@@ -99,12 +99,13 @@ Walk::Ending Walk::drain(const NodeLook& node) {
     waits(node.name, words);
     if (!wait(kBetweenLooks)) return stopped(node.name);
   }
-  const auto marked = change(node.name, [&](const NodeLook& now) {
-    NodeMark mark = now.mark ? *now.mark : *node.mark;
-    mark.phase = Phase::kBringing;
-    mark.why.clear();
-    return mark_patch(now.version, mark);
-  });
+  const auto marked =
+      change(node.name, [&](const NodeLook& now) -> Result<std::string> {
+        TRY(NodeMark mark, own(node, now));
+        mark.phase = Phase::kBringing;
+        mark.why.clear();
+        return mark_patch(now.version, mark);
+      });
   if (!marked) return trouble(node.name, marked.error());
   return std::nullopt;
 }
@@ -176,21 +177,23 @@ Walk::Ending Walk::bring(const NodeLook& node) {
   }
   const auto wanted = short_digest(options_.manifest.digest);
   if (!node.mark->why.empty() || node.bring_label != wanted) {
-    const auto marked = change(node.name, [&](const NodeLook& now) {
-      NodeMark mark = now.mark ? *now.mark : *node.mark;
-      mark.why.clear();
-      return mark_patch(now.version, mark);
-    });
+    const auto marked =
+        change(node.name, [&](const NodeLook& now) -> Result<std::string> {
+          TRY(NodeMark mark, own(node, now));
+          mark.why.clear();
+          return mark_patch(now.version, mark);
+        });
     if (!marked) return trouble(node.name, marked.error());
   }
   if (auto ending = await_bringer(node)) return ending;
   observer_.did(node.name, "the file is applied");
-  const auto marked = change(node.name, [&](const NodeLook& now) {
-    NodeMark mark = now.mark ? *now.mark : *node.mark;
-    mark.phase = Phase::kChecking;
-    mark.why.clear();
-    return mark_patch(now.version, mark);
-  });
+  const auto marked =
+      change(node.name, [&](const NodeLook& now) -> Result<std::string> {
+        TRY(NodeMark mark, own(node, now));
+        mark.phase = Phase::kChecking;
+        mark.why.clear();
+        return mark_patch(now.version, mark);
+      });
   if (!marked) return trouble(node.name, marked.error());
   return std::nullopt;
 }
