@@ -223,6 +223,39 @@ TEST_F(Walking, StopsAtTheFirstBadNodeAndGoesOnFromThere) {
   expect_all_done();
 }
 
+TEST_F(Walking, WhatOthersUncordonedMeanwhileIsDrainedAnew) {
+  bringer_status_ = kFailed;
+  ASSERT_EQ(walk().end, End::kBadNode);
+  json open = seen("gpu-1");
+  open["spec"].erase("unschedulable");
+  server_.put(kNodes + "gpu-1", open.dump());
+  pod("gpu-1", "web-2", R"([{"kind":"ReplicaSet","controller":true}])");
+  bringer_status_ = kReady;
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_EQ(server_.object("/api/v1/namespaces/default/pods/web-2"), "");
+  expect_all_done();
+}
+
+TEST_F(Walking, AMarkThatSomebodyTookAwayIsNotFinished) {
+  bool is_given_up = false;
+  on_pause_ = [&] {
+    const std::string mark = annotation("gpu-1", kRolloutAnnotation);
+    if (is_given_up || mark.empty()) return;
+    json object = seen("gpu-1");
+    is_given_up = mark.find("checking") != std::string::npos;
+    // By hand, and it stays cordoned for work of their own.
+    if (is_given_up)
+      object["metadata"]["annotations"].erase(kRolloutAnnotation);
+    object["status"]["allocatable"]["nvidia.com/gpu"] = is_given_up ? "2" : "1";
+    server_.put(kNodes + "gpu-1", object.dump());
+  };
+  const WalkOutcome outcome = walk({"gpu-1"});
+  EXPECT_EQ(outcome.end, End::kTrouble);
+  EXPECT_THAT(outcome.words, HasSubstr("somebody else has changed"));
+  EXPECT_TRUE(is_cordoned("gpu-1"));
+  EXPECT_EQ(annotation("gpu-1", kRolledOutAnnotation), "");
+}
+
 TEST_F(Walking, StoppedInAnyPauseIsGoneOnWith) {
   for (int pauses = 0;; ++pauses) {
     for (const char* name : {"gpu-1", "gpu-2"}) node(name);
