@@ -279,7 +279,9 @@ TEST_F(RolloutProgram, KilledInEachPhaseIsGoneOnWith) {
       {"PATCH /api/v1/nodes/gpu-1", 1}, {"POST /api/v1/namespaces/default", 1},
       {"PATCH /api/v1/nodes/gpu-1", 2}, {"PATCH /api/v1/nodes/gpu-1", 3},
       {"PATCH /api/v1/nodes/gpu-1", 4}, {"PUT /apis/coordination", 1}};
-  for (const auto& [begin, which] : moments) {
+  for (const auto& moment : moments) {
+    const std::string& begin = moment.first;
+    const int which = moment.second;
     node("gpu-1");
     node("gpu-2");
     pod("web", R"([{"kind":"ReplicaSet","controller":true}])");
