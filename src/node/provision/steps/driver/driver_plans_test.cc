@@ -349,7 +349,7 @@ TEST_P(DriverPlans, OfReadyMadeModulesAreWhatTheTableSays) {
   PlanFile file;
   for (const Machine& machine : machines()) {
     // Its branch has no ready-made module in the recorded repository; how that
-    // is told, package_set_test knows.
+    // is told, RealDnfDriver of tests/packages knows.
     if (std::string_view(machine.name) == "K80") continue;
     WillingHost begun(with_ready_made(one, machine));
     file.add(fmt::format("{}, fresh", machine.name), begun);
