@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/consent.h"
 #include "apps/gpunode/commands/run_outcome.h"
 #include "apps/gpunode/commands/stop_signals.h"
 #include "apps/gpunode/commands/verify_node.h"
@@ -41,16 +42,6 @@ using provision::RunOutcome;
 using provision::StepState;
 
 constexpr std::size_t kPlanFileLimitBytes = std::size_t{16} << 20U;
-
-bool says_yes() {
-  std::fputs("Do it? Type yes: ", stdout);
-  std::fflush(stdout);
-  std::string answer;
-  for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar()) {
-    answer += static_cast<char>(c);
-  }
-  return answer == "yes";
-}
 
 /// A second passes while `holder` is at work; false once `limit` have, or a
 /// signal says to stop.

@@ -18,6 +18,7 @@
 
 #include "apps/gpunode/commands/cluster_access.h"
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/consent.h"
 #include "apps/gpunode/commands/node_run.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/commands/rollout_cluster.h"
@@ -71,16 +72,6 @@ struct Options {
   bool asks_status = false;
   bool yes = false;
 };
-
-bool says_yes() {
-  std::fputs("Do it? Type yes: ", stdout);
-  std::fflush(stdout);
-  std::string answer;
-  for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar()) {
-    answer += static_cast<char>(c);
-  }
-  return answer == "yes";
-}
 
 bool pause_for(std::chrono::milliseconds time) {
   constexpr std::chrono::milliseconds kSlice(100);
