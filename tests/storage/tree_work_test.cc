@@ -315,6 +315,29 @@ TEST_F(TreeWork, XfsByAnActionIsAsTheHostsToolsSeeIt) {
   EXPECT_TRUE(proof && proof->is_blank());
 }
 
+TEST_F(TreeWork, OptionsAreProvedAndNothingIsLeftMounted) {
+  make("ext4");
+  const provision::TreeActions actions(host_(), runner_);
+  const auto prove = [&](std::vector<std::string> options) {
+    return actions.perform(
+        provision::ProveMount{uuid_, "ext4", std::move(options)});
+  };
+  for (const auto& good : {std::vector<std::string>{},
+                           std::vector<std::string>{"noatime", "commit=30"}}) {
+    const auto proved = prove(good);
+    EXPECT_TRUE(proved) << proved.error().message();
+  }
+  const auto refused = prove({"noatime", "comit=30"});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("noatime,comit=30"));
+  EXPECT_THAT(refused.error().message(), HasSubstr("filesystem.options"));
+  EXPECT_FALSE(host_().exists("/run/gpunode-stage-" + uuid_));
+  // A disk that is mounted anywhere is nobody's to claim.
+  EXPECT_TRUE(host::DiskClaim::take(host_(), loop_->path(), loop_->number(),
+                                    host::DiskClaim::Access::kRead));
+  EXPECT_TRUE(on_disk("ext4").empty());
+}
+
 TEST_F(TreeWork, ACopyIsTheSameInEverything) {
   populate();
   ASSERT_FALSE(HasFatalFailure());

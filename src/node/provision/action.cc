@@ -111,6 +111,10 @@ std::string words(const MakeFilesystem& action) {
 std::string words(const WipeFilesystem& action) {
   return "wipe " + disks_text(action.disks);
 }
+std::string words(const ProveMount& action) {
+  return fmt::format("prove that {} {} can be mounted with {}", action.type,
+                     action.uuid, fmt::join(action.options, ","));
+}
 std::string words(const MigrateTree& action) {
   return fmt::format("{} {}",
                      action.discard ? "set aside what is in" : "migrate",
@@ -194,6 +198,7 @@ char symbol_of(const Action& action) {
     char operator()(const WipeFilesystem& /*one*/) const { return '-'; }
     char operator()(const SetSysctl& /*one*/) const { return '~'; }
     char operator()(const SetUnit& /*one*/) const { return '~'; }
+    char operator()(const ProveMount& /*one*/) const { return '~'; }
     char operator()(const MigrateTree& /*one*/) const { return '~'; }
     char operator()(const RestoreTree& /*one*/) const { return '~'; }
     char operator()(const RunProgram& /*one*/) const { return '~'; }

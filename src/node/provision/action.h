@@ -353,6 +353,22 @@ struct WipeFilesystem {
   }
 };
 
+/// The file system `uuid` can be mounted with these options: it is, where
+/// nobody looks, and unmounted again. Leaves nothing.
+struct ProveMount {
+  static constexpr std::string_view kKind = "prove-mount";
+  std::string uuid = {};
+  std::string type = {};
+  std::vector<std::string> options = {};
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("uuid", self.uuid);
+    visit("type", self.type);
+    visit("options", self.options);
+  }
+};
+
 /// What is in the directory `path` is moved to the file system `uuid`, which is
 /// mounted elsewhere for that; the old tree is kept beside as `aside`.
 struct MigrateTree {
@@ -509,9 +525,9 @@ using AnyAction =
                  RemoveDirectory, SetSysctl, SetModule, SetSwap, SetUnit,
                  InstallPackages, RemovePackages, InstallSet, SetModuleStream,
                  FetchKey, HoldPackages, BuildModule, ProveBuild,
-                 MakeFilesystem, WipeFilesystem, MigrateTree, RestoreTree,
-                 RunProgram, Reboot, DistrustKeys, InstallProgram, JoinCluster,
-                 LeaveCluster, SetNodeMeta>;
+                 MakeFilesystem, WipeFilesystem, ProveMount, MigrateTree,
+                 RestoreTree, RunProgram, Reboot, DistrustKeys, InstallProgram,
+                 JoinCluster, LeaveCluster, SetNodeMeta>;
 
 /// One of these. It is the variant, but for how it is copied, moved and
 /// destroyed: that is compiled once, in action.cc, not in every file that has

@@ -43,6 +43,7 @@ std::vector<Action> samples() {
       RestoreTree{"/var/lib/containerd", "/x.old", "11-22", "xfs"},
       RunProgram{{"/bin/true", "a b"}, {"/bin/false"}, 5},
       ProveBuild{"6.1.0-25-amd64", "/usr/bin/gcc-12"},
+      ProveMount{"u-1", "xfs", {"noatime", "logbsize=256k"}},
       Reboot{"the kernel changed"},
       InstallProgram{"/opt/gpunode-runtime", "/usr/bin/gpunode-runtime", "ab"},
       JoinCluster{.endpoint = "10.0.0.10:6443",

@@ -87,7 +87,7 @@ Result<Inverse> HostPerformer::prepare(const Action& action,
           return inverse;
         } else if constexpr (kIsOneOf<T, MakeFilesystem>) {
           return DiskActions::prepare(one);
-        } else if constexpr (kIsOneOf<T, MigrateTree>) {
+        } else if constexpr (kIsOneOf<T, MigrateTree, ProveMount>) {
           return TreeActions::prepare(one);
         } else if constexpr (kIsOneOf<T, InstallProgram>) {
           return programs_.prepare(one, seq);
@@ -130,7 +130,8 @@ Result<void> HostPerformer::perform(const Action& action) {
           return packages_.perform(one);
         } else if constexpr (kIsOneOf<T, MakeFilesystem, WipeFilesystem>) {
           return disks_.perform(one);
-        } else if constexpr (kIsOneOf<T, MigrateTree, RestoreTree>) {
+        } else if constexpr (kIsOneOf<T, ProveMount, MigrateTree,
+                                      RestoreTree>) {
           return trees_.perform(one);
         } else if constexpr (kIsOneOf<T, InstallProgram>) {
           return programs_.perform(one);

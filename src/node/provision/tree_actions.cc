@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/host/filesystem_superblock.h"
 #include "base/host/host_file.h"
@@ -142,15 +143,31 @@ class Stage {
   static Result<Stage> mount(const host::HostRoot& host,
                              const std::string& uuid, const std::string& type) {
     const std::string path = stage_path(host, uuid);
-    TRY_VOID(leave_stage(path));
-    TRY(const host::BlockDevice device, device_of(host, uuid));
-    TRY_VOID(check_unmounted(host, device));
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-      return Error::from_errno("make " + path, errno);
-    }
+    TRY(const host::BlockDevice device, ready(host, uuid, path));
     if (::mount(host.outside(device.path).c_str(), path.c_str(), type.c_str(),
                 MS_NOATIME | MS_NODEV | MS_NOSUID | MS_NOEXEC, nullptr) != 0) {
       return Error::from_errno(fmt::format("mount {}", device.path), errno);
+    }
+    return Stage(path);
+  }
+
+  /// With options in mount(8)'s words, as the mount will have them.
+  static Result<Stage> mount_with(const host::HostRoot& host,
+                                  host::CommandRunner& runner,
+                                  const ProveMount& action) {
+    const std::string path = stage_path(host, action.uuid);
+    TRY(const host::BlockDevice device, ready(host, action.uuid, path));
+    host::Command command;
+    command.argv = {"/bin/mount", "-t", action.type};
+    if (!action.options.empty()) {
+      command.argv.emplace_back("-o");
+      command.argv.push_back(fmt::format("{}", fmt::join(action.options, ",")));
+    }
+    command.argv.insert(command.argv.end(),
+                        {"--", host.outside(device.path), path});
+    if (auto mounted = runner.output(command); !mounted) {
+      (void)leave_stage(path);
+      return std::move(mounted).error();
     }
     return Stage(path);
   }
@@ -178,6 +195,19 @@ class Stage {
   }
 
  private:
+  /// The device, and an empty directory at `path` to mount it at.
+  static Result<host::BlockDevice> ready(const host::HostRoot& host,
+                                         const std::string& uuid,
+                                         const std::string& path) {
+    TRY_VOID(leave_stage(path));
+    TRY(host::BlockDevice device, device_of(host, uuid));
+    TRY_VOID(check_unmounted(host, device));
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+      return Error::from_errno("make " + path, errno);
+    }
+    return device;
+  }
+
   explicit Stage(std::string path) : path_(std::move(path)) {}
   std::string path_;
 };
@@ -263,6 +293,20 @@ std::string moving_path(const std::string& path) {
 Result<Inverse> TreeActions::prepare(const MigrateTree& action) {
   return Inverse::of(
       RestoreTree{action.path, action.aside, action.uuid, action.type});
+}
+
+Result<Inverse> TreeActions::prepare(const ProveMount& /*action*/) {
+  return Inverse{};
+}
+
+Result<void> TreeActions::perform(const ProveMount& action) const {
+  const auto stage = Stage::mount_with(host_, runner_, action);
+  if (stage) return {};
+  return Error(stage.error())
+      .with_context(fmt::format(
+          "mount {} {} with the options {}: nothing was stopped and nothing "
+          "moved; see spec.storage[].filesystem.options",
+          action.type, action.uuid, fmt::join(action.options, ",")));
 }
 
 Result<void> TreeActions::run(std::vector<std::string> argv,

@@ -38,11 +38,14 @@ class TreeActions {
       : host_(host), runner_(runner), watch_(watch) {}
 
   static Result<Inverse> prepare(const MigrateTree& action);
+  static Result<Inverse> prepare(const ProveMount& action);
 
   /// kAlreadyExists if something is there that must not be lost or mixed in: an
   /// older tree set aside, entries on the disk that are no copy of ours, half a
   /// copy of what is gone, containers that run.
   Result<void> perform(const MigrateTree& action);
+  /// Fails with what mount(8) says of the options.
+  Result<void> perform(const ProveMount& action) const;
   /// Half a copy is taken off its disk again; a whole one stays. One that this
   /// object made is nobody's work yet, and grows old as what was there is used
   /// again: it is marked as half a copy, which the next migration makes anew.

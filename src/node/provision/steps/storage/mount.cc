@@ -280,19 +280,23 @@ StepPlan Mount::plan(const PlanInput& input) const {
         fmt::format("`systemctl show -- {}` must answer; then plan again",
                     unit));
   }
+  StepPlan moving;
+  if (!is_there) moving = move_.plan(input, uuid);
+  if (moving.state == StepState::kBlocked) return moving;
   StepPlan plan;
   // A run may have been stopped after it stopped them: then they do not run,
   // and are to run all the same.
   const std::vector<std::string> running =
       is_there ? stopped_users(input) : running_users(input);
+  // A misspelt option is found while all goes on as before.
+  if (!is_there && (!running.empty() || !moving.actions.empty())) {
+    plan.actions.emplace_back(ProveMount{uuid, entry_.type, entry_.options});
+  }
   if (!is_there) {
     for (auto unit = running.rbegin(); unit != running.rend(); ++unit) {
       plan.actions.emplace_back(SetUnit{.unit = *unit, .active = Wish::kNo});
     }
   }
-  StepPlan moving;
-  if (!is_there) moving = move_.plan(input, uuid);
-  if (moving.state == StepState::kBlocked) return moving;
   // Cut off anywhere, a boot must find the mount, or the runtime would begin
   // anew in an empty directory; and must not mount before the data is there.
   // So the mark comes first, and the data moves last.

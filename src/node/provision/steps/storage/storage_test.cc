@@ -575,8 +575,12 @@ TEST(StorageMount, WhatIsThereAlreadyMovesWhileItsUsersAreStopped) {
   host.facts.units["containerd.service"] = {"loaded", "active", "enabled"};
   host.facts.units["kubelet.service"] = {"loaded", "active", "enabled"};
   const StepPlan plan = plan_mount(host);
+  const std::string uuid = storage_uuid("aabb\n", "containerd");
   EXPECT_THAT(words(plan),
-              ElementsAre("stop kubelet.service", "stop containerd.service",
+              ElementsAre("prove that xfs " + uuid +
+                              " can be mounted with "
+                              "noatime",
+                          "stop kubelet.service", "stop containerd.service",
                           "write /var/lib/gpunode/moving-var-lib-containerd"
                           ".mount",
                           "write /etc/systemd/system/var-lib-containerd.mount",
@@ -589,6 +593,18 @@ TEST(StorageMount, WhatIsThereAlreadyMovesWhileItsUsersAreStopped) {
 constexpr const char* kRelabel =
     "run /usr/bin/find /var/lib/containerd -xdev -not -type c -not -type b "
     "-exec /sbin/restorecon -i {} +";
+
+TEST(StorageMount, OptionsAreTriedBeforeAnythingIsStopped) {
+  TrialHost host = g5();
+  host.facts.units["containerd.service"] = {"loaded", "active", "enabled"};
+  host.spec.storage.front().options = {"noatime", "logbsize=256k"};
+  const StepPlan plan = plan_mount(host);
+  const auto* trial = std::get_if<ProveMount>(&plan.actions.at(0));
+  ASSERT_NE(trial, nullptr);
+  EXPECT_EQ(trial->uuid, storage_uuid("aabb\n", "containerd"));
+  EXPECT_THAT(trial->options, ElementsAre("noatime", "logbsize=256k"));
+  EXPECT_EQ(describe(plan.actions.at(1)), "stop containerd.service");
+}
 
 TEST(StorageMount, WhatMovedIsLabelledBeforeItsUsersRunAgain) {
   TrialHost host = g5();
@@ -760,14 +776,14 @@ TEST(StorageMount, WhatStartsAUserIsStoppedBeforeItAndStartedAfterIt) {
   EXPECT_EQ(plan_mount(host).state, StepState::kBlocked);
   host.facts.units["docker.socket"] = {"loaded", "active", "enabled"};
   const auto all = words(plan_mount(host));
-  ASSERT_GE(all.size(), 4U);
-  EXPECT_EQ(all[0], "stop docker.socket");
-  EXPECT_EQ(all[1], "stop docker.service");
+  ASSERT_GE(all.size(), 5U);
+  EXPECT_EQ(all[1], "stop docker.socket");
+  EXPECT_EQ(all[2], "stop docker.service");
   EXPECT_EQ(all[all.size() - 2], "start docker.service");
   EXPECT_EQ(all[all.size() - 1], "start docker.socket");
   // A socket that is not active stays so.
   host.facts.units["docker.socket"].active_state = "inactive";
-  EXPECT_EQ(words(plan_mount(host)).front(), "stop docker.service");
+  EXPECT_EQ(words(plan_mount(host)).at(1), "stop docker.service");
   EXPECT_EQ(words(plan_mount(host)).back(), "start docker.service");
 }
 
@@ -776,7 +792,7 @@ TEST(StorageMount, WhoIsOnItsWayUpOrDownIsStoppedToo) {
        {"activating", "deactivating", "reloading", "active"}) {
     TrialHost host = g5();
     host.facts.units["containerd.service"].active_state = state;
-    EXPECT_EQ(words(plan_mount(host)).front(), "stop containerd.service");
+    EXPECT_EQ(words(plan_mount(host)).at(1), "stop containerd.service");
   }
 }
 
