@@ -209,8 +209,11 @@ class Prover {
 }  // namespace
 
 std::string BlankProof::refusal() const {
-  if (is_blank()) return "";
-  std::string text = "is not blank: ";
+  return is_blank() ? "" : "is not blank: " + held();
+}
+
+std::string BlankProof::held() const {
+  std::string text;
   for (std::size_t i = 0; i < signatures.size(); ++i) {
     if (i > 0) text += "; ";
     text += "holds " + signatures[i].words + " (at byte " +
@@ -258,6 +261,12 @@ std::string BlankProof::digest() const {
       identity.model.size(), identity.model, identity.serial.size(),
       identity.serial, wwid, identity.size_bytes, edge_bytes,
       longest_missed_bytes, fill, outcome);
+}
+
+BlankDepth depth_of(std::string_view digest) {
+  return digest.find(" missed=1 ") == std::string_view::npos
+             ? BlankDepth::kSampled
+             : BlankDepth::kFull;
 }
 
 Result<std::uint64_t> device_size(int fd) {

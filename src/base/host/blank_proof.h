@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/core/result.h"
@@ -80,8 +81,11 @@ struct BlankProof {
 
   bool is_blank() const { return signatures.empty() && !data; }
 
-  /// "holds a GPT partition table, UUID …; data at the start (…)": completes
-  /// "disk X …". Empty if blank.
+  /// "holds a GPT partition table, UUID …; data at the start (…)". Empty if
+  /// blank.
+  std::string held() const;
+
+  /// "is not blank: " and that: completes "disk X …". Empty if blank.
   std::string refusal() const;
 
   /// "blank: no signature, …": what was looked at, for plans.
@@ -100,6 +104,9 @@ struct BlankProof {
 /// Leaves the page cache as it was for what it reads; uses 1 MiB of memory.
 Result<BlankProof> prove_blank(int fd, const DiskIdentity& identity,
                                const BlankOptions& options);
+
+/// How much has to be read again for a proof with this digest.
+BlankDepth depth_of(std::string_view digest);
 
 /// Bytes of an open block device or regular file.
 Result<std::uint64_t> device_size(int fd);

@@ -123,6 +123,22 @@ TEST(BlankProof, AFewMebibytesOfALargeDiskAreFound) {
   EXPECT_LE(Image(600 * kGiB).proof().longest_missed_bytes, 14 * kMiB);
 }
 
+TEST(BlankProof, WhatIsHeldIsSaidWithAndWithoutTheVerdict) {
+  Image image(64 * kMiB);
+  EXPECT_EQ(image.proof().held(), "");
+  image.write(20, "x");
+  const BlankProof proof = image.proof();
+  EXPECT_THAT(proof.held(), testing::StartsWith("holds data at the start"));
+  EXPECT_EQ(proof.refusal(), "is not blank: " + proof.held());
+}
+
+TEST(BlankProof, ItsDigestSaysHowDeepItWas) {
+  const Image image(64 * kMiB);
+  EXPECT_EQ(depth_of(image.proof().digest()), BlankDepth::kSampled);
+  EXPECT_EQ(depth_of(image.proof({.depth = BlankDepth::kFull}).digest()),
+            BlankDepth::kFull);
+}
+
 TEST(BlankProof, DataThatStartsInTheMiddleIsFound) {
   Image image(8 * kGiB);
   write_run(image, 4 * kGiB, 32 * kMiB);

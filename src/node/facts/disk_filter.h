@@ -18,6 +18,9 @@ struct DiskFilter {
   std::string path;  ///< A loop device's, for trials: it has no serial.
   std::uint64_t min_size_bytes = 0;
   std::uint64_t max_size_bytes = UINT64_MAX;
+  /// Every byte is read before a disk counts as blank, not samples. Says
+  /// nothing of whether a disk fits.
+  bool full_proof = false;
 
   /// Loop devices fit by path alone; what is no disk (dm, md, zram, a drive
   /// without a medium) never does.

@@ -30,7 +30,8 @@ bool is_volume(const host::BlockDevice& device) {
           device.subsystem == host::BlockSubsystem::kDeviceMapper);
 }
 
-Result<void> prove(const host::HostRoot& host, DiskFacts& disk) {
+Result<void> prove(const host::HostRoot& host, host::BlankDepth depth,
+                   DiskFacts& disk) {
   TRY(const host::DiskClaim claim,
       host::DiskClaim::take(host, disk.device.path, disk.device.number,
                             host::DiskClaim::Access::kRead));
@@ -38,7 +39,7 @@ Result<void> prove(const host::HostRoot& host, DiskFacts& disk) {
       host::prove_blank(claim.fd(),
                         {disk.device.model, disk.device.serial,
                          disk.device.size_bytes, disk.device.wwid},
-                        {}));
+                        {.depth = depth}));
   disk.was_proved = true;
   disk.is_blank = proof.is_blank();
   disk.finding = disk.is_blank ? proof.summary() : proof.refusal();
@@ -57,11 +58,28 @@ Result<void> read_signatures(const host::HostRoot& host, DiskFacts& disk) {
   return {};
 }
 
-Result<void> look_at(const host::HostRoot& host, DiskFacts& disk) {
+Result<void> look_at(const host::HostRoot& host, host::BlankDepth depth,
+                     DiskFacts& disk) {
   TRY_VOID(read_filesystem(host, disk));
   if (!disk.volumes.empty()) return read_signatures(host, disk);
   if (!disk.in_use.empty()) return {};
-  return prove(host, disk);
+  return prove(host, depth, disk);
+}
+
+void note_error(const Error& error, DiskFacts& disk) {
+  disk.error = error.message();
+  disk.needs_root = error.code() == ErrorCode::kPermissionDenied;
+}
+
+/// As deep as any filter that it fits asks for.
+host::BlankDepth depth_for(const host::BlockDevice& device,
+                           const std::vector<DiskFilter>& filters) {
+  return std::ranges::any_of(filters,
+                             [&](const DiskFilter& filter) {
+                               return filter.full_proof && filter.fits(device);
+                             })
+             ? host::BlankDepth::kFull
+             : host::BlankDepth::kSampled;
 }
 
 Result<void> look_at_volume(const host::HostRoot& host, DiskFacts& disk) {
@@ -98,11 +116,12 @@ StorageFacts observe_disks(const host::HostRoot& host, host::StorageView view,
     if (is_volume(disk.device) && !filters.empty()) {
       // Made of disks that may fit: what is on it tells whether they are ours.
       if (auto looked = look_at_volume(host, disk); !looked) {
-        disk.error = looked.error().message();
+        note_error(looked.error(), disk);
       }
     } else if (is_meant) {
-      if (auto looked = look_at(host, disk); !looked) {
-        disk.error = looked.error().message();
+      const host::BlankDepth depth = depth_for(disk.device, filters);
+      if (auto looked = look_at(host, depth, disk); !looked) {
+        note_error(looked.error(), disk);
       }
     }
     storage.disks.push_back(std::move(disk));

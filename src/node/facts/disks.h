@@ -41,7 +41,8 @@ struct DiskFacts {
   /// Of the xfs whose metadata the first data on it is, where no signature is.
   std::string xfs_uuid = {};
 
-  std::string error = {};  ///< Why it could not be looked at.
+  std::string error = {};   ///< Why it could not be looked at.
+  bool needs_root = false;  ///< Of `error`: root may look at it.
 
   friend bool operator==(const DiskFacts&, const DiskFacts&) = default;
 };

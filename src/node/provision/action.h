@@ -324,7 +324,7 @@ struct MakeFilesystem {
   std::string label = {};
   std::string uuid = {};
   std::string proof = {};  ///< Digest of what the plan saw on the disks.
-  bool wipe = false;  ///< Confirmed by serial on the command line or in YAML.
+  bool wipe = false;       ///< Confirmed by serial on the command line.
 
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {

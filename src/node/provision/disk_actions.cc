@@ -70,13 +70,14 @@ bool is_made(const host::HostRoot& host, const BlockDevice& device,
 
 /// Proves again what the plan saw, on the claimed disk.
 Result<std::string> prove(DiskClaim& claim, const DiskIdentity& identity,
-                          bool may_hold_data) {
+                          std::string_view planned, bool may_hold_data) {
   // A path is no serial: the proof at plan was made with an empty one.
   DiskIdentity known = identity;
   if (known.serial.starts_with('/')) known.serial.clear();
-  TRY(const host::BlankProof proof, host::prove_blank(claim.fd(), known, {}));
+  TRY(const host::BlankProof proof,
+      host::prove_blank(claim.fd(), known, {.depth = host::depth_of(planned)}));
   if (!proof.is_blank() && !may_hold_data) {
-    return gone(identity, "is no longer blank: it " + proof.refusal());
+    return gone(identity, "is no longer blank: it " + proof.held());
   }
   return proof.digest() + "\n";
 }
@@ -187,7 +188,8 @@ Result<void> DiskActions::make_single(const MakeFilesystem& action) const {
   const BlockDevice& device = *lineage.device;
   TRY(DiskClaim claim, DiskClaim::take(host_, device.path, device.number,
                                        DiskClaim::Access::kReadWrite));
-  TRY(const std::string proof, prove(claim, identity, action.wipe));
+  TRY(const std::string proof,
+      prove(claim, identity, action.proof, action.wipe));
   if (proof != action.proof) {
     return gone(identity, "is not as the plan saw it");
   }

@@ -148,10 +148,11 @@ Result<void> prove(const HeldDisk& disk, const MakeFilesystem& action,
   // A path is no serial: the proof at plan was made with an empty one.
   if (known.serial.starts_with('/')) known.serial.clear();
   TRY(const host::BlankProof proof,
-      host::prove_blank(disk.claim.fd(), known, {}));
+      host::prove_blank(disk.claim.fd(), known,
+                        {.depth = host::depth_of(planned)}));
   if (!proof.is_blank() && !action.wipe) {
     return not_as_planned(disk.identity,
-                          "is no longer blank: it " + proof.refusal());
+                          "is no longer blank: it " + proof.held());
   }
   if (proof.digest() == planned) return {};
   return not_as_planned(disk.identity, "is not as the plan saw it");

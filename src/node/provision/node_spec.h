@@ -88,7 +88,7 @@ struct StorageSpec {
   MountVia via = MountVia::kUnit;
   ExistingData existing_data = ExistingData::kRefuse;
   OnBootBlank on_boot_blank = OnBootBlank::kFail;
-  std::vector<std::string> wipe_serials;  ///< Disks that may be erased.
+  std::vector<std::string> wipe_serials;  ///< No others are erased; empty: any.
   /// Units that must not run without this mount; stopped while data moves.
   std::vector<std::string> users;
 };

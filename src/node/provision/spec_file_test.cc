@@ -217,6 +217,8 @@ INSTANTIATE_TEST_SUITE_P(
             "get into the machine"},
         Bad{"spec: {storage: [{id: a, filesystem: {options: [noauto]}}]}\n",
             "spec.storage[0].filesystem.options: mount option \"noauto\""},
+        Bad{"spec: {storage: [{id: a, select: {proof: fully}}]}\n",
+            "spec.storage[0].select.proof: must be one of sampled, full"},
         Bad{"spec: {storage: [{id: proxy}]}\n",
             "spec.storage[0].id: may be anything but proxy"},
         Bad{"spec: {host: {packages: [htop, --reinstall]}}\n",

@@ -39,7 +39,7 @@ struct History {
   /// Units that ran until a Step stopped them and that no run started since, to
   /// the id of that Step: a stop and what was to start them again lie apart.
   std::map<std::string, std::string> stopped;
-  /// File systems that were made, by UUID: a licence to erase was used up.
+  /// File systems that were made, by UUID.
   std::set<std::string> made;
   /// Packages that Steps of ours hold in their versions, by name, to the id of
   /// that Step. What somebody else held before us is not among them.

@@ -267,7 +267,10 @@ StorageChoice judge(const StorageSpec& entry, const DiskFacts& disk,
   if (!disk.error.empty()) {
     return refuse(
         fmt::format("{} could not be looked at: {}", what, disk.error),
-        "what cannot be read may be anything; look at the disk");
+        disk.needs_root ? "only root may read disks: run this as root, as with "
+                          "sudo"
+                        : "what cannot be read may be anything; look at the "
+                          "disk");
   }
   if (disk.device.read_only) {
     return refuse(fmt::format("{} is read-only", what),

@@ -77,8 +77,11 @@ void read_select(SpecSection section, StorageSpec& storage) {
   section.size("minSize", select.min_size_bytes);
   section.size("maxSize", select.max_size_bytes);
   section.number("count", storage.count, 1, 64);
+  section.choice<bool>("proof", select.full_proof,
+                       {{"sampled", false}, {"full", true}});
   facts::DiskFilter path_alone;
   path_alone.path = select.path;
+  path_alone.full_proof = select.full_proof;
   check_path(section, select, select != path_alone);
   section.finish();
 }

@@ -64,7 +64,8 @@ class Boot final : public Step {
   /// Only a blank disk is made anew: the same Step as in `apply`, with the same
   /// refusals. It waits for udev, since the disk must be there to be found. A
   /// oneshot has no timeout of its own, and a disk that does not answer would
-  /// hold the boot for ever; mkfs's own is 10 minutes.
+  /// hold the boot for ever; mkfs's own is 10 minutes. To read all of a disk
+  /// takes what it takes.
   std::string text(const NodeSpec& spec) const {
     return fmt::format(R"([Unit]
 Description=Make the disk of {0} anew if it came back blank
@@ -78,7 +79,7 @@ Before={1} local-fs.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-TimeoutStartSec=15min
+TimeoutStartSec={7}
 TimeoutStopSec=30s
 ExecStart={2} apply --yes --no-reboot --blank-only --run-wait={6} --ignore-preflight=all --only=storage.{3}.disk {4}
 
@@ -87,7 +88,8 @@ WantedBy=local-fs.target
 )",
                        entry_.path, unit_name(entry_.path, "mount"),
                        spec.program, entry_.id, exec_word(spec.path),
-                       units_before(spec), kRunWaitSeconds);
+                       units_before(spec), kRunWaitSeconds,
+                       entry_.select.full_proof ? "infinity" : "15min");
   }
 
   /// Those of the entries before this one: one gpunode at a time changes a

@@ -203,6 +203,14 @@ TEST(StorageDisk, WhatIsOnItIsSaidOnce) {
   EXPECT_THAT(plan_disk(host).why, HasSubstr("erasure by: it holds a GPT"));
 }
 
+TEST(StorageDisk, WhatOnlyRootMaySeeIsSaidToBeThat) {
+  TrialHost host = g5();
+  host.facts.storage.disks[1].error = "open /dev/nvme1n1: Permission denied";
+  EXPECT_THAT(plan_disk(host).fix, Not(HasSubstr("root")));
+  host.facts.storage.disks[1].needs_root = true;
+  EXPECT_THAT(plan_disk(host).fix, HasSubstr("run this as root"));
+}
+
 TEST(StorageDisk, TwoEntriesNeverHaveOne) {
   TrialHost host = g5();
   StorageSpec other = entry();
@@ -604,6 +612,16 @@ TEST(StorageMount, OptionsAreTriedBeforeAnythingIsStopped) {
   EXPECT_EQ(trial->uuid, storage_uuid("aabb\n", "containerd"));
   EXPECT_THAT(trial->options, ElementsAre("noatime", "logbsize=256k"));
   EXPECT_EQ(describe(plan.actions.at(1)), "stop containerd.service");
+}
+
+TEST(StorageBoot, AllOfADiskIsReadWithoutALimit) {
+  TrialHost host = g5();
+  StorageSpec reformat = entry();
+  reformat.on_boot_blank = OnBootBlank::kReformat;
+  reformat.select.full_proof = true;
+  const StepPlan plan = host.plan(*make_storage_boot(reformat));
+  EXPECT_THAT(std::get<WriteFile>(plan.actions.at(0)).content,
+              HasSubstr("TimeoutStartSec=infinity"));
 }
 
 TEST(StorageMount, WhatMovedIsLabelledBeforeItsUsersRunAgain) {
