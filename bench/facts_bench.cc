@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -22,6 +23,7 @@
 #include <time.h>
 
 #include "bench/process_counts.h"
+#include "tests/storage/test_disk.h"
 
 namespace gpunode::bench {
 namespace {
@@ -31,6 +33,8 @@ using Words = std::vector<std::string>;
 
 constexpr int kRounds = 41;
 constexpr int kMoreDisks = 6;
+constexpr std::size_t kBlankDisks = 16;
+constexpr std::uint64_t kBlankBytes = std::uint64_t{600} << 30U;
 
 std::int64_t now_ns() {
   timespec now{};
@@ -121,6 +125,41 @@ bool measure(const std::string& label, const Words& words) {
   return true;
 }
 
+/// 16 disks that have content: each is looked at. Less where this machine has
+/// no loop devices for us.
+bool measure_blank_disks(const std::string& gpunode, const fs::path& scratch) {
+  std::vector<std::unique_ptr<storage_test::ImageFile>> images;
+  std::vector<storage_test::LoopDevice> loops;
+  std::string spec =
+      "apiVersion: gpunode.dev/v1alpha1\nkind: GPUNode\nspec:\n  storage:\n";
+  while (loops.size() < kBlankDisks) {
+    images.push_back(std::make_unique<storage_test::ImageFile>(kBlankBytes));
+    std::string reason;
+    auto loop = storage_test::LoopDevice::over(*images.back(), reason);
+    if (!loop) {
+      fmt::print(stderr, "{} blank disks: {}\n", loops.size(), reason);
+      break;
+    }
+    spec += fmt::format(
+        "    - id: disk{0}\n      select: {{path: {1}}}\n"
+        "      mount: {{path: /srv/disk{0}}}\n",
+        loops.size(), loop->path());
+    loops.push_back(*std::move(loop));
+  }
+  if (loops.empty()) return true;
+  const fs::path file = scratch / "blank.yaml";
+  write(file, spec);
+  Words words = {gpunode, "plan", "--file", file};
+  // Of the disks alone: else the package manager's forecast is what is seen.
+  for (std::size_t i = 0; i < loops.size(); ++i) {
+    words.insert(words.end(),
+                 {"--only", fmt::format("storage.disk{}.disk", i)});
+  }
+  return measure(fmt::format("this machine, {} blank disks of 600 GiB: `plan`",
+                             loops.size()),
+                 words);
+}
+
 int run(const std::string& gpunode, const std::string& fixture) {
   std::string scratch = fs::temp_directory_path() / "facts_bench.XXXXXX";
   if (::mkdtemp(scratch.data()) == nullptr) return 1;
@@ -141,7 +180,8 @@ int run(const std::string& gpunode, const std::string& fixture) {
                                        "--export", scratch + "/host.tar"}) &&
       measure("and from it",
               {gpunode, "facts", "--from", scratch + "/host.tar"}) &&
-      measure("this machine: `facts --json`", {gpunode, "facts", "--json"});
+      measure("this machine: `facts --json`", {gpunode, "facts", "--json"}) &&
+      measure_blank_disks(gpunode, scratch);
   fs::remove_all(scratch);
   return is_whole ? 0 : 1;
 }

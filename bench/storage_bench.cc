@@ -6,11 +6,16 @@
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "base/core/at_once.h"
 #include "base/host/blank_proof.h"
 #include "base/host/disk_claim.h"
 #include "base/host/disk_lineage.h"
+#include "base/host/first_look.h"
 #include "tests/storage/test_disk.h"
 
 namespace {
@@ -77,10 +82,88 @@ int measure_size(const char* what, std::uint64_t size, host::BlankDepth depth) {
   return measure(what, size, loop->path().c_str(), depth);
 }
 
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
+constexpr std::size_t kManyDisks = 16;
+
+struct Disk {
+  std::unique_ptr<storage_test::ImageFile> image;
+  storage_test::LoopDevice loop;
+};
+
+/// Some hosts have fewer loop devices.
+std::vector<Disk> many_disks() {
+  std::vector<Disk> disks;
+  while (disks.size() < kManyDisks) {
+    auto image = std::make_unique<storage_test::ImageFile>(600 * kGiB);
+    std::string reason;
+    auto loop = storage_test::LoopDevice::over(*image, reason);
+    if (!loop) {
+      std::fprintf(stderr, "%zu disks: %s\n", disks.size(), reason.c_str());
+      break;
+    }
+    disks.push_back({std::move(image), *std::move(loop)});
+  }
+  return disks;
+}
+
+using Look = std::function<gpunode::Result<host::BlankProof>(int fd)>;
+
+/// One row of all disks, so many at a time.
+int measure_many(const char* what, const std::vector<Disk>& disks,
+                 std::size_t most, const Look& look) {
+  const auto start = Clock::now();
+  const double processor = processor_milliseconds();
+  std::vector<host::BlankProof> proofs(disks.size());
+  gpunode::at_once(disks.size(), most, [&](std::size_t i) {
+    const auto claim = host::DiskClaim::take(
+        host::HostRoot(), disks[i].loop.path(), disks[i].loop.number(),
+        host::DiskClaim::Access::kRead);
+    if (!claim) return;
+    if (auto proof = look(claim->fd())) proofs[i] = *std::move(proof);
+  });
+  const double wall = milliseconds_since(start);
+  host::BlankProof sum;
+  for (const host::BlankProof& proof : proofs) {
+    if (proof.reads == 0 || !proof.is_blank()) return 1;
+    sum.reads += proof.reads;
+    sum.read_bytes += proof.read_bytes;
+    sum.longest_missed_bytes = proof.longest_missed_bytes;
+  }
+  row((std::to_string(disks.size()) + what).c_str(), wall,
+      processor_milliseconds() - processor, sum);
+  return 0;
+}
+
+int measure_together() {
+  const std::vector<Disk> disks = many_disks();
+  const host::DiskIdentity identity = {"M", "S", 600 * kGiB};
+  const Look first = [&](int fd) -> gpunode::Result<host::BlankProof> {
+    TRY(host::FirstLook look,
+        host::look_first(fd, identity, host::BlankDepth::kSampled));
+    return std::move(look.proof);
+  };
+  const Look proof = [&](int fd) {
+    return host::prove_blank(fd, identity, {});
+  };
+  int status = measure_many(" of 600 GiB, first look, one after the other",
+                            disks, 1, first);
+  if (status == 0) {
+    status =
+        measure_many(" of 600 GiB, first look, 8 at a time", disks, 8, first);
+  }
+  if (status == 0) {
+    status = measure_many(" of 600 GiB, sampled, one after the other", disks, 1,
+                          proof);
+  }
+  if (status == 0) {
+    status = measure_many(" of 600 GiB, sampled, 8 at a time", disks, 8, proof);
+  }
+  return status;
+}
+
 }  // namespace
 
 int main() {
-  constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
   std::printf(
       "| blank proof | time | processor | reads | bytes | finds any run of |\n"
       "|---|---|---|---|---|---|\n");
@@ -93,6 +176,7 @@ int main() {
   if (status == 0) {
     status = measure_size("1 GiB, every byte", kGiB, host::BlankDepth::kFull);
   }
+  if (status == 0) status = measure_together();
   if (status != 0) return status;
   const auto start = Clock::now();
   const auto view = host::read_storage(host::HostRoot());

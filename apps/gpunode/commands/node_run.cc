@@ -26,6 +26,7 @@
 #include "node/provision/seen_content.h"
 #include "node/provision/spec_file.h"
 #include "node/provision/steps/steps.h"
+#include "node/provision/storage_choice.h"
 
 namespace gpunode::cli {
 
@@ -171,8 +172,10 @@ Result<NodeView> view_node(const NodeOptions& options, Session& session) {
   view.steps = provision::steps_for(view.spec, view.journal);
   TRY_VOID(provision::keep_only(options.only, view.steps));
   view.history = provision::history_of(view.journal);
-  TRY(view.facts, facts::observe(host, *view.questions,
-                                 provision::wanted_by(view.steps, view.spec)));
+  TRY(view.facts,
+      facts::observe(
+          host, *view.questions, provision::wanted_by(view.steps, view.spec),
+          provision::look_for_plan(view.history, confirmed_wipes(options))));
   view.plan = provision::make_plan(
       view.steps,
       {view.facts, view.spec, view.history, confirmed_wipes(options)});
@@ -210,8 +213,10 @@ Result<provision::StepPlan> replan_step(const NodeOptions& options,
     return Error(ErrorCode::kInternal, fmt::format("no step {}", step));
   }
   TRY(const facts::HostFacts facts,
-      facts::observe(host::HostRoot(options.root), session.runner,
-                     (*found)->wants(view.spec)));
+      facts::observe(
+          host::HostRoot(options.root), session.runner,
+          (*found)->wants(view.spec),
+          provision::look_for_plan(history, confirmed_wipes(options))));
   // What could not be looked at reads like what is not there, and a plan from
   // that like less to do.
   for (const std::string& gap : facts.gaps) {
@@ -231,8 +236,10 @@ Result<provision::Plan> replan_all(const NodeOptions& options,
                                    const provision::History& history,
                                    Session& session) {
   TRY(const facts::HostFacts facts,
-      facts::observe(host::HostRoot(options.root), session.runner,
-                     provision::wanted_by(view.steps, view.spec)));
+      facts::observe(
+          host::HostRoot(options.root), session.runner,
+          provision::wanted_by(view.steps, view.spec),
+          provision::look_for_plan(history, confirmed_wipes(options))));
   return provision::make_plan(
       view.steps, {facts, view.spec, history, confirmed_wipes(options)});
 }

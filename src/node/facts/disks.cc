@@ -5,13 +5,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/core/at_once.h"
 #include "base/host/blank_proof.h"
 #include "base/host/disk_claim.h"
 #include "base/host/disk_lineage.h"
 #include "base/host/filesystem_superblock.h"
+#include "base/host/first_look.h"
+#include "node/facts/disk_look.h"
 
 namespace gpunode::facts {
 namespace {
+
+/// Disks that are looked at at a time: each asks for all that it reads before
+/// it reads, and has libblkid's memory.
+constexpr std::size_t kAtOnce = 3;
 
 Result<void> read_filesystem(const host::HostRoot& host, DiskFacts& disk) {
   TRY(const UniqueFd fd, host.open(disk.device.path, O_RDONLY));
@@ -30,22 +37,30 @@ bool is_volume(const host::BlockDevice& device) {
           device.subsystem == host::BlockSubsystem::kDeviceMapper);
 }
 
+Result<host::FirstLook> proof_of(int fd, const host::DiskIdentity& identity,
+                                 host::BlankDepth depth, DiskLook look) {
+  if (look == DiskLook::kFirst) return host::look_first(fd, identity, depth);
+  TRY(host::BlankProof proof, host::prove_looking(fd, identity, depth));
+  return host::FirstLook{
+      .proof = std::move(proof), .is_proof = true, .promised = depth};
+}
+
 Result<void> prove(const host::HostRoot& host, host::BlankDepth depth,
-                   DiskFacts& disk) {
+                   DiskLook look, DiskFacts& disk) {
   TRY(const host::DiskClaim claim,
       host::DiskClaim::take(host, disk.device.path, disk.device.number,
                             host::DiskClaim::Access::kRead));
-  TRY(const host::BlankProof proof,
-      host::prove_blank(claim.fd(),
-                        {disk.device.model, disk.device.serial,
-                         disk.device.size_bytes, disk.device.wwid},
-                        {.depth = depth}));
+  TRY(const host::FirstLook found,
+      proof_of(claim.fd(),
+               {disk.device.model, disk.device.serial, disk.device.size_bytes,
+                disk.device.wwid},
+               depth, look));
   disk.was_proved = true;
-  disk.is_blank = proof.is_blank();
-  disk.finding = disk.is_blank ? proof.summary() : proof.refusal();
-  disk.digest = proof.digest();
-  disk.signatures = proof.signatures;
-  if (proof.data) disk.xfs_uuid = proof.data->xfs_uuid;
+  disk.is_blank = found.proof.is_blank();
+  disk.finding = found.summary();
+  disk.digest = found.digest();
+  disk.signatures = found.proof.signatures;
+  if (found.proof.data) disk.xfs_uuid = found.proof.data->xfs_uuid;
   return {};
 }
 
@@ -58,12 +73,12 @@ Result<void> read_signatures(const host::HostRoot& host, DiskFacts& disk) {
   return {};
 }
 
-Result<void> look_at(const host::HostRoot& host, host::BlankDepth depth,
-                     DiskFacts& disk) {
+Result<void> look_at_disk(const host::HostRoot& host, host::BlankDepth depth,
+                          DiskLook look, DiskFacts& disk) {
   TRY_VOID(read_filesystem(host, disk));
   if (!disk.volumes.empty()) return read_signatures(host, disk);
   if (!disk.in_use.empty()) return {};
-  return prove(host, depth, disk);
+  return prove(host, depth, look, disk);
 }
 
 void note_error(const Error& error, DiskFacts& disk) {
@@ -97,10 +112,27 @@ std::vector<std::string> volumes_on(const host::DiskLineage& lineage) {
   return only_volumes ? lineage.device->holders : std::vector<std::string>();
 }
 
+/// Looks at the disk if a filter means it, or it may be made of such.
+void look_at(const host::HostRoot& host, const std::vector<DiskFilter>& filters,
+             DiskLook look, DiskFacts& disk) {
+  const bool is_meant = std::ranges::any_of(
+      filters,
+      [&](const DiskFilter& filter) { return filter.fits(disk.device); });
+  Result<void> looked;
+  if (is_volume(disk.device) && !filters.empty()) {
+    // What is on it tells whether its disks are ours.
+    looked = look_at_volume(host, disk);
+  } else if (is_meant) {
+    looked = look_at_disk(host, depth_for(disk.device, filters), look, disk);
+  }
+  if (!looked) note_error(looked.error(), disk);
+}
+
 }  // namespace
 
 StorageFacts observe_disks(const host::HostRoot& host, host::StorageView view,
-                           const std::vector<DiskFilter>& filters) {
+                           const std::vector<DiskFilter>& filters,
+                           DiskLook look) {
   const auto lineages = host::disk_lineages(view);
   StorageFacts storage;
   storage.is_known = true;
@@ -110,24 +142,18 @@ StorageFacts observe_disks(const host::HostRoot& host, host::StorageView view,
     disk.is_system = lineage.is_system();
     disk.in_use = lineage.refusal();
     disk.volumes = volumes_on(lineage);
-    const bool is_meant = std::ranges::any_of(
-        filters,
-        [&](const DiskFilter& filter) { return filter.fits(disk.device); });
-    if (is_volume(disk.device) && !filters.empty()) {
-      // Made of disks that may fit: what is on it tells whether they are ours.
-      if (auto looked = look_at_volume(host, disk); !looked) {
-        note_error(looked.error(), disk);
-      }
-    } else if (is_meant) {
-      const host::BlankDepth depth = depth_for(disk.device, filters);
-      if (auto looked = look_at(host, depth, disk); !looked) {
-        note_error(looked.error(), disk);
-      }
-    }
     storage.disks.push_back(std::move(disk));
   }
+  at_once(storage.disks.size(), kAtOnce, [&](std::size_t i) {
+    look_at(host, filters, look, storage.disks[i]);
+  });
   storage.mounts = std::move(view.mounts);
   return storage;
+}
+
+StorageFacts observe_disks(const host::HostRoot& host, host::StorageView view,
+                           const std::vector<DiskFilter>& filters) {
+  return observe_disks(host, std::move(view), filters, DiskLook::kFirst);
 }
 
 }  // namespace gpunode::facts

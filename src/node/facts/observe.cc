@@ -85,7 +85,7 @@ void read_gpus(const host::HostRoot& host, HostFacts& facts) {
 /// Without the kernel's tables nothing is known of disks: a gap, or an Error
 /// where somebody wants some.
 Result<void> look_at_storage(const host::HostRoot& host, const Wanted& wanted,
-                             HostFacts& facts) {
+                             DiskLook disks, HostFacts& facts) {
   auto view = host::read_storage(host);
   if (!view) {
     if (!wanted.disks.empty()) return std::move(view).error();
@@ -96,7 +96,7 @@ Result<void> look_at_storage(const host::HostRoot& host, const Wanted& wanted,
   for (const host::Swap& swap : view->swaps) {
     facts.swaps.push_back({swap.path, swap.kind, swap.size_bytes});
   }
-  facts.storage = observe_disks(host, *std::move(view), wanted.disks);
+  facts.storage = observe_disks(host, *std::move(view), wanted.disks, disks);
   return {};
 }
 
@@ -114,11 +114,12 @@ void read_fstab(const host::HostRoot& host, HostFacts& facts) {
 }  // namespace
 
 Result<HostFacts> observe(const host::HostRoot& host,
-                          host::CommandRunner& runner, const Wanted& wanted) {
+                          host::CommandRunner& runner, const Wanted& wanted,
+                          DiskLook disks) {
   HostFacts facts;
   TRY(facts.os, read_os(host));
   TRY(facts.kernel, read_kernel(host, facts.gaps));
-  TRY_VOID(look_at_storage(host, wanted, facts));
+  TRY_VOID(look_at_storage(host, wanted, disks, facts));
   facts.machine = read_machine(host, facts.os, facts.kernel,
                                facts.storage.mounts, facts.gaps);
   read_gpus(host, facts);

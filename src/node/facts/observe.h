@@ -4,6 +4,7 @@
 #include "base/core/result.h"
 #include "base/host/command_runner.h"
 #include "base/host/host_root.h"
+#include "node/facts/disk_look.h"
 #include "node/facts/host_facts.h"
 #include "node/facts/wanted.h"
 
@@ -15,6 +16,7 @@ namespace gpunode::facts {
 /// something wanted needs them. What cannot be seen becomes a gap; an Error is
 /// for a host that cannot be one (no /etc/os-release, no /proc).
 Result<HostFacts> observe(const host::HostRoot& host,
-                          host::CommandRunner& runner, const Wanted& wanted);
+                          host::CommandRunner& runner, const Wanted& wanted,
+                          DiskLook disks = DiskLook::kFirst);
 
 }  // namespace gpunode::facts

@@ -19,6 +19,7 @@
 #include "base/host/storage_view.h"
 #include "node/provision/disk_eraser.h"
 #include "node/provision/disk_layout.h"
+#include "node/provision/disk_proof.h"
 #include "node/provision/layout_identity.h"
 #include "node/provision/layout_members.h"
 
@@ -66,20 +67,6 @@ bool is_made(const host::HostRoot& host, const BlockDevice& device,
                            .label = action.label},
                           *block)
       .empty();
-}
-
-/// Proves again what the plan saw, on the claimed disk.
-Result<std::string> prove(DiskClaim& claim, const DiskIdentity& identity,
-                          std::string_view planned, bool may_hold_data) {
-  // A path is no serial: the proof at plan was made with an empty one.
-  DiskIdentity known = identity;
-  if (known.serial.starts_with('/')) known.serial.clear();
-  TRY(const host::BlankProof proof,
-      host::prove_blank(claim.fd(), known, {.depth = host::depth_of(planned)}));
-  if (!proof.is_blank() && !may_hold_data) {
-    return gone(identity, "is no longer blank: it " + proof.held());
-  }
-  return proof.digest() + "\n";
 }
 
 /// Kept from erasing what came to the disk after us.
@@ -188,11 +175,10 @@ Result<void> DiskActions::make_single(const MakeFilesystem& action) const {
   const BlockDevice& device = *lineage.device;
   TRY(DiskClaim claim, DiskClaim::take(host_, device.path, device.number,
                                        DiskClaim::Access::kReadWrite));
-  TRY(const std::string proof,
-      prove(claim, identity, action.proof, action.wipe));
-  if (proof != action.proof) {
-    return gone(identity, "is not as the plan saw it");
-  }
+  // One line, as each disk of a layout has.
+  const std::string_view planned =
+      std::string_view(action.proof).substr(0, action.proof.find('\n'));
+  TRY_VOID(prove_as_planned(claim.fd(), identity, planned, action.wipe));
   if (action.wipe) {
     TRY_VOID(erase_signatures(claim.fd(), device.size_bytes, device.path));
   }

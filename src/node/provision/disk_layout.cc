@@ -9,12 +9,13 @@
 
 #include <fmt/format.h>
 
-#include "base/host/blank_proof.h"
+#include "base/core/at_once.h"
 #include "base/host/disk_claim.h"
 #include "base/host/disk_lineage.h"
 #include "base/host/disk_signature.h"
 #include "base/host/storage_view.h"
 #include "node/provision/disk_eraser.h"
+#include "node/provision/disk_proof.h"
 #include "node/provision/layout_identity.h"
 #include "node/provision/layout_members.h"
 
@@ -24,6 +25,9 @@ namespace {
 using host::DiskClaim;
 
 constexpr std::chrono::minutes kTimeout{5};
+
+constexpr std::size_t kProofsAtOnce = 8;
+
 /// LVM would write below /etc, where nothing changes without our knowing:
 /// copies of what it wrote, and on EL 9 a list of devices where there is none,
 /// by which it would see no others from then on (lvmdevices(8)).
@@ -144,26 +148,18 @@ Result<void> prove(const HeldDisk& disk, const MakeFilesystem& action,
     return not_as_planned(disk.identity,
                           "is not as an interrupted run of gpunode left it");
   }
-  DiskIdentity known = disk.identity;
-  // A path is no serial: the proof at plan was made with an empty one.
-  if (known.serial.starts_with('/')) known.serial.clear();
-  TRY(const host::BlankProof proof,
-      host::prove_blank(disk.claim.fd(), known,
-                        {.depth = host::depth_of(planned)}));
-  if (!proof.is_blank() && !action.wipe) {
-    return not_as_planned(disk.identity,
-                          "is no longer blank: it " + proof.held());
-  }
-  if (proof.digest() == planned) return {};
-  return not_as_planned(disk.identity, "is not as the plan saw it");
+  return prove_as_planned(disk.claim.fd(), disk.identity, planned, action.wipe);
 }
 
+/// All of them, several at a time; of several Errors, the first disk's.
 Result<void> prove_all(const std::vector<HeldDisk>& disks,
                        const MakeFilesystem& action) {
   const std::vector<std::string> proofs = proofs_of(action);
-  for (std::size_t i = 0; i < disks.size(); ++i) {
-    TRY_VOID(prove(disks[i], action, proofs[i]));
-  }
+  std::vector<Result<void>> outcomes(disks.size());
+  at_once(disks.size(), kProofsAtOnce, [&](std::size_t i) {
+    outcomes[i] = prove(disks[i], action, proofs[i]);
+  });
+  for (Result<void>& outcome : outcomes) TRY_VOID(std::move(outcome));
   return {};
 }
 

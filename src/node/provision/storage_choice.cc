@@ -373,6 +373,13 @@ std::vector<const DiskFacts*> meant_disks(const StorageSpec& entry,
   return disks;
 }
 
+facts::DiskLook look_for_plan(const History& history,
+                              const std::vector<std::string>& confirmed) {
+  return history.attempted.empty() && confirmed.empty()
+             ? facts::DiskLook::kFirst
+             : facts::DiskLook::kProof;
+}
+
 host::DiskIdentity identity_of(const host::BlockDevice& device) {
   return {device.model, std::string(identity_serial(device)), device.size_bytes,
           device.wwid};

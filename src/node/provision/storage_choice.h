@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "node/facts/disk_look.h"
 #include "node/facts/disks.h"
 #include "node/provision/action.h"
 #include "node/provision/step.h"
@@ -44,6 +45,13 @@ StorageChoice choose_disks(const StorageSpec& entry,
 std::vector<const facts::DiskFacts*> meant_disks(
     const StorageSpec& entry, const facts::StorageFacts& storage,
     const std::string& uuid);
+
+/// How closely a plan is to look at disks. A first look does, but where a run
+/// tried to make a file system and could not, since then its refusal may have
+/// met what that look does not, and where a person confirmed an erasure, who is
+/// to be told of what. Pure.
+facts::DiskLook look_for_plan(const History& history,
+                              const std::vector<std::string>& confirmed);
 
 /// By what a disk is known again.
 host::DiskIdentity identity_of(const host::BlockDevice& device);
