@@ -24,13 +24,22 @@ struct Options {
   bool force = false;
 };
 
-Result<void> run(const Options& options, Session& session) {
-  const host::HostRoot host(options.root);
+Result<facts::HostFacts> look_at(const host::HostRoot& host,
+                                 host::CommandRunner& runner) {
   facts::Wanted wanted;
   wanted.units = {"containerd.service"};
   wanted.packages = {"containerd", "containerd.io"};
-  TRY(const facts::HostFacts facts,
-      facts::observe(host, session.runner, wanted));
+  wanted.disks = {facts::DiskFilter()};  // Any: what is on each is told.
+  auto seen = facts::observe(host, runner, wanted);
+  if (seen) return seen;
+  // Without the kernel's tables no disk is told; the rest is.
+  wanted.disks.clear();
+  return facts::observe(host, runner, wanted);
+}
+
+Result<void> run(const Options& options, Session& session) {
+  const host::HostRoot host(options.root);
+  TRY(const facts::HostFacts facts, look_at(host, session.runner));
   const std::string text = provision::first_spec(facts);
   if (options.output == "-") return print(text);
   if (host.exists(options.output) && !options.force) {

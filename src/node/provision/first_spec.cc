@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/disk_candidates.h"
+
 namespace gpunode::provision {
 namespace {
 
@@ -67,18 +69,10 @@ spec:
     reboot: {{mode: ask, max: 3}}
   # gpunode-check.timer looks after the node: hourly, daily, weekly, off.
   check: {{interval: hourly, certificateDays: 30}}
-  # Disks for containers, found by what does not change (never by nvme1n1):
-  # storage:
-  #   - id: containerd
-  #     select: {{class: cloud-ephemeral, count: 1}}
-  #     filesystem: {{type: xfs, options: [noatime]}}
-  #     mount: {{path: /var/lib/containerd}}
-  #     existingData: migrate     # migrate | discard | refuse
-  #     onBootBlank: reformat     # instance stores are blank after stop/start
-{})",
+{}{})",
       facts.os.pretty_name, facts.machine.product, gpu_lines(facts),
       facts.os.id, facts.os.version_id, facts.kernel.machine,
-      runtime_lines(facts));
+      storage_comment(facts.storage), runtime_lines(facts));
 }
 
 }  // namespace gpunode::provision
