@@ -11,11 +11,10 @@
 namespace gpunode::provision {
 namespace {
 
-bool is_labelled(const facts::TreeFacts& tree) {
+/// `wanted`: what the policy will have for it, if that is known.
+bool is_labelled(const facts::TreeFacts& tree, const std::string& wanted) {
   if (tree.selinux_label.empty()) return false;
-  if (!tree.selinux_policy_label.empty()) {
-    return host::is_same_label(tree.selinux_label, tree.selinux_policy_label);
-  }
+  if (!wanted.empty()) return host::is_same_label(tree.selinux_label, wanted);
   return tree.selinux_label.find("unlabeled_t") == std::string::npos;
 }
 
@@ -37,9 +36,9 @@ class Label final : public Step {
 
   facts::Wanted wants(const NodeSpec& /*spec*/) const override {
     facts::Wanted wanted;
-    wanted.trees = {entry_.path};
     wanted.files = {unit_path_};
     wanted.units = {unit_};
+    want_path_rule(entry_, wanted);
     return wanted;
   }
 
@@ -57,17 +56,19 @@ class Label final : public Step {
     if (plan.state == StepState::kBlocked) return plan;
     const auto tree = input.facts.trees.find(entry_.path);
     // storage.<id>.mount labels what it mounts, before anybody uses it.
-    if (tree == input.facts.trees.end() || !tree->second.is_mount_point ||
-        is_labelled(tree->second)) {
+    if (tree == input.facts.trees.end() || !tree->second.is_mount_point) {
       return plan;
     }
+    const std::string label = path_label(input, entry_);
+    plan_path_rule(input, entry_, plan);
+    if (plan.state == StepState::kBlocked) return plan;
+    if (is_labelled(tree->second, label)) return plan;
     plan.actions.emplace_back(relabel_tree(entry_.path));
     plan.state = StepState::kChange;
-    plan.why = tree->second.selinux_policy_label.empty()
-                   ? fmt::format("{} is not labelled", entry_.path)
-                   : fmt::format("{} is {}, and the policy says {}",
-                                 entry_.path, tree->second.selinux_label,
-                                 tree->second.selinux_policy_label);
+    plan.why = label.empty() ? fmt::format("{} is not labelled", entry_.path)
+                             : fmt::format("{} is {}, and the policy says {}",
+                                           entry_.path,
+                                           tree->second.selinux_label, label);
     return plan;
   }
 

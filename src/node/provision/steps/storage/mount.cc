@@ -51,6 +51,7 @@ class Mount final : public Step {
       wanted.units.insert(socket_of(user));
     }
     move_.want(wanted);
+    want_path_rule(entry_, wanted);
     wanted.disks = {entry_.select};
     return wanted;
   }
@@ -302,6 +303,7 @@ StepPlan Mount::plan(const PlanInput& input) const {
   // So the mark comes first, and the data moves last.
   move_.plan_mark(input, moving, plan);
   plan_definition(input, uuid, plan);
+  if (!is_there) plan_path_rule(input, entry_, plan);
   const auto unit = input.facts.units.find(unit_);
   const bool is_enabled = entry_.via == MountVia::kFstab ||
                           (unit != input.facts.units.end() &&
@@ -311,7 +313,7 @@ StepPlan Mount::plan(const PlanInput& input) const {
   }
   plan.actions.insert(plan.actions.end(), moving.actions.begin(),
                       moving.actions.end());
-  plan.notes = std::move(moving.notes);
+  plan.notes.insert(plan.notes.end(), moving.notes.begin(), moving.notes.end());
   if (plan.state == StepState::kBlocked) {
     plan.actions.clear();
     return plan;

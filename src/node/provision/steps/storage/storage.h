@@ -32,6 +32,21 @@ bool plan_mount_place(const PlanInput& input, const StorageSpec& entry,
 StepPlan taken_unit(const PlanInput& input, const std::string& unit,
                     std::string why);
 
+/// Adds what path_label() and plan_path_rule() want to know.
+void want_path_rule(const StorageSpec& entry, facts::Wanted& wanted);
+
+/// The label that SELinux's policy has for the entry's path once
+/// plan_path_rule() is carried out; "" if it is not known. Pure.
+std::string path_label(const PlanInput& input, const StorageSpec& entry);
+
+/// Where the policy knows nothing of the entry's path, adds a rule that it is
+/// as the place where the policy expects what lives there: /var/lib/containerd
+/// for containerd.service, and so on. A rule that is there stays. Where there
+/// is no such place, or the policy is not known, a note says what a person can
+/// do. Comes before a relabelling. Pure.
+void plan_path_rule(const PlanInput& input, const StorageSpec& entry,
+                    StepPlan& plan);
+
 /// Gives everything below the path the label that SELinux's policy has for it.
 RunProgram relabel_tree(const std::string& path);
 
