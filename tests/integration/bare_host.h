@@ -42,7 +42,7 @@ struct BareHost {
     tree.file("boot/vmlinuz-" + release, "");
   }
   void module(const std::string& release) const {
-    tree.file("lib/modules/" + release + "/extra/nvidia.ko.xz", "");
+    tree.file("lib/modules/" + release + "/extra/nvidia.ko.xz", "module");
   }
 };
 

@@ -94,7 +94,7 @@ TEST(DoctorLook, JudgesALogByTheKernelItIsFor) {
   EXPECT_THAT(find_pains(*look),
               Contains(Field(&Finding::check, "dkms.failed")));
 
-  host.file("lib/modules/4.18.0-513.el8.x86_64/extra/nvidia.ko.xz", "");
+  host.file("lib/modules/4.18.0-513.el8.x86_64/extra/nvidia.ko.xz", "module");
   look = look_for_doctor(host.root(), runner);
   ASSERT_TRUE(look);
   EXPECT_TRUE(look->builds[0].has_module);

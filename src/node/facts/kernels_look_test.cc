@@ -168,7 +168,7 @@ TEST(CompilerInVersion, OfTodaysKernels) {
 TEST_F(KernelsLook, AModuleOfAHostElsewhereIsToldByItsPath) {
   const std::string path =
       std::string("/lib/modules/") + kOld + "/extra/nvidia.ko.xz";
-  host_.file(path, "");
+  host_.file(path, "module");
   const HostFacts& facts = look();
   EXPECT_EQ(facts.kernels.images[0].module.path, path);
   EXPECT_EQ(facts.kernels.images[0].module.version, "");
@@ -181,8 +181,8 @@ TEST_F(KernelsLook, ModinfoIsAskedOnceForAllModules) {
       std::string("/lib/modules/") + kOld + "/extra/nvidia.ko.xz";
   const std::string new_path =
       std::string("/lib/modules/") + kNew + "/extra/nvidia.ko.xz";
-  host_.file(old_path, "");
-  host_.file(new_path, "");
+  host_.file(old_path, "module");
+  host_.file(new_path, "no module");
   const HostFacts& facts = look_live(
       "/sbin/modinfo " + old_path + " " + new_path,
       {.status = 1,

@@ -216,6 +216,13 @@ bool is_beside(std::string_view name) {
   return false;
 }
 
+/// What a power cut leaves of a file that was just written: its name. No kernel
+/// loads that. One that can't be read is somebody else's to tell.
+bool is_empty_file(const host::HostRoot& host, const std::string& path) {
+  const auto content = host.read_file(path, 1);
+  return content && content->empty();
+}
+
 /// Looks for the module below `directory`, `depth` directories deep.
 std::string find_module(const host::HostRoot& host,
                         const std::string& directory, int depth) {
@@ -225,7 +232,9 @@ std::string find_module(const host::HostRoot& host,
     std::string path = fmt::format("{}/{}", directory, name);
     if (is_nvidia_module(name)) {
       // weak-updates are links, and what they name may be gone.
-      if (!is_beside(name) && host.exists(path)) return path;
+      if (!is_beside(name) && host.exists(path) && !is_empty_file(host, path)) {
+        return path;
+      }
     } else if (depth > 0 && name.find(".ko") == std::string::npos) {
       std::string found = find_module(host, path, depth - 1);
       if (!found.empty()) return found;

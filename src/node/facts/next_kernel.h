@@ -54,7 +54,8 @@ bool is_older_release(std::string_view a, std::string_view b);
 bool is_release(std::string_view text);
 
 /// The file of NVIDIA's module for the kernel `release`, whoever put it there:
-/// DKMS, a package of modules built before, weak-updates. Empty: there is none.
+/// DKMS, a package of modules built before, weak-updates. Empty: there is none;
+/// an empty file, as a power cut leaves one, is none.
 std::string nvidia_module_of(const host::HostRoot& host,
                              const std::string& release);
 

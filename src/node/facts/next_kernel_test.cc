@@ -186,7 +186,7 @@ TEST(NextKernelTest, ANameOfAFileLeadsNowhereElse) {
       {"boot/loader/entries/b.conf", "linux /x/linux\nversion ../../etc\n"},
       {"boot/vmlinuz-a b", ""},
       {"boot/vmlinuz-6.1.0", ""},
-      {"etc/updates/nvidia.ko", ""},
+      {"etc/updates/nvidia.ko", "module"},
   };
   EXPECT_EQ(next_of(host).release, "6.1.0");
   host.directory("lib/modules");
@@ -211,7 +211,10 @@ TEST_P(NvidiaModuleTest, IsFoundWhereItIsPut) {
   host.file("lib/modules/6.1/updates/dkms/nvidia-current-drm.ko", "");
   EXPECT_EQ(nvidia_module_of(host.root(), "6.1"), "");
   const std::string path = std::string("/lib/modules/6.1/") + GetParam();
+  // As a power cut leaves it.
   host.file(path.substr(1), "");
+  EXPECT_EQ(nvidia_module_of(host.root(), "6.1"), "");
+  host.file(path.substr(1), "module");
   EXPECT_EQ(nvidia_module_of(host.root(), "6.1"), path);
   EXPECT_EQ(nvidia_module_of(host.root(), "6.2"), "");
 }
@@ -226,7 +229,8 @@ INSTANTIATE_TEST_SUITE_P(
                       "kernel/nvidia-535/nvidia.ko"));
 
 TEST(NextKernelTest, AWeakUpdateIsAsGoodAsWhatItNames) {
-  const HostTree host{{"lib/modules/5.14.0-1/extra/nvidia/nvidia.ko.xz", ""}};
+  const HostTree host{
+      {"lib/modules/5.14.0-1/extra/nvidia/nvidia.ko.xz", "module"}};
   host.directory("lib/modules/5.14.0-2/weak-updates/nvidia");
   host.link("lib/modules/5.14.0-2/weak-updates/nvidia/nvidia.ko.xz",
             "/lib/modules/5.14.0-1/extra/nvidia/nvidia.ko.xz");
@@ -242,7 +246,7 @@ TEST(NextKernelTest, WhereTheChoiceIsAPlaceInTheMenuAllKernelsAreLookedAt) {
       {"etc/default/grub", "GRUB_DEFAULT=\"1>2\"\n"},
       {"boot/vmlinuz-6.1.0-9-amd64", ""},
       {"boot/vmlinuz-6.1.0-18-amd64", ""},
-      {"lib/modules/6.1.0-9-amd64/updates/dkms/nvidia.ko", ""},
+      {"lib/modules/6.1.0-9-amd64/updates/dkms/nvidia.ko", "module"},
   };
   const KernelModules kernels = look_at_kernel_modules(host.root());
   EXPECT_EQ(kernels.next.release, "");
@@ -254,8 +258,8 @@ TEST(NextKernelTest, OfARunningKernelWithoutItTheNewestOtherThatHasItIsFound) {
   const HostTree host{
       {"proc/sys/kernel/osrelease", "6.1.0-18-amd64\n"},
       {"boot/vmlinuz-6.1.0-18-amd64", ""},
-      {"lib/modules/6.1.0-8-amd64/updates/dkms/nvidia.ko", ""},
-      {"lib/modules/6.1.0-9-amd64/updates/dkms/nvidia.ko", ""},
+      {"lib/modules/6.1.0-8-amd64/updates/dkms/nvidia.ko", "module"},
+      {"lib/modules/6.1.0-9-amd64/updates/dkms/nvidia.ko", "module"},
       {"lib/modules/6.1.0-18-amd64/modules.dep", ""},
   };
   const KernelModules kernels = look_at_kernel_modules(host.root());
@@ -273,7 +277,7 @@ TEST(NextKernelTest, ADriverContainersModuleIsToldFromTheHosts) {
   EXPECT_TRUE(look_at_kernel_modules(host.root()).is_of_container);
   // One that is on the host counts for what it is.
   host.file("proc/sys/kernel/osrelease", "6.1.0\n");
-  host.file("lib/modules/6.1.0/extra/nvidia.ko", "");
+  host.file("lib/modules/6.1.0/extra/nvidia.ko", "module");
   EXPECT_FALSE(look_at_kernel_modules(host.root()).is_of_container);
 }
 
@@ -283,7 +287,7 @@ TEST(NextKernelTest, BothKernelsAreLookedAt) {
       {"sys/module/nvidia/version", "570.86\n"},
       {"boot/vmlinuz-6.1.0-9-amd64", ""},
       {"boot/vmlinuz-6.1.0-18-amd64", ""},
-      {"lib/modules/6.1.0-9-amd64/updates/dkms/nvidia.ko", ""},
+      {"lib/modules/6.1.0-9-amd64/updates/dkms/nvidia.ko", "module"},
   };
   const KernelModules kernels = look_at_kernel_modules(host.root());
   EXPECT_EQ(kernels.running, "6.1.0-9-amd64");
