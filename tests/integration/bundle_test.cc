@@ -15,6 +15,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 host::Completed run(std::vector<std::string> words) {
   host::Command command;
@@ -32,8 +33,10 @@ class BundleVerb : public testing::Test {
  protected:
   BundleVerb() {
     const std::string manifest =
-        R"({"version": 1, "distribution": "rocky",)"
+        R"({"version": 2, "distribution": "rocky",)"
         R"( "distributionVersion": "8.9", "machine": "x86_64", "wanted": [],)"
+        R"( "steps": [{"step": "driver.packages", "packages": ["a=580.1"]}],)"
+        R"( "lacks": [{"step": "driver.hold", "why": "no\\u001b[2J plugin"}],)"
         R"( "packages": [], "keys": [], "images": []})";
     tree_.file("b/bundle.json", manifest);
     tree_.file("b/packages/a.rpm", "a");
@@ -53,8 +56,10 @@ class BundleVerb : public testing::Test {
 TEST_F(BundleVerb, SaysThatADirectoryIsAsItWasMade) {
   const host::Completed done = check();
   EXPECT_EQ(done.status, 0) << done.err;
-  EXPECT_THAT(done.out,
-              HasSubstr("is as it was made, for rocky 8.9 x86_64.\n"));
+  EXPECT_THAT(done.out, HasSubstr("is as it was made, for rocky 8.9 x86_64.\n"
+                                  "  driver.packages: a=580.1\n"
+                                  "  LACKS driver.hold: no"));
+  EXPECT_THAT(done.out, Not(HasSubstr("\x1b")));
 }
 
 TEST_F(BundleVerb, NamesTheFileThatWasChangedOnTheWay) {

@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "node/provision/bundle_plan.h"
 #include "node/provision/offline/bundle_maker.h"
 #include "node/provision/offline/checksums.h"
 #include "node/provision/offline/package_download.h"
+#include "node/provision/packages/package_set.h"
 #include "tests/packages/real_packages.h"
 
 namespace gpunode::packages {
 namespace {
 
 using offline::Download;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -28,14 +31,52 @@ class Offline : public RealPackages {
 
   Result<std::vector<std::string>> fetch(std::vector<std::string> wanted) {
     download_.wanted = std::move(wanted);
-    return offline::download_packages(download_, work_.path(),
-                                      bundle_.path("packages"), runner_);
+    TRY(auto fetched,
+        offline::download_packages(download_, work_.path(),
+                                   bundle_.path("packages"), runner_));
+    sets_ = std::move(fetched.sets);
+    return std::move(fetched.files);
+  }
+
+  /// As kubernetes.packages and runtime.engine ask for them.
+  static std::vector<offline::SetToFetch> kubernetes_sets() {
+    return {{.step = "kubernetes.packages",
+             .names = {"kubelet", "kubeadm"},
+             .version = "1.25"},
+            {.step = "runtime.engine",
+             .names = {"containerd.io"},
+             .version = "1.7"}};
+  }
+
+  /// Each set is found again in the bundle that tells itself as `from`, and
+  /// installed out of it.
+  void expect_installable(const std::string& from) {
+    const auto refreshed = manager().refresh();
+    ASSERT_TRUE(refreshed) << refreshed.error().message();
+    Transaction wanted;
+    for (const offline::SetToFetch& set : download_.sets) {
+      const auto offers = manager().candidates(set.names);
+      ASSERT_TRUE(offers) << offers.error().message();
+      const auto chosen = choose_set(*offers, set.names, set.version, from);
+      ASSERT_TRUE(chosen) << chosen.error().message();
+      wanted.install.insert(wanted.install.end(), chosen->begin(),
+                            chosen->end());
+    }
+    const Applied applied = change(wanted);
+    ASSERT_TRUE(applied.outcome) << applied.outcome.error().message();
+    for (const auto& set : sets_) {
+      for (std::string words : set) {
+        words[words.find('=')] = ' ';
+        EXPECT_THAT(installed({}), Contains(words));
+      }
+    }
   }
 
   host::HostTree machine_;
   host::HostTree work_;
   host::HostTree bundle_;
   Download download_;
+  std::vector<std::vector<std::string>> sets_;  ///< What they became.
 };
 
 class RealAptOffline : public Offline {
@@ -96,6 +137,40 @@ TEST_F(RealAptOffline, OneThatIsSignedByAnotherIsRefused) {
                     "/deb/good\nSuites: stub\nComponents: main\nSigned-By: " +
                     stubs() + "/keys/other.asc\n");
   EXPECT_FALSE(fetch({"stub-extra"}));
+}
+
+TEST_F(RealAptOffline, ASetComesInTheNewestVersionThatIsWhole) {
+  machine_.file("etc/apt/sources.list.d/cuda.sources",
+                "Types: deb\nURIs: file:" + stubs() +
+                    "/cuda/ubuntu2204/x86_64\nSuites: ./\nSigned-By: " +
+                    stubs() + "/keys/good.asc\n");
+  download_.sets = kubernetes_sets();
+  download_.sets.push_back(
+      {.step = "driver.packages",
+       .names = {"nvidia-dkms-580-open", "nvidia-utils-580",
+                 "nvidia-persistenced"},
+       .version = "580",
+       .from = "cuda/ubuntu2204/x86_64"});
+  const auto names = fetch({});
+  ASSERT_TRUE(names) << names.error().message();
+  // 580.105.08 has no persistence daemon.
+  EXPECT_THAT(sets_,
+              ElementsAre(ElementsAre("kubelet=1.25.0-1", "kubeadm=1.25.0-1"),
+                          ElementsAre("containerd.io=1.7.29-1"),
+                          ElementsAre("nvidia-dkms-580-open=580.95.05-"
+                                      "0ubuntu1",
+                                      "nvidia-utils-580=580.95.05-"
+                                      "0ubuntu1",
+                                      "nvidia-persistenced=580.95.05-"
+                                      "0ubuntu1")));
+  lay_apt_root();
+  root_.file("etc/apt/sources.list.d/gpunode-bundle.list",
+             "deb [trusted=yes] file:" + bundle_.path("packages") + " ./\n");
+  settings_.only_repository = kBundleRepository;
+  provision::NodeSpec spec;
+  spec.bundle = bundle_.path("");
+  spec.bundle.pop_back();
+  expect_installable(provision::bundle_source(spec, Tool::kApt));
 }
 
 TEST_F(RealAptOffline, WhatNobodyHasIsToldByName) {
@@ -159,6 +234,49 @@ TEST_F(RealDnfOffline, APackageOfAModuleStreamComesWithItsStream) {
   ASSERT_TRUE(applied.outcome) << applied.outcome.error().message();
   EXPECT_THAT(in_words(applied.changed),
               ElementsAre("install stub-module 580.1-1"));
+}
+
+TEST_F(RealDnfOffline, ASetComesInTheNewestVersionThatIsWhole) {
+  machine_.file("etc/yum.repos.d/cuda.repo",
+                repo("gpunode-cuda", stubs() + "/cuda/rhel8/x86_64"));
+  download_.module_streams = {"nvidia-driver:580-open"};
+  download_.sets = kubernetes_sets();
+  download_.sets.push_back(
+      {.step = "driver.packages",
+       .names = {"kmod-nvidia-open-dkms", "nvidia-driver-cuda",
+                 "nvidia-fabricmanager"},
+       .version = "580",
+       .from = "gpunode-cuda"});
+  const auto names = fetch({});
+  ASSERT_TRUE(names) << names.error().message();
+  // 580.105.08 has no fabric manager.
+  EXPECT_THAT(sets_,
+              ElementsAre(ElementsAre("kubelet=1.25.0-1", "kubeadm=1.25.0-1"),
+                          ElementsAre("containerd.io=1.7.29-1"),
+                          ElementsAre("kmod-nvidia-open-dkms=3:580.95.05-1",
+                                      "nvidia-driver-cuda=3:580.95.05-1",
+                                      "nvidia-fabricmanager=580.95.05-1")));
+  EXPECT_THAT(*names,
+              Contains("nvidia-driver-cuda-libs-580.95.05-1.noarch.rpm"));
+  say({"/usr/bin/dnf", "--installroot=" + root_.path(), "-y", "module",
+       "enable", "nvidia-driver:580-open"});
+  settings_.only_repository = kBundleRepository;
+  expect_installable(provision::bundle_source({}, Tool::kDnf));
+}
+
+TEST_F(RealDnfOffline, ASetThatNoVersionHasWholeIsToldByName) {
+  machine_.file("etc/yum.repos.d/cuda.repo",
+                repo("gpunode-cuda", stubs() + "/cuda/rhel8/x86_64"));
+  download_.module_streams = {"nvidia-driver:580-open"};
+  download_.sets = {{.step = "driver.packages",
+                     .names = {"nvidia-driver-cuda", "nvidia-fabricmanager"},
+                     .version = "580.105.08",
+                     .from = "gpunode-cuda"}};
+  const auto names = fetch({});
+  ASSERT_FALSE(names);
+  EXPECT_THAT(
+      names.error().message(),
+      AllOf(HasSubstr("driver.packages"), HasSubstr("nvidia-fabricmanager")));
 }
 
 TEST_F(RealDnfOffline, WhatNobodyHasIsToldByName) {

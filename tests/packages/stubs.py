@@ -10,7 +10,8 @@ file. Below DIRECTORY:
   deb/{good,other,expired}/         apt repositories, alike but for who signed them
   rpm/{good,other,expired}/         the same for dnf and zypper; packages and metadata are signed
 
-Every repository has, in versions 580.1-1 and 580.2-1 (kubelet: 1.25.0-1):
+Every repository has, in versions 580.1-1 and 580.2-1 (kubelet, kubeadm: 1.25.0-1, containerd.io:
+1.6.33-1 and 1.7.29-1):
   stub-driver   needs stub-lib of the same version
   stub-lib
   stub-rival    conflicts with stub-driver
@@ -19,6 +20,8 @@ Every repository has, in versions 580.1-1 and 580.2-1 (kubelet: 1.25.0-1):
   stub-extra    needs nothing
   stub-eater    conflicts with kubelet
   kubelet
+  kubeadm       needs kubelet of the same version
+  containerd.io
 In rpm/, stub-module 580.1-1 and 590.1-1 are in streams 580-dkms and 590-open of a module
 "stub-nvidia".
 
@@ -66,6 +69,8 @@ PACKAGES = {  # name -> {relation: what}; {v} is the version.
     "stub-extra": {},
     "stub-eater": {"conflicts": "kubelet"},
     "kubelet": {},
+    "kubeadm": {"needs": "kubelet = {v}-1"},
+    "containerd.io": {},
 }
 DRIVER = ("580.65.06", "580.95.05", "580.105.08", "595.45.04")
 BESIDE = ("580.65.06", "580.95.05", "595.45.04")
@@ -156,7 +161,9 @@ def run(*argv, **options):
 def versions_of(name):
     if name == "stub-contrib":
         return ("580.1",)
-    return ("1.25.0",) if name == "kubelet" else VERSIONS
+    if name == "containerd.io":
+        return ("1.6.33", "1.7.29")
+    return ("1.25.0",) if name in ("kubelet", "kubeadm") else VERSIONS
 
 
 class Stubs:

@@ -1,9 +1,12 @@
 // gpunode bundle: what a machine with the internet fetches for one without.
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -42,8 +45,23 @@ Examples:
   gpunode bundle /srv/bundle --check DIGEST
 
 Fetched are the packages that `gpunode plan` of the file would install there,
-with all that they need, whatever this machine has of them. Nothing is
-installed. DIGEST is what the first call prints.)";
+with all that they need, whatever this machine has of them: the driver, the
+kubelet and containerd in the versions that it would take now, too. Nothing is
+installed. DIGEST is what the first call prints. What the file asks for and could
+not be planned here is named, kept in the bundle's manifest, and makes the exit
+code 5. `spec.bundle` of the file is for the host: here it means nothing.)";
+
+/// The Steps that bring packages, or repositories that packages come from: what
+/// hinders another leaves nothing out of a bundle.
+constexpr auto kBringers = std::to_array<std::string_view>(
+    {"prep.repositories", "prep.packages", "prep.time", "kernel.target",
+     "kernel.build", "driver.repository", "driver.packages", "driver.hold",
+     "cuda.extras", "runtime.engine", "kubernetes.packages"});
+
+/// What pins the versions that a set is chosen in.
+bool is_preferences(std::string_view path) {
+  return path.starts_with("/etc/apt/preferences.d/");
+}
 
 /// What the plan writes of repositories and keys, for the manager to read.
 void add_repository_file(const provision::WriteFile& file,
@@ -51,7 +69,10 @@ void add_repository_file(const provision::WriteFile& file,
   const bool is_key = file.path.starts_with("/etc/pki/rpm-gpg/") ||
                       file.path.starts_with("/etc/apt/keyrings/") ||
                       file.path.starts_with("/usr/share/keyrings/");
-  if (!is_key && !packages::is_repository_file(file.path)) return;
+  if (!is_key && !is_preferences(file.path) &&
+      !packages::is_repository_file(file.path)) {
+    return;
+  }
   download.repository_files.push_back({file.path, file.content, 0644});
 }
 
@@ -64,23 +85,38 @@ Result<void> add_key(const provision::FetchKey& key,
   return {};
 }
 
-/// Packages and repositories of the plan for `facts`; what it could not plan
-/// is said, since its packages are missing then.
+/// What could not be planned: its packages are missing.
+void add_gap(const provision::PlannedStep& step,
+             offline::BundleRequest& request) {
+  const bool is_hindered = step.plan.state == provision::StepState::kBlocked ||
+                           step.plan.state == provision::StepState::kRefused;
+  if (!is_hindered ||
+      std::ranges::find(kBringers, step.id) == kBringers.end()) {
+    return;
+  }
+  request.gaps.push_back(
+      {step.id, fmt::format("{}; next: {}", step.plan.why, step.plan.fix)});
+}
+
+/// Packages and repositories of the plan.
 Result<void> add_plan(const provision::Plan& plan, provision::KeyActions& keys,
-                      offline::Download& download) {
+                      offline::BundleRequest& request) {
+  offline::Download& download = request.download;
   std::set<std::string> wanted(download.wanted.begin(), download.wanted.end());
   for (const provision::PlannedStep& step : plan.steps) {
-    if (step.plan.state == provision::StepState::kBlocked ||
-        step.plan.state == provision::StepState::kRefused) {
-      fmt::print(stderr,
-                 "gpunode: warning: {} cannot be planned here, and what it "
-                 "would install is not fetched: {}\n",
-                 step.id, harmless(step.plan.why));
-    }
+    add_gap(step, request);
     for (const provision::Action& action : step.plan.actions) {
       if (const auto* install =
               std::get_if<provision::InstallPackages>(&action)) {
         wanted.insert(install->packages.begin(), install->packages.end());
+        request.steps.push_back({step.id, install->packages});
+      } else if (const auto* set =
+                     std::get_if<provision::InstallSet>(&action)) {
+        download.sets.push_back({.step = step.id,
+                                 .names = set->packages,
+                                 .others = set->others,
+                                 .version = set->version,
+                                 .from = set->from});
       } else if (const auto* file =
                      std::get_if<provision::WriteFile>(&action)) {
         add_repository_file(*file, download);
@@ -136,7 +172,9 @@ Result<facts::HostFacts> facts_of(const Options& options,
 
 Result<offline::BundleRequest> request_of(const Options& options,
                                           Session& session) {
-  TRY(const provision::NodeSpec spec, load_spec(options));
+  TRY(provision::NodeSpec spec, load_spec(options));
+  // The host's place for what is made here.
+  spec.bundle.clear();
   const provision::Steps steps = provision::steps_for(spec);
   TRY(const facts::HostFacts facts,
       facts_of(options, provision::wanted_by(steps, spec), session));
@@ -152,30 +190,48 @@ Result<offline::BundleRequest> request_of(const Options& options,
   provision::KeyActions keys(host::HostRoot(options.root), session.runner,
                              provision::package_settings(spec));
   TRY_VOID(add_plan(provision::make_plan(steps, {facts, spec, {}, {}}), keys,
-                    request.download));
-  if (request.download.wanted.empty()) {
-    return Error(ErrorCode::kNotFound,
-                 "the plan for this host installs nothing; name packages with "
-                 "--package to have them all the same");
+                    request));
+  const bool runs_containers =
+      spec.runtime.is_wanted || spec.kubernetes.is_wanted;
+  if (runs_containers && options.images.empty()) {
+    request.gaps.push_back(
+        {"runtime.images",
+         "no image was named, and no Pod starts without its sandbox's; next: "
+         "--image registry.k8s.io/pause:VERSION, as `kubeadm config images "
+         "list` tells it, and one for each of the agent's"});
+  }
+  if (request.download.wanted.empty() && request.download.sets.empty()) {
+    std::string why =
+        "the plan for this host installs nothing; name packages with --package "
+        "to have them all the same";
+    for (const offline::BundleGap& gap : request.gaps) {
+      why += fmt::format("; {} could not be planned: {}", gap.step, gap.why);
+    }
+    return Error(ErrorCode::kNotFound, std::move(why));
   }
   return request;
 }
 
 Result<void> make(const Options& options, Session& session) {
   TRY(const offline::BundleRequest request, request_of(options, session));
+  std::size_t count = request.download.wanted.size();
+  for (const offline::SetToFetch& set : request.download.sets) {
+    count += set.names.size() + set.others.size();
+  }
   fmt::print(stderr, "gpunode: fetching {} packages with all that they need\n",
-             request.download.wanted.size());
+             count);
   TRY(const offline::MadeBundle made,
       offline::make_bundle(request, session.runner));
+  if (!made.manifest.gaps.empty()) session.outcome = ExitCode::kPersonNeeded;
   return print(fmt::format(
-      "{}: {} packages, {} keys, {} images for {} {} {}.\n"
+      "{}: {} packages, {} keys, {} images for {} {} {}.\n{}"
       "SHA256SUMS {}\n"
       "Next: carry the directory over, and `gpunode bundle DIR --check` with "
       "this digest there.\n",
       request.directory, made.manifest.packages.size(),
       made.manifest.keys.size(), made.manifest.images.size(),
       made.manifest.distribution, made.manifest.version, made.manifest.machine,
-      made.sums_digest));
+      harmless(offline::contents_text(made.manifest)), made.sums_digest));
 }
 
 Result<void> check(const Options& options, Session& session) {
@@ -187,9 +243,10 @@ Result<void> check(const Options& options, Session& session) {
   TRY(const std::string text,
       bundle.read_file(fmt::format("/{}", offline::kManifestName)));
   TRY(const offline::BundleManifest manifest, offline::parse_manifest(text));
-  return print(fmt::format("{} is as it was made, for {} {} {}.\n", directory,
+  return print(fmt::format("{} is as it was made, for {} {} {}.\n{}", directory,
                            manifest.distribution, manifest.version,
-                           manifest.machine));
+                           manifest.machine,
+                           harmless(offline::contents_text(manifest))));
 }
 
 }  // namespace

@@ -129,6 +129,20 @@ Result<std::vector<BundledImage>> fetch_images(const BundleRequest& request,
   return images;
 }
 
+/// Of one Step once, in the order of the plan.
+std::vector<BundledStep> steps_of(const BundleRequest& request,
+                                  const Downloaded& fetched) {
+  std::vector<BundledStep> steps = request.steps;
+  for (std::size_t i = 0; i < fetched.sets.size(); ++i) {
+    const std::string& id = request.download.sets[i].step;
+    auto found = std::ranges::find(steps, id, &BundledStep::step);
+    if (found == steps.end()) found = steps.insert(steps.end(), {id, {}});
+    found->packages.insert(found->packages.end(), fetched.sets[i].begin(),
+                           fetched.sets[i].end());
+  }
+  return steps;
+}
+
 }  // namespace
 
 Result<void> check_image(const std::string& reference) {
@@ -167,8 +181,11 @@ Result<MadeBundle> make_bundle(const BundleRequest& request,
   made.manifest.version = request.download.os.version_id;
   made.manifest.machine = request.machine;
   made.manifest.wanted = request.download.wanted;
-  TRY(made.manifest.packages,
+  made.manifest.gaps = request.gaps;
+  TRY(Downloaded fetched,
       download_packages(request.download, attempt.work(), packages, runner));
+  made.manifest.packages = std::move(fetched.files);
+  made.manifest.steps = steps_of(request, fetched);
   TRY(made.manifest.keys, copy_keys(request, attempt.work()));
   TRY(made.manifest.images, fetch_images(request, runner));
   std::error_code problem;

@@ -17,6 +17,9 @@ struct BundleRequest {
   Download download;
   std::string machine;              ///< uname -m of the host that it is for.
   std::vector<std::string> images;  ///< "registry.k8s.io/pause:3.10".
+  /// Of what is in `download.wanted`; what its sets become is added.
+  std::vector<BundledStep> steps;
+  std::vector<BundleGap> gaps;  ///< What couldn't be planned here.
 };
 
 struct MadeBundle {

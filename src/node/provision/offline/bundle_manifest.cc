@@ -4,7 +4,10 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+
+#include "node/provision/packages/package_set.h"
 
 namespace gpunode::offline {
 namespace {
@@ -65,6 +68,43 @@ Result<std::vector<BundledImage>> images_of(const Json& json) {
   return images;
 }
 
+Result<Json> objects_of(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_array()) {
+    return corrupt(fmt::format("{} is no list", key));
+  }
+  for (const Json& one : *found) {
+    if (!one.is_object()) {
+      return corrupt(fmt::format("{} has something else than objects", key));
+    }
+  }
+  return *found;
+}
+
+Result<std::vector<BundledStep>> steps_of(const Json& json) {
+  TRY(const Json list, objects_of(json, "steps"));
+  std::vector<BundledStep> steps;
+  for (const Json& one : list) {
+    BundledStep step;
+    TRY(step.step, text_of(one, "step"));
+    TRY(step.packages, texts_of(one, "packages", false));
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+Result<std::vector<BundleGap>> gaps_of(const Json& json) {
+  TRY(const Json list, objects_of(json, "lacks"));
+  std::vector<BundleGap> gaps;
+  for (const Json& one : list) {
+    BundleGap gap;
+    TRY(gap.step, text_of(one, "step"));
+    TRY(gap.why, text_of(one, "why"));
+    gaps.push_back(std::move(gap));
+  }
+  return gaps;
+}
+
 /// Of RHEL's kin the minor release is no matter to packages.
 std::string release_of(const std::string& distribution,
                        const std::string& version) {
@@ -81,11 +121,21 @@ std::string to_json(const BundleManifest& manifest) {
   for (const BundledImage& image : manifest.images) {
     images.push_back({{"reference", image.reference}, {"file", image.file}});
   }
+  Json steps = Json::array();
+  for (const BundledStep& one : manifest.steps) {
+    steps.push_back({{"step", one.step}, {"packages", one.packages}});
+  }
+  Json lacks = Json::array();
+  for (const BundleGap& one : manifest.gaps) {
+    lacks.push_back({{"step", one.step}, {"why", one.why}});
+  }
   const Json json = {{"version", kManifestVersion},
                      {"distribution", manifest.distribution},
                      {"distributionVersion", manifest.version},
                      {"machine", manifest.machine},
                      {"wanted", manifest.wanted},
+                     {"steps", std::move(steps)},
+                     {"lacks", std::move(lacks)},
                      {"packages", manifest.packages},
                      {"keys", manifest.keys},
                      {"images", std::move(images)}};
@@ -110,10 +160,53 @@ Result<BundleManifest> parse_manifest(std::string_view text) {
   TRY(manifest.version, text_of(json, "distributionVersion"));
   TRY(manifest.machine, text_of(json, "machine"));
   TRY(manifest.wanted, texts_of(json, "wanted", false));
+  TRY(manifest.steps, steps_of(json));
+  TRY(manifest.gaps, gaps_of(json));
   TRY(manifest.packages, texts_of(json, "packages", true));
   TRY(manifest.keys, texts_of(json, "keys", true));
   TRY(manifest.images, images_of(json));
   return manifest;
+}
+
+std::vector<std::string> missing_of(const BundleManifest& manifest,
+                                    const std::vector<std::string>& names,
+                                    std::string_view version) {
+  const auto is_it = [&](const std::string& words, const std::string& name) {
+    const std::size_t equals = words.find('=');
+    if (!packages::is_named(words.substr(0, equals), name)) return false;
+    if (version.empty()) return true;
+    if (equals == std::string::npos) return false;
+    const std::string theirs = words.substr(equals + 1);
+    return packages::is_of(packages::upstream_of(theirs), version);
+  };
+  const auto has = [&](const std::string& name) {
+    const auto matches = [&](const std::string& words) {
+      return is_it(words, name);
+    };
+    return std::ranges::any_of(manifest.wanted, matches) ||
+           std::ranges::any_of(manifest.steps, [&](const BundledStep& step) {
+             return std::ranges::any_of(step.packages, matches);
+           });
+  };
+  std::vector<std::string> missing;
+  for (const std::string& name : names) {
+    if (!has(name)) missing.push_back(name);
+  }
+  return missing;
+}
+
+std::string contents_text(const BundleManifest& manifest) {
+  std::string text;
+  for (const BundledStep& one : manifest.steps) {
+    text += fmt::format("  {}: {}\n", one.step, fmt::join(one.packages, ", "));
+  }
+  for (const BundledImage& one : manifest.images) {
+    text += fmt::format("  image {}\n", one.reference);
+  }
+  for (const BundleGap& one : manifest.gaps) {
+    text += fmt::format("  LACKS {}: {}\n", one.step, one.why);
+  }
+  return text;
 }
 
 std::string misfit(const BundleManifest& manifest, const facts::OsRelease& os,

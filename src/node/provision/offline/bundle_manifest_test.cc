@@ -6,13 +6,20 @@
 namespace gpunode::offline {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 BundleManifest sample() {
   return {.distribution = "rocky",
           .version = "8.9",
           .machine = "x86_64",
-          .wanted = {"dkms"},
+          .wanted = {"dkms", "containerd.io=1.7.29-1.el8"},
+          .steps = {{"kernel.build", {"dkms"}},
+                    {"driver.packages",
+                     {"nvidia-driver-cuda=3:580.95.05-1",
+                      "kmod-nvidia-580.95.05-4.18.0=3:580.95.05-1"}}},
+          .gaps = {{"driver.hold", "nobody knows; next: ask"}},
           .packages = {"dkms-3.1.8-1.el8.noarch.rpm"},
           .keys = {"RPM-GPG-KEY-cuda"},
           .images = {{"registry.k8s.io/pause:3.10", "0.tar"}}};
@@ -32,15 +39,15 @@ TEST(BundleManifest, IsReadAsItWasWritten) {
 }
 
 TEST(BundleManifest, OfAnotherVersionIsRefusedInWords) {
-  const auto read = parse_manifest(R"({"version": 2})");
+  const auto read = parse_manifest(R"({"version": 1})");
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code(), ErrorCode::kUnsupported);
-  EXPECT_THAT(read.error().message(), HasSubstr("version 2"));
+  EXPECT_THAT(read.error().message(), HasSubstr("version 1"));
 }
 
 TEST(BundleManifest, ThatIsNoneIsCorrupt) {
   for (const char* const text :
-       {"", "[]", "{", "{}", R"({"version": "1"})", R"({"version": 1})"}) {
+       {"", "[]", "{", "{}", R"({"version": "2"})", R"({"version": 2})"}) {
     const auto read = parse_manifest(text);
     ASSERT_FALSE(read) << text;
     EXPECT_EQ(read.error().code(), ErrorCode::kCorrupt) << text;
@@ -56,6 +63,32 @@ TEST(BundleManifest, WithNamesThatLeadElsewhereIsCorrupt) {
     manifest.images[0].file = name;
     EXPECT_FALSE(parse_manifest(to_json(manifest))) << name;
   }
+}
+
+TEST(BundleManifest, TellsWhatItWasNotMadeWith) {
+  const BundleManifest manifest = sample();
+  EXPECT_THAT(missing_of(manifest, {"nvidia-driver-cuda", "containerd.io"}, ""),
+              IsEmpty());
+  EXPECT_THAT(missing_of(manifest, {"nvidia-driver-cuda"}, "580"), IsEmpty());
+  EXPECT_THAT(missing_of(manifest, {"containerd.io"}, "1.7"), IsEmpty());
+  EXPECT_THAT(missing_of(manifest, {"kmod-nvidia-*-4.18.0"}, "580.95.05"),
+              IsEmpty());
+  EXPECT_THAT(missing_of(manifest,
+                         {"nvidia-driver-cuda", "nvidia-fabricmanager"}, "595"),
+              ElementsAre("nvidia-driver-cuda", "nvidia-fabricmanager"));
+  // In which version it has that nobody said.
+  EXPECT_THAT(missing_of(manifest, {"dkms"}, "3.1"), ElementsAre("dkms"));
+  EXPECT_THAT(missing_of(manifest, {"kmod-nvidia-*-4.18.1"}, ""),
+              ElementsAre("kmod-nvidia-*-4.18.1"));
+}
+
+TEST(BundleManifest, SaysWhatIsInItAndWhatIsNot) {
+  EXPECT_EQ(contents_text(sample()),
+            "  kernel.build: dkms\n"
+            "  driver.packages: nvidia-driver-cuda=3:580.95.05-1, "
+            "kmod-nvidia-580.95.05-4.18.0=3:580.95.05-1\n"
+            "  image registry.k8s.io/pause:3.10\n"
+            "  LACKS driver.hold: nobody knows; next: ask\n");
 }
 
 TEST(BundleManifest, FitsHostsOfItsRelease) {

@@ -12,7 +12,10 @@
 
 #include "base/host/file.h"
 #include "base/host/host_root.h"
+#include "node/provision/packages/dnf_dialect.h"
+#include "node/provision/packages/dnf_output.h"
 #include "node/provision/packages/package_manager.h"
+#include "node/provision/packages/package_set.h"
 
 namespace gpunode::offline {
 namespace {
@@ -100,8 +103,10 @@ class Fetcher {
         manager_(packages::make_package_manager(download.tool, runner,
                                                 settings_of(download, root))) {}
 
-  Result<void> fetch() {
-    return download_.tool == Tool::kApt ? fetch_debs() : fetch_rpms();
+  /// What the sets became.
+  Result<std::vector<std::vector<std::string>>> fetch() {
+    TRY_VOID(download_.tool == Tool::kApt ? fetch_debs() : fetch_rpms());
+    return std::move(sets_);
   }
 
  private:
@@ -113,6 +118,59 @@ class Fetcher {
     settings.environment = download.environment;
     settings.change_timeout = kFetchTimeout;
     return settings;
+  }
+
+  /// Every set in one version, by what the repositories offer now.
+  Result<void> choose_sets() {
+    for (const SetToFetch& set : download_.sets) {
+      std::vector<std::string>& chosen = sets_.emplace_back();
+      std::vector<std::string> open;
+      for (const std::string& words : set.names) {
+        const bool is_settled = words.find('=') != std::string::npos;
+        (is_settled ? chosen : open).push_back(words);
+      }
+      if (!open.empty()) {
+        TRY(const auto offers, candidates(open));
+        const auto found =
+            packages::choose_set(offers, open, set.version, set.from);
+        if (!found) {
+          return Error(found.error().code(),
+                       fmt::format("choose what {} is to install: {}", set.step,
+                                   found.error().message()));
+        }
+        for (const packages::Wanted& one : *found) {
+          chosen.push_back(fmt::format("{}={}", one.name, one.version));
+        }
+      }
+      chosen.insert(chosen.end(), set.others.begin(), set.others.end());
+    }
+    return {};
+  }
+
+  Result<std::vector<packages::Candidate>> candidates(
+      const std::vector<std::string>& names) {
+    if (download_.tool == Tool::kApt) return manager_->candidates(names);
+    // Not the manager's: it does not know the release of an empty root.
+    std::vector<std::string> command = dnf();
+    command.insert(
+        command.end(),
+        {"-q", "repoquery", "--queryformat",
+         packages::kRepoqueryFormat +
+             std::string(packages::dnf_dialect(host::HostRoot()).query_end),
+         "--available"});
+    command.insert(command.end(), names.begin(), names.end());
+    TRY(const host::Completed completed, tool_.act("list versions", command));
+    return packages::parse_dnf_repoquery(completed.out);
+  }
+
+  /// All that is asked for, sets among it, each once.
+  std::vector<std::string> all_wanted() const {
+    std::vector<std::string> all = download_.wanted;
+    for (const auto& set : sets_) all.insert(all.end(), set.begin(), set.end());
+    std::ranges::sort(all);
+    const auto rest = std::ranges::unique(all);
+    all.erase(rest.begin(), rest.end());
+    return all;
   }
 
   Result<void> fetch_debs() {
@@ -134,7 +192,8 @@ class Fetcher {
     TRY_VOID(write_files(download_, root_));
     TRY_VOID(manager_->refresh());
     packages::Transaction wanted;
-    for (const std::string& one : download_.wanted) {
+    TRY_VOID(choose_sets());
+    for (const std::string& one : all_wanted()) {
       wanted.install.push_back(wanted_of(one));
     }
     TRY(const packages::TransactionPlan plan, manager_->simulate(wanted));
@@ -197,10 +256,11 @@ class Fetcher {
       enable.insert(enable.end(), {"module", "enable", stream});
       TRY_VOID(tool_.act("enable the stream " + stream, enable));
     }
+    TRY_VOID(choose_sets());
     std::vector<std::string> install = dnf();
     install.insert(install.end(),
                    {"install", "--downloadonly", "--destdir=" + directory_});
-    for (std::string name : download_.wanted) {
+    for (std::string name : all_wanted()) {
       // "name=version" of an Action is "name-version" to dnf.
       if (const auto at = name.find('='); at != std::string::npos) {
         name[at] = '-';
@@ -274,6 +334,7 @@ class Fetcher {
   const std::string& directory_;
   packages::ToolRunner tool_;
   std::unique_ptr<packages::PackageManager> manager_;  ///< Of the root.
+  std::vector<std::vector<std::string>> sets_;         ///< Chosen.
 };
 
 }  // namespace
@@ -286,7 +347,15 @@ Result<void> check_download(const Download& download) {
                  "it in spec.mirrors");
   }
   packages::Transaction words;
-  for (const std::string& one : download.wanted) {
+  std::vector<std::string> asked = download.wanted;
+  for (const SetToFetch& set : download.sets) {
+    asked.insert(asked.end(), set.others.begin(), set.others.end());
+    for (const std::string& name : set.names) {
+      // Where its version is in its name.
+      asked.push_back(packages::with_version(name, "0"));
+    }
+  }
+  for (const std::string& one : asked) {
     const std::size_t at = one.find('=');
     words.install.push_back({one.substr(0, at), at == std::string::npos
                                                     ? std::string()
@@ -309,13 +378,15 @@ Result<void> check_download(const Download& download) {
   return {};
 }
 
-Result<std::vector<std::string>> download_packages(
-    const Download& download, const std::string& root,
-    const std::string& directory, host::CommandRunner& runner) {
+Result<Downloaded> download_packages(const Download& download,
+                                     const std::string& root,
+                                     const std::string& directory,
+                                     host::CommandRunner& runner) {
   TRY_VOID(check_download(download));
-  TRY_VOID(Fetcher(download, root, directory, runner).fetch());
+  Downloaded downloaded;
+  TRY(downloaded.sets, Fetcher(download, root, directory, runner).fetch());
   const char* const end = download.tool == Tool::kApt ? ".deb" : ".rpm";
-  std::vector<std::string> names;
+  std::vector<std::string>& names = downloaded.files;
   std::error_code problem;
   for (fs::directory_iterator at(directory, problem);
        !problem && at != fs::directory_iterator(); at.increment(problem)) {
@@ -324,7 +395,7 @@ Result<std::vector<std::string>> download_packages(
   }
   if (problem) return not_done("list " + directory, problem);
   std::ranges::sort(names);
-  return names;
+  return downloaded;
 }
 
 std::vector<std::string> key_files(const Download& download,

@@ -45,6 +45,7 @@ Steps steps_for(const NodeSpec& spec, const std::vector<JournalLine>& journal) {
   steps.push_back(make_runtime_links());
   steps.push_back(make_runtime_gpu());
   steps.push_back(make_runtime_config());
+  if (!spec.bundle.empty()) steps.push_back(make_runtime_images());
   steps.push_back(make_kubernetes_packages());
   steps.push_back(make_kubernetes_join());
   steps.push_back(make_kubernetes_node());

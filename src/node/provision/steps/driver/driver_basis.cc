@@ -7,6 +7,7 @@
 
 #include "node/distribution/names.h"
 #include "node/distribution/precompiled.h"
+#include "node/provision/bundle_plan.h"
 #include "node/provision/driver_wish.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/packages/mirrors.h"
@@ -189,6 +190,7 @@ std::string DriverBasis::version() const {
 }
 
 std::string DriverBasis::from() const {
+  if (!bundle.empty()) return bundle;
   if (!is_nvidias) return {};
   // zypper tells a repository's name and not its id: ours has both, and what
   // somebody else called theirs does not matter, since nobody else has them.
@@ -216,19 +218,14 @@ std::optional<DriverBasis> driver_basis(const PlanInput& input,
   auto basis = with_packages(input, *std::move(request));
   if (!basis) return no(no_driver(basis.error()));
   if (!input.spec.bundle.empty()) {
-    return no(StepPlan::blocked(
-        "`spec.bundle` is the only place that packages come from, and a bundle "
-        "does not carry NVIDIA's driver in this version",
-        "have a mirror of NVIDIA's repository and say so in `spec.mirrors`, "
-        "without `spec.bundle`; or install the driver by hand and say "
-        "`source: preinstalled`"));
+    basis->bundle = bundle_source(input.spec, basis->tool);
   }
   if (spec.source == DriverSource::kPrecompiled) {
     if (auto why = take_precompiled(input, *basis)) return no(*why);
   }
   if (spec.source == DriverSource::kDistribution) {
     if (auto why = take_distributions(input, *basis)) return no(*why);
-  } else {
+  } else if (basis->bundle.empty()) {
     find_source(input, *basis);
   }
   return *std::move(basis);

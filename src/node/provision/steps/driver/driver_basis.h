@@ -34,6 +34,8 @@ struct DriverBasis {
   distribution::Companions beside;
   /// Sources of the same repository that others wrote and that are used.
   std::optional<CudaSource> source;
+  /// Not empty: packages come from a bundle, and this tells it (bundle_plan.h).
+  std::string bundle;
 
   /// All that must be of one version: the driver, and what stands beside it. A
   /// module that comes built has "*" for its version (packages/package_set.h).

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "node/distribution/distribution.h"
+#include "node/provision/offline/bundle_manifest.h"
 #include "node/provision/packages/epel_keys.h"
 #include "node/provision/steps/driver/cuda_sources.h"
 #include "node/provision/steps/driver/trial_machines.h"
@@ -19,6 +20,7 @@
 namespace gpunode::provision {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -196,12 +198,45 @@ TEST(DriverPackagesStep, EnterpriseLinuxTenHasNoStream) {
   }
 }
 
-TEST(DriverPackagesStep, ABundleHasNoDriver) {
+TEST(DriverPackagesStep, ABundleHasTheDriverThatItWasMadeWith) {
   TrialHost host = host_of("rocky", "9.4", machine("T4"));
+  const std::vector<std::string> names = set_of(host).packages;
   host.spec.bundle = "/srv/bundle";
-  const StepPlan plan = host.plan(*make_driver_packages());
+  StepPlan plan = host.plan(*make_driver_packages());
   EXPECT_EQ(plan.state, StepState::kBlocked);
-  EXPECT_THAT(plan.fix, HasSubstr("spec.mirrors"));
+  EXPECT_THAT(plan.why, HasSubstr("there is none"));
+  offline::BundleManifest manifest;
+  manifest.distribution = "rocky";
+  manifest.version = "9.4";
+  manifest.machine = "x86_64";
+  manifest.steps = {{"driver.packages", {}}};
+  for (const std::string& name : names) {
+    manifest.steps[0].packages.push_back(name + "=3:580.95.05-1.el9");
+  }
+  const auto carry = [&] {
+    host.facts.files["/srv/bundle/bundle.json"].content =
+        offline::to_json(manifest);
+  };
+  carry();
+  plan = host.plan(*make_driver_packages());
+  ASSERT_EQ(plan.state, StepState::kChange) << plan.why;
+  EXPECT_EQ(actions_of<InstallSet>(plan).at(0).from, "gpunode-bundle");
+  EXPECT_EQ(host.plan(*make_driver_repository()).state, StepState::kNotWanted);
+  // Another branch; or one of the set was left out.
+  host.spec.driver.branch = 595;
+  plan = host.plan(*make_driver_packages());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, AllOf(HasSubstr("nvidia-driver-cuda"),
+                              HasSubstr("in version 595")));
+  host.spec.driver.branch = 580;
+  manifest.steps[0].packages.pop_back();
+  manifest.gaps = {{"driver.hold", "the mirror had no plugin"}};
+  carry();
+  plan = host.plan(*make_driver_packages());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why, AllOf(HasSubstr("made without " + names.back()),
+                              HasSubstr("the mirror had no plugin")));
+  EXPECT_THAT(plan.fix, HasSubstr("gpunode bundle DIR -f FILE --from"));
 }
 
 TEST(DriverPackagesStep, AnotherFlavourTakesTheOthersPlace) {

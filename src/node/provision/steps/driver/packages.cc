@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "node/distribution/precompiled.h"
+#include "node/provision/bundle_plan.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/packages/lines.h"
 #include "node/provision/packages/package_set.h"
@@ -231,6 +232,16 @@ std::vector<std::string> rivals_here(const PlanInput& input,
   return rivals;
 }
 
+/// True: `plan` is blocked by what a bundle lacks.
+bool is_not_bundled(const PlanInput& input, const InstallSet& set,
+                    StepPlan& plan) {
+  auto lacks = bundle_lacks(input, set.packages, set.version);
+  if (!lacks) lacks = bundle_lacks(input, set.others, "");
+  if (!lacks) return false;
+  plan = *std::move(lacks);
+  return true;
+}
+
 void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   InstallSet set;
   set.removed = rivals_here(input, basis);
@@ -244,6 +255,7 @@ void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   for (const std::string& name : basis.beside.any) {
     if (!input.facts.packages.contains(name)) set.others.push_back(name);
   }
+  if (is_not_bundled(input, set, plan)) return;
   set.from = basis.from();
   for (const std::string_view pattern : distribution::driver_patterns()) {
     set.family.emplace_back(pattern);
@@ -283,6 +295,7 @@ class DriverPackagesStep final : public Step {
     if (!spec.driver.is_wanted) return {};
     facts::Wanted wanted = basis_wants();
     wanted.add(hold_wants());
+    wanted.add(bundle_wants(spec));
     wanted.files.insert({kPreferences, kNvidiaModuleFile});
     for (const char* pattern :
          {"nvidia-*", "libnvidia-*", "libnvsdm*", "kmod-nvidia-*",

@@ -113,6 +113,10 @@ class DriverRepository final : public Step {
     if (!basis->is_nvidias) {
       return StepPlan::not_wanted("the driver comes from the distribution");
     }
+    if (!basis->bundle.empty()) {
+      return StepPlan::not_wanted(
+          "spec.bundle has the driver's packages, and their key");
+    }
     if (is_in_the_way(input, *basis, plan)) return plan;
     if (basis->source) {
       plan.notes.push_back(fmt::format(

@@ -143,7 +143,7 @@ TEST(KubernetesPackages, WhatBlocksThemIsToldWithWhatToDo) {
   KubernetesHost bundled;
   bundled.spec.bundle = "/srv/bundle";
   EXPECT_THAT(bundled.plan(*make_kubernetes_packages()).fix,
-              HasSubstr("spec.mirrors"));
+              HasSubstr("gpunode bundle"));
 
   KubernetesHost missing;
   missing.spec.kubernetes.source = KubernetesSource::kPreinstalled;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "node/provision/bundle_plan.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/hold_plan.h"
 #include "node/provision/kubernetes_section.h"
@@ -106,7 +107,8 @@ class PackagesPlan {
     }
     tool_ = *tool;
     if (is_in_the_way()) return;
-    if (spec_.source == KubernetesSource::kCommunity && !add_repository()) {
+    if (spec_.source == KubernetesSource::kCommunity &&
+        input_.spec.bundle.empty() && !add_repository()) {
       return;
     }
     if (!add_packages()) return;
@@ -175,15 +177,6 @@ class PackagesPlan {
               "and say `source: preinstalled`");
       return false;
     }
-    if (!input_.spec.bundle.empty()) {
-      blocked(
-          "`spec.bundle` is the only place that packages come from, and a "
-          "bundle does not carry Kubernetes in this version",
-          "have a mirror of pkgs.k8s.io and say so in `spec.mirrors`, "
-          "without `spec.bundle`; or install kubelet and kubeadm by hand "
-          "and say `source: preinstalled`");
-      return false;
-    }
     const Origin from = origin();
     const std::string key =
         packages::repository_key_path(tool_, kRepository, true);
@@ -222,6 +215,7 @@ class PackagesPlan {
 
   /// What the set is taken from, as the manager tells repositories.
   std::string from() const {
+    if (!input_.spec.bundle.empty()) return bundle_source(input_.spec, tool_);
     if (spec_.source != KubernetesSource::kCommunity) return {};
     if (tool_ != Tool::kApt) return kRepository;
     std::string address = origin().url;
@@ -259,6 +253,10 @@ class PackagesPlan {
     InstallSet set;
     set.packages = {kPackages.begin(), kPackages.end()};
     set.version = spec_.version;
+    if (auto lacks = bundle_lacks(input_, set.packages, set.version)) {
+      plan_ = *std::move(lacks);
+      return false;
+    }
     set.from = from();
     plan_.actions.emplace_back(std::move(set));
     is_changed_ = true;
@@ -369,6 +367,7 @@ class KubernetesPackages final : public Step {
     wanted.packages.insert(kPackages.begin(), kPackages.end());
     wanted.units = {kUnit};
     wanted.add(hold_wants());
+    wanted.add(bundle_wants(spec));
     wanted.add(hold_plan_wants());
     return wanted;
   }

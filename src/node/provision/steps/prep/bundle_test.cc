@@ -6,6 +6,7 @@
 #include "base/digest/digest.h"
 #include "node/provision/offline/bundle_manifest.h"
 #include "node/provision/package_actions.h"
+#include "node/provision/steps/runtime/runtime.h"
 #include "node/provision/steps/steps.h"
 #include "node/provision/steps/trial_host.h"
 
@@ -104,6 +105,29 @@ TEST(PrepBundle, ThatIsNotThereOrForAnotherHostBlocks) {
   plan = host.bundle_plan();
   EXPECT_EQ(plan.state, StepState::kBlocked);
   EXPECT_THAT(plan.why, HasSubstr("no bundle at /srv/bundle"));
+}
+
+TEST(RuntimeImages, AreImportedOnceForEachBundle) {
+  BundleHost host;
+  const auto images = [&] { return host.plan(*make_runtime_images()); };
+  EXPECT_EQ(images().state, StepState::kNotWanted);
+  host.spec.runtime.is_wanted = true;
+  EXPECT_EQ(images().state, StepState::kNotWanted);
+  host.manifest.images = {{"registry.k8s.io/pause:3.10", "0.tar"},
+                          {"ghcr.io/a/agent:1", "1.tar"}};
+  host.carry("a sum");
+  const StepPlan plan = images();
+  EXPECT_EQ(plan.state, StepState::kChange);
+  ASSERT_THAT(plan.actions, SizeIs(3));
+  EXPECT_THAT(std::get<RunProgram>(plan.actions[1]).argv,
+              ElementsAre("/usr/bin/ctr", "-n", "k8s.io", "images", "import",
+                          "/srv/bundle/images/1.tar"));
+  host.carry_out(plan);
+  EXPECT_EQ(images().state, StepState::kOk);
+  host.carry("another sum");
+  EXPECT_THAT(images().actions, SizeIs(3));
+  host.spec.bundle.clear();
+  EXPECT_EQ(images().state, StepState::kNotWanted);
 }
 
 TEST(PrepBundle, AChangeByHandIsDriftAndItGoesWhenNotAskedFor) {

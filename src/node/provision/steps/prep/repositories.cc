@@ -336,6 +336,9 @@ class Repositories final : public Step {
     if (input.spec.host.extra_repositories == Choice::kNo) {
       return StepPlan::not_wanted("spec.host.extraRepositories is false");
     }
+    if (!input.spec.bundle.empty()) {
+      return StepPlan::not_wanted("packages come from spec.bundle alone");
+    }
     if (!wants_extra_repositories(input.spec)) {
       return StepPlan::not_wanted(
           "nothing that the file asks for needs more than the base");

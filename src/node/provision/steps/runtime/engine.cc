@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "node/distribution/names.h"
+#include "node/provision/bundle_plan.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/packages/mirrors.h"
 #include "node/provision/packages/package_set.h"
@@ -220,7 +221,9 @@ void EnginePlanning::plan_package() {
   } else {
     change(fmt::format("{} is missing", wanted()));
   }
-  if (asked.empty()) {
+  if (auto lacks = bundle_lacks(input_, {wanted()}, asked)) {
+    plan_ = *std::move(lacks);
+  } else if (asked.empty()) {
     plan_.actions.emplace_back(InstallPackages{{wanted()}});
   } else {
     plan_.actions.emplace_back(
@@ -264,6 +267,7 @@ StepPlan EnginePlanning::plan() {
     }
     if (is_blocked()) return std::move(plan_);
     plan_package();
+    if (is_blocked()) return std::move(plan_);
   }
   plan_unit();
   return std::move(plan_);
@@ -288,6 +292,7 @@ class Engine final : public Step {
     facts::Wanted wanted;
     wanted.packages = {kDistributions, kDockers, "runc"};
     wanted.units = {kUnit};
+    wanted.add(bundle_wants(spec));
     if (spec.runtime.source == EngineSource::kDocker) {
       wanted.add(docker_wants());
     }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "node/provision/offline/bundle_manifest.h"
 #include "node/provision/steps/runtime/docker_source.h"
 #include "node/provision/steps/runtime/engine_version.h"
 #include "node/provision/steps/runtime/runtime.h"
@@ -119,6 +120,18 @@ TEST(RuntimeEngine, AMirrorStandsInItsPlace) {
 TEST(RuntimeEngine, ABundleIsTheOnlyPlaceThatPackagesComeFrom) {
   TrialHost host = rocky();
   host.spec.bundle = "/srv/bundle";
+  offline::BundleManifest manifest;
+  manifest.distribution = "rocky";
+  manifest.version = "8.9";
+  manifest.machine = "x86_64";
+  host.facts.files["/srv/bundle/bundle.json"].content =
+      offline::to_json(manifest);
+  const StepPlan without = plan_of(host);
+  EXPECT_EQ(without.state, StepState::kBlocked);
+  EXPECT_THAT(without.why, HasSubstr("made without containerd.io"));
+  manifest.wanted = {"containerd.io"};
+  host.facts.files["/srv/bundle/bundle.json"].content =
+      offline::to_json(manifest);
   EXPECT_THAT(
       words_of(plan_of(host)),
       ElementsAre("install containerd.io", "enable containerd.service"));

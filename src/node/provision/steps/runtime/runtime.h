@@ -11,6 +11,7 @@ namespace gpunode::provision {
 std::unique_ptr<Step> make_runtime_config();
 std::unique_ptr<Step> make_runtime_engine();
 std::unique_ptr<Step> make_runtime_gpu();
+std::unique_ptr<Step> make_runtime_images();
 std::unique_ptr<Step> make_runtime_links();
 
 }  // namespace gpunode::provision
