@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/driver_return.h"
 #include "node/provision/held_plan.h"
 #include "node/provision/taking_back.h"
 
@@ -35,6 +36,8 @@ class Execution {
   /// The rest of a Step is not done: services that it stopped run again.
   void see_to_services(const PlannedStep& step,
                        const std::vector<Action>& actions, std::size_t failed);
+  /// A driver whose modules can't be built: the one before it comes back.
+  void see_to_driver(const PlannedStep& step, const Action& failed);
 
   const Plan& plan_;
   Performer& performer_;
@@ -129,6 +132,15 @@ void Execution::see_to_services(const PlannedStep& step,
              : take_back(back, step.id, performer_, journal_, observer_);
 }
 
+void Execution::see_to_driver(const PlannedStep& step, const Action& failed) {
+  const DriverReturn back =
+      plan_driver_return(journal_.lines(), step.id, failed);
+  // Who asked to stop may be a shutdown, after which the run is gone on with.
+  outcome_.message += stop_ ? words_of_half_installed(back)
+                            : return_driver(back, step.id, failed, performer_,
+                                            journal_, observer_);
+}
+
 bool Execution::carry_out(const PlannedStep& step) {
   if (stop_) return take_action(step, step.plan.actions.front());
   std::vector<Action> actions;
@@ -137,6 +149,7 @@ bool Execution::carry_out(const PlannedStep& step) {
   for (std::size_t i = 0; i < actions.size(); ++i) {
     if (take_action(step, actions[i])) continue;
     see_to_services(step, actions, i);
+    see_to_driver(step, actions[i]);
     return false;
   }
   ++outcome_.changed;

@@ -9,15 +9,6 @@
 namespace gpunode::provision {
 namespace {
 
-/// Where the lines of this process begin: what another one began is not known
-/// to be as it left it.
-std::size_t begin_of_run(const std::vector<JournalLine>& lines) {
-  for (std::size_t at = lines.size(); at > 0; --at) {
-    if (lines[at - 1].event == JournalEvent::kRun) return at - 1;
-  }
-  return 0;
-}
-
 /// Whether a run before this one stopped a unit for the Step and came to start
 /// it no more.
 bool is_over_a_cut(const std::vector<JournalLine>& lines, std::size_t begin,
@@ -56,6 +47,20 @@ std::string with_verb(const std::vector<std::string>& units, const char* one,
 }
 
 }  // namespace
+
+std::size_t begin_of_run(const std::vector<JournalLine>& lines) {
+  for (std::size_t at = lines.size(); at > 0; --at) {
+    if (lines[at - 1].event == JournalEvent::kRun) return at - 1;
+  }
+  return 0;
+}
+
+Result<void> roll_back_told(const std::vector<Undoing>& plan,
+                            Performer& performer, Journal& journal,
+                            RunObserver& observer) {
+  Told told(observer);
+  return roll_back(plan, performer, journal, told);
+}
 
 TakingBack plan_taking_back(const std::vector<JournalLine>& lines,
                             const std::string& step,
@@ -100,8 +105,7 @@ std::string words_of_stopped(const TakingBack& back, const std::string& step) {
 std::string take_back(const TakingBack& back, const std::string& step,
                       Performer& performer, Journal& journal,
                       RunObserver& observer) {
-  Told told(observer);
-  const auto undone = roll_back(back.plan, performer, journal, told);
+  const auto undone = roll_back_told(back.plan, performer, journal, observer);
   if (!undone) {
     return fmt::format("; what {} did could not all be undone: {}{}", step,
                        undone.error().message(), words_of_stopped(back, step));

@@ -39,6 +39,15 @@ std::string take_back(const TakingBack& back, const std::string& step,
                       Performer& performer, Journal& journal,
                       RunObserver& observer);
 
+/// Where the lines of this process's run begin: what another one began is not
+/// known to be as it left it.
+std::size_t begin_of_run(const std::vector<JournalLine>& lines);
+
+/// roll_back(), of which the run's observer is told as of its own actions.
+Result<void> roll_back_told(const std::vector<Undoing>& plan,
+                            Performer& performer, Journal& journal,
+                            RunObserver& observer);
+
 /// The same words where nothing is taken back; "" if no service is stopped.
 std::string words_of_stopped(const TakingBack& back, const std::string& step);
 
