@@ -38,6 +38,8 @@ brings a file for the second of
   plans/DIRECTORY/{x86_64,sbsa}/    NVIDIA's repositories that tests/fixtures/driver_repositories.json
                                     tells of; the two architectures are one
 
+  vault/rocky/8.9/, snapshot/        an archive of a point release, and of a day: kernel-devel and
+                                    linux-headers that no repository has, and a newer stub-extra
   rpm-extra/{crb,epel}/             stub-crb; stub-epel, which needs stub-crb; signed by good
 
   dnf-plugins/{enabled,lib}/        dnf's versionlock plugin and what it imports, if Debian's mirror
@@ -346,6 +348,41 @@ class Stubs:
         self.gpg("good", "-u", "good@stub.invalid", "--clearsign", "--digest-algo", "SHA256",
                  "--output", repository / "InRelease", repository / "Release")
 
+    def archives(self):
+        for place, packages in (("BaseOS", ("kernel-devel", "stub-extra")), ("AppStream", ("stub-extra",))):
+            repository = self.top / "vault/rocky/8.9" / place / "x86_64/os"
+            for name in packages:
+                version = ("4.18.0", "513.5.1.el8_9") if name == "kernel-devel" else ("999.0", "1")
+                self.rpm(repository, name, version[0], {}, version[1])
+            self.sign_rpms("good", sorted(repository.glob("*.rpm")))
+            run("createrepo_c", "-q", "--no-database", repository)
+        for archive, suites in (("debian", ("bookworm", "bookworm-updates")),
+                                ("debian-security", ("bookworm-security",))):
+            repository = self.top / "snapshot" / archive / "20240905T000000Z"
+            pool = self.directory(repository / "pool")
+            self.deb(pool, "stub-extra", "1.0", {}, "1")
+            if archive == "debian-security":
+                self.deb(pool, "linux-headers-6.1.0-25-amd64", "6.1.106", {}, "3")
+            for suite in suites:
+                self.suite(repository, suite)
+
+    def suite(self, repository, suite):
+        """Long past its time, as all that is in an archive."""
+        dist = repository / "dists" / suite
+        packages = run("apt-ftparchive", "packages", "pool", cwd=repository)
+        for architecture in ("amd64", "all"):
+            index = self.directory(dist / "main" / f"binary-{architecture}") / "Packages"
+            index.write_bytes(packages)
+        release = run("apt-ftparchive", "-o", f"APT::FTPArchive::Release::Codename={suite}",
+                      "-o", f"APT::FTPArchive::Release::Suite={suite}",
+                      "-o", "APT::FTPArchive::Release::Components=main",
+                      "-o", "APT::FTPArchive::Release::Architectures=amd64 all",
+                      "release", f"dists/{suite}", cwd=repository)
+        past = b"Valid-Until: Thu, 12 Sep 2024 00:00:00 UTC\n"
+        (dist / "Release").write_bytes(past + release)
+        self.gpg("good", "-u", "good@stub.invalid", "--clearsign", "--digest-algo", "SHA256",
+                 "--output", dist / "InRelease", dist / "Release")
+
     def plan_repositories(self):
         """What tests/fixtures/driver_repositories.json tells of."""
         told = json.loads(REPOSITORIES.read_text())
@@ -387,7 +424,7 @@ class Stubs:
         if repository["manager"] == "apt":
             self.deb(pool, name, version, relations, release or repository["release"])
         else:
-            self.rpm(pool, name, version, relations)
+            self.rpm(pool, name, version, relations, release or "1")
 
     def deb(self, pool, name, version, relations, release):
         place = str(pool.relative_to(self.top)).replace("/", "-")
@@ -409,9 +446,9 @@ class Stubs:
         run("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree,
             pool / f"{name}_{version}-{release}_all.deb")
 
-    def rpm(self, pool, name, version, relations):
+    def rpm(self, pool, name, version, relations, release="1"):
         spec = self.work / f"{name}.spec"
-        lines = [f"Name: {name}", f"Version: {version}", "Release: 1", "Summary: stub",
+        lines = [f"Name: {name}", f"Version: {version}", f"Release: {release}", "Summary: stub",
                  "License: MIT", "BuildArch: noarch"]
         if "epoch" in relations:
             lines.append(f"Epoch: {relations['epoch']}")
@@ -493,6 +530,7 @@ class Stubs:
         self.rpms()
         self.cuda_rpms()
         self.cuda_debs()
+        self.archives()
         self.plan_repositories()
         subprocess.run(["gpgconf", "--kill", "all"], env=self.env, check=False)
         shutil.rmtree(self.work)

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/core/ascii.h"
+#include "node/driver/kernel_archive.h"
 #include "node/driver/kernel_target.h"
 
 namespace gpunode::driver {
@@ -127,24 +128,6 @@ bool is_meta_of_kernels(const std::string& name) {
     if (rest.starts_with(part)) rest.remove_prefix(part.size());
   }
   return !rest.empty() && !is_digit(rest.front());
-}
-
-/// "8.10" of "4.18.0-553.el8_10.x86_64": archives have a directory for each
-/// point release, and a kernel may be of a later one than the host. The host's
-/// own where the release does not say.
-std::string point_release_of(const facts::OsRelease& os,
-                             std::string_view release) {
-  constexpr std::string_view kEl = ".el";
-  const std::size_t at = release.find(kEl);
-  if (at == std::string_view::npos) return os.version_id;
-  release.remove_prefix(at + kEl.size());
-  const std::string_view point = release.substr(0, release.find('.'));
-  const std::size_t line = point.find('_');
-  if (line == std::string_view::npos) return os.version_id;
-  const std::string_view major = point.substr(0, line);
-  const std::string_view minor = point.substr(line + 1);
-  if (!is_number(major) || !is_number(minor)) return os.version_id;
-  return fmt::format("{}.{}", major, minor);
 }
 
 constexpr std::array<const char*, 7> kRpmKernels = {
@@ -276,49 +259,23 @@ std::vector<std::string> package_wants() {
 std::string archive_words(const facts::HostFacts& host,
                           std::string_view release) {
   const std::string& id = host.os.id;
-  const std::string version = point_release_of(host.os, release);
-  const std::string& machine = host.kernel.machine;
-  const int major = host.os.major_version();
-  const auto yum = [&](const std::string& url) {
+  if (id == "debian" || id == "ubuntu") {
+    return "say `archive: YYYYMMDD` in spec.host.kernel, a day at which it was "
+           "there: it is installed from the archive of that day";
+  }
+  const auto archive = kernel_archive(host, release, kPointRelease);
+  if (archive) {
     return fmt::format(
-        "add a file to /etc/yum.repos.d with `baseurl={}`, `gpgcheck=1` and "
-        "`gpgkey=` of the distribution",
-        url);
-  };
-  if (id == "rocky") {
-    // Where kernel-devel lies: AppStream from 9 on, BaseOS before.
-    return yum(fmt::format("https://dl.rockylinux.org/vault/rocky/{}/{}/{}/os/",
-                           version, major == 8 ? "BaseOS" : "AppStream",
-                           machine));
+        "say `archive: {}` in spec.host.kernel: it is installed from {}",
+        kPointRelease, archive->back().url);
   }
-  if (id == "almalinux") {
-    return yum(fmt::format("https://vault.almalinux.org/{}/{}/{}/os/", version,
-                           major == 8 ? "BaseOS" : "AppStream", machine));
-  }
-  if (id == "centos" && major == 7) {
-    return yum("https://vault.centos.org/7.9.2009/updates/x86_64/");
-  }
-  if (id == "rhel") {
-    return fmt::format("say `subscription-manager release --set={}`", version);
-  }
-  if (id == "debian") {
-    return "add `deb [check-valid-until=no] "
-           "https://snapshot.debian.org/archive/"
-           "debian/YYYYMMDDT000000Z/ CODENAME main` of a day at which it was "
-           "there";
-  }
-  if (id == "ubuntu") {
-    return "use `apt-get --snapshot YYYYMMDDT000000Z`, or add a source of "
-           "https://snapshot.ubuntu.com/ubuntu/YYYYMMDDT000000Z";
-  }
-  if (id == "amzn") {
-    return "say `dnf --releasever=VERSION` of the release it came with "
-           "(/etc/dnf/vars, `dnf check-release-update`)";
-  }
-  if (id == "fedora") {
-    return "install fedora-repos-archive and turn updates-archive on";
-  }
-  return "";
+  // "Red Hat keeps …; next: say …": the second half is what to do.
+  const std::string words = archive.error().message();
+  const bool is_known = id == "rhel" || id == "amzn" || id == "fedora";
+  const std::size_t next = words.find("; next: ");
+  if (!is_known || next == std::string::npos) return "";
+  const std::size_t begin = next + 8;
+  return words.substr(begin, words.find(", and take", begin) - begin);
 }
 
 }  // namespace gpunode::driver

@@ -199,9 +199,15 @@ TEST(KernelPackages, ArchivesAreToldWithTheLineToAdd) {
     EXPECT_THAT(
         archive_words(host, one.release),
         HasSubstr(fmt::format(
-            "https://dl.rockylinux.org/vault/rocky/{}/BaseOS/x86_64/os/",
+            "https://dl.rockylinux.org/vault/rocky/{}/AppStream/x86_64/os/",
             one.point)));
   }
+  host.os.id = "debian";
+  EXPECT_THAT(archive_words(host, "6.1.0-25-amd64"),
+              HasSubstr("archive: YYYYMMDD"));
+  host.os.id = "fedora";
+  EXPECT_EQ(archive_words(host, "6.14.0-63.fc42.x86_64"),
+            "install fedora-repos-archive");
   host.os.id = "opensuse-leap";
   EXPECT_EQ(archive_words(host, "6.4.0-150600.23.50-default"), "");
 }

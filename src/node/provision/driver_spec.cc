@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/core/ascii.h"
+#include "node/driver/kernel_archive.h"
 
 namespace gpunode::provision {
 namespace {
@@ -129,6 +130,18 @@ void read_kernel(SpecSection section, KernelSpec& kernel) {
   }
   if (!is_exact && !kernel.release.empty()) {
     section.complain("release", "a release is for `policy: exact` alone");
+  }
+  section.text("archive", kernel.archive);
+  const bool is_known = kernel.archive.empty() ||
+                        kernel.archive == driver::kPointRelease ||
+                        driver::is_archive_day(kernel.archive);
+  if (!is_known) {
+    section.complain(
+        "archive",
+        fmt::format("\"{}\" is neither {}, of Enterprise Linux, nor a day such "
+                    "as \"20240905\", of Debian and Ubuntu",
+                    kernel.archive, driver::kPointRelease));
+    kernel.archive.clear();
   }
   section.finish();
 }

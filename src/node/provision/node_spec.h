@@ -33,6 +33,9 @@ enum class KernelPolicy : std::uint8_t {
 struct KernelSpec {
   KernelPolicy policy = KernelPolicy::kAdoptNewest;
   std::string release;  ///< Of kExact: as `uname -r` will say.
+  /// Where the distribution keeps what its repositories no longer have:
+  /// "point-release" (rpm), or the day "20240905" (apt); empty: not asked.
+  std::string archive = {};
 };
 
 enum class RebootMode : std::uint8_t {

@@ -53,6 +53,7 @@ TEST(SpecFile, ADriverThatCannotBeMeantIsToldWithItsPlace) {
       {"cuda: {toolkit: \"13\"}", "no version of CUDA"},
       {"host: {kernel: {policy: exact}}", "exact needs `release`"},
       {"host: {kernel: {release: \"6.1.0\"}}", "`policy: exact` alone"},
+      {"host: {kernel: {archive: yesterday}}", "neither point-release"},
       {"host: {kernel: {policy: exact, release: \"../../x\"}}",
        "no release of a kernel"},
   };
@@ -78,7 +79,7 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
     expect: {os: "rocky 8.9", arch: x86_64}
     swap: off
     reboot: {mode: auto, max: 2}
-    kernel: {policy: exact, release: "4.18.0-513.5.1.el8_9.x86_64"}
+    kernel: {policy: exact, release: "4.18.0-513.5.1.el8_9.x86_64", archive: "20240905"}
     packages: [pciutils]
     extraRepositories: needed
   check: {interval: off, certificateDays: 60}
@@ -132,6 +133,7 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   EXPECT_TRUE(spec.cuda.gds);
   EXPECT_EQ(spec.host.kernel.policy, KernelPolicy::kExact);
   EXPECT_EQ(spec.host.kernel.release, "4.18.0-513.5.1.el8_9.x86_64");
+  EXPECT_EQ(spec.host.kernel.archive, "20240905");
   EXPECT_EQ(spec.host.extra_repositories, Choice::kAsNeeded);
   EXPECT_EQ(spec.proxy.http, "http://proxy:3128");
   EXPECT_EQ(spec.proxy.none, ".internal");

@@ -11,6 +11,7 @@
 #include "node/provision/distribution_row.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/seen_content.h"
+#include "node/provision/steps/kernel/archive.h"
 #include "node/provision/steps/kernel/kernel.h"
 #include "node/provision/steps/steps.h"
 
@@ -52,6 +53,7 @@ StepPlan build_plan(const PlanInput& input) {
   const auto file = host.files.find(kProven);
   const std::optional<std::string> proven =
       file == host.files.end() ? std::nullopt : file->second.content;
+  if (install.packages.empty()) plan_no_archive(input, plan);
   if (install.packages.empty() && proven == proof) return plan;
 
   plan.state = StepState::kChange;
@@ -64,7 +66,8 @@ StepPlan build_plan(const PlanInput& input) {
                             image->devel_release);
   }
   const std::string archive = driver::archive_words(host, target.release);
-  if (!has_devel && !archive.empty()) {
+  if (!has_devel && !archive.empty() &&
+      input.spec.host.kernel.archive.empty()) {
     plan.notes.push_back(fmt::format(
         "if the repositories no longer have it, which is so for kernels of an "
         "older point release: {}; or update the kernel{}",
@@ -73,7 +76,13 @@ StepPlan build_plan(const PlanInput& input) {
             ? ""
             : ", and use `policy: adoptNewest` of spec.host.kernel"));
   }
-  if (!install.packages.empty()) plan.actions.emplace_back(std::move(install));
+  if (has_devel && !install.packages.empty()) {
+    plan.actions.emplace_back(std::move(install));
+  } else if (!install.packages.empty() &&
+             !plan_with_archive(input, target.release, std::move(install),
+                                plan)) {
+    return plan;
+  }
   plan.actions.emplace_back(ProveBuild{target.release, compiler});
   plan.before[kProven] = proven.value_or("");
   plan.actions.emplace_back(WriteFile{
@@ -100,6 +109,7 @@ class Build final : public Step {
     if (!spec.driver.is_wanted) return wanted;
     wanted.driver = true;
     wanted.files = {kProven};
+    wanted.add(archive_wants(spec));
     for (std::string& name : driver::package_wants()) {
       wanted.packages.insert(std::move(name));
     }

@@ -113,6 +113,83 @@ TEST_F(KernelSteps, ADriverThatIsThereIsItsOwners) {
   EXPECT_EQ(host_.plan(*target_).state, StepState::kChange);
 }
 
+// The archive beside the repositories: for that package, and no longer.
+
+TEST_F(KernelSteps, TheArchiveOfAPointReleaseIsThereForItsKernelsAlone) {
+  host_.spec.host.kernel.archive = "point-release";
+  host_.facts.files["/etc/yum.repos.d/Rocky-BaseOS.repo"].content =
+      "[baseos]\nname=Rocky\ngpgcheck=1\n"
+      "gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-rockyofficial\n";
+  const StepPlan plan = host_.plan(*build_);
+  ASSERT_EQ(plan.state, StepState::kChange) << plan.why << plan.fix;
+  ASSERT_THAT(plan.actions, SizeIs(5));
+  const auto& file = std::get<WriteFile>(plan.actions[0]);
+  EXPECT_EQ(file.path, "/etc/yum.repos.d/gpunode-kernel-archive.repo");
+  EXPECT_THAT(
+      file.content,
+      HasSubstr("[gpunode-kernel-archive-baseos]\n"
+                "name=Kernels of a point release (baseos)\n"
+                "baseurl=https://dl.rockylinux.org/vault/rocky/8.9/BaseOS/"
+                "x86_64/os/\n"
+                "enabled=1\ngpgcheck=1\n"
+                "gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-rockyofficial\n"
+                "includepkgs=kernel kernel-*\n\n"
+                "[gpunode-kernel-archive-appstream]\n"));
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions[1]).packages,
+              Contains("kernel-devel=4.18.0-513.5.1.el8_9"));
+  EXPECT_EQ(std::get<RemoveFile>(plan.actions[2]).path, file.path);
+  EXPECT_THAT(plan.notes, Contains(HasSubstr("vault/rocky/8.9/AppStream")));
+
+  // A mirror stands in its place.
+  host_.spec.mirrors = {{"https://dl.rockylinux.org/vault", "http://m/vault"}};
+  EXPECT_THAT(std::get<WriteFile>(host_.plan(*build_).actions[0]).content,
+              HasSubstr("baseurl=http://m/vault/rocky/8.9/BaseOS"));
+
+  // Who signs it must be known from here.
+  host_.facts.files["/etc/yum.repos.d/Rocky-BaseOS.repo"].content =
+      "[baseos]\ngpgkey=http://elsewhere/key\n";
+  EXPECT_EQ(host_.plan(*build_).state, StepState::kBlocked);
+  // A bundle has it, or has not: nothing is asked but that.
+  host_.spec.bundle = "/srv/bundle";
+  EXPECT_TRUE(std::holds_alternative<InstallPackages>(
+      host_.plan(*build_).actions.at(0)));
+}
+
+TEST_F(KernelSteps, TheArchiveOfADayIsAptsAndSignedAsTheDistributions) {
+  be_ubuntu("5.15.0-100-generic");
+  host_.facts.os.codename = "jammy";
+  host_.spec.host.kernel.archive = "20240905";
+  const StepPlan plan = host_.plan(*build_);
+  ASSERT_EQ(plan.state, StepState::kChange) << plan.why << plan.fix;
+  const auto& file = std::get<WriteFile>(plan.actions.at(0));
+  EXPECT_EQ(file.path,
+            "/etc/apt/sources.list.d/gpunode-kernel-archive.sources");
+  EXPECT_THAT(
+      file.content,
+      HasSubstr("Types: deb\n"
+                "URIs: https://snapshot.ubuntu.com/ubuntu/20240905T000000Z/\n"
+                "Suites: jammy jammy-updates jammy-security\n"
+                "Components: main\n"
+                "Signed-By: /usr/share/keyrings/ubuntu-archive-keyring.gpg\n"
+                "Check-Valid-Until: no\n"));
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions.at(1)).packages,
+              Contains("linux-headers-5.15.0-100-generic"));
+  host_.spec.host.kernel.archive = "point-release";
+  const StepPlan other = host_.plan(*build_);
+  EXPECT_EQ(other.state, StepState::kBlocked);
+  EXPECT_THAT(other.why, HasSubstr("say the day at which"));
+}
+
+TEST_F(KernelSteps, WhatACutOffRunLeftOfTheArchiveGoes) {
+  converges(*build_);
+  const std::string path = "/etc/yum.repos.d/gpunode-kernel-archive.repo";
+  host_.facts.files[path].content = "[ours]\n";
+  host_.history.written[path] = "[ours]\n";
+  const StepPlan plan = host_.plan(*build_);
+  ASSERT_THAT(plan.actions, SizeIs(1));
+  EXPECT_EQ(std::get<RemoveFile>(plan.actions[0]).path, path);
+}
+
 // kernel.target
 
 TEST_F(KernelSteps, TheKernelThatRunsAndBootsNextNeedsNothing) {

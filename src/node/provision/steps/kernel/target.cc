@@ -18,6 +18,7 @@
 #include "node/provision/file_plan.h"
 #include "node/provision/hold_plan.h"
 #include "node/provision/own_holds.h"
+#include "node/provision/steps/kernel/archive.h"
 #include "node/provision/steps/kernel/kernel.h"
 #include "node/provision/steps/steps.h"
 
@@ -169,11 +170,14 @@ class TargetPlan {
     // A lock on the kernel of before keeps this one out.
     lifted_ = own_holds(input_.history, kId);
     plan_release(lifted_, plan_);
-    plan_.actions.emplace_back(InstallPackages{
-        {driver::kernel_package(*found->row, target_.release)}});
+    const InstallPackages install{
+        {driver::kernel_package(*found->row, target_.release)}};
+    if (!plan_with_archive(input_, target_.release, install, plan_)) {
+      return false;
+    }
     const std::string archive =
         driver::archive_words(input_.facts, target_.release);
-    if (!archive.empty()) {
+    if (!archive.empty() && input_.spec.host.kernel.archive.empty()) {
       plan_.notes.push_back(fmt::format(
           "repositories keep their newest kernels; one that is gone is in the "
           "archive: {}",
@@ -323,6 +327,7 @@ class Target final : public Step {
     wanted.files.insert(kLocks.begin(), kLocks.end());
     wanted.trees = {kGrubby, kUpdateGrub, kSetDefault, kEditEnvironment};
     want_other_driver(wanted);
+    wanted.add(archive_wants(spec));
     return wanted;
   }
 
