@@ -135,6 +135,15 @@ class DriverPlansOnRoot : public DriverOnRoot,
   explicit DriverPlansOnRoot(Tool tool) : DriverOnRoot(tool, "plans") {
     lay_root();
     is(GetParam().id, GetParam().like, GetParam().version);
+    // Whose kernel's modules may be a package of its own (ib_umad).
+    const std::map<std::string, const char*> kernels = {
+        {"ubuntu-20.04", "5.4.0-200-generic"},
+        {"ubuntu-22.04", "5.15.0-151-generic"},
+        {"ubuntu-24.04", "6.8.0-79-generic"},
+        {"ubuntu-26.04", "7.0.0-10-generic"},
+        {"amzn-2023", "6.1.147-172.266.amzn2023.x86_64"}};
+    const auto kernel = kernels.find(GetParam().plan);
+    if (kernel != kernels.end()) kernel_ = kernel->second;
   }
 
   std::string plan_file_ = GetParam().plan;

@@ -203,6 +203,21 @@ std::vector<std::string> missing_followers(const Distribution& row,
   return names;
 }
 
+std::string extra_modules_package(const Distribution& row,
+                                  const std::string& release) {
+  if (row.family == distribution::Family::kUbuntu) {
+    return "linux-modules-extra-" + release;
+  }
+  // Amazon's kernel-devel has them by its side (amazon-eks-ami).
+  if (row.id != "amzn") return "";
+  std::string package =
+      with_version(row, distribution::devel_package(row, release), release);
+  constexpr std::string_view kDevel = "-devel";
+  const std::size_t at = package.find(kDevel);
+  if (at == std::string::npos) return "";
+  return package.replace(at, kDevel.size(), "-modules-extra");
+}
+
 std::string compiler_path(const Distribution& row, const facts::HostFacts& host,
                           const std::string& release) {
   if (const int toolset = toolset_of(row, host, release); toolset > 0) {

@@ -47,6 +47,13 @@ std::vector<std::string> missing_tools(const distribution::Distribution& row,
 std::vector<std::string> missing_followers(
     const distribution::Distribution& row, const facts::HostFacts& host);
 
+/// The package with those of the kernel's own modules for `release` that the
+/// kernel's package leaves out where it is a cloud's: ib_umad, which NVSwitches
+/// from NVLink 5 on are managed through, is among them. "" where the kernel has
+/// all of its modules.
+std::string extra_modules_package(const distribution::Distribution& row,
+                                  const std::string& release);
+
 /// The compiler to call for `release` where it is not the one named "gcc":
 /// an absolute path, else "".
 std::string compiler_path(const distribution::Distribution& row,

@@ -212,6 +212,21 @@ TEST(KernelPackages, ArchivesAreToldWithTheLineToAdd) {
   EXPECT_EQ(archive_words(host, "6.4.0-150600.23.50-default"), "");
 }
 
+TEST(KernelPackages, ExtraModulesAreAPackageWhereCloudsHaveTheirOwnKernels) {
+  EXPECT_EQ(extra_modules_package(row("ubuntu", "22.04"), "6.8.0-1021-aws"),
+            "linux-modules-extra-6.8.0-1021-aws");
+  EXPECT_EQ(extra_modules_package(row("amzn", "2023"),
+                                  "6.12.37-61.105.amzn2023.x86_64"),
+            "kernel6.12-modules-extra=6.12.37-61.105.amzn2023");
+  EXPECT_EQ(extra_modules_package(row("amzn", "2023"),
+                                  "6.1.144-170.251.amzn2023.x86_64"),
+            "kernel-modules-extra=6.1.144-170.251.amzn2023");
+  for (const char* id : {"rocky", "rhel"}) {
+    EXPECT_EQ(extra_modules_package(row(id, "9"), "5.14.0-1.el9.x86_64"), "");
+  }
+  EXPECT_EQ(extra_modules_package(row("debian", "12"), "6.1.0-25-amd64"), "");
+}
+
 TEST(KernelPackages, HeadersFollowAKernelThatAnUpdateBrings) {
   facts::HostFacts host;
   const auto& debian = row("debian", "12");

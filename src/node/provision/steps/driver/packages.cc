@@ -10,13 +10,16 @@
 #include <fmt/ranges.h>
 
 #include "node/distribution/precompiled.h"
+#include "node/driver/kernel_packages.h"
 #include "node/provision/bundle_plan.h"
+#include "node/provision/driver_wish.h"
 #include "node/provision/file_plan.h"
 #include "node/provision/packages/lines.h"
 #include "node/provision/packages/package_set.h"
 #include "node/provision/packages/repository.h"
 #include "node/provision/steps/driver/driver_basis.h"
 #include "node/provision/steps/driver/driver_holds.h"
+#include "node/provision/steps/kernel/kernel.h"
 #include "node/provision/steps/steps.h"
 
 namespace gpunode::provision {
@@ -277,6 +280,33 @@ void add_set(const PlanInput& input, const DriverBasis& basis, StepPlan& plan) {
   }
 }
 
+/// ib_umad, where the kernel's own package does not have it: without it the
+/// fabric manager of NVLink 5 does not start.
+void add_fabric_modules(const PlanInput& input, const DriverBasis& basis,
+                        StepPlan& plan) {
+  if (!basis.choice.needs_subnet_manager ||
+      !wants_fabric_manager(input.spec.driver, basis.choice)) {
+    return;
+  }
+  const driver::TargetKernel kernel = target_kernel(input);
+  // kernel.target says what hinders it.
+  if (!kernel.is_settled()) return;
+  const std::string package =
+      driver::extra_modules_package(*basis.row, kernel.release);
+  // Of several kernels the facts have one version: any counts, so that this
+  // ends. driver.load tells a module that is missing for all that.
+  const std::string name = package.substr(0, package.find('='));
+  if (name.empty() || input.facts.packages.contains(name)) return;
+  if (plan.state == StepState::kOk) plan.state = StepState::kChange;
+  if (plan.why.empty()) {
+    plan.why = fmt::format(
+        "{} is missing, with the kernel module ib_umad that NVSwitches of "
+        "NVLink 5 are managed through",
+        name);
+  }
+  plan.actions.emplace_back(InstallPackages{{package}});
+}
+
 class DriverPackagesStep final : public Step {
  public:
   std::string_view id() const override { return "driver.packages"; }
@@ -301,6 +331,8 @@ class DriverPackagesStep final : public Step {
          {"nvidia-*", "libnvidia-*", "libnvsdm*", "kmod-nvidia-*",
           "akmod-nvidia*", "xorg-x11-drv-nvidia*", "dkms-nvidia",
           "linux-modules-nvidia-*", "linux-objects-nvidia-*", "nvlsm",
+          "linux-modules-extra-*", "kernel-modules-extra",
+          "kernel6.12-modules-extra", "kernel6.18-modules-extra",
           "infiniband-diags", "libibumad", "libibumad3"}) {
       wanted.packages.insert(pattern);
     }
@@ -331,6 +363,9 @@ class DriverPackagesStep final : public Step {
       plan.actions.emplace_back(SetModuleStream{kNvidiaModule, stream});
     }
     add_set(input, *basis, plan);
+    if (plan.state != StepState::kBlocked) {
+      add_fabric_modules(input, *basis, plan);
+    }
     return plan;
   }
 };
