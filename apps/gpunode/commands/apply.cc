@@ -87,7 +87,7 @@ class Application {
   provision::Pending pending_of(const std::string& run) const;
   Result<RunOutcome> execute();
   template <class Follower>
-  RunOutcome execute_watched(Follower& follower);
+  RunOutcome execute_watched(Follower& follower, bool is_systemd_stale);
   void end(const RunOutcome& outcome);
   /// Ends the run that waits to be gone on with, since nothing is left to do.
   Result<void> end_pending();
@@ -233,6 +233,8 @@ Result<RunOutcome> Application::execute() {
   TRY(provision::Journal journal,
       provision::Journal::open(host_, view_->facts.kernel.boot_id));
   journal_.emplace(std::move(journal));
+  const bool is_systemd_stale = view_->facts.machine.systemd &&
+                                provision::has_unended_run(journal_->lines());
   const bool goes_on = pending_.has_value();
   const std::string run = goes_on ? pending_->run : new_run_name();
   // Made before the journal says that a run began: nothing is left to go wrong
@@ -248,18 +250,20 @@ Result<RunOutcome> Application::execute() {
       stdout, [this] { return terminal_of(options_, session_); },
       SystemWaitingClock::instance());
   provision::RunJson json = json_lines();
-  if (options_.as_json) return execute_watched(json);
-  return execute_watched(text);
+  if (options_.as_json) return execute_watched(json, is_systemd_stale);
+  return execute_watched(text, is_systemd_stale);
 }
 
 template <class Follower>
-RunOutcome Application::execute_watched(Follower& follower) {
+RunOutcome Application::execute_watched(Follower& follower,
+                                        bool is_systemd_stale) {
   LiveRun live(follower, SystemWaitingClock::instance());
   host::WatchedCommandRunner runner(live);
   provision::HostPerformer performer(
       host_, runner,
       {.overwrite_drift = options_.overwrite_drift,
        .packages = provision::package_settings(view_->spec),
+       .is_systemd_stale = is_systemd_stale,
        .watch = &live,
        .cluster = {.environment = session_.environment,
                    .quiet_runner = &session_.runner}});
@@ -336,6 +340,11 @@ Result<void> Application::end_pending() {
     TRY(provision::Journal journal,
         provision::Journal::open(host_, view_->facts.kernel.boot_id));
     TRY_VOID(journal.start((*pending)->run, pending_ ? "resume" : "apply"));
+    // The run that was cut off may not have told systemd of its last files.
+    provision::HostPerformer performer(
+        host_, session_.runner,
+        {.is_systemd_stale = view_->facts.machine.systemd});
+    TRY_VOID(performer.finish());
     TRY_VOID(journal.append(
         {.event = provision::JournalEvent::kEnd,
          .note = std::string(provision::end_name(RunEnd::kDone))}));

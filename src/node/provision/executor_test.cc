@@ -481,6 +481,30 @@ TEST(Rollback, WhatTakesInFilesComesAfterTheFilesOfItsStep) {
   EXPECT_THAT(order, ElementsAre(5, 3, 4, 1, 2));
 }
 
+// A start that was cut off and done again is in the journal twice, and the
+// second saw the service as the first had left it.
+TEST(Rollback, WhatDidNotRunBeforeTheFirstStartDoesNotRunInTheEnd) {
+  std::vector<JournalLine> lines;
+  const auto add = [&](const Action& action, const Action& inverse) {
+    lines.push_back(
+        {.seq = lines.size() + 1, .event = JournalEvent::kBegin, .step = "a"});
+    lines.back().action = action;
+    lines.back().inverse = {inverse};
+  };
+  add(WriteFile{"/etc/a", "a"}, RestoreFile{"/etc/a", "", "a"});
+  add(SetUnit{.unit = "a.service", .active = Wish::kYes},
+      SetUnit{.unit = "a.service", .active = Wish::kNo});
+  add(SetUnit{.unit = "a.service", .active = Wish::kYes, .restart = true},
+      SetUnit{.unit = "a.service", .active = Wish::kYes, .restart = true});
+  add(SetUnit{.unit = "b.service", .active = Wish::kYes, .restart = true},
+      SetUnit{.unit = "b.service", .active = Wish::kYes, .restart = true});
+  std::vector<std::uint64_t> order;
+  for (const Undoing& one : plan_rollback(lines, {}, {})) {
+    order.push_back(one.line.seq);
+  }
+  EXPECT_THAT(order, ElementsAre(3, 2, 1, 4));
+}
+
 // dnf sees the packages of the enabled stream alone.
 TEST(Rollback, AStreamComesBackBeforeThePackagesThatItWasSetFor) {
   std::vector<JournalLine> lines;

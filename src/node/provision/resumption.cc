@@ -78,4 +78,13 @@ Result<Resumption> go_on(const Pending& pending,
   return result;
 }
 
+bool has_unended_run(const std::vector<JournalLine>& lines) {
+  bool is_open = false;
+  for (const JournalLine& line : lines) {
+    if (line.event == JournalEvent::kRun) is_open = true;
+    if (line.event == JournalEvent::kEnd) is_open = false;
+  }
+  return is_open;
+}
+
 }  // namespace gpunode::provision

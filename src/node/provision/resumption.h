@@ -27,4 +27,8 @@ Result<Resumption> go_on(const Pending& pending,
                          const Plan& now,
                          const std::vector<JournalLine>& journal);
 
+/// The last run has no end: it was cut off, or waits for a reboot. Whether
+/// systemd was told of the files that it left is not known then. Pure.
+bool has_unended_run(const std::vector<JournalLine>& lines);
+
 }  // namespace gpunode::provision

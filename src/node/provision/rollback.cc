@@ -105,6 +105,38 @@ bool takes_in_files(const JournalLine& line) {
   });
 }
 
+/// Whether undoing it, or something before it in its Step (`from` to `to`, the
+/// latest first), stops `unit`: what started it, cut off and done again, is
+/// there twice, and the first of them knows how it was.
+bool is_stopped_after(std::vector<Undoing>::const_iterator from,
+                      std::vector<Undoing>::const_iterator to,
+                      const std::string& unit) {
+  return std::any_of(from, to, [&](const Undoing& one) {
+    return !one.left &&
+           std::ranges::any_of(one.line.inverse, [&](const Action& inverse) {
+             const auto* set = std::get_if<SetUnit>(&inverse);
+             return set != nullptr && set->unit == unit &&
+                    set->active == Wish::kNo;
+           });
+  });
+}
+
+/// Those that take in files, to the end. A unit that ends stopped has nothing
+/// to take in, and would run again.
+void put_restarts_last(std::vector<Undoing>::iterator from,
+                       std::vector<Undoing>::iterator to) {
+  std::vector<std::uint64_t> late;
+  for (auto one = from; one != to; ++one) {
+    const auto* unit = std::get_if<SetUnit>(&*one->line.action);
+    if (!takes_in_files(one->line)) continue;
+    if (unit != nullptr && is_stopped_after(one, to, unit->unit)) continue;
+    late.push_back(one->line.seq);
+  }
+  std::stable_partition(from, to, [&](const Undoing& one) {
+    return std::ranges::find(late, one.line.seq) == late.end();
+  });
+}
+
 bool chooses_packages(const Undoing& one) {
   return std::holds_alternative<SetModuleStream>(*one.line.action);
 }
@@ -129,8 +161,7 @@ void put_in_order(std::vector<Undoing>& plan) {
     const auto to = std::find_if(from, plan.end(), [&](const Undoing& one) {
       return one.line.step != from->line.step;
     });
-    std::stable_partition(
-        from, to, [](const Undoing& one) { return !takes_in_files(one.line); });
+    put_restarts_last(from, to);
     put_streams_first(from, to);
     from = to;
   }

@@ -109,13 +109,15 @@ class Nouveau final : public Step {
     const facts::HostFacts& host = input.facts;
     const std::string wanted = fmt::format("{}{}", kManagedLine, kBody);
     const bool is_done = content_of(host, kRebuilt) == wanted;
-    const bool is_in_spite =
-        is_done && !other.empty() && content_of(host, kRebuiltNow) != wanted;
+    // Or a run was cut off between the two marks.
+    const bool is_owed = input.history.unsettled.contains(kRebuilt);
+    const bool is_in_spite = is_done && (!other.empty() || is_owed) &&
+                             content_of(host, kRebuiltNow) != wanted;
     if (plan.actions.empty() && is_done && !is_in_spite) return;
     if (plan.state == StepState::kOk) {
       plan.state = StepState::kChange;
       plan.why =
-          is_in_spite
+          is_in_spite && !other.empty()
               ? fmt::format("{} is loaded although it is switched off", other)
               : "initramfs images are from before it was switched off";
     }

@@ -150,8 +150,8 @@ TEST(PrepSwap, GoesOffNowAndAfterABoot) {
   std::vector<std::string> words;
   for (const Action& action : plan.actions) words.push_back(describe(action));
   EXPECT_THAT(words,
-              ElementsAre("write /etc/fstab", "turn swap off: /dev/sda2",
-                          "mask dev-zram0.swap", "turn swap off: /dev/zram0"));
+              ElementsAre("turn swap off: /dev/sda2", "mask dev-zram0.swap",
+                          "turn swap off: /dev/zram0", "write /etc/fstab"));
   host.carry_out(plan);
   EXPECT_EQ(host.plan(*make_prep_swap()).state, StepState::kOk);
 }

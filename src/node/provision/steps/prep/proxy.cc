@@ -149,7 +149,7 @@ class Proxy final : public Step {
         SetUnit{.unit = name, .active = Wish::kYes, .restart = true});
     if (plan.state == StepState::kOk) {
       plan.state = StepState::kChange;
-      plan.why = fmt::format("{} runs without it", name);
+      plan.why = fmt::format("{} runs as it was", name);
     }
   }
 
@@ -158,15 +158,20 @@ class Proxy final : public Step {
     StepPlan plan;
     std::vector<const char*> freed;
     for (const Service& service : kServices) {
+      const std::string path = drop_in_path(service.unit);
       const std::size_t before = plan.actions.size();
-      plan_no_managed_file(input, drop_in_path(service.unit), plan);
-      if (plan.actions.size() != before) freed.push_back(service.unit);
+      plan_no_managed_file(input, path, plan);
+      // Gone already, in a run that was cut off before its restart.
+      const bool is_owed = input.history.unsettled.contains(path);
+      if (plan.actions.size() != before || is_owed) {
+        freed.push_back(service.unit);
+      }
     }
     plan_no_managed_file(input, kEnvironmentPath, plan);
+    for (const char* unit : freed) restart(input, unit, plan);
     if (plan.actions.empty()) {
       return StepPlan::not_wanted("spec.proxy names none");
     }
-    for (const char* unit : freed) restart(input, unit, plan);
     return plan;
   }
 };

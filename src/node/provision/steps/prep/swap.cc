@@ -33,11 +33,6 @@ class Swap final : public Step {
       return StepPlan::not_wanted("spec.host.swap is keep");
     }
     StepPlan plan;
-    const auto fstab = input.facts.files.find(kFstab);
-    if (fstab != input.facts.files.end() && fstab->second.content) {
-      plan_edited_file(input, kFstab,
-                       fstab_without_swap(*fstab->second.content), plan);
-    }
     for (const facts::SwapFacts& swap : input.facts.swaps) {
       const bool in_fstab = std::ranges::any_of(
           input.facts.fstab, [&](const facts::FstabLine& line) {
@@ -52,6 +47,13 @@ class Swap final : public Step {
       plan.actions.emplace_back(SetSwap{swap.path, false});
       if (plan.state == StepState::kOk) plan.state = StepState::kChange;
       plan.why = fmt::format("{} is in use as swap", swap.path);
+    }
+    // Last: while its line is there, what is cut off here is known to come from
+    // it, and nothing is masked in its place.
+    const auto fstab = input.facts.files.find(kFstab);
+    if (fstab != input.facts.files.end() && fstab->second.content) {
+      plan_edited_file(input, kFstab,
+                       fstab_without_swap(*fstab->second.content), plan);
     }
     return plan;
   }
