@@ -150,14 +150,12 @@ Result<facts::HostFacts> facts_of(const Options& options,
   TRY(facts::HostFacts theirs,
       facts::observe(facts::replayed(recording), replaying, wanted));
   TRY(const facts::HostFacts ours, facts::observe(here, session.runner, {}));
-  const std::string words = offline::misfit({.distribution = theirs.os.id,
-                                             .version = theirs.os.version_id,
-                                             .machine = theirs.kernel.machine,
-                                             .wanted = {},
-                                             .packages = {},
-                                             .keys = {},
-                                             .images = {}},
-                                            ours.os, ours.kernel.machine);
+  offline::BundleManifest manifest;
+  manifest.distribution = theirs.os.id;
+  manifest.version = theirs.os.version_id;
+  manifest.machine = theirs.kernel.machine;
+  const std::string words =
+      offline::misfit(manifest, ours.os, ours.kernel.machine);
   if (!words.empty()) {
     return Error(ErrorCode::kUnsupported,
                  fmt::format("{} can't be served from here: {}; run this in a "
