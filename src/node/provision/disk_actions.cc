@@ -158,12 +158,12 @@ Result<void> DiskActions::perform(const MakeFilesystem& action) const {
   TRY(const bool is_there, is_done(action));
   if (is_there) return {};
   if (action.layout == "single") return make_single(action);
-  return make_layout(
-      host_, runner_, action, [&](const BlockDevice& volume) -> Result<void> {
-        TRY(DiskClaim claim, DiskClaim::take(host_, volume.path, volume.number,
-                                             DiskClaim::Access::kReadWrite));
-        return make_on(claim, action);
-      });
+  const auto make = [&](const BlockDevice& volume) -> Result<void> {
+    TRY(DiskClaim claim, DiskClaim::take(host_, volume.path, volume.number,
+                                         DiskClaim::Access::kReadWrite));
+    return make_on(claim, action);
+  };
+  return make_layout(host_, runner_, action, make, watch_);
 }
 
 Result<void> DiskActions::make_single(const MakeFilesystem& action) const {
@@ -178,7 +178,11 @@ Result<void> DiskActions::make_single(const MakeFilesystem& action) const {
   // One line, as each disk of a layout has.
   const std::string_view planned =
       std::string_view(action.proof).substr(0, action.proof.find('\n'));
-  TRY_VOID(prove_as_planned(claim.fd(), identity, planned, action.wipe));
+  {
+    const ProofTeller teller(watch_, device.size_bytes);
+    TRY_VOID(prove_as_planned(claim.fd(), identity, planned, action.wipe,
+                              teller.part()));
+  }
   if (action.wipe) {
     TRY_VOID(erase_signatures(claim.fd(), device.size_bytes, device.path));
   }

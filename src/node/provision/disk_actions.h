@@ -7,6 +7,7 @@
 #include "base/host/host_root.h"
 #include "node/provision/action.h"
 #include "node/provision/inverse.h"
+#include "node/provision/work_watch.h"
 
 namespace gpunode::provision {
 
@@ -14,8 +15,10 @@ namespace gpunode::provision {
 /// on the disk held open, and what is not as it was then is a refusal.
 class DiskActions {
  public:
-  DiskActions(const host::HostRoot& host, host::CommandRunner& runner)
-      : host_(host), runner_(runner) {}
+  /// `watch`, if any, is told how far proofs are; it outlives this.
+  DiskActions(const host::HostRoot& host, host::CommandRunner& runner,
+              WorkWatch* watch = nullptr)
+      : host_(host), runner_(runner), watch_(watch) {}
 
   static Result<Inverse> prepare(const MakeFilesystem& action);
 
@@ -32,6 +35,7 @@ class DiskActions {
 
   host::HostRoot host_;
   host::CommandRunner& runner_;
+  WorkWatch* watch_;
 };
 
 }  // namespace gpunode::provision

@@ -140,7 +140,7 @@ Result<std::vector<HeldDisk>> hold_all(const host::HostRoot& host,
 
 /// Proves again, on the disk that is held, what the plan saw.
 Result<void> prove(const HeldDisk& disk, const MakeFilesystem& action,
-                   const std::string& planned) {
+                   const std::string& planned, const ProofTeller& teller) {
   if (planned == unfinished_proof(action.uuid)) {
     TRY(const auto signatures,
         host::find_disk_signatures(disk.claim.fd(), disk.identity.size_bytes));
@@ -148,16 +148,20 @@ Result<void> prove(const HeldDisk& disk, const MakeFilesystem& action,
     return not_as_planned(disk.identity,
                           "is not as an interrupted run of gpunode left it");
   }
-  return prove_as_planned(disk.claim.fd(), disk.identity, planned, action.wipe);
+  return prove_as_planned(disk.claim.fd(), disk.identity, planned, action.wipe,
+                          teller.part());
 }
 
 /// All of them, several at a time; of several Errors, the first disk's.
 Result<void> prove_all(const std::vector<HeldDisk>& disks,
-                       const MakeFilesystem& action) {
+                       const MakeFilesystem& action, WorkWatch* watch) {
   const std::vector<std::string> proofs = proofs_of(action);
+  std::uint64_t bytes = 0;
+  for (const HeldDisk& disk : disks) bytes += disk.identity.size_bytes;
+  const ProofTeller teller(watch, bytes);
   std::vector<Result<void>> outcomes(disks.size());
   at_once(disks.size(), kProofsAtOnce, [&](std::size_t i) {
-    outcomes[i] = prove(disks[i], action, proofs[i]);
+    outcomes[i] = prove(disks[i], action, proofs[i], teller);
   });
   for (Result<void>& outcome : outcomes) TRY_VOID(std::move(outcome));
   return {};
@@ -247,9 +251,9 @@ Result<void> assemble_lvm(const host::HostRoot& host,
 
 /// Proves the disks and puts them together.
 Result<void> assemble(const host::HostRoot& host, host::CommandRunner& runner,
-                      const MakeFilesystem& action) {
+                      const MakeFilesystem& action, WorkWatch* watch) {
   TRY(auto disks, hold_all(host, action));
-  TRY_VOID(prove_all(disks, action));
+  TRY_VOID(prove_all(disks, action, watch));
   if (action.wipe) {
     for (const HeldDisk& disk : disks) {
       TRY_VOID(erase_signatures(disk.claim.fd(), disk.identity.size_bytes,
@@ -264,13 +268,14 @@ Result<void> assemble(const host::HostRoot& host, host::CommandRunner& runner,
 
 Result<void> make_layout(const host::HostRoot& host,
                          host::CommandRunner& runner,
-                         const MakeFilesystem& action, const LayoutUse& make) {
+                         const MakeFilesystem& action, const LayoutUse& make,
+                         WorkWatch* watch) {
   if (proofs_of(action).size() != action.disks.size()) {
     return Error(ErrorCode::kInvalidArgument,
                  "the plan does not say how it saw each disk; plan anew");
   }
   TRY_VOID(stop_unfinished(host, runner, action));
-  TRY_VOID(assemble(host, runner, action));
+  TRY_VOID(assemble(host, runner, action, watch));
   TRY(const host::StorageView view, host::read_storage(host));
   TRY(const auto members, find_all(view, action));
   if (const auto* volume = volume_of(view, members)) return make(*volume);

@@ -24,14 +24,15 @@ Error no_longer_blank(const DiskIdentity& disk, const std::string& held) {
 /// The first look again, and then what it promised.
 Result<void> keep_promise(int fd, const DiskIdentity& disk,
                           const DiskIdentity& known, std::string_view planned,
-                          host::BlankDepth promised) {
+                          host::BlankDepth promised,
+                          const ProofProgress& progress) {
   TRY(const host::FirstLook look, host::look_first(fd, known, promised));
   if (!look.proof.is_blank()) return no_longer_blank(disk, look.proof.held());
   if (look.digest() != planned) {
     return refusal(disk, "is not as the plan saw it", "plan anew");
   }
   TRY(const host::BlankProof proof,
-      host::prove_blank(fd, known, {.depth = promised}));
+      host::prove_blank(fd, known, {.depth = promised, .progress = progress}));
   if (proof.is_blank()) return {};
   return refusal(
       disk,
@@ -45,13 +46,35 @@ Result<void> keep_promise(int fd, const DiskIdentity& disk,
 
 }  // namespace
 
+ProofTeller::ProofTeller(WorkWatch* watch, std::uint64_t total_bytes)
+    : watch_(watch), done_(std::make_shared<std::atomic<std::uint64_t>>(0)) {
+  if (watch_ == nullptr) return;
+  watch_->copy_started(total_bytes, [done = done_] { return done->load(); });
+}
+
+ProofTeller::~ProofTeller() {
+  if (watch_ != nullptr) watch_->copy_ended();
+}
+
+ProofProgress ProofTeller::part() const {
+  return [done = done_, last = std::uint64_t{0}](
+             const host::BlankProgress& progress) mutable {
+    // What is proved goes on and never back; the ends come first.
+    if (progress.done_bytes <= last) return true;
+    *done += progress.done_bytes - last;
+    last = progress.done_bytes;
+    return true;
+  };
+}
+
 Result<void> prove_as_planned(int fd, const DiskIdentity& identity,
-                              std::string_view planned, bool may_hold_data) {
+                              std::string_view planned, bool may_hold_data,
+                              const ProofProgress& progress) {
   DiskIdentity known = identity;
   // A path is no serial: the proof at plan was made with an empty one.
   if (known.serial.starts_with('/')) known.serial.clear();
   if (const auto promised = host::promised_by(planned)) {
-    return keep_promise(fd, identity, known, planned, *promised);
+    return keep_promise(fd, identity, known, planned, *promised, progress);
   }
   TRY(const host::BlankProof proof,
       host::prove_looking(fd, known, host::depth_of(planned)));

@@ -52,10 +52,10 @@ class Disk {
   }
 
   /// The words of the refusal, "" if there is none.
-  std::string refusal(const std::string& planned,
-                      bool may_hold_data = false) const {
+  std::string refusal(const std::string& planned, bool may_hold_data = false,
+                      const ProofProgress& progress = nullptr) const {
     const auto outcome =
-        prove_as_planned(fd_.get(), identity, planned, may_hold_data);
+        prove_as_planned(fd_.get(), identity, planned, may_hold_data, progress);
     return outcome ? "" : outcome.error().message();
   }
 
@@ -129,6 +129,46 @@ TEST(DiskProof, OfAnotherDiskIsNone) {
   EXPECT_THAT(disk.refusal(looked), HasSubstr("is not as the plan saw it"));
   EXPECT_THAT(disk.refusal(proved), HasSubstr("is not as the plan saw it"));
   EXPECT_THAT(disk.refusal(""), HasSubstr("is not as the plan saw it"));
+}
+
+/// Remembers what it is told of.
+class Watch final : public WorkWatch {
+ public:
+  void copy_started(std::uint64_t total,
+                    std::function<std::uint64_t()> copied) override {
+    total_bytes = total;
+    done = std::move(copied);
+  }
+  void copy_ended() override { ended = true; }
+  void tick() override {}
+  void started(const host::Command& /*command*/) override {}
+  void printed(host::OutputStream /*stream*/,
+               std::string_view /*bytes*/) override {}
+
+  std::uint64_t total_bytes = 0;
+  std::function<std::uint64_t()> done;
+  bool ended = false;
+};
+
+TEST(DiskProof, TellsHowFarAllOfThemAreTogether) {
+  const Disk one(128 * kMiB);
+  const Disk two(128 * kMiB);
+  Watch watch;
+  {
+    const ProofTeller teller(&watch, 256 * kMiB);
+    EXPECT_EQ(watch.total_bytes, 256 * kMiB);
+    EXPECT_EQ(watch.done(), 0U);
+    EXPECT_EQ(one.refusal(one.looked(BlankDepth::kFull), false, teller.part()),
+              "");
+    EXPECT_EQ(watch.done(), 127 * kMiB);
+    EXPECT_EQ(two.refusal(two.looked(BlankDepth::kFull), false, teller.part()),
+              "");
+    EXPECT_EQ(watch.done(), 254 * kMiB);
+    EXPECT_FALSE(watch.ended);
+  }
+  EXPECT_TRUE(watch.ended);
+  const ProofTeller silent(nullptr, 1);
+  EXPECT_TRUE(silent.part()({1, 1}));
 }
 
 // What a first look did not meet must be there to be told, and to be erased,

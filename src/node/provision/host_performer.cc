@@ -51,7 +51,7 @@ HostPerformer::HostPerformer(const host::HostRoot& host,
       keys_(host, runner, options.packages),
       packages_(host, runner, std::move(options.packages)),
       builds_(host, runner),
-      disks_(host, runner),
+      disks_(host, runner, options.watch),
       trees_(host, runner, options.watch),
       programs_(host),
       cluster_(host, runner, std::move(options.cluster)) {

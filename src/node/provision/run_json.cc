@@ -166,6 +166,10 @@ void RunJson::tick() {
   if (const auto copied = status_.bytes()) {
     json["copied_bytes"] = copied->done;
     json["total_bytes"] = copied->total;
+    if (const auto rest = status_.left()) {
+      json["left_seconds"] =
+          std::chrono::duration_cast<std::chrono::seconds>(*rest).count();
+    }
   }
   write_(line_of(json));
 }

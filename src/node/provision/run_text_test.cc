@@ -20,6 +20,7 @@ namespace {
 using console::PtyScreen;
 using host::OutputStream;
 using std::chrono::seconds;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -151,6 +152,48 @@ TEST(RunText, ACopyTellsHowFarItIs) {
   EXPECT_THAT(person.pty.lines().at(0), Not(HasSubstr("GiB")));
 }
 
+TEST(RunText, ACopyTellsWhatIsExpectedByItsSizeAndThenByItsPace) {
+  Person person(120);
+  const Action migrate = MigrateTree{.path = "/c"};
+  person.text.action_started(migrate);
+  person.pass(seconds(10));  // Nothing is counted yet.
+  EXPECT_THAT(person.pty.lines().at(0), Not(HasSubstr("usually")));
+  std::uint64_t copied = 0;
+  person.text.copy_started(std::uint64_t{100} << 30U, [&] { return copied; });
+  person.pass(seconds(4));
+  EXPECT_THAT(person.pty.lines().at(0),
+              AllOf(HasSubstr("(usually 8 min 34 s), 0.0 of 100.0 GiB (0 %)"),
+                    Not(HasSubstr("left"))));
+  copied = std::uint64_t{25} << 30U;
+  person.pass(seconds(56));
+  EXPECT_THAT(person.pty.lines().at(0),
+              HasSubstr("25.0 of 100.0 GiB (25 %), about 3 min 0 s left: "));
+  copied = std::uint64_t{100} << 30U;
+  person.pass(seconds(1));
+  EXPECT_THAT(person.pty.lines().at(0), HasSubstr("about 0 s left"));
+}
+
+TEST(RunText, ADiskTellsWhatIsExpectedByItsSizeAndProof) {
+  constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
+  const auto usual = [](std::vector<std::uint64_t> sizes,
+                        const std::string& proof) {
+    MakeFilesystem make{.proof = proof};
+    for (const std::uint64_t size : sizes) {
+      make.disks.push_back({"M", "S", size, ""});
+    }
+    return usual_seconds(make);
+  };
+  EXPECT_EQ(usual({600 * kGiB}, "first-look/1 promises=sampled x\n"), 10U);
+  EXPECT_EQ(usual({600 * kGiB}, "first-look/1 promises=full x\n"), 308U);
+  EXPECT_EQ(usual({600 * kGiB}, "blank-proof/1 missed=1 fill=00 blank\n"),
+            308U);
+  // Several are proved at once, and made one after the other.
+  EXPECT_EQ(usual({7000 * kGiB, 7000 * kGiB},
+                  "first-look/1 promises=full x\nfirst-look/1 x\n"),
+            3575U);
+  EXPECT_EQ(usual({}, ""), 7U);
+}
+
 TEST(RunText, NoColourIsNoColourAndADumbTerminalIsNotDrawnOver) {
   Person grey;
   grey.environment["NO_COLOR"] = "1";
@@ -232,9 +275,10 @@ TEST(RunJson, TellsOfOutputAndOfTime) {
   EXPECT_EQ(events[2], (nlohmann::json{{"event", "tick"},
                                        {"words", "migrate /var/lib/c"},
                                        {"seconds", 5},
-                                       {"usual_seconds", 300},
+                                       {"usual_seconds", 2},
                                        {"copied_bytes", 40},
-                                       {"total_bytes", 100}}));
+                                       {"total_bytes", 100},
+                                       {"left_seconds", 7}}));
   EXPECT_EQ(events[3]["text"], "c");
   EXPECT_EQ(events[4]["event"], "action-ended");
 }
