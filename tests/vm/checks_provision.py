@@ -252,10 +252,11 @@ def rollback(vm):
     expect(refused.status == 1 and "WRONG" in refused.words, f"a wrong serial: {refused.words}")
 
 
-def cut_apply(vm, serial, until):
-    """Cuts the power of an apply when the script `until` has ended, and sees it end well by itself."""
+def cut_apply(vm, serial, until, more=""):
+    """Cuts the power of an apply when the script `until` has ended, and sees it end well by itself. The script
+    `more` adds to what is to move."""
     vm.sh(f"rm -rf {JOURNAL} /var/lib/gpunode/pending")
-    vm.sh(POPULATE.replace(f"mkdir -p {MOUNT}/vm", f"rm -rf {MOUNT}/vm; mkdir -p {MOUNT}/vm") + "sync\n")
+    vm.sh(POPULATE.replace(f"mkdir -p {MOUNT}/vm", f"rm -rf {MOUNT}/vm; mkdir -p {MOUNT}/vm") + f"{more}\nsync\n")
     vm.sh(f"systemd-run --quiet --unit vm-apply-{serial} gpunode apply --yes {SPEC}\n{until}")
     vm.cut_power()
     vm.nvme_write_limit = None
@@ -314,6 +315,51 @@ systemctl start containerd.service
 """)
     expect_mounted(vm, "/dev/nvme0n1")
     undo(vm, "SLOW1")
+
+
+# Files that are all different, so that each byte that is lost shows.
+BULK_FILES = 48
+BULK = f"""
+mkdir {MOUNT}/vm/bulk
+head -c {BULK_FILES}M /dev/urandom | split -b 1M - {MOUNT}/vm/bulk/
+cd {MOUNT}; find vm -type f ! -name sparse -print0 | sort -z | xargs -0 sha256sum >/root/vm-tree.sums
+cd /
+"""
+EXPECT_EVERY_BYTE = "cd {0}; sha256sum --quiet --check /root/vm-tree.sums >&2"
+# How many of them the copy has, and whether it is one that is not called whole yet.
+COPY = """
+stage=/run/gpunode-stage-*
+copied() { ls $stage/vm/bulk 2>/dev/null | wc -l; }
+cp_runs() { grep -qsx cp /proc/[0-9]*/comm; }
+is_half() { test -e /var/lib/gpunode/copying-var-lib-containerd.mount; }
+"""
+# Little may wait in memory, so that cp is as slow as the disk.
+SMALL_CACHE = f"echo {1 << 20} >/proc/sys/vm/dirty_background_bytes; echo {1 << 22} >/proc/sys/vm/dirty_bytes"
+CP_AT_WORK = f"""{COPY}
+for _ in $(seq 450); do if [ $(copied) -ge 12 ]; then break; fi; sleep 0.1; done
+is_half && cp_runs && [ $(copied) -ge 12 ] && [ $(copied) -lt {BULK_FILES} ] ||
+  {{ echo "not amid cp: $(copied) files" >&2; exit 1; }}
+"""
+# All is copied, and most of it is on its way to the disk.
+SYNC_AT_WORK = f"""{COPY}
+for _ in $(seq 450); do if [ $(copied) -eq {BULK_FILES} ] && ! cp_runs; then break; fi; sleep 0.1; done
+is_half && ! cp_runs && [ $(copied) -eq {BULK_FILES} ] || {{ echo "not amid the sync: $(copied) files" >&2; exit 1; }}
+"""
+
+
+@check("power cuts amid the copy of what was there, and while the copy is written: the run ends well and no byte is lost")
+def cut_amid_migration(vm):
+    for serial, cache, until in (("COPY1", SMALL_CACHE, CP_AT_WORK), ("COPY2", "", SYNC_AT_WORK)):
+        vm.nvme_write_limit = SLOW
+        boot_with(vm, [serial])
+        vm.sh("systemctl enable --now containerd.service")
+        write_spec(vm)
+        cut_apply(vm, serial, f"{cache}\n{until}", BULK)
+        for tree in (MOUNT, f"{MOUNT}.before-gpunode"):
+            vm.sh(EXPECT_EVERY_BYTE.format(tree))
+        undo(vm, serial)
+        vm.sh(EXPECT_EVERY_BYTE.format(MOUNT))
+        vm.sh(f"rm -rf {MOUNT}/vm/bulk")
 
 
 @check("two disks as RAID 0 and as LVM: made, mounted, there after a boot, and taken apart again")
