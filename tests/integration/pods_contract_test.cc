@@ -1,8 +1,11 @@
 // What a roll-out expects of an API server: selectors, evictions, leases. The
 // same claims on the double and, with GPUNODE_TEST_KUBECONFIG, on a real one
 // (tests/cluster/api_run.py).
+#include <unistd.h>
+
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -58,7 +61,9 @@ class PodsContract : public testing::Test {
       (void)client_->remove(pods(), {"default", name});
     }
     (void)client_->remove(leases(), {"default", "contract"});
-    (void)client_->remove(budgets(), {"default", "contract"});
+    for (const char* name : {"contract", "contract-2"}) {
+      (void)client_->remove(budgets(), {"default", name});
+    }
   }
 
   static ResourceType budgets() {
@@ -66,11 +71,12 @@ class PodsContract : public testing::Test {
   }
 
   /// On no node: it goes as soon as it is told to.
-  std::string make_pod(const std::string& name, const std::string& color) {
+  std::string make_pod(const std::string& name, const std::string& color,
+                       const std::string& space = "default") {
     const auto made = client_->create(
-        pods(), "default",
+        pods(), space,
         R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name +
-            R"(","namespace":"default","labels":{"color":")" + color +
+            R"(","namespace":")" + space + R"(","labels":{"color":")" + color +
             R"(","app":"contract"}},"spec":{"automountServiceAccountToken":)"
             R"(false,"containers":[{"name":"c","image":"none.example/c"}]}})");
     EXPECT_TRUE(made) << made.error().message();
@@ -78,12 +84,27 @@ class PodsContract : public testing::Test {
     return meta ? meta->uid : "";
   }
 
-  Result<Eviction> evict(const std::string& uid) {
+  void make_budget(const std::string& name) {
+    const auto made = client_->create(
+        budgets(), "default",
+        R"({"apiVersion":"policy/v1beta1","kind":"PodDisruptionBudget",)"
+        R"("metadata":{"name":")" +
+            name +
+            R"(","namespace":"default"},"spec":{"minAvailable":1,"selector":)"
+            R"({"matchLabels":{"app":"contract"}}}})");
+    EXPECT_TRUE(made) << made.error().message();
+  }
+  void run_pod() {
+    EXPECT_TRUE(client_->patch_status(pods(), kPod,
+                                      R"({"status":{"phase":"Running"}})"));
+  }
+
+  Result<Eviction> evict(const std::string& uid, const ObjectKey& pod = kPod) {
     TRY(const std::string discovery, client_->get_path("/api/v1"));
     TRY(const std::string version, eviction_version(discovery));
     TRY(const Answer answer,
-        client_->evict(kPod, eviction_json(kPod, version, uid)));
-    return judge_eviction(kPod, answer);
+        client_->evict(pod, eviction_json(pod, version, uid)));
+    return judge_eviction(pod, answer);
   }
 
   std::size_t count(const std::string& labels, const std::string& fields) {
@@ -136,20 +157,10 @@ TEST_F(PodsContract, OfAnotherUidAreNotEvicted) {
 
 TEST_F(PodsContract, AreHeldByABudgetWithItsWords) {
   const std::string uid = make_pod("contract-a", "red");
-  if (double_) {
-    double_->hold_evictions(1, "The disruption budget contract needs 1");
-  } else {
-    // Nobody looks after budgets here, so the server knows of no Pod that may
-    // go; and it asks none about a Pod that does not run.
-    const auto made = client_->create(
-        budgets(), "default",
-        R"({"apiVersion":"policy/v1beta1","kind":"PodDisruptionBudget",)"
-        R"("metadata":{"name":"contract","namespace":"default"},"spec":)"
-        R"({"minAvailable":1,"selector":{"matchLabels":{"app":"contract"}}}})");
-    ASSERT_TRUE(made) << made.error().message();
-    ASSERT_TRUE(client_->patch_status(pods(), kPod,
-                                      R"({"status":{"phase":"Running"}})"));
-  }
+  // Nobody looks after budgets here, so the server knows of no Pod that may
+  // go; and it asks none about a Pod that does not run.
+  make_budget("contract");
+  run_pod();
   const auto held = evict(uid);
   ASSERT_TRUE(held) << held.error().message();
   EXPECT_EQ(held->end, Eviction::End::kHeld);
@@ -157,25 +168,106 @@ TEST_F(PodsContract, AreHeldByABudgetWithItsWords) {
   EXPECT_EQ(count("app=contract", ""), 1U);
 }
 
-TEST_F(PodsContract, ALeaseIsTakenRenewedAndGivenBack) {
-  const ObjectKey key{"default", "contract"};
-  FakeClock clock;
-  const auto wall = [] { return std::chrono::system_clock::now(); };
-  LeaseHolder ann(*client_, key, {"ann", {}}, clock, wall);
-  LeaseHolder ben(*client_, key, {"ben", {}}, clock, wall);
-  const auto taken = ann.take();
+TEST_F(PodsContract, AreHeldByTwoBudgetsAndToldWhatToDo) {
+  const std::string uid = make_pod("contract-a", "red");
+  make_budget("contract");
+  make_budget("contract-2");
+  run_pod();
+  const auto held = evict(uid);
+  ASSERT_TRUE(held) << held.error().message();
+  EXPECT_EQ(held->end, Eviction::End::kHeld);
+  EXPECT_THAT(held->words, HasSubstr("`kubectl -n default get pdb`"));
+  EXPECT_EQ(count("app=contract", ""), 1U);
+}
+
+TEST_F(PodsContract, AreHeldByTheEndOfTheirNamespace) {
+  const ResourceType spaces{"", "v1", "namespaces", false};
+  const std::string space = "contract-" + std::to_string(::getpid());
+  const ObjectKey pod{space, "contract-a"};
+  ASSERT_TRUE(client_->create(
+      spaces, "",
+      R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":")" + space +
+          R"("}})"));
+  const std::string uid = make_pod("contract-a", "red", space);
+  if (double_) {
+    // It has no namespaces that go slowly.
+    double_->put("/api/v1/namespaces/" + space,
+                 R"({"metadata":{"name":")" + space +
+                     R"("},"status":{"phase":"Terminating"}})");
+  } else {
+    ASSERT_TRUE(client_->remove(spaces, {"", space}));
+  }
+  const auto held = evict(uid, pod);
+  ASSERT_TRUE(held) << held.error().message();
+  EXPECT_EQ(held->end, Eviction::End::kHeld);
+  EXPECT_THAT(held->words,
+              HasSubstr("namespace " + space + " is being deleted"));
+  (void)client_->remove(pods(), pod);
+}
+
+/// Leases by a clock that the test drives.
+class LeaseContract : public PodsContract {
+ protected:
+  LeaseHolder holder(const std::string& name,
+                     std::chrono::hours ahead = std::chrono::hours(0)) {
+    return {*client_, kLease, {name, {}}, clock_, [ahead] {
+              return std::chrono::system_clock::now() + ahead;
+            }};
+  }
+  LeaseHolder::Await watching(std::function<void()> others = {}) {
+    return [this, others](const Lease&, std::chrono::seconds) {
+      clock_.advance(std::chrono::seconds(5));
+      if (others) others();
+      return true;
+    };
+  }
+  static bool never(const Lease&, std::chrono::seconds) { return false; }
+  Lease seen() {
+    const auto json = client_->get(leases(), kLease);
+    return json ? *read_lease(*json) : Lease{};
+  }
+
+  const ObjectKey kLease{"default", "contract"};
+  FakeClock clock_;
+};
+
+TEST_F(LeaseContract, IsTakenRenewedAndGivenBack) {
+  LeaseHolder ann = holder("ann");
+  LeaseHolder ben = holder("ben");
+  const auto taken = ann.take(never);
   ASSERT_TRUE(taken) << taken.error().message();
-  EXPECT_EQ(ben.take().error().code(), ErrorCode::kAlreadyExists);
-  clock.advance(LeaseHolder::kRenewEvery);
+  EXPECT_EQ(ben.take(never).error().code(), ErrorCode::kAlreadyExists);
+  clock_.advance(LeaseHolder::kRenewEvery);
   const auto renewed = ann.renew();
   EXPECT_TRUE(renewed) << renewed.error().message();
   ann.release();
-  const auto second = ben.take();
+  const auto second = ben.take(never);
   ASSERT_TRUE(second) << second.error().message();
-  const auto seen = read_lease(*client_->get(leases(), key));
-  ASSERT_TRUE(seen);
-  EXPECT_EQ(seen->holder, "ben");
-  EXPECT_EQ(seen->duration, LeaseHolder::kDuration);
+  EXPECT_EQ(seen().holder, "ben");
+  EXPECT_EQ(seen().duration, LeaseHolder::kDuration);
+}
+
+TEST_F(LeaseContract, OfOneThatLivesIsNotTakenByAClockThatIsAhead) {
+  LeaseHolder ann = holder("ann");
+  ASSERT_TRUE(ann.take(never));
+  const auto taken = holder("ben", std::chrono::hours(1)).take(watching([&] {
+    EXPECT_TRUE(ann.renew());
+  }));
+  ASSERT_FALSE(taken);
+  EXPECT_THAT(taken.error().message(), HasSubstr("was heard of just now"));
+  EXPECT_EQ(seen().holder, "ann");
+}
+
+TEST_F(LeaseContract, OfTheFutureEndsWhenNothingChangesIt) {
+  // A clock of the next century wrote it, and is dead.
+  LeaseHolder ann = holder("ann", std::chrono::hours(24 * 365 * 80));
+  ASSERT_TRUE(ann.take(never));
+  const TimePoint begun = clock_.now();
+  const auto taken = holder("ben").take(watching());
+  ASSERT_TRUE(taken) << taken.error().message();
+  EXPECT_EQ(clock_.now() - begun, LeaseHolder::kDuration);
+  EXPECT_EQ(seen().holder, "ben");
+  EXPECT_EQ(ann.renew().error().code(), ErrorCode::kAlreadyExists);
 }
 
 }  // namespace

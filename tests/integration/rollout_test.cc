@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -210,6 +213,36 @@ class RolloutProgram : public testing::Test {
     return was_hit;
   }
 
+  /// Somebody who lives and renews it each time that it is looked at.
+  void hold_lease(const std::string& holder) {
+    const auto renew = [this, holder](int count) {
+      server_.put(kLease,
+                  fmt::format(R"({{"spec":{{"holderIdentity":"{}",)"
+                              R"("leaseDurationSeconds":3600,)"
+                              R"("renewTime":"2199-01-01T00:00:{:02}Z"}}}})",
+                              holder, count % 60));
+    };
+    renew(0);
+    on_request_ = [renew, count = 0](const std::string& line) mutable {
+      if (line == std::string("GET ") + kLease) renew(++count);
+    };
+  }
+
+  static std::string first_line(const char* path) {
+    std::string line;
+    std::ifstream file(path);
+    std::getline(file, line);
+    return line;
+  }
+
+  /// Of a process that has ended, and was waited for.
+  static pid_t dead_pid() {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    ::waitpid(child, nullptr, 0);
+    return child;
+  }
+
   host::HostTree tree_;
   mutable kube::ApiServerDouble server_;
   std::string file_;
@@ -319,14 +352,77 @@ TEST_F(RolloutProgram, CtrlCLeavesWhatTheNextRunUnderstands) {
 }
 
 TEST_F(RolloutProgram, OneAtATimeInACluster) {
-  server_.put(kLease, R"({"spec":{"holderIdentity":"ann pid 7 on desk x",)"
-                      R"("leaseDurationSeconds":3600,)"
-                      R"("renewTime":"2199-01-01T00:00:00.000000Z"}})");
+  hold_lease("ann pid 7 on desk x");
   const host::Completed done = rollout();
   EXPECT_EQ(done.status, 6);
+  EXPECT_THAT(done.out,
+              HasSubstr("waits: ann pid 7 on desk x has begun a roll-out"));
   EXPECT_THAT(done.err, HasSubstr("ann pid 7 on desk x is at work"));
   EXPECT_EQ(server_.object(kDaemonSet), "");
   EXPECT_FALSE(metadata("gpu-1").contains("annotations"));
+}
+
+TEST_F(RolloutProgram, OnlyADeadProcessOfThisMachineIsKnownToBeDead) {
+  const std::string host = first_line("/proc/sys/kernel/hostname");
+  const std::string boot = first_line("/proc/sys/kernel/random/boot_id");
+  const std::string space =
+      std::filesystem::read_symlink("/proc/self/ns/pid").string();
+  const std::string dead = "ann (1) pid " + std::to_string(dead_pid());
+  const std::string here = host + " " + boot + " " + space;
+  for (const std::string& holder :
+       {"ann (1) pid " + std::to_string(::getpid()) + " on " + here,
+        dead + " on " + host + " another-boot " + space,
+        dead + " on " + host + " " + boot + " pid:[1]",
+        dead + " on another " + boot + " " + space}) {
+    hold_lease(holder);
+    EXPECT_EQ(rollout().status, 6) << holder;
+    EXPECT_FALSE(metadata("gpu-1").contains("annotations")) << holder;
+  }
+  hold_lease(dead + " on " + here);
+  const host::Completed done = rollout();
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_THAT(done.out, Not(HasSubstr("has begun a roll-out")));
+}
+
+TEST_F(RolloutProgram, CtrlCEndsTheWatchOfAnothersLease) {
+  hold_lease("ann pid 7 on desk x");
+  int looks = 0;
+  int status = 0;
+  EXPECT_TRUE(rollout_hit(
+      SIGINT,
+      [&](const std::string& line) {
+        return line == std::string("GET ") + kLease && ++looks == 1;
+      },
+      &status));
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_THAT(server_.object(kLease), HasSubstr("ann pid 7 on desk x"));
+}
+
+TEST_F(RolloutProgram, ANamespaceOfSomebodyElsesIsLeftAlone) {
+  const auto space = [&](const json& labels) {
+    server_.put(
+        "/api/v1/namespaces/gpunode-rollout",
+        json({{"metadata", {{"name", "gpunode-rollout"}, {"labels", labels}}}})
+            .dump());
+  };
+  const char* const kOurs = "app.kubernetes.io/managed-by";
+  const char* const kPrivileged = "pod-security.kubernetes.io/enforce";
+  for (const json& labels :
+       {json::object(), json{{kOurs, "helm"}, {kPrivileged, "privileged"}},
+        json{{kOurs, "gpunode"}},
+        json{{kOurs, "gpunode"}, {kPrivileged, "baseline"}}}) {
+    space(labels);
+    const host::Completed done = rollout();
+    EXPECT_EQ(done.status, 1) << labels;
+    EXPECT_THAT(done.err,
+                AllOf(HasSubstr("is there and not gpunode's"),
+                      HasSubstr("kubectl delete namespace gpunode-rollout")));
+    EXPECT_THAT(server_.requests(), Not(Contains(Not(StartsWith("GET ")))))
+        << labels;
+  }
+  space({{kOurs, "gpunode"}, {kPrivileged, "privileged"}});
+  EXPECT_EQ(rollout().status, 0);
 }
 
 TEST_F(RolloutProgram, APodOfNobodysIsRefusedAndTheNodeLeftAsItWas) {

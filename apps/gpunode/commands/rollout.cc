@@ -73,6 +73,8 @@ struct Options {
   bool yes = false;
 };
 
+constexpr std::chrono::milliseconds kBetweenLeaseLooks(1000);
+
 bool pause_for(std::chrono::milliseconds time) {
   constexpr std::chrono::milliseconds kSlice(100);
   const std::atomic<bool>& is_stopped = stop_on_signals();
@@ -80,6 +82,15 @@ bool pause_for(std::chrono::milliseconds time) {
     std::this_thread::sleep_for(std::min(time, kSlice));
   }
   return !is_stopped;
+}
+
+/// Of who has the lease, and may be dead.
+std::string lease_words(const kube::Lease& other, seconds left) {
+  return fmt::format(
+      "{} has begun a roll-out in this cluster; if it is not heard of for {} "
+      "s, "
+      "this one goes on in its place",
+      other.holder, left.count());
 }
 
 ExitCode exit_code_of(WalkOutcome::End end) {
@@ -201,9 +212,23 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& plan) {
   kube::LeaseHolder lease(client, {rollout::kBringSpace, "rollout"},
                           lease_self(session_), clock_,
                           [] { return std::chrono::system_clock::now(); });
-  auto begun = begin_rollout(client, lease, options_.walk.manifest);
+  rollout::RolloutText text([&](const console::Page& page) { show(page); });
+  rollout::RolloutJson json([&](const std::string& line) { write(line); });
+  rollout::WalkObserver* follower = &text;
+  if (options_.node.as_json) follower = &json;
+  auto begun = begin_rollout(
+      client, lease, options_.walk.manifest,
+      [&, is_told = false](const kube::Lease& other, seconds left) mutable {
+        if (!is_told) follower->waits("", lease_words(other, left));
+        is_told = true;
+        return pause_for(kBetweenLeaseLooks);
+      });
   if (!begun) {
     lease.release();
+    if (stop_on_signals().load()) {
+      session_.outcome = exit_code_of(WalkOutcome::End::kStopped);
+      return {};
+    }
     if (begun.error().code() != ErrorCode::kAlreadyExists) return begun;
     session_.fail(begun.error(), ExitCode::kLocked);
     return {};
@@ -216,10 +241,6 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& plan) {
       return try_pod(node, lease);
     };
   }
-  rollout::RolloutText text([&](const console::Page& page) { show(page); });
-  rollout::RolloutJson json([&](const std::string& line) { write(line); });
-  rollout::WalkObserver* follower = &text;
-  if (options_.node.as_json) follower = &json;
   std::vector<std::string> names;
   for (const PlannedNode& one : plan.nodes) {
     if (one.state != PlannedNode::State::kDone) names.push_back(one.node.name);

@@ -98,10 +98,11 @@ Result<rollout::RolloutPlan> look_at_cluster(
   }
   std::vector<rollout::SelectedNode> nodes;
   std::set<std::string> names;
+  rollout::DaemonSets daemon_sets;
   for (const std::string& json : selected) {
     TRY(rollout::NodeLook node, rollout::read_node(json));
     TRY(std::vector<rollout::DrainPod> pods,
-        rollout::pods_on(client, node.name));
+        rollout::pods_on(client, daemon_sets, node.name));
     names.insert(node.name);
     nodes.push_back({std::move(node), std::move(pods)});
   }
@@ -147,11 +148,12 @@ kube::LeaseHolder::Self lease_self(const Session& session) {
 }
 
 Result<void> begin_rollout(kube::Client& client, kube::LeaseHolder& lease,
-                           const rollout::BringManifest& manifest) {
+                           const rollout::BringManifest& manifest,
+                           const kube::LeaseHolder::Await& await) {
   const auto objects = rollout::bring_objects(manifest);
   TRY_VOID(check_space(client, objects.front()));
   TRY_VOID(apply(client, objects.front()));
-  TRY_VOID(lease.take());
+  TRY_VOID(lease.take(await));
   for (std::size_t i = 1; i < objects.size(); ++i) {
     TRY_VOID(apply(client, objects[i]));
   }

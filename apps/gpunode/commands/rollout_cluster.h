@@ -28,8 +28,10 @@ Result<rollout::RolloutPlan> look_at_cluster(
 kube::LeaseHolder::Self lease_self(const Session& session);
 
 /// Makes the namespace, takes the lease, and then makes or changes the rest:
-/// another roll-out's DaemonSet is left alone.
+/// another roll-out's DaemonSet is left alone. `await` while somebody has the
+/// lease who is perhaps dead.
 Result<void> begin_rollout(kube::Client& client, kube::LeaseHolder& lease,
-                           const rollout::BringManifest& manifest);
+                           const rollout::BringManifest& manifest,
+                           const kube::LeaseHolder::Await& await);
 
 }  // namespace gpunode::cli

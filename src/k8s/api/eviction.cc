@@ -1,5 +1,8 @@
 #include "k8s/api/eviction.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "base/text/json_edit.h"
@@ -13,6 +16,9 @@ using text::Node;
 constexpr int kConflict = 409;
 constexpr int kNotFound = 404;
 constexpr int kTooMany = 429;
+constexpr int kFirstFailure = 400;
+constexpr int kForbidden = 403;
+constexpr int kInternalError = 500;
 
 /// "message", and behind it what the causes say of budget and numbers.
 std::string words_of(const Answer& answer) {
@@ -28,6 +34,40 @@ std::string words_of(const Answer& answer) {
     if (!said.empty()) words += " " + said;
   }
   return words;
+}
+
+/// Causes of 403 have been told apart by these words since Kubernetes 1.16.
+bool has_cause(const Answer& answer, std::string_view reason) {
+  const auto read = text::read_json(answer.body, "answer");
+  if (!read) return false;
+  const Node root = text::tree_of(*read);
+  const Node* const causes = text::find_at(root, {"details", "causes"});
+  if (causes == nullptr) return false;
+  return std::ranges::any_of(causes->items, [&](const Node& cause) {
+    return text::string_at(cause, {"reason"}) == reason;
+  });
+}
+
+/// What else the API server says of a Pod that cannot be evicted as it is now,
+/// and can be once somebody has acted; empty: it is none of that.
+std::string obstacle_of(const ObjectKey& pod, const Answer& answer) {
+  if (answer.status == kForbidden &&
+      has_cause(answer, "NamespaceTerminating")) {
+    return fmt::format(
+        "namespace {0} is being deleted, and this Pod with it: it is waited "
+        "for; next, if it stays: `kubectl get namespace {0} -o yaml` says "
+        "what holds it",
+        pod.space);
+  }
+  const std::string message = read_api_status(answer.body).message;
+  if (answer.status == kInternalError &&
+      message.find("more than one PodDisruptionBudget") != std::string::npos) {
+    return fmt::format(
+        "more than one PodDisruptionBudget selects it, and Kubernetes evicts "
+        "no such Pod; next: `kubectl -n {} get pdb`, and leave one of them",
+        pod.space);
+  }
+  return {};
 }
 
 }  // namespace
@@ -64,13 +104,22 @@ std::string eviction_json(const ObjectKey& pod, const std::string& version,
   return text::to_json(body);
 }
 
-Result<Eviction> judge_eviction(const ObjectKey& pod, const Answer& answer) {
+Result<Eviction> judge_eviction(const ObjectKey& pod, const Answer& given) {
+  Answer answer = given;
+  // Kubernetes sends some refusals in the body of a 201.
+  if (const int code = read_api_status(given.body).code;
+      given.is_good() && code >= kFirstFailure) {
+    answer.status = code;
+  }
   if (answer.is_good()) return Eviction{};
   if (answer.status == kNotFound || answer.status == kConflict) {
     return Eviction{Eviction::End::kGone, ""};
   }
   if (answer.status == kTooMany) {
     return Eviction{Eviction::End::kHeld, words_of(answer)};
+  }
+  if (std::string words = obstacle_of(pod, answer); !words.empty()) {
+    return Eviction{Eviction::End::kHeld, std::move(words)};
   }
   return error_of(fmt::format("evict {}/{}", pod.space, pod.name), answer);
 }

@@ -26,10 +26,12 @@ struct Eviction {
   enum class End {
     kAccepted,  ///< The Pod is asked to end; it takes its time.
     kGone,      ///< It is not there, or it is another one by now.
-    kHeld,      ///< A budget does not allow it now: ask again later.
+    kHeld,      ///< Not now, by a budget or two: ask again later.
   };
   End end = End::kAccepted;
-  std::string words;  ///< Of kHeld: the server's, with the budget's numbers.
+  /// Of kHeld: the server's, with the budget's numbers, or what it is and what
+  /// a person does about it.
+  std::string words;
 };
 
 /// What an eviction came to; an Error for everything that is none of these.

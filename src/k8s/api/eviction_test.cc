@@ -58,6 +58,37 @@ TEST(Eviction, ThatABudgetHoldsSaysItsNumbers) {
             Eviction::End::kHeld);
 }
 
+TEST(Eviction, OfAPodOfSeveralBudgetsOrOfANamespaceThatGoesIsHeldInWords) {
+  // Real servers have been seen to say it in the body alone.
+  for (const int status : {500, 201}) {
+    const auto several = judge_eviction(
+        kPod,
+        {status,
+         R"({"kind":"Status","status":"Failure","message":"This pod has more )"
+         R"(than one PodDisruptionBudget, which the eviction subresource does )"
+         R"(not support.","code":500})",
+         std::nullopt});
+    ASSERT_TRUE(several) << several.error().message();
+    EXPECT_EQ(several->end, Eviction::End::kHeld);
+    EXPECT_THAT(several->words, AllOf(HasSubstr("more than one PodDisruption"),
+                                      HasSubstr("kubectl -n default get pdb")));
+  }
+  const std::string body =
+      R"({"kind":"Status","status":"Failure","message":"unable to create new )"
+      R"(content in namespace default because it is being terminated",)"
+      R"("reason":"Forbidden","details":{"causes":[{"reason":)"
+      R"("NamespaceTerminating","message":"namespace default is being )"
+      R"(terminated","field":"metadata.namespace"}]},"code":403})";
+  const auto going = judge_eviction(kPod, {403, body, std::nullopt});
+  ASSERT_TRUE(going) << going.error().message();
+  EXPECT_EQ(going->end, Eviction::End::kHeld);
+  EXPECT_THAT(going->words,
+              AllOf(HasSubstr("namespace default is being deleted"),
+                    HasSubstr("kubectl get namespace default")));
+  // By another status it is no such thing.
+  EXPECT_FALSE(judge_eviction(kPod, {422, body, std::nullopt}));
+}
+
 TEST(Eviction, OtherAnswersAreToldApart) {
   EXPECT_EQ(judge_eviction(kPod, {201, "{}", std::nullopt})->end,
             Eviction::End::kAccepted);
@@ -69,7 +100,6 @@ TEST(Eviction, OtherAnswersAreToldApart) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kPermissionDenied);
   EXPECT_THAT(refused.error().message(), HasSubstr("evict default/web-1"));
-  // Several budgets of one Pod: Kubernetes gives 500.
   EXPECT_EQ(judge_eviction(kPod, {500, "", std::nullopt}).error().code(),
             ErrorCode::kUnavailable);
 }

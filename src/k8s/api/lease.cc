@@ -1,6 +1,8 @@
 #include "k8s/api/lease.h"
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -31,6 +33,12 @@ seconds seconds_at(const Node& root, const text::KeyPath& path) {
   return seconds(number);
 }
 
+/// Whether nobody has written it between the two looks.
+bool is_unchanged(const Lease& first, const Lease& now) {
+  return first.resource_version == now.resource_version &&
+         first.holder == now.holder && first.renew_text == now.renew_text;
+}
+
 }  // namespace
 
 ResourceType leases() {
@@ -46,10 +54,7 @@ Result<Lease> read_lease(std::string_view json) {
       text::string_at(root, {"metadata", "resourceVersion"});
   lease.holder = text::string_at(root, {"spec", "holderIdentity"});
   lease.duration = seconds_at(root, {"spec", "leaseDurationSeconds"});
-  const std::string renewed = text::string_at(root, {"spec", "renewTime"});
-  if (!renewed.empty()) {
-    TRY(lease.renewed, parse_time(renewed));
-  }
+  lease.renew_text = text::string_at(root, {"spec", "renewTime"});
   return lease;
 }
 
@@ -76,81 +81,119 @@ std::string lease_json(const ObjectKey& key, const Lease& lease) {
   return text::to_json(body);
 }
 
-bool is_held(const Lease& lease, WallTime now) {
-  if (lease.holder.empty()) return false;
-  return now < lease.renewed + std::min(lease.duration, kMostDuration);
+seconds patience_of(const Lease& lease) {
+  return std::min(lease.duration, kMostDuration);
 }
 
 Result<void> LeaseHolder::write(const Lease& lease, bool is_new) {
   const std::string body = lease_json(key_, lease);
+  // Others count from when they see it, which is later.
+  const TimePoint sent = clock_.now();
   auto answer = is_new ? client_.create(leases(), key_.space, body)
                        : client_.replace(leases(), key_, body);
   if (!answer) return std::move(answer).error();
   TRY(const Lease written, read_lease(*answer));
   version_ = written.resource_version;
-  written_ = clock_.now();
+  written_ = sent;
   return {};
 }
 
 Error LeaseHolder::lost() const {
   return Error(ErrorCode::kAlreadyExists,
-               fmt::format("the lease {}/{} is another's by now: this one was "
-                           "not heard of for too long, or the clocks differ; "
-                           "it stops here",
+               fmt::format("the lease {}/{} is another's by now, or was taken "
+                           "away: this one was not heard of for too long; it "
+                           "stops here",
                            key_.space, key_.name));
 }
 
-bool LeaseHolder::is_ours_still() {
-  const auto json = client_.get(leases(), key_);
-  if (!json) return false;
-  const auto now = read_lease(*json);
-  if (!now || now->holder != self_.name) return false;
-  version_ = now->resource_version;
-  written_ = clock_.now();
+Result<bool> LeaseHolder::is_ours_still() {
+  auto json = client_.get(leases(), key_);
+  if (!json) {
+    if (json.error().code() == ErrorCode::kNotFound) return false;
+    return std::move(json).error();
+  }
+  TRY(const Lease now, read_lease(*json));
+  if (now.holder != self_.name) return false;
+  version_ = now.resource_version;
   return true;
 }
 
-Result<void> LeaseHolder::take() {
-  is_lost_ = false;
-  const WallTime now = wall_();
-  Lease mine{self_.name, kDuration, now, ""};
-  auto json = client_.get(leases(), key_);
-  if (!json && json.error().code() != ErrorCode::kNotFound) {
-    return std::move(json).error();
+/// Writes it as ours. `version`: of the Lease that is there; empty: none is.
+Result<void> LeaseHolder::take_over(const std::string& version) {
+  const TimePoint begun = clock_.now();
+  auto done =
+      write({self_.name, kDuration, wall_(), "", version}, version.empty());
+  if (done || done.error().code() != ErrorCode::kAlreadyExists) return done;
+  TRY(const bool is_ours, is_ours_still());
+  if (is_ours) {
+    written_ = begun;
+    return {};
   }
-  if (json) {
+  return Error(ErrorCode::kAlreadyExists,
+               fmt::format("another one has begun in this cluster at the "
+                           "same moment, or has just been heard of (lease "
+                           "{}/{}); next: look who, and wait for its end",
+                           key_.space, key_.name));
+}
+
+Result<void> LeaseHolder::take(const Await& await) {
+  is_lost_ = false;
+  std::optional<Lease> first;
+  TimePoint seen{};
+  for (;;) {
+    const TimePoint asked = clock_.now();
+    auto json = client_.get(leases(), key_);
+    if (!json && json.error().code() == ErrorCode::kNotFound) {
+      return take_over("");
+    }
+    if (!json) return std::move(json).error();
     TRY(const Lease lease, read_lease(*json));
-    const bool is_dead = self_.is_dead && self_.is_dead(lease.holder);
-    if (is_held(lease, now) && lease.holder != self_.name && !is_dead) {
-      const auto left = std::chrono::ceil<seconds>(
-          lease.renewed + std::min(lease.duration, kMostDuration) - now);
+    const bool is_free = lease.holder.empty() || lease.holder == self_.name ||
+                         (self_.is_dead && self_.is_dead(lease.holder));
+    if (is_free) return take_over(lease.resource_version);
+    if (first && !is_unchanged(*first, lease)) {
+      return Error(ErrorCode::kAlreadyExists,
+                   fmt::format("{} is at work in this cluster and was heard of "
+                               "just now; next: wait for its end (lease {}/{})",
+                               lease.holder, key_.space, key_.name));
+    }
+    if (!first) {
+      first = lease;
+      seen = clock_.now();
+    }
+    const auto left = std::chrono::ceil<seconds>(seen + patience_of(lease) -
+                                                 std::max(asked, seen));
+    if (left <= seconds(0)) return take_over(lease.resource_version);
+    if (!await(lease, left)) {
       return Error(
           ErrorCode::kAlreadyExists,
-          fmt::format("{} is at work in this cluster; next: wait for its end, "
-                      "or, if it is dead, {} s (lease {}/{})",
+          fmt::format("{} has begun in this cluster and was not seen to end; "
+                      "next: wait for its end; if it is dead, this is known "
+                      "after watching for {} s (lease {}/{})",
                       lease.holder, left.count(), key_.space, key_.name));
     }
-    mine.resource_version = lease.resource_version;
   }
-  auto done = write(mine, !json);
-  if (!done && done.error().code() == ErrorCode::kAlreadyExists) {
-    return Error(ErrorCode::kAlreadyExists,
-                 fmt::format("another one has begun in this cluster at the "
-                             "same moment (lease {}/{}); next: look who, and "
-                             "wait for its end",
-                             key_.space, key_.name));
-  }
-  return done;
+}
+
+Result<void> LeaseHolder::renew_now() {
+  const Lease mine{self_.name, kDuration, wall_(), "", version_};
+  auto done = write(mine, false);
+  if (done) return done;
+  const bool is_refused = done.error().code() == ErrorCode::kAlreadyExists ||
+                          done.error().code() == ErrorCode::kNotFound;
+  if (!is_refused) return done;
+  TRY(const bool is_ours, is_ours_still());
+  if (!is_ours) return lost();
+  return write({self_.name, kDuration, wall_(), "", version_}, false);
 }
 
 Result<void> LeaseHolder::renew() {
   if (is_lost_) return lost();
   if (version_.empty() || clock_.now() - written_ < kRenewEvery) return {};
-  auto done = write({self_.name, kDuration, wall_(), version_}, false);
+  auto done = renew_now();
   if (done) return done;
   if (done.error().code() == ErrorCode::kAlreadyExists ||
       done.error().code() == ErrorCode::kNotFound) {
-    if (is_ours_still()) return {};
     version_.clear();
     is_lost_ = true;
     return lost();
@@ -162,7 +205,7 @@ Result<void> LeaseHolder::renew() {
 
 void LeaseHolder::release() {
   if (version_.empty()) return;
-  (void)write({"", {}, {}, version_}, false);
+  (void)write({"", {}, {}, "", version_}, false);
   version_.clear();
 }
 

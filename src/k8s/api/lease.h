@@ -1,8 +1,12 @@
 // One program at a time in a cluster: a Lease of coordination.k8s.io/v1, taken
 // over when its holder has not been heard of for its duration.
 //
-// Clocks of two machines differ. A holder that is taken over from although it
-// lives finds out at its next renewal, which names the version that it wrote.
+// Clocks of machines differ, so what a Lease says of the time is written for
+// people and never judged by: who wants one that another has watches it for its
+// duration by an own monotonic clock, as client-go's leader election does.
+// A holder that is taken over from although it lives, as one that was
+// suspended, finds out at its next renewal, which names the version that it
+// wrote.
 #pragma once
 
 #include <chrono>
@@ -23,7 +27,8 @@ ResourceType leases();
 struct Lease {
   std::string holder;  ///< Empty: nobody has it.
   std::chrono::seconds duration{};
-  WallTime renewed{};
+  WallTime renewed{};      ///< By its holder's clock. Written, not read.
+  std::string renew_text;  ///< That, as it stands there. Read, not written.
   std::string resource_version;
 };
 
@@ -33,8 +38,8 @@ Result<Lease> read_lease(std::string_view json);
 /// For create and, with a resource version, for replace.
 std::string lease_json(const ObjectKey& key, const Lease& lease);
 
-/// Somebody has it, and was heard of within its duration.
-bool is_held(const Lease& lease, WallTime now);
+/// How long it must stand there unchanged for its holder to count as dead.
+std::chrono::seconds patience_of(const Lease& lease);
 
 /// Takes, renews and gives back one Lease. One thread, the client's.
 class LeaseHolder {
@@ -58,11 +63,19 @@ class LeaseHolder {
         clock_(clock),
         wall_(std::move(wall)) {}
 
-  /// kAlreadyExists: another one has it; the message says who and until when.
-  Result<void> take();
+  /// Another one has it and was not seen to live yet: waits for a moment and
+  /// says true, or false not to wait. It is free in `left`, if nothing changes.
+  using Await =
+      std::function<bool(const Lease& other, std::chrono::seconds left)>;
+
+  /// kAlreadyExists: another one has it, and lives or was not waited for; the
+  /// message says who and what next.
+  Result<void> take(const Await& await);
 
   /// Does something only when it is time to. kAlreadyExists: it is lost, and
-  /// stays so until it is taken again.
+  /// stays so until it is taken again. kUnavailable: it could not be renewed
+  /// for so long that another one may have it; nothing must be done before this
+  /// says yes.
   Result<void> renew();
 
   /// Gives it back; nothing if it is not held. What fails runs out by itself.
@@ -70,9 +83,11 @@ class LeaseHolder {
 
  private:
   Result<void> write(const Lease& lease, bool is_new);
+  Result<void> take_over(const std::string& version);
   /// After a refusal: whether it was a write of ours that was refused, whose
   /// first answer was lost. Takes its version over.
-  bool is_ours_still();
+  Result<bool> is_ours_still();
+  Result<void> renew_now();
   Error lost() const;
 
   Client& client_;
@@ -81,7 +96,7 @@ class LeaseHolder {
   const Clock& clock_;
   std::function<WallTime()> wall_;
   std::string version_;  ///< That we wrote; empty: not held.
-  TimePoint written_{};
+  TimePoint written_{};  ///< Before that write was sent.
   bool is_lost_ = false;
 };
 

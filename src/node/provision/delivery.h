@@ -25,6 +25,8 @@ struct Delivery {
 inline constexpr const char* kFirstUnit = "gpunode-first.service";
 inline constexpr const char* kFirstUnitPath =
     "/etc/systemd/system/gpunode-first.service";
+/// The one that goes on with a run after a reboot.
+inline constexpr const char* kResumeUnit = "gpunode-resume.service";
 /// There once a run has ended well: until then each boot tries.
 inline constexpr const char* kFirstBootStamp =
     "/var/lib/gpunode/first-boot-done";

@@ -10,6 +10,7 @@
 #include "base/console/page.h"
 #include "base/host/host_file.h"
 #include "node/provision/delivery.h"
+#include "node/provision/run_lock.h"
 #include "node/provision/spec_file.h"
 
 namespace gpunode::rollout {
@@ -115,14 +116,43 @@ Result<std::string> Bringer::put_programs() {
 Result<void> Bringer::clear_unit() {
   TRY_VOID(systemctl({"daemon-reload"}));
   TRY_VOID(systemctl({"enable", kUnit}));
-  // Nothing of it runs: this ends "active (exited)" alone.
+  // Nothing of it changes the host, which it needs the lock for: this ends
+  // "active (exited)", or what has only begun to wait for that.
   TRY_VOID(systemctl({"stop", kUnit}));
   // Of a unit that has not failed systemd may say that it is not loaded.
   (void)systemctl({"reset-failed", kUnit});
   return host::remove_host_file(host_, provision::kFirstBootStamp);
 }
 
-Result<void> Bringer::prepare() {
+/// By units, whose program may not have come as far as the lock yet.
+Result<bool> Bringer::is_anything_at_work() {
+  for (const char* unit : {kUnit, provision::kResumeUnit}) {
+    host::Command show;
+    show.argv = {kSystemctl, "show", "--property=ActiveState,ExecMainStatus",
+                 unit};
+    TRY(const std::string shown, runner_.output(show));
+    TRY(const FirstUnit state, read_first_unit(shown));
+    if (state.is_running()) {
+      tell_once(fmt::format("{} is at work: waiting for its end", unit));
+      return true;
+    }
+  }
+  return false;
+}
+
+Result<bool> Bringer::prepare() {
+  // From here on none begins: not by hand, not at a boot, and not in the moment
+  // since the last look. A run that this stopped would be half of one.
+  auto lock = provision::RunLock::take(host_, "gpunode bring");
+  if (!lock) {
+    if (lock.error().code() != ErrorCode::kUnavailable) {
+      return std::move(lock).error();
+    }
+    tell_once(lock.error().message());
+    return false;
+  }
+  TRY(const bool is_busy, is_anything_at_work());
+  if (is_busy) return false;
   TRY(const std::string directory, put_programs());
   TRY_VOID(host::replace_host_file(host_,
                                    std::string(provision::kDefaultSpecPath),
@@ -133,7 +163,8 @@ Result<void> Bringer::prepare() {
                                    provision::first_boot_unit(delivery),
                                    durable(kUnitMode)));
   TRY_VOID(clear_unit());
-  return stamp(State::kStarted);
+  TRY_VOID(stamp(State::kStarted));
+  return true;
 }
 
 Result<void> Bringer::start() {
@@ -199,9 +230,11 @@ Result<BringEnd> Bringer::run() {
     TRY(const BringLook now, look());
     const BringMove move = next_move(now, task_.wish);
     switch (move.kind) {
-      case Kind::kPrepare:
-        TRY_VOID(prepare());
-        continue;
+      case Kind::kPrepare: {
+        TRY(const bool is_prepared, prepare());
+        if (is_prepared) continue;
+        break;
+      }
       case Kind::kStart:
         TRY_VOID(adopt(now));
         TRY_VOID(start());

@@ -54,7 +54,10 @@ class Bringer {
 
  private:
   Result<BringLook> look();
-  Result<void> prepare();
+  /// Puts everything there for a run. False: another gpunode is at work, and
+  /// nothing was written.
+  Result<bool> prepare();
+  Result<bool> is_anything_at_work();
   Result<std::string> put_programs();
   Result<void> clear_unit();
   Result<void> start();

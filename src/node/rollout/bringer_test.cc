@@ -3,12 +3,15 @@
 #include "node/rollout/bringer.h"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/host/host_tree.h"
+#include "node/provision/run_lock.h"
 
 namespace gpunode::rollout {
 namespace {
@@ -30,6 +33,7 @@ class Host final : public host::CommandRunner {
       return Error(ErrorCode::kInternal, "killed");
     }
     lines.push_back(line);
+    if (on_command) on_command(line);
     if (command.argv[0].ends_with("/gpunode")) {
       return host::Completed{0, "gpunode " + versions[command.argv[0]] + "\n",
                              ""};
@@ -38,6 +42,9 @@ class Host final : public host::CommandRunner {
       return host::Completed{0, "a line \x1b[1m\n-- cursor: c7\n", ""};
     }
     const std::string verb = command.argv.at(1);
+    if (verb == "show" && command.argv.back() == "gpunode-resume.service") {
+      return host::Completed{0, "ActiveState=" + resume + "\n", ""};
+    }
     if (verb == "show") return host::Completed{0, show(), ""};
     if (verb == "start" && command.argv.back() == "gpunode-check.service") {
       ++checks;
@@ -69,7 +76,9 @@ class Host final : public host::CommandRunner {
   std::map<std::string, std::string> versions;
   std::vector<std::string> lines;
   std::optional<int> deadline;  ///< So many commands until the bringer dies.
+  std::function<void(const std::string&)> on_command;
   std::string active = "inactive";
+  std::string resume = "inactive";  ///< gpunode-resume.service.
   int at_work = 2;
   int looks_left = 0;
   int exit_code = 0;
@@ -96,7 +105,10 @@ class Bringing : public testing::Test {
     Bringer bringer(
         task_, root, host_,
         [this](const std::string& line) { said_ += line + "\n"; },
-        [this](std::chrono::milliseconds) { return --pauses_ > 0; });
+        [this](std::chrono::milliseconds) {
+          if (on_pause_) on_pause_();
+          return --pauses_ > 0;
+        });
     return bringer.run();
   }
 
@@ -108,6 +120,7 @@ class Bringing : public testing::Test {
   Host host_;
   BringTask task_;
   std::string said_;
+  std::function<void()> on_pause_;
   int pauses_ = 50;
 };
 
@@ -224,6 +237,52 @@ TEST_F(Bringing, LinksOfTheHostLeadNowhereElse) {
   EXPECT_EQ(*bring(), BringEnd::kDone);
   EXPECT_EQ(file("elsewhere/gpunode"), "not ours");
   EXPECT_EQ(file("usr/local/bin/gpunode"), "ours gpunode");
+}
+
+TEST_F(Bringing, AnApplyThatBeganSinceTheLookIsNotCutOff) {
+  const host::HostRoot root = host_.tree.root();
+  std::optional<provision::RunLock> apply;
+  // Right after the bringer's first look.
+  bool has_begun = false;
+  host_.on_command = [&](const std::string&) {
+    if (std::exchange(has_begun, true)) return;
+    apply.emplace(*provision::RunLock::take(root, "gpunode apply"));
+  };
+  int looks = 0;
+  on_pause_ = [&] {
+    EXPECT_EQ(file("usr/local/bin/gpunode"), apply ? "-" : "ours gpunode");
+    EXPECT_EQ(host_.starts, apply ? 0 : 1);
+    if (++looks == 3) apply.reset();
+  };
+  EXPECT_EQ(*bring(), BringEnd::kDone);
+  EXPECT_GE(looks, 3);
+  EXPECT_THAT(said_, HasSubstr("(gpunode apply) is at work on this host"));
+  EXPECT_EQ(host_.starts, 1);
+}
+
+TEST_F(Bringing, AUnitThatBeganSinceTheLookIsNotCutOff) {
+  for (std::string* unit : {&host_.active, &host_.resume}) {
+    task_.wish.digest += "x";
+    int shows = 0;
+    // Between the first look and the second one.
+    host_.on_command = [&, unit](const std::string& line) {
+      if (line.find(" show ") == std::string::npos || ++shows != 2) return;
+      *unit = "activating";
+      host_.looks_left = 3;
+    };
+    on_pause_ = [&] {
+      if (host_.resume == "activating" && host_.looks_left-- < 0) {
+        host_.resume = "inactive";
+      }
+    };
+    const int starts = host_.starts;
+    EXPECT_EQ(*bring(), BringEnd::kDone);
+    EXPECT_EQ(host_.cut_off, 0);
+    EXPECT_EQ(host_.starts, starts + 1);
+    EXPECT_THAT(said_, HasSubstr(unit == &host_.active
+                                     ? "gpunode-first.service is at work"
+                                     : "gpunode-resume.service is at work"));
+  }
 }
 
 TEST_F(Bringing, AStampOfNobodysIsNone) {

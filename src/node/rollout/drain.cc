@@ -12,15 +12,19 @@ namespace {
 
 using text::Node;
 
-std::string controller_of(const Node& pod) {
+PodOwner controller_of(const Node& pod) {
   const Node* const owners =
       text::find_at(pod, {"metadata", "ownerReferences"});
   if (owners == nullptr) return {};
   for (const Node& owner : owners->items) {
     if (!is_true_at(owner, {"controller"})) continue;
-    const std::string kind = text::string_at(owner, {"kind"});
+    PodOwner read{text::string_at(owner, {"apiVersion"}),
+                  text::string_at(owner, {"kind"}),
+                  text::string_at(owner, {"name"}),
+                  text::string_at(owner, {"uid"})};
     // One without a kind is a controller nevertheless.
-    return kind.empty() ? "controller" : kind;
+    if (read.kind.empty()) read.kind = "controller";
+    return read;
   }
   return {};
 }
@@ -69,15 +73,19 @@ DrainPlan plan_drain(std::vector<DrainPod> pods, const DrainOptions& options) {
   DrainPlan plan;
   std::vector<std::string> unmanaged;
   std::vector<std::string> local;
+  std::vector<std::string> orphans;
   for (DrainPod& pod : pods) {
-    if (pod.is_mirror || (pod.controller == "DaemonSet" && !pod.is_ended)) {
+    if (pod.is_mirror || (pod.is_of_daemon_set && !pod.is_ended)) {
       ++plan.staying;
       continue;
     }
     const std::string name = pod.key.space + "/" + pod.key.name;
     // What has ended, or is on its way, loses nothing any more by us.
     if (!pod.is_ended && !pod.is_leaving) {
-      if (pod.controller.empty() && !options.force) unmanaged.push_back(name);
+      if (pod.controller.kind.empty() && !options.force) {
+        unmanaged.push_back(name);
+      }
+      if (pod.claims_daemon_set() && !options.force) orphans.push_back(name);
       if (pod.has_empty_dir && !options.delete_emptydir_data) {
         local.push_back(name);
       }
@@ -87,6 +95,10 @@ DrainPlan plan_drain(std::vector<DrainPod> pods, const DrainOptions& options) {
   refuse(unmanaged,
          "cannot delete Pods that declare no controller (use --force to "
          "override)",
+         plan.refusals);
+  refuse(orphans,
+         "cannot delete Pods that say they are a DaemonSet's, which is not "
+         "there or is another one (use --force to override)",
          plan.refusals);
   refuse(local,
          "cannot delete Pods with local storage (use --delete-emptydir-data to "

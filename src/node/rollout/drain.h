@@ -11,14 +11,30 @@
 
 namespace gpunode::rollout {
 
+/// The object that a Pod says makes it again. Anybody who may make Pods may
+/// say anything.
+struct PodOwner {
+  std::string api = {};   ///< "apps/v1"
+  std::string kind = {};  ///< "ReplicaSet"; empty: it names none.
+  std::string name = {};
+  std::string uid = {};
+};
+
 struct DrainPod {
   kube::ObjectKey key;
   std::string uid = {};
-  std::string controller = {};  ///< Its kind: "ReplicaSet"; empty: it has none.
-  bool is_mirror = false;       ///< A static Pod's: no API call takes it away.
-  bool is_ended = false;        ///< Succeeded or Failed.
+  PodOwner controller = {};
+  bool is_of_daemon_set = false;  ///< That was looked up, and is its own.
+  bool is_mirror = false;  ///< A static Pod's: no API call takes it away.
+  bool is_ended = false;   ///< Succeeded or Failed.
   bool is_leaving = false;
   bool has_empty_dir = false;  ///< Data that goes with it.
+
+  /// It says so, and only its DaemonSet can tell whether that is true.
+  bool claims_daemon_set() const {
+    return controller.kind == "DaemonSet" &&
+           controller.api.starts_with("apps/");
+  }
 };
 
 /// kCorrupt if it is no Pod.

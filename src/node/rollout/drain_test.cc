@@ -11,8 +11,11 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 DrainPod pod(const std::string& name, const std::string& controller) {
-  return {
-      .key = {"default", name}, .uid = "u-" + name, .controller = controller};
+  DrainPod pod{.key = {"default", name}, .uid = "u-" + name};
+  pod.controller = {"apps/v1", controller, "owner", "u"};
+  if (controller.empty()) pod.controller = {};
+  pod.is_of_daemon_set = controller == "DaemonSet";
+  return pod;
 }
 
 TEST(DrainPod, IsReadOutOfAPod) {
@@ -21,14 +24,19 @@ TEST(DrainPod, IsReadOutOfAPod) {
           "deletionTimestamp":"2026-11-29T12:00:00Z",
           "annotations":{"kubernetes.io/config.mirror":"x"},
           "ownerReferences":[{"kind":"Owner"},
-            {"kind":"ReplicaSet","controller":true}]},
+            {"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web",
+             "uid":"u-w","controller":true}]},
           "spec":{"volumes":[{"name":"a","configMap":{}},
             {"name":"b","emptyDir":{}}]},
           "status":{"phase":"Succeeded"}})");
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->key.space, "shop");
   EXPECT_EQ(read->key.name, "web-1");
-  EXPECT_EQ(read->controller, "ReplicaSet");
+  EXPECT_EQ(read->controller.api, "apps/v1");
+  EXPECT_EQ(read->controller.kind, "ReplicaSet");
+  EXPECT_EQ(read->controller.name, "web");
+  EXPECT_EQ(read->controller.uid, "u-w");
+  EXPECT_FALSE(read->claims_daemon_set());
   EXPECT_TRUE(read->is_mirror);
   EXPECT_TRUE(read->is_leaving);
   EXPECT_TRUE(read->is_ended);
@@ -36,7 +44,7 @@ TEST(DrainPod, IsReadOutOfAPod) {
   const auto plain =
       read_drain_pod(R"({"metadata":{"name":"a","namespace":"b"}})");
   ASSERT_TRUE(plain);
-  EXPECT_EQ(plain->controller, "");
+  EXPECT_EQ(plain->controller.kind, "");
   EXPECT_FALSE(plain->is_mirror || plain->is_leaving || plain->is_ended ||
                plain->has_empty_dir);
   EXPECT_FALSE(read_drain_pod("{}"));
@@ -61,6 +69,24 @@ TEST(Drain, RefusesWhatNobodyMakesAgain) {
               ElementsAre("cannot delete Pods that declare no controller (use "
                           "--force to override): default/one, default/two"));
   EXPECT_THAT(plan_drain(pods, {.force = true}).refusals, IsEmpty());
+}
+
+TEST(Drain, OfAForgedDaemonSetIsOfNobody) {
+  DrainPod forged = pod("forged", "DaemonSet");
+  forged.is_of_daemon_set = false;
+  // One of a group that anybody may have made is a controller as any other.
+  DrainPod strange = pod("strange", "DaemonSet");
+  strange.controller.api = "evil.example/v1";
+  strange.is_of_daemon_set = false;
+  const DrainPlan plan = plan_drain({forged, strange}, {});
+  EXPECT_EQ(plan.staying, 0U);
+  EXPECT_THAT(plan.leaving, SizeIs(2));
+  EXPECT_THAT(plan.refusals,
+              ElementsAre("cannot delete Pods that say they are a DaemonSet's, "
+                          "which is not there or is another one (use --force "
+                          "to override): default/forged"));
+  EXPECT_THAT(plan_drain({forged, strange}, {.force = true}).refusals,
+              IsEmpty());
 }
 
 TEST(Drain, RefusesDataThatGoesWithThePod) {

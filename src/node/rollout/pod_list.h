@@ -1,6 +1,7 @@
 // Lists of the API server, whole.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,20 @@ Result<std::vector<std::string>> list_all(kube::Client& client,
                                           const kube::ResourceType& type,
                                           const kube::Selection& selection);
 
+/// What DaemonSets say of the Pods that claim to be theirs. Each claim is
+/// looked up once, as long as this lives.
+class DaemonSets {
+ public:
+  /// Whether `pod`'s is there, in its namespace and with the uid that it says.
+  Result<bool> own(kube::Client& client, const DrainPod& pod);
+
+ private:
+  std::map<std::string, bool> known_;  ///< By namespace, name and uid.
+};
+
 /// Pods on a node, for plan_drain().
 Result<std::vector<DrainPod>> pods_on(kube::Client& client,
+                                      DaemonSets& daemon_sets,
                                       const std::string& node);
 
 }  // namespace gpunode::rollout

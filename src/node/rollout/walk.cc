@@ -27,13 +27,21 @@ std::string ways_on(const std::string& node) {
 }  // namespace
 
 bool Walk::wait(std::chrono::milliseconds time) {
-  if (auto renewed = lease_.renew(); !renewed) {
-    lost_ = std::move(renewed).error();
-    return false;
+  const TimePoint until = clock_.now() + options_.api_timeout;
+  for (;;) {
+    auto renewed = lease_.renew();
+    const bool may_come = !renewed && clock_.now() < until &&
+                          renewed.error().code() == ErrorCode::kUnavailable;
+    if (!renewed && !may_come) {
+      lost_ = std::move(renewed).error();
+      return false;
+    }
+    if (!pause_(may_come ? kBetweenLooks : time)) {
+      is_stopped_ = true;
+      return false;
+    }
+    if (!may_come) return true;
   }
-  if (pause_(time)) return true;
-  is_stopped_ = true;
-  return false;
 }
 
 void Walk::waits(const std::string& node, const std::string& words) {
@@ -121,8 +129,8 @@ WalkOutcome Walk::bad(const NodeLook& node, Phase phase,
 }
 
 Walk::Ending Walk::begin(const NodeLook& node) {
-  const auto pods =
-      patiently(node.name, [&] { return pods_on(client_, node.name); });
+  const auto pods = patiently(
+      node.name, [&] { return pods_on(client_, daemon_sets_, node.name); });
   if (!pods) return trouble(node.name, pods.error());
   const DrainPlan drain = plan_drain(*pods, options_.drain);
   // One that another file's roll-out left behind is perhaps what this one is

@@ -127,7 +127,8 @@ class Walk {
   auto patiently(const std::string& node, Ask ask) -> decltype(ask());
   static constexpr std::chrono::milliseconds kBetweenLooks{500};
 
-  /// False: stopped, or the lease is lost; trouble() says which.
+  /// With the lease renewed, which may take longer. False: stopped, or the
+  /// lease is lost; stopped() says which.
   bool wait(std::chrono::milliseconds time);
   void waits(const std::string& node, const std::string& words);
 
@@ -144,6 +145,7 @@ class Walk {
   WalkObserver& observer_;
   const WalkOptions& options_;
   std::string eviction_version_;
+  DaemonSets daemon_sets_;
   std::map<std::string, Held> held_;  ///< By a Pod's uid.
   std::string told_;
   bool is_stopped_ = false;

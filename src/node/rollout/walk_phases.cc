@@ -46,13 +46,18 @@ Result<void> Walk::evict(const std::string& node, const DrainPod& pod) {
 }
 
 Result<DrainPlan> Walk::drain_round(const std::string& name) {
-  TRY(std::vector<DrainPod> pods, pods_on(client_, name));
+  TRY(std::vector<DrainPod> pods, pods_on(client_, daemon_sets_, name));
   DrainPlan plan = plan_drain(std::move(pods), options_.drain);
   if (!plan.refusals.empty()) return plan;
   for (const DrainPod& pod : plan.leaving) {
     const auto held = held_.find(pod.uid);
     const bool rests = held != held_.end() && clock_.now() < held->second.until;
-    if (!pod.is_leaving && !rests) TRY_VOID(evict(name, pod));
+    if (pod.is_leaving || rests) continue;
+    // Each may take its time, and the lease and a person's Ctrl-C do not wait.
+    if (!wait(std::chrono::milliseconds(0))) {
+      return Error(ErrorCode::kInternal, "stopped");
+    }
+    TRY_VOID(evict(name, pod));
   }
   return plan;
 }

@@ -2,8 +2,11 @@
 // and after a walk that was ended at any of its requests.
 #include "node/rollout/walk.h"
 
+#include <algorithm>
 #include <functional>
+#include <utility>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -26,7 +29,14 @@ using End = WalkOutcome::End;
 
 const std::string kDigest(64, 'b');
 const std::string kNodes = "/api/v1/nodes/";
+/// Owners: the DaemonSet that is there.
+const std::string kProxys =
+    R"([{"apiVersion":"apps/v1","kind":"DaemonSet","name":"proxy",)"
+    R"("uid":"u-proxy","controller":true}])";
 const std::string kBringPods = "/api/v1/namespaces/gpunode-rollout/pods/";
+
+const std::string kLease =
+    "/apis/coordination.k8s.io/v1/namespaces/gpunode-rollout/leases/rollout";
 
 kube::ClientOptions once() {
   kube::ClientOptions options;
@@ -64,7 +74,9 @@ class Walking : public testing::Test {
     node("gpu-1");
     node("gpu-2");
     pod("gpu-1", "web-1", R"([{"kind":"ReplicaSet","controller":true}])");
-    pod("gpu-1", "proxy-1", R"([{"kind":"DaemonSet","controller":true}])");
+    server_.put("/apis/apps/v1/namespaces/default/daemonsets/proxy",
+                R"({"metadata":{"name":"proxy","uid":"u-proxy"}})");
+    pod("gpu-1", "proxy-1", kProxys);
   }
 
   void node(const std::string& name, bool is_cordoned = false) {
@@ -133,11 +145,20 @@ class Walking : public testing::Test {
     }
   }
 
+  /// As the command: takes the lease, walks and gives it back. One that was
+  /// killed gives nothing back, and the next one sits its lease out.
   WalkOutcome walk(const std::vector<std::string>& nodes = {"gpu-1", "gpu-2"}) {
     kube::FixedCredentials credentials(server_.port());
     kube::Client client(credentials, nullptr, once());
-    kube::LeaseHolder lease(client, {kBringSpace, "rollout"}, {"me", {}},
-                            clock_, [] { return kube::WallTime(); });
+    kube::LeaseHolder lease(client, {kBringSpace, "rollout"},
+                            {"walk " + std::to_string(++walks_), {}}, clock_,
+                            [] { return kube::WallTime(); });
+    const auto taken =
+        lease.take([this](const kube::Lease&, std::chrono::seconds) {
+          clock_.advance(std::chrono::seconds(10));
+          return true;
+        });
+    if (!taken) return {End::kTrouble, "", taken.error().message(), "", 0};
     Walk walk(
         client, lease, clock_,
         [this](milliseconds time) {
@@ -147,7 +168,19 @@ class Walking : public testing::Test {
           return --pauses_ > 0;
         },
         recorder_, options_);
-    return walk.run(nodes);
+    const WalkOutcome outcome = walk.run(nodes);
+    lease.release();
+    return outcome;
+  }
+
+  /// As long as the roll-out has it.
+  json lease() const {
+    const std::string text = server_.object(kLease);
+    return text.empty() ? json::object() : json::parse(text);
+  }
+  std::size_t count(const std::string& request) const {
+    const auto all = server_.requests();
+    return static_cast<std::size_t>(std::ranges::count(all, request));
   }
 
   void expect_all_done() {
@@ -173,6 +206,7 @@ class Walking : public testing::Test {
   std::function<void()> on_pause_;
   int pauses_ = 100000;
   int pods_made_ = 0;
+  int walks_ = 0;
 };
 
 TEST_F(Walking, GoesFromNodeToNode) {
@@ -272,32 +306,101 @@ TEST_F(Walking, StoppedInAnyPauseIsGoneOnWith) {
   }
 }
 
-TEST_F(Walking, KilledAtAnyRequestIsGoneOnWith) {
-  for (std::size_t passed = 1;; ++passed) {
-    for (const char* name : {"gpu-1", "gpu-2"}) node(name);
+/// Before and after a request that was not answered.
+class WalkingCut : public Walking, public testing::WithParamInterface<bool> {};
+
+TEST_P(WalkingCut, AtAnyRequestIsGoneOnWithToTheSameEnd) {
+  unsigned passed = 0;
+  for (;; ++passed) {
+    node("gpu-1");
+    node("gpu-2", true);
     pod("gpu-1", "web-1", R"([{"kind":"ReplicaSet","controller":true}])");
-    const std::size_t before = server_.requests().size();
+    controllers();
+    // From there on there is no server any more for this walk: it is as killed.
     options_.api_timeout = std::chrono::seconds(0);
-    // From that request on there is no server any more for this walk.
-    bool is_cut = false;
-    on_pause_ = [&] {
-      if (!is_cut && server_.requests().size() >= before + passed) {
-        is_cut = true;
-        server_.reset_connections(1000000);
-      }
-    };
+    server_.be_cut_off(passed, GetParam());
     const WalkOutcome first = walk();
     server_.reset_connections(0);
-    on_pause_ = nullptr;
     options_.api_timeout = std::chrono::minutes(5);
-    if (!is_cut) break;
-    if (first.end != End::kDone) {
-      EXPECT_EQ(first.end, End::kTrouble) << passed;
+    if (first.end == End::kDone) break;
+    EXPECT_EQ(first.end, End::kTrouble) << passed << ": " << first.words;
+    const WalkOutcome second = walk();
+    EXPECT_EQ(second.end, End::kDone) << passed << ": " << second.words;
+    EXPECT_FALSE(is_cordoned("gpu-1")) << passed;
+    EXPECT_TRUE(is_cordoned("gpu-2")) << passed;
+    for (const char* name : {"gpu-1", "gpu-2"}) {
+      EXPECT_EQ(annotation(name, kRolledOutAnnotation), kDigest) << passed;
+      EXPECT_EQ(annotation(name, kRolloutAnnotation), "") << passed;
+      EXPECT_EQ(label(name), "") << passed;
     }
-    EXPECT_EQ(walk().end, End::kDone) << passed;
-    expect_all_done();
+    EXPECT_EQ(server_.object("/api/v1/namespaces/default/pods/web-1"), "");
+    EXPECT_NE(server_.object("/api/v1/namespaces/default/pods/proxy-1"), "");
+    EXPECT_EQ(lease()["spec"].value("holderIdentity", ""), "") << passed;
     ASSERT_LT(passed, 200U);
   }
+  // Each node was looked at, drained, brought to, checked and finished.
+  EXPECT_GT(passed, 20U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Before, WalkingCut, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(After, WalkingCut, testing::Values(true));
+
+TEST_F(Walking, APodThatOnlyClaimsToBeADaemonSetsIsRefused) {
+  // Of one that is not there, of one of another uid, and of one elsewhere.
+  pod("gpu-1", "forged-1",
+      R"([{"apiVersion":"apps/v1","kind":"DaemonSet","name":"nobody",)"
+      R"("uid":"u","controller":true}])");
+  pod("gpu-1", "forged-2",
+      R"([{"apiVersion":"apps/v1","kind":"DaemonSet","name":"proxy",)"
+      R"("uid":"u-before","controller":true}])");
+  pod("gpu-1", "forged-3",
+      R"([{"apiVersion":"apps/v1","kind":"DaemonSet","name":"../x",)"
+      R"("uid":"u","controller":true}])");
+  const WalkOutcome outcome = walk({"gpu-1"});
+  EXPECT_EQ(outcome.end, End::kRefused);
+  EXPECT_THAT(outcome.words,
+              AllOf(HasSubstr("say they are a DaemonSet's"),
+                    HasSubstr("default/forged-1, default/forged-2, "
+                              "default/forged-3")));
+  EXPECT_THAT(outcome.words, Not(HasSubstr("proxy-1")));
+  EXPECT_FALSE(is_cordoned("gpu-1"));
+  options_.drain.force = true;
+  EXPECT_EQ(walk({"gpu-1"}).end, End::kDone);
+  EXPECT_EQ(server_.object("/api/v1/namespaces/default/pods/forged-2"), "");
+  EXPECT_NE(server_.object("/api/v1/namespaces/default/pods/proxy-1"), "");
+}
+
+TEST_F(Walking, AClaimIsLookedUpOnce) {
+  EXPECT_EQ(walk({"gpu-1"}).end, End::kDone);
+  EXPECT_EQ(count("GET /apis/apps/v1/namespaces/default/daemonsets/proxy"), 1U);
+}
+
+TEST_F(Walking, APodOfTwoBudgetsOrOfANamespaceThatGoesIsWaitedForInWords) {
+  const std::string path = "/api/v1/namespaces/default/pods/web-1";
+  json running = json::parse(server_.object(path));
+  running["status"]["phase"] = "Running";
+  running["metadata"]["labels"]["app"] = "web";
+  server_.put(path, running.dump());
+  const std::string budgets =
+      "/apis/policy/v1/namespaces/default/poddisruptionbudgets/";
+  for (const char* name : {"one", "two"}) {
+    server_.put(budgets + name,
+                R"({"spec":{"selector":{"matchLabels":{"app":"web"}}}})");
+  }
+  int pauses = 0;
+  on_pause_ = [&] {
+    ++pauses;
+    if (pauses == 20) {
+      for (const char* name : {"one", "two"}) server_.remove(budgets + name);
+      server_.put("/api/v1/namespaces/default",
+                  R"({"status":{"phase":"Terminating"}})");
+    }
+    if (pauses == 60) server_.remove(path);
+  };
+  EXPECT_EQ(walk({"gpu-1"}).end, End::kDone);
+  EXPECT_THAT(recorder_.lines,
+              AllOf(Contains(HasSubstr("more than one PodDisruptionBudget")),
+                    Contains(HasSubstr("namespace default is being deleted"))));
 }
 
 TEST_F(Walking, LeavesACordonThatWasThereBefore) {
@@ -422,7 +525,11 @@ TEST_F(Walking, WhatAnotherFilesRollOutLeftBehindIsTakenOver) {
 }
 
 TEST_F(Walking, TheApiServerMayBeAwayForAWhile) {
-  server_.refuse(503, "ServiceUnavailable", 7);
+  bool is_refusing = false;
+  on_pause_ = [&] {
+    if (std::exchange(is_refusing, true)) return;
+    server_.refuse(503, "ServiceUnavailable", 7);
+  };
   EXPECT_EQ(walk().end, End::kDone);
   EXPECT_THAT(recorder_.lines, Contains(HasSubstr("the API server says 503")));
   expect_all_done();
@@ -453,25 +560,69 @@ TEST_F(Walking, AMarkOfNobodysIsLeftAlone) {
 }
 
 TEST_F(Walking, ALostLeaseEndsIt) {
-  kube::FixedCredentials credentials(server_.port());
-  kube::Client client(credentials, nullptr, once());
-  kube::LeaseHolder lease(client, {kBringSpace, "rollout"}, {"me", {}}, clock_,
-                          [] { return kube::WallTime(); });
-  ASSERT_TRUE(lease.take());
   bringer_status_ = "{}";
-  const std::string path =
-      "/apis/coordination.k8s.io/v1/namespaces/gpunode-rollout/leases/rollout";
-  Walk walk(
-      client, lease, clock_,
-      [&](milliseconds) {
-        clock_.advance(std::chrono::seconds(20));
-        server_.put(path, R"({"spec":{"holderIdentity":"ben"}})");
-        return true;
-      },
-      recorder_, options_);
-  const WalkOutcome outcome = walk.run({"gpu-1"});
+  on_pause_ = [&] {
+    clock_.advance(std::chrono::seconds(20));
+    server_.put(kLease, R"({"spec":{"holderIdentity":"ben"}})");
+  };
+  const WalkOutcome outcome = walk({"gpu-1"});
   EXPECT_EQ(outcome.end, End::kTrouble);
   EXPECT_THAT(outcome.words, HasSubstr("another's by now"));
+  EXPECT_EQ(lease()["spec"]["holderIdentity"], "ben");
+}
+
+TEST_F(Walking, TheLeaseIsRenewedFromPodToPod) {
+  constexpr int kPods = 12;
+  for (int i = 0; i < kPods; ++i) {
+    pod("gpu-1", fmt::format("slow-{}", i),
+        R"([{"kind":"ReplicaSet","controller":true}])");
+  }
+  // An eviction may wait for webhooks: 30 s.
+  on_pause_ = [&] { clock_.advance(std::chrono::seconds(30)); };
+  EXPECT_EQ(walk({"gpu-1"}).end, End::kDone);
+  EXPECT_GE(count("PUT " + kLease), static_cast<std::size_t>(kPods));
+}
+
+TEST_F(Walking, WhoseLeaseIsLostEvictsNoMorePods) {
+  for (const char* name : {"slow-1", "slow-2", "slow-3"}) {
+    pod("gpu-1", name, R"([{"kind":"ReplicaSet","controller":true}])");
+  }
+  on_pause_ = [&] {
+    clock_.advance(std::chrono::seconds(30));
+    if (server_.object("/api/v1/namespaces/default/pods/slow-1").empty()) {
+      server_.put(kLease, R"({"spec":{"holderIdentity":"ben"}})");
+    }
+  };
+  const WalkOutcome outcome = walk({"gpu-1"});
+  EXPECT_EQ(outcome.end, End::kTrouble);
+  EXPECT_THAT(outcome.words, HasSubstr("another's by now"));
+  EXPECT_EQ(std::ranges::count_if(recorder_.lines,
+                                  [](const std::string& line) {
+                                    return line.starts_with("evicted");
+                                  }),
+            2);
+}
+
+TEST_F(Walking, AServerThatIsAwayForLongerThanTheLeaseIsComeBackTo) {
+  // Nobody else can take it meanwhile, and it is renewed before anything else.
+  bringer_status_ = "{}";
+  const TimePoint begun = clock_.now();
+  bool is_away = false;
+  on_pause_ = [&] {
+    const auto passed = clock_.now() - begun;
+    const bool is_to_be =
+        passed > std::chrono::seconds(30) && passed < std::chrono::seconds(230);
+    if (is_to_be && !is_away) server_.reset_connections(1000000);
+    if (!is_to_be && is_away) server_.reset_connections(0);
+    is_away = is_to_be;
+    if (passed > std::chrono::seconds(240)) bringer_status_ = kReady;
+    if (passed > std::chrono::seconds(240) &&
+        passed < std::chrono::seconds(242))
+      server_.remove(kBringPods + "bring-gpu-1");
+  };
+  const WalkOutcome outcome = walk();
+  EXPECT_EQ(outcome.end, End::kDone) << outcome.words;
+  expect_all_done();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 namespace gpunode::kube {
 namespace {
 
+using apiserver::Faults;
 using apiserver::Reply;
 using apiserver::Request;
 
@@ -124,13 +126,14 @@ bool ApiServerDouble::answer(int socket, const Request& request) {
       while (is_silent_ && !is_closing_) news_.wait(mutex_);
       return false;
     }
-    if (faults_.next_is_reset()) {
+    const Faults::Fate fate = faults_.next_fate();
+    if (fate != Faults::Fate::kReset) reply = route(request);
+    news_.notify_all();
+    if (fate != Faults::Fate::kAnswered) {
       const linger at_once{1, 0};
       ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
       return false;
     }
-    reply = route(request);
-    news_.notify_all();
   }
   if (reply) return send_all(socket, reply->on_the_wire());
   watch(socket, request);
@@ -243,7 +246,18 @@ void ApiServerDouble::hold_evictions(unsigned times, const std::string& words) {
 
 void ApiServerDouble::reset_connections(unsigned times) {
   const MutexLock lock(mutex_);
-  faults_.reset(times);
+  faults_.cut(0, 0, times);
+}
+
+void ApiServerDouble::lose_answers(unsigned times, unsigned passed) {
+  const MutexLock lock(mutex_);
+  faults_.cut(passed, times, 0);
+}
+
+void ApiServerDouble::be_cut_off(unsigned passed, bool is_first_carried_out) {
+  constexpr unsigned kForEver = std::numeric_limits<unsigned>::max();
+  const MutexLock lock(mutex_);
+  faults_.cut(passed, is_first_carried_out ? 1 : 0, kForEver);
 }
 
 void ApiServerDouble::have_node_features(bool has) {

@@ -53,6 +53,14 @@ class ApiServerDouble {
   /// The next `times` requests end in a connection that is reset.
   void reset_connections(unsigned times);
 
+  /// After `passed` more requests the next `times` are carried out, and their
+  /// connections reset in place of an answer.
+  void lose_answers(unsigned times, unsigned passed = 0);
+
+  /// After `passed` more requests it is gone, until reset_connections(0): each
+  /// connection is reset. The first that is, is carried out before, if wanted.
+  void be_cut_off(unsigned passed, bool is_first_carried_out);
+
   /// Whether the CRD of Node Feature Discovery is installed. At first it is.
   void have_node_features(bool has);
 

@@ -17,6 +17,20 @@ void Faults::hold_evictions(unsigned times, const std::string& words) {
   held_words_ = words;
 }
 
+Faults::Fate Faults::next_fate() {
+  if (lost_ == 0 && resets_ == 0) return Fate::kAnswered;
+  if (passed_ > 0) {
+    --passed_;
+    return Fate::kAnswered;
+  }
+  if (lost_ > 0) {
+    --lost_;
+    return Fate::kLost;
+  }
+  --resets_;
+  return Fate::kReset;
+}
+
 std::optional<Reply> Faults::next(const Request& request) {
   if (times_ > 0 && (method_.empty() || method_ == request.method)) {
     --times_;

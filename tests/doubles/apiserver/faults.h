@@ -17,10 +17,20 @@ class Faults {
   /// The next `times` requests of `method`, or of any, get `refusal`.
   void refuse(Reply refusal, unsigned times, const std::string& method);
 
-  /// The next `times` requests end in a reset connection.
-  void reset(unsigned times) { resets_ = times; }
-  /// Whether this one does.
-  bool next_is_reset() { return resets_ > 0 && resets_-- > 0; }
+  /// What becomes of a request's connection.
+  enum class Fate {
+    kAnswered,
+    kLost,   ///< It is carried out, and then the connection is reset.
+    kReset,  ///< The connection is reset.
+  };
+
+  /// After `passed` more requests `lost` are lost, and then `resets` reset.
+  void cut(unsigned passed, unsigned lost, unsigned resets) {
+    passed_ = passed;
+    lost_ = lost;
+    resets_ = resets;
+  }
+  Fate next_fate();
 
   /// Whether the CRD of Node Feature Discovery is installed.
   void have_node_features(bool has) { has_node_features_ = has; }
@@ -37,6 +47,8 @@ class Faults {
   Reply refusal_;
   std::string method_;  ///< Empty: any.
   unsigned times_ = 0;
+  unsigned passed_ = 0;
+  unsigned lost_ = 0;
   unsigned resets_ = 0;
   unsigned held_ = 0;
   std::string held_words_;

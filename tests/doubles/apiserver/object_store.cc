@@ -1,5 +1,6 @@
 #include "tests/doubles/apiserver/object_store.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <string_view>
@@ -87,6 +88,17 @@ std::optional<Page> page_of(const std::string& token) {
       number_of(dot == std::string::npos ? "" : token.substr(dot + 1));
   if (!version || !start) return std::nullopt;
   return Page{*version, *start};
+}
+
+/// Whether all of the budget's matchLabels are the Pod's.
+bool is_selected_by(const Node& budget, const Node& pod) {
+  const Node* const wanted =
+      text::find_at(budget, {"spec", "selector", "matchLabels"});
+  if (wanted == nullptr) return false;
+  return std::ranges::all_of(wanted->entries, [&](const auto& entry) {
+    return text::string_at(pod, {"metadata", "labels", entry.key}) ==
+           entry.value.scalar;
+  });
 }
 
 Reply not_found(const std::string& path) {
@@ -256,6 +268,10 @@ Reply ObjectStore::patch_status(const Request& request, const Node& wanted) {
   }
   const text::KeyPath conditions = {"status", "conditions"};
   Node tree = found->second.tree;
+  if (const std::string phase = text::string_at(wanted, {"status", "phase"});
+      !phase.empty()) {
+    text::put_at(tree, {"status", "phase"}, text::string_node(phase));
+  }
   Node merged;
   if (const Node* const now = text::find_at(tree, conditions)) merged = *now;
   if (const Node* const patch = text::find_at(wanted, conditions)) {
@@ -292,6 +308,46 @@ Reply ObjectStore::apply(const Request& request, const Node& wanted) {
   return reply;
 }
 
+std::optional<Reply> ObjectStore::obstacle_to(const std::string& path,
+                                              const Node& pod) const {
+  // "/api/v1/namespaces/NAME/pods/POD"
+  const std::string space = path.substr(0, path.rfind("/pods/"));
+  const std::string name = space.substr(space.rfind('/') + 1);
+  const auto its_space = objects_.find(space);
+  if (its_space != objects_.end() &&
+      text::string_at(its_space->second.tree, {"status", "phase"}) ==
+          "Terminating") {
+    return Reply{
+        403,
+        R"({"kind":"Status","status":"Failure","message":"unable to create )"
+        R"(new content in namespace because it is being terminated",)"
+        R"("reason":"Forbidden","details":{"causes":[{"reason":)"
+        R"("NamespaceTerminating","message":"namespace is being terminated",)"
+        R"("field":"metadata.namespace"}]},"code":403})",
+        ""};
+  }
+  const bool runs = text::string_at(pod, {"status", "phase"}) == "Running";
+  std::size_t budgets = 0;
+  for (const auto& [other, object] : objects_) {
+    const bool is_budget =
+        other.starts_with("/apis/policy/") &&
+        other.find("/namespaces/" + name + "/poddisruptionbudgets/") !=
+            std::string::npos;
+    if (is_budget && is_selected_by(object.tree, pod)) ++budgets;
+  }
+  if (!runs || budgets == 0) return std::nullopt;
+  if (budgets > 1) {
+    return Reply::failure(500, "",
+                          "This pod has more than one PodDisruptionBudget, "
+                          "which the eviction subresource does not support.");
+  }
+  // Nobody looks after budgets here, so no Pod may go by any.
+  Reply held = Reply::failure(429, "TooManyRequests",
+                              "Cannot evict pod as it would violate the pod's "
+                              "disruption budget.");
+  return held;
+}
+
 Reply ObjectStore::evict(const Request& request) {
   auto body = text::read_json(request.body, "body");
   if (!body) return Reply::failure(400, "BadRequest", body.error().message());
@@ -308,6 +364,7 @@ Reply ObjectStore::evict(const Request& request) {
                           "the UID in the precondition is not "
                           "that of the record");
   }
+  if (auto refusal = obstacle_to(path, found->second.tree)) return *refusal;
   erase(path);
   return {201, R"({"kind":"Status","status":"Success","code":201})", ""};
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,9 @@ class ObjectStore {
   /// A merge patch or, by its content type, an apply.
   Reply patch(const Request& request);
   Reply erase(const std::string& path);
-  /// The Pod goes at once, as one that no kubelet runs.
+  /// The Pod goes at once, as one that no kubelet runs; one that runs is held
+  /// by a budget that selects it, or by more than one, and any by the end of
+  /// its namespace.
   Reply evict(const Request& request);
 
   /// As somebody else changes it.
@@ -50,6 +53,8 @@ class ObjectStore {
 
  private:
   Reply apply(const Request& request, const text::Node& wanted);
+  std::optional<Reply> obstacle_to(const std::string& path,
+                                   const text::Node& pod) const;
   /// The conditions of an object, by a strategic merge patch.
   Reply patch_status(const Request& request, const text::Node& wanted);
   /// JSON by path of what `request` selects, as it was at `version`.
