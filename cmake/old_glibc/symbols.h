@@ -15,6 +15,8 @@
 
 // 2.34 moved libdl into libc and gave every program a new start.
 __asm__(".symver dlopen, dlopen@" GPUNODE_FIRST_GLIBC);
+#ifndef GPUNODE_DEFINES_DLSYM
 __asm__(".symver dlsym, dlsym@" GPUNODE_FIRST_GLIBC);
+#endif
 __asm__(".symver dlerror, dlerror@" GPUNODE_FIRST_GLIBC);
 __asm__(".symver __libc_start_main, __libc_start_main@" GPUNODE_FIRST_GLIBC);

@@ -217,6 +217,7 @@ void Ledger::note_peak(std::uint32_t device, std::uint64_t bytes) const {
 bool Ledger::enroll(const ProcessIdentity& self) {
   self_ = self;
   own_ = kNone;
+  reap();  // What is seen from now on is what the living hold.
   bool was_full = false;
   for (int round = 0; round < kMostRounds; ++round) {
     bool is_changing = false;  // A slot is about to be free.

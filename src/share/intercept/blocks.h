@@ -1,0 +1,59 @@
+// What the process has taken, by address or handle: what a free gives back.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "share/ledger/memory_kind.h"
+
+namespace gpunode::share {
+
+struct Block {
+  std::uint64_t bytes = 0;
+  std::uint32_t device = 0;  ///< As the limits number it.
+  MemoryKind kind = MemoryKind::kData;
+};
+
+/// A map from keys that are not 0 to blocks, for any number of threads. Finding
+/// one costs the same however many there are. Memory is from mmap, and none
+/// before the first block.
+class Blocks {
+ public:
+  constexpr Blocks() = default;
+  Blocks(const Blocks&) = delete;
+  Blocks& operator=(const Blocks&) = delete;
+  ~Blocks() = default;  // Lives as long as the process.
+
+  /// False if there is no memory for it; a block of the same key is replaced.
+  bool put(std::uint64_t key, const Block& block);
+  /// False if there is none.
+  bool take(std::uint64_t key, Block* block);
+  /// In the child of a fork, which has none of its parent's: whatever thread of
+  /// the parent was in the midst of what.
+  void forget();
+
+ private:
+  struct Entry {
+    std::uint64_t key;
+    Block block;
+  };
+  /// Open addressing; a removed entry's followers move up.
+  struct Shard {
+    std::atomic<bool> is_busy = false;
+    Entry* entries = nullptr;
+    std::size_t capacity = 0;  ///< A power of two, or 0.
+    std::size_t used = 0;
+  };
+  class Turn;
+  static constexpr std::size_t kShards = 64;
+
+  static std::uint64_t scattered(std::uint64_t key);
+  static bool grow(Shard* shard);
+  static void insert(Shard* shard, const Entry& entry);
+
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace gpunode::share

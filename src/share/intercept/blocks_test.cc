@@ -1,0 +1,80 @@
+#include "share/intercept/blocks.h"
+
+#include <map>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace gpunode::share {
+namespace {
+
+TEST(Blocks, GiveBackWhatWasPutOnce) {
+  Blocks blocks;
+  Block block;
+  EXPECT_FALSE(blocks.take(5, &block));
+  EXPECT_FALSE(blocks.take(0, &block));
+  EXPECT_TRUE(blocks.put(5, {100, 2, MemoryKind::kArray}));
+  ASSERT_TRUE(blocks.take(5, &block));
+  EXPECT_EQ(block.bytes, 100u);
+  EXPECT_EQ(block.device, 2u);
+  EXPECT_EQ(block.kind, MemoryKind::kArray);
+  EXPECT_FALSE(blocks.take(5, &block));
+  blocks.put(7, {1, 0, MemoryKind::kData});
+  blocks.forget();
+  EXPECT_FALSE(blocks.take(7, &block));
+}
+
+TEST(Blocks, AreThoseOfAMapWhateverIsPutAndTaken) {
+  std::mt19937_64 random(64);
+  Blocks blocks;
+  std::map<std::uint64_t, std::uint64_t> expected;
+  for (int round = 0; round < 200'000; ++round) {
+    // Addresses as drivers give them: neighbours, so that chains form and
+    // break.
+    const std::uint64_t key = 0x7F0000000000 + (random() % 20'000) * 512;
+    if (random() % 2 == 0) {
+      const std::uint64_t bytes = 1 + random() % 1000;
+      ASSERT_TRUE(blocks.put(key, {bytes, 0, MemoryKind::kData}));
+      expected[key] = bytes;
+      continue;
+    }
+    Block block;
+    const auto found = expected.find(key);
+    ASSERT_EQ(blocks.take(key, &block), found != expected.end());
+    if (found == expected.end()) continue;
+    ASSERT_EQ(block.bytes, found->second);
+    expected.erase(found);
+  }
+  for (const auto& [key, bytes] : expected) {
+    Block block;
+    ASSERT_TRUE(blocks.take(key, &block));
+    ASSERT_EQ(block.bytes, bytes);
+  }
+}
+
+TEST(Blocks, OfManyThreadsStayApart) {
+  Blocks blocks;
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (std::uint64_t number = 1; number <= 8; ++number) {
+    threads.emplace_back([&, number] {
+      for (std::uint64_t at = 0; at < 2000; ++at) {
+        blocks.put(number << 32 | at * 512, {number, 0, MemoryKind::kData});
+      }
+      for (std::uint64_t at = 0; at < 2000; ++at) {
+        Block block;
+        if (!blocks.take(number << 32 | at * 512, &block) ||
+            block.bytes != number) {
+          ++wrong;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace
+}  // namespace gpunode::share

@@ -1,0 +1,57 @@
+// The driver's functions that this library stands in for, and where the real
+// ones are.
+#pragma once
+
+#include <atomic>
+
+#include "gpu/abi/cuda.h"
+
+namespace gpunode::share {
+
+/// Exported names of libcuda.so.1, one for each form of a call that was ever
+/// given out. On drivers that were looked at (580), every address that
+/// cuGetProcAddress gives for any name, version and flag is that of an exported
+/// name; so a form is told by its address, and one that isn't here passes.
+#define GPUNODE_INTERCEPTED(X) \
+  X(cuGetProcAddress)          \
+  X(cuGetProcAddress_v2)       \
+  X(cuMemAlloc_v2)             \
+  X(cuMemAllocPitch_v2)        \
+  X(cuMemAllocManaged)         \
+  X(cuMemFree_v2)              \
+  X(cuMemGetInfo_v2)           \
+  X(cuDeviceTotalMem_v2)
+
+/// Called, not replaced.
+#define GPUNODE_CALLED(X) \
+  X(cuCtxGetDevice)       \
+  X(cuDeviceGet)          \
+  X(cuDeviceGetUuid)      \
+  X(cuDeviceGetUuid_v2)
+
+/// Null members are functions that this driver does not have.
+struct Driver {
+// NOLINTBEGIN(bugprone-macro-parentheses): `name` is declared.
+#define GPUNODE_MEMBER(name) std::atomic<decltype(&abi::name)> name = nullptr;
+  GPUNODE_INTERCEPTED(GPUNODE_MEMBER)
+  GPUNODE_CALLED(GPUNODE_MEMBER)
+#undef GPUNODE_MEMBER
+  // NOLINTEND(bugprone-macro-parentheses)
+};
+
+/// How a name is looked up in the driver.
+using LookUp = void* (*)(const char* name);
+
+/// Fills `driver` by `look_up`; any number of threads may do so at once.
+void fill(Driver* driver, LookUp look_up);
+
+/// The one of this process. Filled when the driver is first asked for
+/// something; false as long as it isn't loaded.
+Driver& driver();
+bool is_driver_known();
+
+/// Ours in place of a function of the driver; `real` itself if there is none.
+/// `real` may be anything, null too.
+void* replaced(void* real);
+
+}  // namespace gpunode::share

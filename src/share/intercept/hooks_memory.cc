@@ -1,0 +1,151 @@
+// The driver's own names: what a program that is linked with the driver calls,
+// and what replaced() gives in the driver's place. Each has the driver's
+// signature, asks it, and changes what the limits change.
+#include <atomic>
+
+#include "share/intercept/account.h"
+#include "share/intercept/driver.h"
+
+#define GPUNODE_EXPORT [[gnu::visibility("default")]]
+
+namespace gpunode::abi {
+namespace {
+
+using share::account;
+using share::Block;
+using share::driver;
+using share::MemoryKind;
+using share::Verdict;
+
+/// The driver's function; null where there is no driver or it has none.
+template <typename Function>
+Function real(const std::atomic<Function>& function) {
+  return share::is_driver_known() ? function.load(std::memory_order_relaxed)
+                                  : nullptr;
+}
+
+/// Charges `bytes`, asks the driver, and keeps the charge under the address
+/// that it gave, or takes it back if it gave none.
+template <typename Ask>
+CUresult take(MemoryKind kind, std::uint64_t bytes, CUdeviceptr* address,
+              Ask ask) {
+  Block block;
+  if (account().reserve(kind, bytes, &block) != Verdict::kGranted) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  const CUresult result = ask();
+  if (result == CUDA_SUCCESS) {
+    account().remember(*address, block);
+  } else {
+    account().release(block);
+  }
+  return result;
+}
+
+}  // namespace
+
+GPUNODE_EXPORT CUresult cuMemAlloc_v2(CUdeviceptr* address, std::size_t bytes) {
+  const auto ask = real(driver().cuMemAlloc_v2);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  // The driver has words of its own for these.
+  if (address == nullptr || bytes == 0) return ask(address, bytes);
+  return take(MemoryKind::kData, share::charged_bytes(bytes), address,
+              [&] { return ask(address, bytes); });
+}
+
+GPUNODE_EXPORT CUresult cuMemAllocPitch_v2(CUdeviceptr* address,
+                                           std::size_t* pitch,
+                                           std::size_t width_bytes,
+                                           std::size_t height,
+                                           unsigned element_bytes) {
+  const auto ask = real(driver().cuMemAllocPitch_v2);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  constexpr std::size_t kPitch = 512;  // As drivers until 580 have it.
+  std::size_t bytes = 0;
+  const bool overflows =
+      width_bytes > ~std::size_t{0} - kPitch ||
+      __builtin_mul_overflow((width_bytes + kPitch - 1) / kPitch * kPitch,
+                             height, &bytes);
+  if (address == nullptr || pitch == nullptr || bytes == 0 || overflows) {
+    return ask(address, pitch, width_bytes, height, element_bytes);
+  }
+  return take(MemoryKind::kData, share::charged_bytes(bytes), address, [&] {
+    return ask(address, pitch, width_bytes, height, element_bytes);
+  });
+}
+
+GPUNODE_EXPORT CUresult cuMemAllocManaged(CUdeviceptr* address,
+                                          std::size_t bytes, unsigned flags) {
+  const auto ask = real(driver().cuMemAllocManaged);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  if (address == nullptr || bytes == 0) return ask(address, bytes, flags);
+  return take(MemoryKind::kData, share::charged_bytes(bytes), address,
+              [&] { return ask(address, bytes, flags); });
+}
+
+GPUNODE_EXPORT CUresult cuMemFree_v2(CUdeviceptr address) {
+  const auto ask = real(driver().cuMemFree_v2);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  // Once it is free another thread may be given the same address: so it is
+  // forgotten before, and remembered again if the driver refuses.
+  Block block;
+  const bool was_known = account().begin_free(address, &block);
+  const CUresult result = ask(address);
+  if (was_known) account().end_free(address, block, result == CUDA_SUCCESS);
+  return result;
+}
+
+GPUNODE_EXPORT CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
+  const auto ask = real(driver().cuMemGetInfo_v2);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  std::size_t real_free = 0;
+  std::size_t real_total = 0;
+  const CUresult result = ask(free == nullptr ? nullptr : &real_free,
+                              total == nullptr ? nullptr : &real_total);
+  if (result != CUDA_SUCCESS) return result;
+  std::uint64_t limit = share::kNoLimit;
+  std::uint64_t left = share::kNoLimit;
+  account().view(&limit, &left);
+  if (free != nullptr) *free = left < real_free ? left : real_free;
+  if (total != nullptr) *total = limit < real_total ? limit : real_total;
+  return result;
+}
+
+GPUNODE_EXPORT CUresult cuDeviceTotalMem_v2(std::size_t* bytes,
+                                            CUdevice device) {
+  const auto ask = real(driver().cuDeviceTotalMem_v2);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  const CUresult result = ask(bytes, device);
+  std::uint64_t limit = 0;
+  std::uint64_t left = 0;
+  if (result == CUDA_SUCCESS && account().view(device, &limit, &left) &&
+      limit < *bytes) {
+    *bytes = limit;
+  }
+  return result;
+}
+
+GPUNODE_EXPORT CUresult cuGetProcAddress(const char* symbol, void** function,
+                                         int version, std::uint64_t flags) {
+  const auto ask = real(driver().cuGetProcAddress);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  const CUresult result = ask(symbol, function, version, flags);
+  if (result == CUDA_SUCCESS && function != nullptr) {
+    *function = share::replaced(*function);
+  }
+  return result;
+}
+
+GPUNODE_EXPORT CUresult cuGetProcAddress_v2(
+    const char* symbol, void** function, int version, std::uint64_t flags,
+    CUdriverProcAddressQueryResult* status) {
+  const auto ask = real(driver().cuGetProcAddress_v2);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  const CUresult result = ask(symbol, function, version, flags, status);
+  if (result == CUDA_SUCCESS && function != nullptr) {
+    *function = share::replaced(*function);
+  }
+  return result;
+}
+
+}  // namespace gpunode::abi

@@ -1,0 +1,161 @@
+// Takes device memory by one of the ways that lead to the driver, and says what
+// it got: one word and a number a line.
+//
+//   cuda_taker WAY DEED...
+//
+// WAY is linked, dlsym, default, dlvsym, proc or proc_v2. Deeds, in turn:
+//   uuid              device 0's
+//   info              free and total bytes
+//   take N            takes blocks of N bytes until it is refused
+//   threads N BYTES   the same by N threads at once
+//   free              gives all back
+//   fork              what follows, in a child
+#include <dlfcn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gpu/abi/cuda.h"
+
+namespace {
+
+namespace abi = gpunode::abi;
+
+void* library() {
+  static void* const kLibrary = dlopen("libcuda.so.1", RTLD_NOW);
+  return kLibrary;
+}
+
+std::string way;
+
+/// The form of a call that programs of CUDA 12 get, by the way asked for.
+template <typename Function>
+Function* get(const char* name, const char* exported, Function* linked) {
+  void* found = nullptr;
+  if (way == "linked") return linked;
+  if (way == "dlsym") found = dlsym(library(), exported);
+  if (way == "default") found = dlsym(RTLD_DEFAULT, exported);
+  if (way == "dlvsym") {
+    // The driver's names have no versions, and are found by none.
+    found = dlvsym(library(), exported, "NONE");
+    if (found == nullptr) found = dlsym(library(), exported);
+  }
+  if (way == "proc") {
+    const auto ask = reinterpret_cast<decltype(&abi::cuGetProcAddress)>(
+        dlsym(library(), "cuGetProcAddress"));
+    ask(name, &found, 12000, 0);
+  }
+  if (way == "proc_v2") {
+    // As the runtime does: it asks the first form for the second.
+    const auto first = reinterpret_cast<decltype(&abi::cuGetProcAddress)>(
+        dlsym(library(), "cuGetProcAddress"));
+    void* second = nullptr;
+    first("cuGetProcAddress", &second, 12000, 0);
+    abi::CUdriverProcAddressQueryResult status = {};
+    reinterpret_cast<decltype(&abi::cuGetProcAddress_v2)>(second)(
+        name, &found, 13000, 0, &status);
+  }
+  if (found == nullptr) {
+    std::printf("missing %s\n", exported);
+    std::exit(2);
+  }
+  return reinterpret_cast<Function*>(found);
+}
+#define GET(name, exported) get(#name, #exported, &abi::exported)
+
+std::mutex taken_mutex;
+std::vector<abi::CUdeviceptr> taken;
+
+int take_all(std::size_t bytes) {
+  for (;;) {
+    abi::CUdeviceptr address = 0;
+    const int result = GET(cuMemAlloc, cuMemAlloc_v2)(&address, bytes);
+    if (result != abi::CUDA_SUCCESS) return result;
+    const std::lock_guard lock(taken_mutex);
+    taken.push_back(address);
+  }
+}
+
+void say_uuid() {
+  abi::CUuuid uuid = {};
+  GET(cuDeviceGetUuid, cuDeviceGetUuid_v2)(&uuid, 0);
+  std::string text = "GPU-";
+  for (int at = 0; at < 16; ++at) {
+    if (at == 4 || at == 6 || at == 8 || at == 10) text += '-';
+    char digits[3];
+    std::snprintf(digits, sizeof(digits), "%02x",
+                  static_cast<unsigned char>(uuid.bytes[at]));
+    text += digits;
+  }
+  std::printf("uuid %s\n", text.c_str());
+}
+
+void say_info() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  std::size_t device_total = 0;
+  GET(cuMemGetInfo, cuMemGetInfo_v2)(&free, &total);
+  GET(cuDeviceTotalMem, cuDeviceTotalMem_v2)(&device_total, 0);
+  std::printf("free %zu\ntotal %zu\ndevice_total %zu\n", free, total,
+              device_total);
+}
+
+void begin() {
+  abi::CUcontext context = nullptr;
+  if (abi::cuInit(0) != 0 || abi::cuCtxCreate_v2(&context, 0, 0) != 0) {
+    std::printf("no driver\n");
+    std::exit(3);
+  }
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count < 2) return 64;
+  way = words[1];
+  bool has_begun = false;
+  for (int at = 2; at < count; ++at) {
+    const std::string deed = words[at];
+    if (deed == "fork") {
+      std::fflush(stdout);
+      const pid_t child = fork();
+      if (child == 0) continue;
+      int status = 0;
+      waitpid(child, &status, 0);
+      return WEXITSTATUS(status);
+    }
+    if (!has_begun) begin();
+    has_begun = true;
+    if (deed == "uuid") say_uuid();
+    if (deed == "info") say_info();
+    if (deed == "take") {
+      const int result = take_all(std::strtoull(words[++at], nullptr, 10));
+      std::printf("blocks %zu\nresult %d\n", taken.size(), result);
+    }
+    if (deed == "threads") {
+      std::vector<std::thread> threads;
+      const int number = std::atoi(words[++at]);
+      const std::size_t bytes = std::strtoull(words[++at], nullptr, 10);
+      for (int thread = 0; thread < number; ++thread) {
+        threads.emplace_back([bytes] { take_all(bytes); });
+      }
+      for (std::thread& thread : threads) thread.join();
+      std::printf("blocks %zu\n", taken.size());
+    }
+    if (deed == "free") {
+      for (const abi::CUdeviceptr address : taken) {
+        const int result = GET(cuMemFree, cuMemFree_v2)(address);
+        if (result != 0) std::printf("free_result %d\n", result);
+      }
+      taken.clear();
+    }
+  }
+  return 0;
+}

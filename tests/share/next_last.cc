@@ -1,0 +1,3 @@
+extern "C" int gpunode_marker() {
+  return 3;
+}

@@ -1,0 +1,248 @@
+// libgpunode-cuda.so in programs of every way to the driver, beside the files
+// that a container's node would have made.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/host/command_runner.h"
+#include "share/ledger/ledger.h"
+#include "share/ledger/ledger_copy.h"
+#include "share/ledger/limits.h"
+
+namespace gpunode::share {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+constexpr std::uint64_t kBlock = 2 * kMiB;
+constexpr std::uint32_t kSlots = 64;
+constexpr std::uint64_t kOutOfMemory = 2;  // CUDA_ERROR_OUT_OF_MEMORY.
+
+/// word -> number of the lines that a program wrote.
+struct Answer {
+  int status = 0;
+  std::string text;
+
+  std::uint64_t number(const std::string& word) const {
+    std::istringstream lines(text);
+    std::string name;
+    std::uint64_t value = ~std::uint64_t{0};
+    for (std::string line; std::getline(lines, line);) {
+      if (line.rfind(word + " ", 0) == 0) {
+        value = std::strtoull(line.c_str() + word.size() + 1, nullptr, 10);
+      }
+    }
+    return value;
+  }
+};
+
+class ShareProgram : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "share-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory = pattern;
+    fs::copy_file(GPUNODE_CUDA_LIBRARY, directory / "libgpunode-cuda.so");
+  }
+  void TearDown() override { fs::remove_all(directory); }
+
+  Answer run(std::vector<std::string> argv, bool is_preloaded = true,
+             const std::string& failure = {}) const {
+    host::Command command;
+    command.argv = std::move(argv);
+    command.env.push_back(std::string("GPUNODE_FAKE_DEV=") +
+                          GPUNODE_FAKE_CUDA_DIRECTORY + "/dev");
+    command.env.push_back(std::string("LD_LIBRARY_PATH=") +
+                          GPUNODE_FAKE_CUDA_DIRECTORY);
+    if (!failure.empty()) {
+      command.env.push_back("GPUNODE_FAKE_CUDA_FAIL=" + failure);
+    }
+    if (is_preloaded) {
+      command.env.push_back("LD_PRELOAD=" +
+                            (directory / "libgpunode-cuda.so").string());
+    }
+    host::SystemCommandRunner runner;
+    const auto completed = runner.run(command);
+    if (!completed) return {-1, completed.error().message()};
+    return {completed->status, completed->out + completed->err};
+  }
+
+  Answer take(const std::string& way, std::vector<std::string> deeds,
+              const std::string& failure = {}) const {
+    std::vector<std::string> argv = {GPUNODE_TAKER, way};
+    argv.insert(argv.end(), deeds.begin(), deeds.end());
+    return run(argv, true, failure);
+  }
+
+  /// The two files, with a limit for the double's device.
+  void lay(std::uint64_t limit) const {
+    const Answer uuid = run({GPUNODE_TAKER, "linked", "uuid"}, false);
+    ASSERT_EQ(uuid.status, 0) << uuid.text;
+    std::vector<std::uint64_t> limits(limits_size(1, kSlots) / 8 + 1);
+    auto* header = reinterpret_cast<LimitsHeader*>(limits.data());
+    header->magic = kLimitsMagic;
+    header->version = kLimitsVersion;
+    header->devices = 1;
+    header->slots = kSlots;
+    auto* device = reinterpret_cast<DeviceLimit*>(header + 1);
+    uuid.text.copy(device->uuid.data(), 40, std::strlen("uuid "));
+    device->bytes = limit;
+    write("limits", limits.data(), limits_size(1, kSlots));
+    std::vector<std::uint64_t> ledger(ledger_size(1, kSlots) / 8);
+    format_ledger(ledger.data(), 1, kSlots);
+    write("ledger", ledger.data(), ledger_size(1, kSlots));
+  }
+  void write(const char* name, const void* bytes, std::size_t size) const {
+    std::ofstream file(directory / name, std::ios::binary);
+    file.write(static_cast<const char*>(bytes),
+               static_cast<std::streamsize>(size));
+  }
+  std::string read(const char* name) const {
+    std::ifstream file(directory / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  DeviceUse use() const {
+    const std::string ledger = read("ledger");
+    const std::string bytes = read("limits");
+    alignas(64) static char limits_bytes[1 << 12];
+    bytes.copy(limits_bytes, sizeof(limits_bytes));
+    Limits limits;
+    LedgerCopy copy;
+    EXPECT_TRUE(Limits::view(limits_bytes, bytes.size(), &limits));
+    EXPECT_TRUE(
+        LedgerCopy::view(ledger.data(), ledger.size(), 1, kSlots, &copy));
+    return copy.use_of(0, limits);
+  }
+
+  fs::path directory;
+};
+
+class ByEachWay : public ShareProgram,
+                  public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(ByEachWay, TheLimitIsReachedAndNotPassed) {
+  lay(64 * kMiB);
+  const std::string block = std::to_string(kBlock);
+  const Answer answer =
+      take(GetParam(), {"info", "take", block, "free", "take", block});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("blocks"), 32u) << answer.text;
+  EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
+  EXPECT_EQ(answer.number("total"), 64 * kMiB) << answer.text;
+  EXPECT_EQ(answer.number("device_total"), 64 * kMiB) << answer.text;
+  EXPECT_EQ(answer.number("free"), 64 * kMiB) << answer.text;
+  EXPECT_EQ(use().refusals, 2u);
+  EXPECT_EQ(use().peak, 64 * kMiB);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, ByEachWay,
+                         ::testing::Values("linked", "dlsym", "default",
+                                           "dlvsym", "proc", "proc_v2"),
+                         [](const auto& test) { return test.param; });
+
+TEST_F(ShareProgram, WhatIsHeldIsMissingFromTheView) {
+  lay(64 * kMiB);
+  const Answer answer = take("proc_v2", {"take", "50000000", "info"});
+  // 48 MiB each: the second is refused.
+  EXPECT_EQ(answer.number("blocks"), 1u) << answer.text;
+  EXPECT_EQ(answer.number("free"), 16 * kMiB) << answer.text;
+}
+
+TEST_F(ShareProgram, WhatTheDriverRefusesIsNotCharged) {
+  lay(64 * kMiB);
+  const Answer answer = take("dlsym", {"take", std::to_string(kBlock), "info"},
+                             "cuMemAlloc_v2:CUDA_ERROR_OUT_OF_MEMORY@3");
+  EXPECT_EQ(answer.number("blocks"), 2u) << answer.text;
+  EXPECT_EQ(answer.number("free"), 60 * kMiB) << answer.text;
+  EXPECT_EQ(use().refusals, 0u) << "the limit did not refuse it";
+}
+
+TEST_F(ShareProgram, WhatTheDriverDoesNotFreeStaysCharged) {
+  lay(64 * kMiB);
+  const Answer answer =
+      take("dlsym", {"take", std::to_string(kBlock), "free", "info"},
+           "cuMemFree_v2:CUDA_ERROR_INVALID_VALUE@1");
+  EXPECT_EQ(answer.number("free_result"), 1u) << answer.text;
+  EXPECT_EQ(answer.number("free"), 62 * kMiB) << answer.text;
+}
+
+TEST_F(ShareProgram, AnEndedProcessOwesNothing) {
+  lay(64 * kMiB);
+  const std::vector<std::string> deeds = {"take", std::to_string(kBlock)};
+  EXPECT_EQ(take("linked", deeds).number("blocks"), 32u);
+  EXPECT_EQ(take("linked", deeds).number("blocks"), 32u);
+  EXPECT_EQ(take("dlsym", {"info"}).number("free"), 64 * kMiB);
+}
+
+TEST_F(ShareProgram, ManyProcessesAndThreadsHaveTheLimitTogether) {
+  lay(64 * kMiB);
+  constexpr int kProcesses = 4;
+  std::vector<std::thread> processes;
+  std::vector<Answer> answers(kProcesses);
+  for (Answer& answer : answers) {
+    processes.emplace_back([&] {
+      answer = take("linked", {"threads", "8", std::to_string(kBlock)});
+    });
+  }
+  for (std::thread& process : processes) process.join();
+  EXPECT_LE(use().peak, 64 * kMiB);
+  for (const Answer& answer : answers) {
+    EXPECT_LE(answer.number("blocks"), 32u) << answer.text;
+  }
+}
+
+TEST_F(ShareProgram, AChildOfAForkHasItsOwnAccount) {
+  lay(64 * kMiB);
+  const Answer answer =
+      take("dlsym", {"fork", "take", std::to_string(kBlock), "info"});
+  EXPECT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("blocks"), 32u) << answer.text;
+}
+
+TEST_F(ShareProgram, WithoutLimitsNothingChanges) {
+  const Answer bare = run({GPUNODE_TAKER, "proc_v2", "info"}, false);
+  const Answer loaded = take("proc_v2", {"info"});
+  EXPECT_EQ(loaded.status, 0);
+  EXPECT_EQ(loaded.text, bare.text);
+}
+
+TEST_F(ShareProgram, LimitsWithoutALedgerGiveNothing) {
+  lay(64 * kMiB);
+  fs::resize_file(directory / "ledger", 100);
+  const Answer answer =
+      take("linked", {"take", std::to_string(kBlock), "info"});
+  EXPECT_EQ(answer.number("blocks"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
+  EXPECT_EQ(answer.number("free"), 0u) << answer.text;
+}
+
+TEST_F(ShareProgram, SpoiltLimitsAreNone) {
+  write("limits", "nonsense", 8);
+  EXPECT_EQ(take("linked", {"info"}).status, 0);
+}
+
+TEST_F(ShareProgram, ProgramsWithoutADriverDoNotNoticeIt) {
+  lay(64 * kMiB);
+  const Answer answer = run({"/bin/echo", "hello"});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_EQ(answer.text, "hello\n");
+  EXPECT_EQ(run({GPUNODE_NEXT_PROGRAM}, false).status, 3);
+}
+
+TEST_F(ShareProgram, WhoAsksForTheNextGetsHisOwnNext) {
+  EXPECT_EQ(run({GPUNODE_NEXT_PROGRAM}).status, 3);
+}
+
+}  // namespace
+}  // namespace gpunode::share
