@@ -45,10 +45,13 @@ std::string why_not(const DiskFacts& disk, const facts::StorageFacts& storage) {
 }
 
 std::string line_of(const DiskCandidate& candidate) {
-  const std::string what = host::describe(candidate.disk->device);
-  return candidate.why_not.empty()
-             ? fmt::format("{}   {}\n", kIndent, what)
-             : fmt::format("{}   {}: {}\n", kIndent, what, candidate.why_not);
+  std::string words = host::describe(candidate.disk->device);
+  if (!candidate.why_not.empty()) words += ": " + candidate.why_not;
+  // A mount point may have a newline in it, or what YAML takes for one, and the
+  // line is to stay a comment.
+  std::ranges::replace_if(
+      words, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return fmt::format("{}   {}\n", kIndent, words);
 }
 
 std::string lines_of(const Candidates& candidates, bool good) {

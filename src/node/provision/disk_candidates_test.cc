@@ -182,5 +182,14 @@ TEST(DiskCandidates, AHostileNameStaysAComment) {
   expect_chooses(facts, 1);
 }
 
+TEST(DiskCandidates, AHostileMountPointStaysInItsLine) {
+  facts::HostFacts facts = host_of("g5-rocky8");
+  facts::DiskFacts& store = disk_of(facts, "nvme1n1");
+  store.in_use = "is in use: mounted at /a\n  proxy: {}\n";
+  const std::string text = storage_comment(facts.storage);
+  EXPECT_THAT(text, HasSubstr("mounted at /a"));
+  EXPECT_THAT(text, Not(HasSubstr("\n  proxy")));
+}
+
 }  // namespace
 }  // namespace gpunode::provision
