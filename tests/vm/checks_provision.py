@@ -1,6 +1,7 @@
 """`gpunode apply` on a machine with NVMe disks: storage and preparation, reboots, power cuts, rollback."""
 
 import hashlib
+import pathlib
 
 from claim import check, expect, wait
 
@@ -10,23 +11,17 @@ SPEC = "/etc/gpunode/node.yaml"
 JOURNAL = "/var/lib/gpunode/journal.jsonl"
 
 
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "trial-disk.yaml"
+
+
 def spec_text(layout="single", count=1, existing="migrate", via="unit"):
-    return f"""
-apiVersion: gpunode.dev/v1alpha1
-kind: GPUNode
-metadata: {{name: vm}}
-spec:
-  host:
-    expect: {{os: "debian 12", arch: x86_64}}
-    reboot: {{mode: auto}}
-  storage:
-    - id: containerd
-      select: {{model: "QEMU NVMe Ctrl", count: {count}}}
-      layout: {layout}
-      mount: {{path: {MOUNT}, via: {via}}}
-      existingData: {existing}
-      onBootBlank: reformat
-"""
+    """The example as it is, or with other words in the place of its own."""
+    text = EXAMPLE.read_text()
+    for ours, word in (("layout: single", f"layout: {layout}"), ("count: 1}", f"count: {count}}}"),
+                       ("existingData: migrate", f"existingData: {existing}"), ("via: unit}", f"via: {via}}}")):
+        expect(text.count(ours) == 1, f"{EXAMPLE} has no {ours}, or more than one")
+        text = text.replace(ours, word)
+    return "\n" + text
 
 
 def write_spec(vm, **how):
