@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = "docs/compatibility.md"
 BEGIN, END = "<!-- distribution_steps: begin -->\n", "<!-- distribution_steps: end -->\n"
 STEPS = ("facts", "preparation", "packages", "kernel", "nouveau", "driver repository", "driver packages", "hold", "modules",
-         "services", "storage", "doctor")
+         "services", "bundle", "runtime", "kubernetes", "storage", "doctor")
 DRIVER = ("driver repository", "driver packages", "hold")
 BUILT = ("modules", "services")
 # From the most to the least.
@@ -38,6 +38,13 @@ CLAIMS = (
     ("rocky 8", (*DRIVER, "modules"), "stubs", "tests/packages/program_host.cc", r'VERSION_ID=\"8.9\"\n"'),
     ("rocky 8", ("preparation", "kernel", "nouveau", *BUILT, "storage"), "planned", "src/node/provision/steps/trial_host.h",
      'facts.os.version_id = "8.9";'),
+    ("debian 12", ("runtime", "kubernetes"), "real", "tests/vm/checks_join.py",
+     "one file, one command: a bare Debian with a blank disk becomes a node"),
+    ("rocky 8", ("bundle",), "stubs", "tests/packages/offline_test.cc", 'download_.os.version_id = "8.9";'),
+    ("debian 12", ("bundle",), "stubs", "tests/packages/offline_test.cc", 'download_.os.version_id = "12";'),
+    ("rocky 8", ("runtime", "kubernetes"), "planned", "src/node/provision/steps/trial_host.h", 'facts.os.version_id = "8.9";'),
+    ("amzn 2023", ("runtime",), "planned", "src/node/provision/steps/runtime/engine_test.cc",
+     'amazon.facts.os.version_id = "2023";'),
     ("ubuntu 22.04", ("kernel", "nouveau"), "planned", "src/node/provision/steps/kernel/kernel_test.cc",
      'host_.facts.os.version_id = "22.04";'),
 )
@@ -61,6 +68,7 @@ class Distribution:
     def __init__(self, row):
         self.id, self.version = row["id"], row["version"]
         self.is_refused = bool(row["refusals"])
+        self.has_no_bundles = row.get("packageManager") in ("yum", "zypper")
         self.tried = {}
 
     @property
@@ -77,6 +85,8 @@ class Distribution:
 
     def word(self, step):
         if self.is_refused and step in (*DRIVER, *BUILT):
+            return REFUSED
+        if self.has_no_bundles and step == "bundle":
             return REFUSED
         return self.tried.get(step, "kin")
 

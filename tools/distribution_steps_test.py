@@ -60,6 +60,11 @@ class DistributionSteps(unittest.TestCase):
         self.assertEqual([refused.word(step) for step in ("driver packages", "modules", "kernel", "storage")],
                          ["refused", "refused", "kin", "kin"])
 
+    def test_a_bundle_is_not_for_zypper(self):
+        suse = steps.Distribution({"id": "mine", "version": "1", "refusals": (), "packageManager": "zypper"})
+        self.assertEqual([suse.word("bundle"), suse.word("runtime")], ["refused", "kin"])
+        self.assertEqual(row("mine", "1").word("bundle"), "kin")
+
     def test_a_claim_whose_test_is_gone_is_told(self):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
@@ -87,7 +92,7 @@ class DistributionSteps(unittest.TestCase):
         before, table, after = steps.parts_of("a\n" + steps.BEGIN + "old\n" + steps.END + "b\n")
         self.assertEqual((table, after), ("old\n", steps.END + "b\n"))
         self.assertTrue(before.endswith(steps.BEGIN))
-        self.assertEqual(steps.table_of([row("mine", "1")]).splitlines()[2], "| mine 1 " + "| kin " * 12 + "|")
+        self.assertEqual(steps.table_of([row("mine", "1")]).splitlines()[2], "| mine 1 " + "| kin " * len(steps.STEPS) + "|")
 
 
 if __name__ == "__main__":
