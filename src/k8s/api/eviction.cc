@@ -106,7 +106,7 @@ std::string eviction_json(const ObjectKey& pod, const std::string& version,
 
 Result<Eviction> judge_eviction(const ObjectKey& pod, const Answer& given) {
   Answer answer = given;
-  // Kubernetes sends some refusals in the body of a 201.
+  // A Status that the server hands through has a code of its own.
   if (const int code = read_api_status(given.body).code;
       given.is_good() && code >= kFirstFailure) {
     answer.status = code;

@@ -59,7 +59,7 @@ TEST(Eviction, ThatABudgetHoldsSaysItsNumbers) {
 }
 
 TEST(Eviction, OfAPodOfSeveralBudgetsOrOfANamespaceThatGoesIsHeldInWords) {
-  // Real servers have been seen to say it in the body alone.
+  // By the answer's own status, or by that of the Status in it.
   for (const int status : {500, 201}) {
     const auto several = judge_eviction(
         kPod,
