@@ -364,16 +364,25 @@ Result<void> check_download(const Download& download) {
   TRY_VOID(packages::check_words(words));
   const host::HostRoot here;
   const bool is_apt = download.tool == Tool::kApt;
-  for (const char* program :
-       {is_apt ? "/usr/bin/apt-get" : "/usr/bin/dnf",
-        is_apt ? kAptFtparchive : kCreaterepo, "/usr/bin/sha256sum"}) {
-    if (here.exists(program)) continue;
-    return Error(
-        ErrorCode::kNotFound,
-        fmt::format("{} is missing; install {}", program,
-                    program == kAptFtparchive
-                        ? "apt-utils"
-                        : (program == kCreaterepo ? "createrepo_c" : program)));
+  struct Needed {
+    const char* program;
+    const char* remedy;
+  };
+  const auto needed =
+      is_apt
+          ? std::array<Needed, 3>{{{"/usr/bin/apt-get", "install apt"},
+                                   {kAptFtparchive, "install apt-utils"},
+                                   {"/usr/bin/sha256sum", "install coreutils"}}}
+          : std::array<Needed, 3>{
+                {{"/usr/bin/dnf",
+                  "install dnf; where there is only yum, make a mirror "
+                  "(reposync, createrepo_c) and name it in spec.mirrors"},
+                 {kCreaterepo, "install createrepo_c"},
+                 {"/usr/bin/sha256sum", "install coreutils"}}};
+  for (const Needed& one : needed) {
+    if (here.exists(one.program)) continue;
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("{} is missing; {}", one.program, one.remedy));
   }
   return {};
 }
