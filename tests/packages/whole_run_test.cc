@@ -83,6 +83,34 @@ TEST_P(WholeRun, BringsTheDriverTakesItAwayAndIsNoOtherForBeingKilled) {
   EXPECT_THAT(host.run(apply()).out, HasSubstr("0 to change"));
 }
 
+// The packages are well, and the module of their version cannot be built.
+TEST_P(WholeRun, ADriverThatCannotBeBuiltLeavesTheOneBeforeIt) {
+  const ProgramHost host(GetParam());
+  host.spec("580.65.06");
+  expect_good(host.run(apply()));
+  const std::string packages = host.packages();
+  // As with a newer kernel than the driver knows.
+  const std::string dkms = host.text("/layer/sbin/dkms");
+  host.program("usr/sbin/dkms",
+               "case \"$1 $5\" in \"build 580.95.05\") echo too new >&2; exit "
+               "3;; esac\n" +
+                   dkms);
+  host.spec("580.95.05");
+  const Completed failed = host.run(apply());
+  EXPECT_NE(failed.status, 0);
+  EXPECT_THAT(failed.out + failed.err,
+              AllOf(HasSubstr("nvidia 580.95.05 cannot be built for"),
+                    HasSubstr("too new"),
+                    HasSubstr("the driver that was there is back, with its "
+                              "modules")));
+  EXPECT_EQ(host.packages(), packages);
+  EXPECT_THAT(host.text("/proc/driver/nvidia/version"), HasSubstr("580.65.06"));
+  host.spec("580.65.06");
+  const Completed again = host.run(apply());
+  expect_good(again);
+  EXPECT_THAT(again.out, HasSubstr("0 to change"));
+}
+
 std::string name_of_tool(const ::testing::TestParamInfo<Tool>& info) {
   return info.param == Tool::kApt ? "Apt" : "Dnf";
 }
