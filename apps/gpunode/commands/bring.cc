@@ -2,10 +2,14 @@
 // and follows what becomes of it.
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -147,13 +151,8 @@ Result<rollout::BringTask> task_of(const Options& options, std::string spec) {
   return task;
 }
 
-Result<void> bring(const Options& options, Session& session) {
-  constexpr mode_t kOthersMayRead = 022;
-  ::umask(kOthersMayRead);
-  static_cast<void>(stop_on_signals());
-  TRY(std::string spec, await_file(options));
-  if (spec.empty()) return {};
-  TRY(const rollout::BringTask task, task_of(options, std::move(spec)));
+/// On the host, to the end. Does not come back to the container's files.
+Result<void> work_on_host(const rollout::BringTask& task, Session& session) {
   TRY_VOID(enter_host());
   const host::HostRoot host("/");
   rollout::Bringer bringer(task, host, session.runner, say, pause_for);
@@ -168,6 +167,55 @@ Result<void> bring(const Options& options, Session& session) {
   while (pause_for(std::chrono::hours(1))) {
   }
   return {};
+}
+
+/// Until the child has ended, which is told once that it is to. Its wait
+/// status.
+Result<int> await_child(pid_t child) {
+  constexpr std::chrono::milliseconds kBetweenLooks(100);
+  bool was_told = false;
+  for (;;) {
+    int status = 0;
+    const pid_t ended = ::waitpid(child, &status, WNOHANG);
+    if (ended == child) return status;
+    if (ended < 0 && errno != EINTR) {
+      return Error::from_errno("wait for the process on the host", errno);
+    }
+    if (!was_told && stop_on_signals().load()) {
+      was_told = ::kill(child, SIGTERM) == 0;
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+Result<void> bring(const Options& options, Session& session) {
+  constexpr mode_t kOthersMayRead = 022;
+  ::umask(kOthersMayRead);
+  static_cast<void>(stop_on_signals());
+  TRY(std::string spec, await_file(options));
+  if (spec.empty()) return {};
+  TRY(const rollout::BringTask task, task_of(options, std::move(spec)));
+  // Who comes into this container later, as its readiness probe does, gets the
+  // namespaces of its first process. That one stays where it is, and a child
+  // goes to the host.
+  const pid_t child = ::fork();
+  if (child < 0) return Error::from_errno("start a process", errno);
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (const auto done = work_on_host(task, session); !done) {
+      session.fail(done.error());
+    }
+    std::fflush(nullptr);
+    ::_exit(static_cast<int>(session.outcome));
+  }
+  TRY(const int status, await_child(child));
+  if (WIFEXITED(status)) {
+    session.outcome = static_cast<ExitCode>(WEXITSTATUS(status));
+    return {};
+  }
+  return Error(ErrorCode::kInternal,
+               fmt::format("the process on the host ended by signal {}",
+                           WTERMSIG(status)));
 }
 
 Result<void> tell_whether_done(const Options& options, Session& session) {
