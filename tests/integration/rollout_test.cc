@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -101,7 +102,10 @@ class RolloutProgram : public testing::Test {
     for (std::size_t count = 1;; ++count) {
       server_.wait_for_requests(count);
       if (is_over_) return;
-      if (on_request_) on_request_(server_.requests()[count - 1]);
+      {
+        const std::lock_guard lock(on_request_mutex_);
+        if (on_request_) on_request_(server_.requests()[count - 1]);
+      }
       daemon_set();
     }
   }
@@ -193,12 +197,12 @@ class RolloutProgram : public testing::Test {
     argv.push_back(nullptr);
     std::atomic<bool> was_hit = false;
     std::atomic<pid_t> pid = 0;
-    on_request_ = [&](const std::string& line) {
+    on_each_request([&](const std::string& line) {
       if (was_hit || !is_it(line)) return;
       while (pid == 0) std::this_thread::yield();
       was_hit = true;
       ::kill(pid, signal);
-    };
+    });
     const pid_t child = ::fork();
     if (child == 0) {
       const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -209,23 +213,36 @@ class RolloutProgram : public testing::Test {
     }
     pid = child;
     ::waitpid(child, status, 0);
-    on_request_ = nullptr;
+    on_each_request(nullptr);
     return was_hit;
+  }
+
+  void on_each_request(std::function<void(const std::string&)> act) {
+    const std::lock_guard lock(on_request_mutex_);
+    on_request_ = std::move(act);
+  }
+
+  void write_lease(const std::string& holder, int second) {
+    server_.put(kLease,
+                fmt::format(R"({{"spec":{{"holderIdentity":"{}",)"
+                            R"("leaseDurationSeconds":3600,)"
+                            R"("renewTime":"2199-01-01T00:00:{:02}Z"}}}})",
+                            holder, second));
   }
 
   /// Somebody who lives and renews it each time that it is looked at.
   void hold_lease(const std::string& holder) {
-    const auto renew = [this, holder](int count) {
-      server_.put(kLease,
-                  fmt::format(R"({{"spec":{{"holderIdentity":"{}",)"
-                              R"("leaseDurationSeconds":3600,)"
-                              R"("renewTime":"2199-01-01T00:00:{:02}Z"}}}})",
-                              holder, count % 60));
-    };
-    renew(0);
-    on_request_ = [renew, count = 0](const std::string& line) mutable {
-      if (line == std::string("GET ") + kLease) renew(++count);
-    };
+    write_lease(holder, 0);
+    on_each_request([this, holder, count = 0](const std::string& line) mutable {
+      if (line != std::string("GET ") + kLease) return;
+      write_lease(holder, ++count % 60);
+    });
+  }
+
+  /// Somebody who had it and does nothing any more.
+  void leave_lease(const std::string& holder) {
+    on_each_request(nullptr);
+    write_lease(holder, 0);
   }
 
   static std::string first_line(const char* path) {
@@ -248,7 +265,8 @@ class RolloutProgram : public testing::Test {
   std::string file_;
   std::atomic<bool> is_over_ = false;
   std::atomic<bool> bringer_fails_ = false;
-  std::function<void(const std::string&)> on_request_;
+  std::mutex on_request_mutex_;
+  std::function<void(const std::string&)> on_request_;  ///< By that mutex.
   std::thread controllers_;
 };
 
@@ -378,7 +396,7 @@ TEST_F(RolloutProgram, OnlyADeadProcessOfThisMachineIsKnownToBeDead) {
     EXPECT_EQ(rollout().status, 6) << holder;
     EXPECT_FALSE(metadata("gpu-1").contains("annotations")) << holder;
   }
-  hold_lease(dead + " on " + here);
+  leave_lease(dead + " on " + here);
   const host::Completed done = rollout();
   EXPECT_EQ(done.status, 0) << done.out << done.err;
   EXPECT_THAT(done.out, Not(HasSubstr("has begun a roll-out")));
