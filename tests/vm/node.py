@@ -20,6 +20,7 @@ PROFILES = HERE.parent / "fixtures/profiles"
 DRIVER = "t4-x4"  # The one that the machine boots with.
 OTHER_DRIVERS = ("a100-x8-mig-empty", "a100-x8-mig-mixed")
 SEED_DRIVER = "a10g-x1"  # Of the machine that joins a cluster.
+NEXT_DRIVER, NEXT_VERSION = "a10g-x1-next", "550.163.01"  # What that one is updated to.
 SEED_IMAGE = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda10.2"
 SANDBOX_IMAGE = "registry.k8s.io/pause:3.2"  # Of Kubernetes 1.20.
 GPUS = 4
@@ -67,9 +68,10 @@ class Build:
         self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
         self.vectoradd = self.directory / "apps/vectoradd/gpunode-vectoradd"
         self.holder = self.directory / "tests/cluster/gpunode-cluster-holder"
+        self.host_image = self.directory / "image/gpunode-host.tar"
 
     def check(self):
-        wanted = [*self.shipped, self.cuda, self.nvml, self.fake_nvml, self.holder]
+        wanted = [*self.shipped, self.cuda, self.nvml, self.fake_nvml, self.holder, self.host_image]
         missing = [str(path) for path in wanted if not path.exists()]
         if missing:
             raise Failed(f"not built: {', '.join(missing)}; next: ninja -C {self.directory}")
@@ -82,14 +84,27 @@ def make_node_disk(build, directory, kubernetes=None):
     run(["cmake", "--install", str(build.directory), "--prefix", "/usr", "--strip"],
         env={**os.environ, "DESTDIR": str(stage / "install")})
     for name in (DRIVER, *OTHER_DRIVERS, SEED_DRIVER):
-        run([str(build.fake_nvml), "tree", "--profile", str(PROFILES / f"{name}.json"), "--root",
-             str(stage / "drivers" / name), "--library", str(build.nvml), "--copy", str(build.cuda)])
+        make_driver(build, PROFILES / f"{name}.json", stage / "drivers" / name)
+    make_next_driver(build, stage / "drivers" / NEXT_DRIVER, directory / "next-driver.json")
     shutil.copytree(RECORDED_HOST, stage / "hosts" / RECORDED_HOST.name, symlinks=True)
     make_repository(build, stage / "cuda", directory / "repository")
     if kubernetes is not None:
         kubernetes_repository.Repository(stage / "kubernetes", directory / "kubernetes", kubernetes).make()
         make_images(build, stage / "images", directory / "image-root")
     return make_disk(directory / DISK, stage, "node")
+
+
+def make_driver(build, profile, tree):
+    run([str(build.fake_nvml), "tree", "--profile", str(profile), "--root", str(tree), "--library", str(build.nvml),
+         "--copy", str(build.cuda)])
+
+
+def make_next_driver(build, tree, profile):
+    """The seed's machine with another version of its driver."""
+    told = json.loads((PROFILES / f"{SEED_DRIVER}.json").read_text())
+    told["driverVersion"] = NEXT_VERSION
+    profile.write_text(json.dumps(told))
+    make_driver(build, profile, tree)
 
 
 def make_repository(build, place, work):
@@ -99,8 +114,7 @@ def make_repository(build, place, work):
     tree = work / "tree"
     profile["driverVersion"] = GOOD
     (work / "profile.json").write_text(json.dumps(profile))
-    run([str(build.fake_nvml), "tree", "--profile", str(work / "profile.json"), "--root", str(tree),
-         "--library", str(build.nvml), "--copy", str(build.cuda)])
+    make_driver(build, work / "profile.json", tree)
     fingerprint = Repository(place, work, tree).make()
     (place / "fingerprint").write_text(fingerprint)
 
@@ -115,6 +129,7 @@ def make_images(build, place, work):
     root.add_program(build.vectoradd, "/usr/bin/vectoradd")
     root.add_libraries_of(build.cuda)
     write_archive(place / "vectoradd.tar", root.directory, SEED_IMAGE, ["/usr/bin/vectoradd"])
+    shutil.copyfile(build.host_image, place / "gpunode-host.tar")
 
 
 def install(vm):
