@@ -223,7 +223,7 @@ TEST_F(NodeApply, AJournalCutOffAtItsEndIsGoneOnWith) {
   root_.tree().file("var/lib/gpunode/journal.jsonl",
                     journal.substr(0, journal.size() - 15));
   root_.tree().file("proc/sys/net/ipv4/ip_forward", "0\n");
-  EXPECT_EQ(root_.run({"apply", "--yes"}).status, 0);
+  EXPECT_EQ(root_.run({"apply", "--yes", "--overwrite-drift"}).status, 0);
   EXPECT_EQ(text("/proc/sys/net/ipv4/ip_forward"), "1\n");
 }
 
@@ -243,6 +243,19 @@ TEST_F(NodeApply, WhatIsNoPlanIsNotDone) {
                  HasSubstr("no plan file"));
   expect_nothing({"apply", "--plan", "/opt/none.plan"}, 1,
                  HasSubstr("/opt/none.plan"));
+}
+
+TEST_F(NodeApply, AValueOfTheRunningKernelThatWasChangedIsAPersonsToJudge) {
+  ASSERT_EQ(root_.run({"apply", "--yes"}).status, 0);
+  root_.tree().file("proc/sys/net/ipv4/ip_forward", "0\n");
+  expect_nothing(
+      {"apply", "--yes"}, 5,
+      AllOf(HasSubstr("net.ipv4.ip_forward was changed since gpunode set it"),
+            HasSubstr("--overwrite-drift")));
+  EXPECT_THAT(root_.run({"check", "--no-condition"}).out,
+              HasSubstr("prep.sysctl"));
+  EXPECT_EQ(root_.run({"apply", "--yes", "--overwrite-drift"}).status, 0);
+  EXPECT_EQ(text("/proc/sys/net/ipv4/ip_forward"), "1\n");
 }
 
 TEST_F(NodeApply, DriftIsAPersonsToJudge) {

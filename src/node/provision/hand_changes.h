@@ -1,0 +1,24 @@
+// What a plan would do again although it was done: somebody changed it since.
+//
+// Files that are wholly ours are looked after where they are planned
+// (file_plan.h). This is for the rest: lines in files of others, units,
+// settings of the running kernel, and programs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "node/provision/journal.h"
+#include "node/provision/plan.h"
+
+namespace gpunode::provision {
+
+/// Steps of `plan` with something to do become kDrift where it was done before,
+/// by the journal, and the plan is only to do it again: `why` says what was
+/// changed. What a boot takes away (settings, loaded modules, swap) counts in
+/// the boot in which it was done, `boot_id`. What was begun and not done is
+/// nobody's change. Pure.
+void tell_hand_changes(const std::vector<JournalLine>& lines,
+                       const std::string& boot_id, Plan& plan);
+
+}  // namespace gpunode::provision
