@@ -13,8 +13,10 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/error_sink.h"
 #include "apps/gpunode/peer/nvidia_ctk.h"
 #include "apps/gpunode/session.h"
+#include "node/provision/run_json.h"
 
 namespace gpunode::cli {
 namespace {
@@ -26,6 +28,20 @@ std::optional<std::string> environment_variable(std::string_view name) {
   return value;
 }
 
+/// Where a verb is to answer in JSON it does so when it fails, too.
+bool asks_for_json(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--json") return true;
+    if (word == "--") return false;
+  }
+  return false;
+}
+
+void tell_in_json(std::string_view message, ExitCode code) {
+  (void)print(provision::error_line(message, static_cast<int>(code)));
+}
+
 int main_with(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   host::SystemCommandRunner runner;
@@ -34,6 +50,13 @@ int main_with(int argc, char** argv) {
   if (argc > 0 && is_nvidia_ctk(argv[0])) {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     return run_nvidia_ctk(arguments, session);
+  }
+
+  const bool is_json = asks_for_json(argc, argv);
+  if (is_json) {
+    set_error_sink([](const Error& error, ExitCode code) {
+      tell_in_json(error.message(), code);
+    });
   }
 
   CLI::App app("A Linux host with NVIDIA GPUs becomes a Kubernetes GPU node.",
@@ -68,7 +91,9 @@ int main_with(int argc, char** argv) {
     std::ostringstream complaint;
     const int code = app.exit(problem, std::cout, complaint);
     std::fputs(harmless(complaint.str()).c_str(), stderr);
-    return code == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    if (code == 0) return 0;
+    if (is_json) tell_in_json(problem.what(), ExitCode::kUsage);
+    return static_cast<int>(ExitCode::kUsage);
   }
   return static_cast<int>(session.outcome);
 }

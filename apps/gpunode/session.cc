@@ -4,12 +4,26 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "apps/gpunode/error_sink.h"
 #include "base/console/page.h"
 
 namespace gpunode::cli {
+namespace {
+
+ErrorSink& error_sink() {
+  static ErrorSink sink;
+  return sink;
+}
+
+}  // namespace
+
+void set_error_sink(ErrorSink sink) {
+  error_sink() = std::move(sink);
+}
 
 std::string harmless(std::string_view text) {
   std::string shown;
@@ -24,6 +38,7 @@ std::string harmless(std::string_view text) {
 
 void Session::fail(const Error& error, ExitCode code) {
   fmt::print(stderr, "gpunode: error: {}\n", harmless(error.message()));
+  if (error_sink()) error_sink()(error, code);
   outcome = code;
 }
 

@@ -1,5 +1,6 @@
 // Options that mean the same with every verb of `gpunode`: who learnt them with
 // one has learnt them with all, and completion and manual know them.
+#include <map>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,39 @@ TEST(CommandOptions, TheVersionIsReadByPrograms) {
   const auto version = json::parse(run({"version", "--json"}).out);
   EXPECT_EQ("gpunode " + version["version"].get<std::string>() + "\n",
             run({"version"}).out);
+}
+
+/// The whole of standard output, an object a line, of which the last tells why.
+json told_by(const std::vector<std::string>& words, int code) {
+  const host::Completed done = run(words);
+  EXPECT_EQ(done.status, code) << done.out << done.err;
+  EXPECT_THAT(done.out, testing::EndsWith("}\n"));
+  const std::size_t end = done.out.size() - 1;
+  const std::size_t before = done.out.rfind('\n', end - 1);
+  const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+  const json told = json::parse(done.out.substr(begin, end - begin));
+  EXPECT_EQ(told["event"], "error");
+  EXPECT_EQ(told["exit_code"], code);
+  return told;
+}
+
+TEST(CommandOptions, AFailureIsReadByProgramsWithEveryVerb) {
+  for (const std::string& verb : kVerbs) {
+    SCOPED_TRACE(verb);
+    const json usage = told_by({verb, "--json", "--no-such-option"}, 64);
+    EXPECT_THAT(usage["message"].get<std::string>(),
+                HasSubstr("--no-such-option"));
+    // Nobody said that it is to be read.
+    EXPECT_THAT(run({verb, "--no-such-option"}).out, IsEmpty());
+  }
+  const host::HostTree empty;
+  for (const auto& [verb, code] : std::map<std::string, int>{
+           {"facts", 8}, {"validate", 1}, {"plan", 1}, {"rollback", 1}}) {
+    SCOPED_TRACE(verb);
+    const json told =
+        told_by({verb, "--json", "--root", empty.path() + "/none"}, code);
+    EXPECT_THAT(told["message"].get<std::string>(), testing::Not(IsEmpty()));
+  }
 }
 
 TEST(CommandOptions, WhatIsWrongWithAFileIsReadByPrograms) {

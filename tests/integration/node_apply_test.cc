@@ -11,6 +11,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "node/provision/journal.h"
 #include "node/provision/pending.h"
@@ -22,6 +23,7 @@ namespace gpunode::integration {
 namespace {
 
 using host::Completed;
+using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
@@ -36,6 +38,11 @@ constexpr const char* kSocatAlone =
     "printf 'socat\\tall\\t1\\tinstall\\tok\\tinstalled\\t1\\n'\n";
 /// A line of a program's script: how often it was run can be counted then.
 constexpr const char* kCounted = "echo run >> /opt/runs\n";
+
+std::string last_line(std::string text) {
+  if (text.ends_with('\n')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
 
 class NodeApply : public testing::Test {
  protected:
@@ -263,6 +270,34 @@ TEST_F(NodeApply, DriftIsAPersonsToJudge) {
   root_.tree().file("etc/sysctl.d/99-gpunode.conf", "by hand\n");
   expect_nothing({"apply", "--yes"}, 5,
                  AllOf(HasSubstr("by hand"), HasSubstr("--overwrite-drift")));
+}
+
+TEST_F(NodeApply, WhoFollowsByJsonIsToldOfRefusalsInJson) {
+  const auto last = [&](const std::vector<std::string>& words, int code) {
+    const Completed done = root_.run(words);
+    EXPECT_EQ(done.status, code) << done.out << done.err;
+    return json::parse(last_line(done.out));
+  };
+  json told = last({"apply", "--json"}, 5);
+  EXPECT_EQ(told["event"], "error");
+  EXPECT_EQ(told["exit_code"], 5);
+  EXPECT_THAT(told["message"].get<std::string>(), HasSubstr("add --yes"));
+  ASSERT_EQ(root_.run({"apply", "--yes"}).status, 0);
+  told = last({"rollback", "--json", "--dry-run"}, 0);
+  EXPECT_EQ(told["event"], "to-undo");
+  EXPECT_EQ(told["how"], "exact");
+  EXPECT_EQ(told["left"], false);
+  EXPECT_EQ(last({"rollback", "--json"}, 5)["event"], "error");
+  told = last({"rollback", "--json", "--step", "prep.swp"}, 1);
+  EXPECT_THAT(told["message"].get<std::string>(), HasSubstr("prep.swp"));
+  root_.tree().file("etc/sysctl.d/99-gpunode.conf", "by hand\n");
+  told = last({"apply", "--json", "--yes"}, 5);
+  EXPECT_EQ(told["event"], "refused");
+  EXPECT_EQ(told["exit_code"], 5);
+  EXPECT_EQ(told["steps"][0]["step"], "prep.sysctl");
+  EXPECT_EQ(told["steps"][0]["state"], "drift");
+  EXPECT_THAT(told["steps"][0]["next"].get<std::string>(),
+              HasSubstr("--overwrite-drift"));
 }
 
 // Latin-1 in /etc/os-release, which is in every plan.

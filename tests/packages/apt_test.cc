@@ -1,4 +1,5 @@
 // Real apt and dpkg in a root of their own.
+#include "node/provision/conffiles_left.h"
 #include "node/provision/packages/lock_holder.h"
 #include "node/provision/packages/transaction_policy.h"
 #include "tests/packages/real_packages.h"
@@ -67,6 +68,21 @@ TEST_F(RealApt, DoesWhatItSimulatedAndTheInverseLeadsBack) {
   const Applied gone = change(inverse_of(applied.changed));
   ASSERT_TRUE(gone.outcome) << gone.outcome.error().message();
   EXPECT_THAT(installed({}), IsEmpty());
+}
+
+// Purging is not ours: a package's scripts may delete data then.
+TEST_F(RealApt, WhatDpkgKeepsOfARemovedPackageIsTold) {
+  use_good();
+  ASSERT_TRUE(change({{{"stub-extra", "580.1-1"}}, {}}).outcome);
+  provision::Undoing removal;
+  removal.line.inverse = {provision::RemovePackages{{"stub-extra"}}};
+  EXPECT_THAT(provision::conffiles_left(root_.root(), {removal}), IsEmpty());
+  ASSERT_TRUE(change({{}, {{"stub-extra"}}}).outcome);
+  const auto left = provision::conffiles_left(root_.root(), {removal});
+  ASSERT_THAT(left, SizeIs(1));
+  EXPECT_EQ(left[0].package, "stub-extra");
+  EXPECT_THAT(left[0].files, ElementsAre("/etc/stub-extra.conf"));
+  EXPECT_EQ(*root_.root().read_file("/etc/stub-extra.conf"), "as packaged\n");
 }
 
 TEST_F(RealApt, TellsWhatCouldBeInstalled) {

@@ -68,7 +68,7 @@ PACKAGES = {  # name -> {relation: what}; {v} is the version.
     "stub-rival": {"conflicts": "stub-driver"},
     "stub-needy": {"needs": "stub-nowhere"},
     "stub-broken": {"script": "echo 'stub build failed: no headers' >&2; exit 7"},
-    "stub-extra": {},
+    "stub-extra": {"conffile": "/etc/stub-extra.conf"},  # Of the deb alone.
     "stub-eater": {"conflicts": "kubelet"},
     "kubelet": {},
     "kubeadm": {"needs": "kubelet = {v}-1"},
@@ -220,6 +220,11 @@ class Stubs:
                 if "conflicts" in relations:
                     control += f"Conflicts: {relations['conflicts']}\n"
                 (tree / "DEBIAN/control").write_text(control)
+                if "conffile" in relations:
+                    conffile = tree / relations["conffile"].lstrip("/")
+                    self.directory(conffile.parent)
+                    conffile.write_text("as packaged\n")
+                    (tree / "DEBIAN/conffiles").write_text(relations["conffile"] + "\n")
                 if "script" in relations:
                     script = tree / "DEBIAN/postinst"
                     script.write_text(f"#!/bin/sh\n{relations['script']}\n")

@@ -82,6 +82,8 @@ class Application {
   bool take_agreed();
   bool is_whole() const { return options_.only.empty(); }
   bool may_start();
+  /// What stands in the plan keeps it from being done; false.
+  bool refuse(ExitCode code);
   bool is_agreed();
   /// What is left of `run` for who goes on with it: the plan as it is now.
   provision::Pending pending_of(const std::string& run) const;
@@ -167,19 +169,22 @@ bool Application::take_agreed() {
   return true;
 }
 
+bool Application::refuse(ExitCode code) {
+  session_.outcome = code;
+  if (!options_.as_json) return false;
+  provision::RunJson json = json_lines();
+  json.refused(view_->plan, forecasts_, static_cast<int>(code));
+  return false;
+}
+
 bool Application::may_start() {
   const provision::Plan& plan = view_->plan;
   if (plan.has(StepState::kRefused) || plan.has(StepState::kBlocked)) {
-    session_.outcome = cli::exit_code_of(plan);
-    return false;
+    return refuse(cli::exit_code_of(plan));
   }
-  if (forecasts_.has_refusal()) {
-    session_.outcome = ExitCode::kRefusedForSafety;
-    return false;
-  }
+  if (forecasts_.has_refusal()) return refuse(ExitCode::kRefusedForSafety);
   if (plan.has(StepState::kDrift) && !options_.overwrite_drift) {
-    session_.outcome = ExitCode::kPersonNeeded;
-    return false;
+    return refuse(ExitCode::kPersonNeeded);
   }
   if (options_.plan_file.empty()) return true;
   const auto saved =

@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "apps/gpunode/commands/apply.h"
 #include "apps/gpunode/commands/commands.h"
@@ -21,6 +22,7 @@
 #include "base/core/waiting_clock.h"
 #include "base/host/watched_command_runner.h"
 #include "node/facts/observe.h"
+#include "node/provision/conffiles_left.h"
 #include "node/provision/host_performer.h"
 #include "node/provision/package_actions.h"
 #include "node/provision/pending.h"
@@ -78,6 +80,14 @@ console::Page page_of(const std::vector<provision::Undoing>& plan) {
   return page;
 }
 
+provision::RunJson json_lines() {
+  return {[](const std::string& line) {
+            std::fputs(line.c_str(), stdout);
+            std::fflush(stdout);
+          },
+          SystemWaitingClock::instance()};
+}
+
 bool has_work(const std::vector<provision::Undoing>& plan) {
   return std::ranges::any_of(plan, [](const auto& one) { return !one.left; });
 }
@@ -124,6 +134,29 @@ Result<void> undo_watched(const Options& options,
   return provision::roll_back(plan, performer, journal, live);
 }
 
+/// What dpkg keeps of packages that were removed stands for a person to see.
+Result<void> tell_left(const Options& options,
+                       const std::vector<provision::Undoing>& plan,
+                       const host::HostRoot& host, const Session& session) {
+  const auto left = provision::conffiles_left(host, plan);
+  if (options.as_json) {
+    provision::RunJson json = json_lines();
+    json.left(left);
+    return {};
+  }
+  if (left.empty()) return {};
+  console::Page page;
+  page.line(0, "Left, since dpkg keeps what packages are configured with:");
+  for (const provision::LeftConffiles& one : left) {
+    page.line(2,
+              fmt::format("{}: {}", one.package, fmt::join(one.files, ", ")));
+  }
+  page.line(0,
+            "`dpkg --purge PACKAGE` takes that away too, and what else the "
+            "package's scripts delete: its data may be among it.");
+  return print(page.render(terminal_of(options, session)));
+}
+
 /// Undoes what the plan has, as a run of its own; or ends the run `cut_off`,
 /// which had nothing more to undo.
 Result<void> carry_out(const Options& options,
@@ -139,12 +172,7 @@ Result<void> carry_out(const Options& options,
   const SystemWaitingClock& clock = SystemWaitingClock::instance();
   provision::RunText text(
       stdout, [&] { return terminal_of(options, session); }, clock);
-  provision::RunJson json(
-      [](const std::string& line) {
-        std::fputs(line.c_str(), stdout);
-        std::fflush(stdout);
-      },
-      clock);
+  provision::RunJson json = json_lines();
   const Result<void> undone =
       options.as_json ? undo_watched(options, plan, host, journal,
                                      is_systemd_stale, session.runner, json)
@@ -155,7 +183,7 @@ Result<void> carry_out(const Options& options,
        .note = undone ? "done" : "failed " + undone.error().message()});
   TRY_VOID(undone);
   TRY_VOID(ended);
-  return {};
+  return tell_left(options, plan, host, session);
 }
 
 /// A name or number that is not in the journal is a slip, not "nothing to do".
@@ -206,7 +234,11 @@ Result<std::vector<provision::Undoing>> look(
 Result<void> show(const Options& options,
                   const std::vector<provision::Undoing>& plan,
                   const Session& session) {
-  if (options.as_json) return {};
+  if (options.as_json) {
+    provision::RunJson json = json_lines();
+    json.rollback(plan);
+    return {};
+  }
   return print(page_of(plan).render(terminal_of(options, session)));
 }
 

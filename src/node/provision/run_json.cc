@@ -199,6 +199,51 @@ void RunJson::step_ended(const PlannedStep& step, const Result<void>& how) {
   write_(line_of(with_how({{"event", "step-ended"}, {"step", step.id}}, how)));
 }
 
+void RunJson::refused(const Plan& plan, const PackageForecasts& forecasts,
+                      int exit_code) {
+  Json steps = Json::array();
+  for (const PlannedStep& step : plan.steps) {
+    const StepState state = step.plan.state;
+    const bool is_drift = state == StepState::kDrift;
+    if (!is_drift && state != StepState::kBlocked &&
+        state != StepState::kRefused) {
+      continue;
+    }
+    steps.push_back({{"step", step.id},
+                     {"state", state_name(state)},
+                     {"why", step.plan.why},
+                     {"next", is_drift ? "take the change into the file, or "
+                                         "apply with --overwrite-drift"
+                                       : step.plan.fix}});
+  }
+  write_(line_of({{"event", "refused"},
+                  {"exit_code", exit_code},
+                  {"steps", std::move(steps)},
+                  {"packages", forecasts.has_refusal()}}));
+}
+
+void RunJson::rollback(const std::vector<Undoing>& plan) {
+  for (const Undoing& one : plan) {
+    write_(
+        line_of({{"event", "to-undo"},
+                 {"seq", one.line.seq},
+                 {"step", one.line.step},
+                 {"words", describe(*one.line.action)},
+                 {"how", one.line.undo == Undo::kExact          ? "exact"
+                         : one.line.undo == Undo::kCompensating ? "compensated"
+                                                                : "none"},
+                 {"left", one.left},
+                 {"why", one.why}}));
+  }
+}
+
+void RunJson::left(const std::vector<LeftConffiles>& packages) {
+  for (const LeftConffiles& one : packages) {
+    write_(line_of(
+        {{"event", "left"}, {"package", one.package}, {"files", one.files}}));
+  }
+}
+
 void RunJson::undoing(const Undoing& one) {
   ticked_ = clock_.now();
   status_.start("undo: " + describe(*one.line.action),
@@ -214,6 +259,12 @@ void RunJson::undone(const Undoing& one, const Result<void>& how) {
   write_(line_of(with_how(
       {{"event", "undone"}, {"seq", one.line.seq}, {"step", one.line.step}},
       how)));
+}
+
+std::string error_line(std::string_view message, int exit_code) {
+  return line_of({{"event", "error"},
+                  {"message", std::string(message)},
+                  {"exit_code", exit_code}});
 }
 
 }  // namespace gpunode::provision

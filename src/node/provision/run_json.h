@@ -9,6 +9,7 @@
 
 #include "base/console/output_tail.h"
 #include "base/core/clock.h"
+#include "node/provision/conffiles_left.h"
 #include "node/provision/executor.h"
 #include "node/provision/package_forecast.h"
 #include "node/provision/plan.h"
@@ -30,6 +31,13 @@ class RunJson final : public RunObserver,
 
   void plan(const Plan& plan, const PackageForecasts& forecasts = {});
   void outcome(const RunOutcome& outcome);
+  /// Nothing of the plan is done: the Steps that keep it from that.
+  void refused(const Plan& plan, const PackageForecasts& forecasts,
+               int exit_code);
+  /// What a rollback would undo and leave, the latest first.
+  void rollback(const std::vector<Undoing>& plan);
+  /// What dpkg keeps of the packages that were removed.
+  void left(const std::vector<LeftConffiles>& packages);
 
   void step_started(const PlannedStep& step, std::size_t index,
                     std::size_t count) override;
@@ -57,6 +65,9 @@ class RunJson final : public RunObserver,
   console::OutputTail tail_;
   TimePoint ticked_{};
 };
+
+/// One object a line: why nothing came of what was asked, with what next.
+std::string error_line(std::string_view message, int exit_code);
 
 /// "done", "failed", "verification-failed", "more-to-do", "reboot-needed",
 /// "not-as-planned", "interrupted".
