@@ -69,7 +69,7 @@ TEST_F(CopiedLedger, OfAnotherSizeOrShapeIsRefused) {
   bytes.push_back(0);
   EXPECT_FALSE(LedgerCopy::view(bytes.data(), bytes.size(), 2, 4, &copy));
   bytes.pop_back();
-  for (const std::size_t offset : {0, 8, 12, 16}) {
+  for (const std::size_t offset : {0u, 8u, 12u, 16u}) {
     bytes[offset] ^= 0x10;
     EXPECT_FALSE(LedgerCopy::view(bytes.data(), bytes.size(), 2, 4, &copy));
     bytes[offset] ^= 0x10;

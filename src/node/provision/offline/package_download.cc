@@ -168,8 +168,7 @@ class Fetcher {
     std::vector<std::string> all = download_.wanted;
     for (const auto& set : sets_) all.insert(all.end(), set.begin(), set.end());
     std::ranges::sort(all);
-    const auto rest = std::ranges::unique(all);
-    all.erase(rest.begin(), rest.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
     return all;
   }
 
