@@ -21,7 +21,7 @@ POD_RANGE = "10.201.0.0/16"
 VERSION = "v1.20.2"
 CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 CONTROLLERS = ("bootstrapsigner", "tokencleaner", "csrsigning", "csrapproving", "csrcleaner", "serviceaccount",
-               "serviceaccount-token", "namespace", "nodelifecycle", "podgc", "garbagecollector", "root-ca-cert-publisher")
+               "serviceaccount-token", "namespace", "nodelifecycle", "podgc", "garbagecollector", "root-ca-cert-publisher", "daemonset")
 
 CONFIG = """\
 apiVersion: kubeadm.k8s.io/v1beta2

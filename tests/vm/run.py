@@ -186,6 +186,7 @@ def run_machine(kind, checks, directory, logs, arguments):
     system, roots = images_of(kind)
     (directory / kind).mkdir()
     vm = Machine(system, directory / kind, {"node": directory / node.DISK, **roots})
+    vm.programs = node.Build(arguments.build_dir)
     cluster = SeedCluster(vm, directory / kind, logs / kind) if kind == JOIN else None
     try:
         if cluster:
