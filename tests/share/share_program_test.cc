@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -28,6 +29,10 @@ constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kBlock = 2 * kMiB;
 constexpr std::uint32_t kSlots = 64;
 constexpr std::uint64_t kOutOfMemory = 2;  // CUDA_ERROR_OUT_OF_MEMORY.
+
+struct alignas(kCacheLine) CacheLine {
+  std::array<char, kCacheLine> bytes;
+};
 
 /// word -> number of the lines that a program wrote.
 struct Answer {
@@ -89,7 +94,7 @@ class ShareProgram : public ::testing::Test {
   void lay(std::uint64_t limit) const {
     const Answer uuid = run({GPUNODE_TAKER, "linked", "uuid"}, false);
     ASSERT_EQ(uuid.status, 0) << uuid.text;
-    std::vector<std::uint64_t> limits(limits_size(1, kSlots) / 8 + 1);
+    std::vector<CacheLine> limits(limits_size(1, kSlots) / kCacheLine + 1);
     auto* header = reinterpret_cast<LimitsHeader*>(limits.data());
     header->magic = kLimitsMagic;
     header->version = kLimitsVersion;
@@ -99,7 +104,7 @@ class ShareProgram : public ::testing::Test {
     uuid.text.copy(device->uuid.data(), 40, std::strlen("uuid "));
     device->bytes = limit;
     write("limits", limits.data(), limits_size(1, kSlots));
-    std::vector<std::uint64_t> ledger(ledger_size(1, kSlots) / 8);
+    std::vector<CacheLine> ledger(ledger_size(1, kSlots) / kCacheLine);
     format_ledger(ledger.data(), 1, kSlots);
     write("ledger", ledger.data(), ledger_size(1, kSlots));
   }

@@ -91,15 +91,17 @@ bool Account::open() {
   if (has_ledger_) {
     ledger_.enroll(identity_of_this_process());
   }
-  static std::atomic<bool> knows_of_forks = false;
-  if (!knows_of_forks.exchange(true)) {
-    pthread_atfork(nullptr, nullptr, &Account::begin_anew);
-  }
   return true;
 }
 
 bool Account::is_limited() {
   for (;;) {
+    // Before the first opening: a fork may come amid it.
+    static std::atomic<bool> knows_of_forks = false;
+    if (!knows_of_forks.load(std::memory_order_relaxed) &&
+        !knows_of_forks.exchange(true)) {
+      pthread_atfork(nullptr, nullptr, &Account::begin_anew);
+    }
     State state = state_.load(std::memory_order_acquire);
     if (state == State::kLimited) return true;
     if (state == State::kFree) return false;
@@ -158,7 +160,11 @@ void Account::release(const Block& block) {
 }
 
 void Account::remember(std::uint64_t key, const Block& block) {
-  if (block.bytes != 0) blocks_.put(key, block);
+  if (block.bytes == 0) return;
+  // What had the key before was freed on a way that is not ours.
+  Block replaced;
+  blocks_.put(key, block, &replaced);
+  release(replaced);
 }
 
 bool Account::begin_free(std::uint64_t key, Block* block) {

@@ -50,22 +50,25 @@ bool Blocks::grow(Shard* shard) {
   return true;
 }
 
-void Blocks::insert(Shard* shard, const Entry& entry) {
+Block Blocks::insert(Shard* shard, const Entry& entry) {
   const std::size_t mask = shard->capacity - 1;
   std::size_t at = scattered(entry.key) / kShards & mask;
   while (shard->entries[at].key != 0 && shard->entries[at].key != entry.key) {
     at = (at + 1) & mask;
   }
-  if (shard->entries[at].key == 0) ++shard->used;
+  const Entry before = shard->entries[at];
+  if (before.key == 0) ++shard->used;
   shard->entries[at] = entry;
+  return before.block;
 }
 
-bool Blocks::put(std::uint64_t key, const Block& block) {
+bool Blocks::put(std::uint64_t key, const Block& block, Block* replaced) {
+  *replaced = {};
   Shard& shard = shards_[scattered(key) % kShards];
   const Turn turn(shard);
   const bool is_full = 4 * (shard.used + 1) > 3 * shard.capacity;
   if (is_full && !grow(&shard)) return false;
-  insert(&shard, {key, block});
+  *replaced = insert(&shard, {key, block});
   return true;
 }
 
@@ -95,9 +98,7 @@ bool Blocks::take(std::uint64_t key, Block* block) {
 
 void Blocks::forget() {
   for (Shard& shard : shards_) {
-    if (shard.capacity != 0) {
-      munmap(shard.entries, shard.capacity * sizeof(Entry));
-    }
+    // A thread of the parent may have been changing it: left where it is.
     shard.entries = nullptr;
     shard.capacity = 0;
     shard.used = 0;

@@ -26,8 +26,9 @@ class Blocks {
   Blocks& operator=(const Blocks&) = delete;
   ~Blocks() = default;  // Lives as long as the process.
 
-  /// False if there is no memory for it; a block of the same key is replaced.
-  bool put(std::uint64_t key, const Block& block);
+  /// False if there is no memory for it. A block of the same key is replaced,
+  /// and given back: `replaced` is of 0 bytes if there was none.
+  bool put(std::uint64_t key, const Block& block, Block* replaced);
   /// False if there is none.
   bool take(std::uint64_t key, Block* block);
   /// In the child of a fork, which has none of its parent's: whatever thread of
@@ -51,7 +52,7 @@ class Blocks {
 
   static std::uint64_t scattered(std::uint64_t key);
   static bool grow(Shard* shard);
-  static void insert(Shard* shard, const Entry& entry);
+  static Block insert(Shard* shard, const Entry& entry);
 
   std::array<Shard, kShards> shards_;
 };

@@ -15,13 +15,17 @@ TEST(Blocks, GiveBackWhatWasPutOnce) {
   Block block;
   EXPECT_FALSE(blocks.take(5, &block));
   EXPECT_FALSE(blocks.take(0, &block));
-  EXPECT_TRUE(blocks.put(5, {100, 2, MemoryKind::kArray}));
+  Block replaced;
+  EXPECT_TRUE(blocks.put(5, {100, 2, MemoryKind::kArray}, &replaced));
+  EXPECT_EQ(replaced.bytes, 0u);
   ASSERT_TRUE(blocks.take(5, &block));
   EXPECT_EQ(block.bytes, 100u);
   EXPECT_EQ(block.device, 2u);
   EXPECT_EQ(block.kind, MemoryKind::kArray);
   EXPECT_FALSE(blocks.take(5, &block));
-  blocks.put(7, {1, 0, MemoryKind::kData});
+  blocks.put(7, {1, 0, MemoryKind::kData}, &replaced);
+  blocks.put(7, {2, 0, MemoryKind::kData}, &replaced);
+  EXPECT_EQ(replaced.bytes, 1u);
   blocks.forget();
   EXPECT_FALSE(blocks.take(7, &block));
 }
@@ -36,7 +40,9 @@ TEST(Blocks, AreThoseOfAMapWhateverIsPutAndTaken) {
     const std::uint64_t key = 0x7F0000000000 + (random() % 20'000) * 512;
     if (random() % 2 == 0) {
       const std::uint64_t bytes = 1 + random() % 1000;
-      ASSERT_TRUE(blocks.put(key, {bytes, 0, MemoryKind::kData}));
+      Block replaced;
+      ASSERT_TRUE(blocks.put(key, {bytes, 0, MemoryKind::kData}, &replaced));
+      ASSERT_EQ(replaced.bytes, expected[key]);
       expected[key] = bytes;
       continue;
     }
@@ -61,7 +67,9 @@ TEST(Blocks, OfManyThreadsStayApart) {
   for (std::uint64_t number = 1; number <= 8; ++number) {
     threads.emplace_back([&, number] {
       for (std::uint64_t at = 0; at < 2000; ++at) {
-        blocks.put(number << 32 | at * 512, {number, 0, MemoryKind::kData});
+        Block replaced;
+        blocks.put(number << 32 | at * 512, {number, 0, MemoryKind::kData},
+                   &replaced);
       }
       for (std::uint64_t at = 0; at < 2000; ++at) {
         Block block;

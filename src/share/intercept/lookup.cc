@@ -1,6 +1,7 @@
-// What RTLD_NEXT means depends on who asks, which the C library takes from the
-// return address: so whatever is not ours to change goes on to it by a jump,
-// with the caller's registers and stack as they were.
+// What RTLD_NEXT and RTLD_DEFAULT mean depends on who asks, which the C library
+// takes from the return address: so whatever is not ours to change goes on to
+// it by a jump, with the caller's registers and stack as they were. In all
+// libraries ours are found before the driver's anyhow, as they come first.
 #include "share/intercept/lookup.h"
 
 #include <dlfcn.h>
@@ -50,7 +51,8 @@ static void* gpunode_nothing() {
 }  // extern "C"
 
 // One entry: on to `real` unless the library is one that may be the driver
-// (RTLD_NEXT, -1, is none) and the name begins with "cu", then to `ours`.
+// (RTLD_NEXT, -1, and RTLD_DEFAULT, 0, are none) and the name begins with "cu",
+// then to `ours`.
 #if defined(__x86_64__)
 #define GPUNODE_ENTRY(entry, real, ours)   \
   __asm__(                                 \
@@ -66,6 +68,8 @@ static void* gpunode_nothing() {
       "(%rip), %rax\n"                     \
       "  testq %rax, %rax\n"               \
       "  jz 1f\n"                          \
+      "  testq %rdi, %rdi\n"               \
+      "  je 2f\n"                          \
       "  cmpq $-1, %rdi\n"                 \
       "  je 2f\n"                          \
       "  testq %rsi, %rsi\n"               \
@@ -110,6 +114,7 @@ static void* gpunode_nothing() {
       "  ldr x16, [x16, :lo12:" real       \
       "]\n"                                \
       "  cbz x16, 1f\n"                    \
+      "  cbz x0, 2f\n"                     \
       "  cmn x0, #1\n"                     \
       "  b.eq 2f\n"                        \
       "  cbz x1, 2f\n"                     \

@@ -106,8 +106,19 @@ bool Ledger::counts(std::uint32_t slot, SlotWord owner) const {
          !limits_.says_gone(slot, owner.generation);
 }
 
+/// Grows with every asking of any process.
+std::uint64_t Ledger::asked_so_far() const {
+  std::uint64_t asked = 0;
+  const std::uint32_t used = used_slots();
+  for (std::uint32_t slot = 0; slot < used; ++slot) {
+    asked += head(slot).asks.load();
+  }
+  return asked;
+}
+
 Ledger::Sum Ledger::sum(std::uint32_t device) const {
   Sum sum;
+  const std::uint64_t asked = asked_so_far();
   sum.bytes = limits_.unaccounted(device);
   const std::uint32_t used = used_slots();
   for (std::uint32_t slot = 0; slot < used; ++slot) {
@@ -116,9 +127,10 @@ Ledger::Sum Ledger::sum(std::uint32_t device) const {
     // An asking during which the cell was read is seen at one of its ends.
     const std::uint64_t before = other.asks.load();
     sum.bytes = plus(sum.bytes, sum_of(cell(slot, device)));
-    const bool asked = is_odd(before) || other.asks.load() != before;
-    if (asked && slot != own_ && sum.asking == kNone) sum.asking = slot;
+    const bool is_asked = is_odd(before) || other.asks.load() != before;
+    if (is_asked && slot != own_ && sum.asking == kNone) sum.asking = slot;
   }
+  sum.is_of_one_moment = asked_so_far() == asked;
   return sum;
 }
 
@@ -152,12 +164,13 @@ Ledger::Answer Ledger::ask(std::uint32_t device, MemoryKind kind,
     held.fetch_sub(bytes);
     if (!is_enrolled()) return {Answer::kLost};
     // Nobody else was asking: what was read is what is held.
-    if (now.asking == kNone) return {Answer::kNoRoom};
+    if (now.asking == kNone && now.is_of_one_moment) return {Answer::kNoRoom};
     // Of those who ask at once the first asks on, and the rest make way for it:
     // all making way, none would have what there is room for.
-    if (now.asking < own_) break;
+    if (now.asking < own_) return {Answer::kInTheWay, now.asking};
     sched_yield();
   }
+  if (now.asking == kNone) return {Answer::kNoRoom};
   return {Answer::kInTheWay, now.asking};
 }
 
@@ -217,6 +230,7 @@ void Ledger::note_peak(std::uint32_t device, std::uint64_t bytes) const {
 bool Ledger::enroll(const ProcessIdentity& self) {
   self_ = self;
   own_ = kNone;
+  give_back_of_before_exec();
   reap();  // What is seen from now on is what the living hold.
   bool was_full = false;
   for (int round = 0; round < kMostRounds; ++round) {
@@ -234,6 +248,23 @@ bool Ledger::enroll(const ProcessIdentity& self) {
     sched_yield();
   }
   return false;
+}
+
+void Ledger::give_back_of_before_exec() {
+  if (self_.start_time == 0 || self_.pid_namespace == 0) return;
+  const std::uint32_t used = used_slots();
+  for (std::uint32_t slot = 0; slot < used; ++slot) {
+    const std::uint64_t word = head(slot).state.load();
+    const SlotWord owner = SlotWord::unpacked(word);
+    const SlotWord own = SlotWord::unpacked(
+        SlotWord{owner.phase, owner.generation, self_.pid, self_.pid_namespace}
+            .packed());
+    if (owner.phase != Phase::kLive || own.packed() != word ||
+        head(slot).start_time.load() != self_.start_time) {
+      continue;
+    }
+    free_slot(slot, word);
+  }
 }
 
 bool Ledger::claim(std::uint32_t slot) {

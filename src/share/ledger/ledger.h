@@ -42,7 +42,8 @@ class Ledger {
                      Ledger* ledger, IsGone is_gone = &share::is_gone);
 
   /// Takes a slot for the process; false if all belong to living ones. The
-  /// child of a fork has none until it enrolls itself.
+  /// child of a fork has none until it enrolls itself. What the same process
+  /// held before an exec is given back: the driver has freed it.
   bool enroll(const ProcessIdentity& self);
   bool is_enrolled() const;
   /// Gives the slot back, and with it all that it holds.
@@ -85,6 +86,9 @@ class Ledger {
     /// The first slot other than the own whose bytes may have been such as are
     /// taken back; kNone: there was none.
     std::uint32_t asking = kNone;
+    /// Nothing was granted while it was read: what is freed here and granted
+    /// there counts once.
+    bool is_of_one_moment = true;
   };
 
   /// What one asking came to.
@@ -100,12 +104,14 @@ class Ledger {
   LedgerHeader& header() const;
   std::uint32_t used_slots() const;
   bool counts(std::uint32_t slot, SlotWord owner) const;
+  std::uint64_t asked_so_far() const;
   Sum sum(std::uint32_t device) const;
   Answer ask(std::uint32_t device, MemoryKind kind, std::uint64_t bytes);
   /// Until that slot's asking has come to its end, or its process to its own.
   void make_way_for(std::uint32_t slot);
   void note_peak(std::uint32_t device, std::uint64_t bytes) const;
   bool has_ended(std::uint32_t slot, SlotWord owner) const;
+  void give_back_of_before_exec();
   bool claim(std::uint32_t slot);
   void empty(std::uint32_t slot) const;
   /// From `word` to free, through kReaped, unless another was faster.

@@ -163,6 +163,18 @@ TEST_F(LedgerOfTwo, AFullLedgerHasRoomAgainWhenAProcessEnds) {
   EXPECT_TRUE(two.enroll({20, kNamespace, 200}));
 }
 
+TEST_F(LedgerOfTwo, WhatAProcessHeldBeforeItsExecIsGivenBack) {
+  EXPECT_EQ(one.reserve(0, MemoryKind::kData, 80 * kMiB), Verdict::kGranted);
+  EXPECT_EQ(two.reserve(0, MemoryKind::kData, 10 * kMiB), Verdict::kGranted);
+  Ledger after = area.view(has_ended);
+  EXPECT_TRUE(after.enroll({10, kNamespace, 100}));
+  EXPECT_EQ(after.held(0), 10 * kMiB);
+  // Another process of the same pid, before it is known when it began.
+  Ledger other = area.view(has_ended);
+  EXPECT_TRUE(other.enroll({20, kNamespace, 201}));
+  EXPECT_EQ(other.held(0), 10 * kMiB);
+}
+
 TEST_F(LedgerOfTwo, CountsPeakAndRefusals) {
   EXPECT_EQ(one.reserve(0, MemoryKind::kData, 70 * kMiB), Verdict::kGranted);
   one.release(0, MemoryKind::kData, 70 * kMiB);

@@ -25,11 +25,12 @@ struct alignas(kCacheLine) LimitsHeader {
   std::uint32_t reserved;
 };
 
-struct alignas(2 * kCacheLine) DeviceLimit {
+struct alignas(kCacheLine) DeviceLimit {
   std::array<char, kUuidBytes> uuid;  ///< "GPU-…" or "MIG-…", NUL behind it.
   Word bytes;  ///< All processes of the container together.
   /// Bytes that the driver says they hold beyond what the ledger has.
   Word unaccounted;
+  std::array<std::uint64_t, 8> reserved;  ///< 0.
 };
 static_assert(sizeof(DeviceLimit) == 2 * kCacheLine);
 

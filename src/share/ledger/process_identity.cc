@@ -64,6 +64,8 @@ std::uint32_t pid_namespace() {
 }  // namespace
 
 bool parse_process_stat(const char* line, ProcessStat* stat) {
+  const char* pid = line;
+  if (!parse_number(&pid, &stat->pid) || *pid != ' ') return false;
   const char* after_name = std::strrchr(line, ')');
   if (after_name == nullptr || after_name[1] != ' ') return false;
   const char* state = after_name + 2;  // Field 3.
@@ -81,7 +83,10 @@ ProcessIdentity identity_of_this_process() {
   self.pid = static_cast<std::uint32_t>(getpid());
   self.pid_namespace = pid_namespace();
   ProcessStat stat;
-  if (read_stat("/proc/self/stat", &stat)) self.start_time = stat.start_time;
+  if (!read_stat("/proc/self/stat", &stat)) return self;
+  self.start_time = stat.start_time;
+  // A /proc of another pid namespace tells of other processes.
+  if (stat.pid != self.pid) self.pid_namespace = 0;
   return self;
 }
 

@@ -9,7 +9,7 @@ namespace gpunode::share {
 struct ProcessIdentity {
   std::uint32_t pid = 0;
   /// Inode of the pid namespace in which `pid` counts; 0 where /proc is not
-  /// to be had.
+  /// to be had, or is that of another namespace.
   std::uint32_t pid_namespace = 0;
   /// Field 22 of /proc/<pid>/stat; 0 where it is not to be had.
   std::uint64_t start_time = 0;
@@ -26,6 +26,7 @@ bool is_gone(std::uint32_t pid, std::uint64_t start_time);
 
 /// What is_gone() reads in a line of /proc/<pid>/stat.
 struct ProcessStat {
+  std::uint64_t pid = 0;
   char state = '?';
   std::uint64_t threads = 0;
   std::uint64_t start_time = 0;

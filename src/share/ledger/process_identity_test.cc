@@ -122,6 +122,7 @@ TEST(ProcessStat, TheNameMayHoldAnything) {
       "77 (a) R 1 (b\n c) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 12 0 "
       "98765 1000 2",
       &stat));
+  EXPECT_EQ(stat.pid, 77u);
   EXPECT_EQ(stat.state, 'S');
   EXPECT_EQ(stat.threads, 12u);
   EXPECT_EQ(stat.start_time, 98765u);
@@ -130,7 +131,9 @@ TEST(ProcessStat, TheNameMayHoldAnything) {
 TEST(ProcessStat, WhatIsNoLineOfTheKernelIsRefused) {
   ProcessStat stat;
   for (const char* line :
-       {"", ")", ") ", ") S", "77 (a) S", "77 (a S 1 77 77 0",
+       {"", ")", ") ", ") S", "77 (a) S",
+        "(a) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 12 0 98765 1",
+        "77 (a S 1 77 77 0",
         "77 (a) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 x 0 98765",
         "77 (a) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 12 0 "}) {
     EXPECT_FALSE(parse_process_stat(line, &stat)) << line;
