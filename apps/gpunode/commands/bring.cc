@@ -198,10 +198,12 @@ Result<void> bring(const Options& options, Session& session) {
   // Who comes into this container later, as its readiness probe does, gets the
   // namespaces of its first process. That one stays where it is, and a child
   // goes to the host.
+  const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return Error::from_errno("start a process", errno);
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // It ended before that.
     if (const auto done = work_on_host(task, session); !done) {
       session.fail(done.error());
     }

@@ -82,7 +82,7 @@ std::string lease_json(const ObjectKey& key, const Lease& lease) {
 }
 
 seconds patience_of(const Lease& lease) {
-  return std::min(lease.duration, kMostDuration);
+  return std::clamp(lease.duration, LeaseHolder::kDuration, kMostDuration);
 }
 
 Result<void> LeaseHolder::write(const Lease& lease, bool is_new) {

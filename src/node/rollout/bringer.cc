@@ -236,6 +236,11 @@ Result<BringEnd> Bringer::run() {
         break;
       }
       case Kind::kStart:
+        // Nothing is begun for a Pod that is on its way out.
+        if (!pause_(std::chrono::milliseconds(0))) {
+          say_("this Pod ends; nothing was begun on the host");
+          return BringEnd::kStopped;
+        }
         TRY_VOID(adopt(now));
         TRY_VOID(start());
         break;

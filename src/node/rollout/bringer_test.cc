@@ -105,7 +105,8 @@ class Bringing : public testing::Test {
     Bringer bringer(
         task_, root, host_,
         [this](const std::string& line) { said_ += line + "\n"; },
-        [this](std::chrono::milliseconds) {
+        [this](std::chrono::milliseconds time) {
+          if (time.count() == 0) return !is_ending_;  // It only asks.
           if (on_pause_) on_pause_();
           return --pauses_ > 0;
         });
@@ -122,6 +123,7 @@ class Bringing : public testing::Test {
   std::string said_;
   std::function<void()> on_pause_;
   int pauses_ = 50;
+  bool is_ending_ = false;
 };
 
 TEST_F(Bringing, PutsEverythingThereAndTellsTheEnd) {
@@ -184,6 +186,15 @@ TEST_F(Bringing, AFailureIsToldByItsPodAndTriedAgainByTheNext) {
   host_.exit_code = 0;
   EXPECT_EQ(*bring(), BringEnd::kDone);
   EXPECT_EQ(host_.starts, 2);
+}
+
+TEST_F(Bringing, NothingIsBegunForAPodOnItsWayOut) {
+  is_ending_ = true;
+  EXPECT_EQ(*bring(), BringEnd::kStopped);
+  EXPECT_EQ(host_.starts, 0);
+  is_ending_ = false;
+  EXPECT_EQ(*bring(), BringEnd::kDone);
+  EXPECT_EQ(host_.starts, 1);
 }
 
 TEST_F(Bringing, ARunThatAnotherPodBeganFailsByThisOne) {
