@@ -24,7 +24,8 @@ constexpr const char* kRepo = "/etc/yum.repos.d/gpunode-kernel-archive.repo";
 constexpr const char* kSources =
     "/etc/apt/sources.list.d/gpunode-kernel-archive.sources";
 
-/// Nothing but kernels comes from there, whatever else it has.
+/// Nothing but kernels comes from there, whatever else it has; and a point
+/// release that has no archive yet keeps nobody from the other repositories.
 constexpr const char* kOnly = "kernel kernel-*";
 
 /// "file:///…" words of `gpgkey` that the distribution's own base repositories
@@ -90,8 +91,8 @@ Result<ArchiveFile> file_of(const PlanInput& input,
     } else {
       file.body += fmt::format(
           "{}[gpunode-kernel-archive-{}]\nname=Kernels of a point release "
-          "({})\nbaseurl={}\nenabled=1\ngpgcheck=1\ngpgkey={}\nincludepkgs={}"
-          "\n",
+          "({})\nbaseurl={}\nenabled=1\ngpgcheck=1\ngpgkey={}\nincludepkgs={}\n"
+          "skip_if_unavailable=1\n",
           file.body.empty() ? "" : "\n", one.name, one.name, url, keys, kOnly);
     }
   }

@@ -53,7 +53,10 @@ StepPlan build_plan(const PlanInput& input) {
   const auto file = host.files.find(kProven);
   const std::optional<std::string> proven =
       file == host.files.end() ? std::nullopt : file->second.content;
-  if (install.packages.empty()) plan_no_archive(input, plan);
+  const bool needs_archive = !has_devel &&
+                             !input.spec.host.kernel.archive.empty() &&
+                             input.spec.bundle.empty();
+  if (install.packages.empty() || !needs_archive) plan_no_archive(input, plan);
   if (install.packages.empty() && proven == proof) return plan;
 
   plan.state = StepState::kChange;
@@ -90,6 +93,14 @@ StepPlan build_plan(const PlanInput& input) {
   return plan;
 }
 
+/// Nothing is to be built; what an earlier run left for it goes.
+StepPlan unbuilt(const PlanInput& input, std::string why) {
+  StepPlan plan;
+  plan_no_archive(input, plan);
+  if (plan.state == StepState::kOk) return StepPlan::not_wanted(std::move(why));
+  return plan;
+}
+
 class Build final : public Step {
  public:
   std::string_view id() const override { return "kernel.build"; }
@@ -105,11 +116,10 @@ class Build final : public Step {
   }
 
   facts::Wanted wants(const NodeSpec& spec) const override {
-    facts::Wanted wanted;
+    facts::Wanted wanted = archive_wants(spec);
     if (!spec.driver.is_wanted) return wanted;
     wanted.driver = true;
-    wanted.files = {kProven};
-    wanted.add(archive_wants(spec));
+    wanted.files.insert(kProven);
     for (std::string& name : driver::package_wants()) {
       wanted.packages.insert(std::move(name));
     }
@@ -119,18 +129,18 @@ class Build final : public Step {
   StepPlan plan(const PlanInput& input) const override {
     const DriverSpec& spec = input.spec.driver;
     if (!spec.is_wanted) {
-      return StepPlan::not_wanted("spec.driver is not in the file");
+      return unbuilt(input, "spec.driver is not in the file");
     }
     switch (spec.source) {
       case DriverSource::kNvidia:
         return build_plan(input);
       case DriverSource::kPreinstalled:
-        return StepPlan::not_wanted("the driver is there: nothing is built");
+        return unbuilt(input, "the driver is there: nothing is built");
       case DriverSource::kPrecompiled:
       case DriverSource::kDistribution:
         break;
     }
-    return StepPlan::not_wanted("the driver's modules come built");
+    return unbuilt(input, "the driver's modules come built");
   }
 };
 
