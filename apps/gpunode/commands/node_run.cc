@@ -180,8 +180,7 @@ Result<NodeView> view_node(const NodeOptions& options, Session& session) {
   view.plan = provision::make_plan(
       view.steps,
       {view.facts, view.spec, view.history, confirmed_wipes(options)});
-  provision::tell_hand_changes(view.journal, view.facts.kernel.boot_id,
-                               view.plan);
+  provision::tell_hand_changes(view.journal, view.facts, view.plan);
   auto needs = provision::preflight_needs(view.plan);
   if (!options.asks_cluster) needs.join.reset();
   if (options.is_run && needs.packages &&

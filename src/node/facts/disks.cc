@@ -40,7 +40,13 @@ bool is_volume(const host::BlockDevice& device) {
 Result<host::FirstLook> proof_of(int fd, const host::DiskIdentity& identity,
                                  host::BlankDepth depth, DiskLook look) {
   if (look == DiskLook::kFirst) return host::look_first(fd, identity, depth);
-  TRY(host::BlankProof proof, host::prove_looking(fd, identity, depth));
+  TRY(host::FirstLook found, host::look_first(fd, identity, depth));
+  if (found.is_proof) return found;
+  // A blank disk reads the same however closely it was looked at: a run that
+  // is gone on with compares it with what its plan saw.
+  TRY(host::BlankProof proof,
+      host::prove_blank(fd, identity, {.depth = depth}));
+  if (proof.is_blank()) return found;
   return host::FirstLook{
       .proof = std::move(proof), .is_proof = true, .promised = depth};
 }

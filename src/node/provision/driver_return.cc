@@ -33,11 +33,10 @@ Result<void> build(const Action& failed, const std::string& step,
                    Performer& performer, Journal& journal,
                    RunObserver& observer) {
   const std::uint64_t seq = journal.lines().size() + 1;
-  TRY(Inverse inverse, performer.prepare(failed, seq));
+  // It makes again what was there before the run: no rollback takes it away.
   JournalLine begin{.event = JournalEvent::kBegin, .step = step};
   begin.action = failed;
-  begin.inverse = std::move(inverse.actions);
-  begin.undo = inverse.undo;
+  begin.undo = Undo::kExact;
   TRY_VOID(journal.append(std::move(begin)));
   observer.action_started(failed);
   const auto done = performer.perform(failed);

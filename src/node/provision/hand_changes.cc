@@ -18,19 +18,40 @@ struct Setting {
   std::string what;  ///< For a person: "net.ipv4.ip_forward".
   std::string value;
   bool ends_with_boot = false;
+  bool is_so = false;  ///< As the facts have it.
 };
 
 std::string_view words_of(Wish wish) {
   return wish == Wish::kYes ? "yes" : "no";
 }
 
-std::vector<Setting> settings_of(const Action& action) {
+std::string with_underscores(std::string module) {
+  std::ranges::replace(module, '-', '_');
+  return module;
+}
+
+/// Whether the unit starts at boot, or is masked; false: nobody looked.
+bool is_so(const SetUnit& wish, const facts::HostFacts& now, bool of_mask) {
+  const auto unit = now.units.find(wish.unit);
+  if (unit == now.units.end()) return false;
+  const bool is_now = of_mask ? unit->second.load_state == "masked"
+                              : unit->second.unit_file_state == "enabled";
+  return is_now == ((of_mask ? wish.masked : wish.enabled) == Wish::kYes);
+}
+
+std::vector<Setting> settings_of(const Action& action,
+                                 const facts::HostFacts& now) {
   std::vector<Setting> settings;
   if (const auto* sysctl = std::get_if<SetSysctl>(&action)) {
-    settings.push_back({sysctl->name, sysctl->value, true});
+    const auto value = now.sysctls.find(sysctl->name);
+    settings.push_back(
+        {sysctl->name, sysctl->value, true,
+         value != now.sysctls.end() && value->second == sysctl->value});
   } else if (const auto* module = std::get_if<SetModule>(&action)) {
+    const bool is_loaded = now.modules.contains(with_underscores(module->name));
     settings.push_back({"the kernel module " + module->name,
-                        module->loaded ? "yes" : "no", true});
+                        module->loaded ? "yes" : "no", true,
+                        is_loaded && module->loaded});
   } else if (const auto* swap = std::get_if<SetSwap>(&action)) {
     settings.push_back(
         {"swap on " + swap->path, swap->on ? "yes" : "no", true});
@@ -38,11 +59,13 @@ std::vector<Setting> settings_of(const Action& action) {
     // That one runs is no setting: services end by themselves, too.
     if (unit->enabled != Wish::kAsIs) {
       settings.push_back({"whether " + unit->unit + " starts at boot",
-                          std::string(words_of(unit->enabled))});
+                          std::string(words_of(unit->enabled)), false,
+                          is_so(*unit, now, false)});
     }
     if (unit->masked != Wish::kAsIs) {
       settings.push_back({"whether " + unit->unit + " is masked",
-                          std::string(words_of(unit->masked))});
+                          std::string(words_of(unit->masked)), false,
+                          is_so(*unit, now, true)});
     }
   } else if (const auto* program = std::get_if<InstallProgram>(&action)) {
     settings.push_back({program->path, program->digest});
@@ -96,7 +119,9 @@ bool only_brings_back(const std::string& now, const std::string& after,
 /// What stands of earlier runs.
 class Past {
  public:
-  Past(const std::vector<JournalLine>& lines, const std::string& boot_id) {
+  Past(const std::vector<JournalLine>& lines, const facts::HostFacts& now)
+      : now_(now) {
+    const std::string& boot_id = now.kernel.boot_id;
     std::set<std::uint64_t> done;
     std::set<std::string> ended;
     for (const JournalLine& line : lines) {
@@ -112,7 +137,8 @@ class Past {
 
   /// What `action` does again of what was done; empty if nothing.
   std::string done_again(const Action& action, const StepPlan& plan) const {
-    for (const Setting& setting : settings_of(action)) {
+    for (const Setting& setting : settings_of(action, now_)) {
+      if (setting.is_so) continue;
       const auto known = settings_.find(setting.what);
       if (known != settings_.end() && known->second == setting.value) {
         return fmt::format("{} was changed since gpunode set it", setting.what);
@@ -137,7 +163,7 @@ class Past {
            bool is_kept) {
     // Their scripts switch units on and off as they like.
     if (changes_packages(action)) settings_.clear();
-    for (Setting& setting : settings_of(action)) {
+    for (Setting& setting : settings_of(action, now_)) {
       settings_.erase(setting.what);
       const bool counts = setting.ends_with_boot ? is_of_this_boot : is_kept;
       if (!is_done || !counts) continue;
@@ -152,6 +178,7 @@ class Past {
   }
 
  private:
+  const facts::HostFacts& now_;
   std::map<std::string, std::string> settings_;
   std::map<std::string, std::string> files_;
 };
@@ -159,8 +186,8 @@ class Past {
 }  // namespace
 
 void tell_hand_changes(const std::vector<JournalLine>& lines,
-                       const std::string& boot_id, Plan& plan) {
-  Past past(lines, boot_id);
+                       const facts::HostFacts& now, Plan& plan) {
+  Past past(lines, now);
   for (PlannedStep& step : plan.steps) {
     std::string changed;
     for (const Action& action : step.plan.actions) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "node/facts/host_facts.h"
 #include "node/provision/journal.h"
 #include "node/provision/plan.h"
 
@@ -16,9 +17,10 @@ namespace gpunode::provision {
 /// Steps of `plan` with something to do become kDrift where it was done before,
 /// by the journal, and the plan is only to do it again: `why` says what was
 /// changed. What a boot takes away (settings, loaded modules, swap) counts in
-/// the boot in which it was done, `boot_id`. What was begun and not done is
-/// nobody's change. Pure.
+/// the boot in which it was done. What was begun and not done is nobody's
+/// change, nor is what `now` shows as it was set: a plan may set it once more
+/// beside something else. Pure.
 void tell_hand_changes(const std::vector<JournalLine>& lines,
-                       const std::string& boot_id, Plan& plan);
+                       const facts::HostFacts& now, Plan& plan);
 
 }  // namespace gpunode::provision

@@ -18,6 +18,11 @@ constexpr const char* kLeft = "# mine\nversion = 2\nSystemdCgroup = true\n";
 /// What earlier runs did, and a plan of one Step.
 struct Past {
   std::vector<JournalLine> lines;
+  facts::HostFacts now = [] {
+    facts::HostFacts facts;
+    facts.kernel.boot_id = "now";
+    return facts;
+  }();
 
   Past& begun(Action action, const std::string& boot = "now") {
     lines.push_back({.seq = lines.size() + 1,
@@ -48,7 +53,7 @@ struct Past {
                             .why = "it is not so",
                             .actions = std::move(actions),
                             .before = {{kConfig, before}}}}};
-    tell_hand_changes(lines, "now", plan);
+    tell_hand_changes(lines, now, plan);
     return plan.steps.front().plan;
   }
 };
@@ -175,8 +180,25 @@ TEST(HandChanges, AFileOfThisBootIsNone) {
                  .plan = {.state = StepState::kChange,
                           .actions = {mark},
                           .before = {{mark.path, ""}}}}};
-  tell_hand_changes(past.lines, "now", plan);
+  tell_hand_changes(past.lines, past.now, plan);
   EXPECT_EQ(plan.steps.front().plan.state, StepState::kChange);
+}
+
+TEST(HandChanges, WhatIsAsItWasSetIsNone) {
+  Past past;
+  past.done(enable("a.timer"));
+  past.now.units["a.timer"] = {.load_state = "loaded",
+                               .active_state = "inactive",
+                               .unit_file_state = "enabled"};
+  EXPECT_EQ(past.judged({enable("a.timer")}).state, StepState::kChange);
+  past.now.units["a.timer"].unit_file_state = "disabled";
+  EXPECT_EQ(past.judged({enable("a.timer")}).state, StepState::kDrift);
+  past.done(SetModule{.name = "ib-umad", .loaded = true});
+  EXPECT_EQ(past.judged({SetModule{.name = "ib-umad", .loaded = true}}).state,
+            StepState::kDrift);
+  past.now.modules["ib_umad"] = true;
+  EXPECT_EQ(past.judged({SetModule{.name = "ib-umad", .loaded = true}}).state,
+            StepState::kChange);
 }
 
 TEST(HandChanges, WhatIsBlockedStaysSo) {
