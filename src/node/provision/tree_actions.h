@@ -44,7 +44,8 @@ class TreeActions {
   /// older tree set aside, entries on the disk that are no copy of ours, half a
   /// copy of what is gone, containers that run.
   Result<void> perform(const MigrateTree& action);
-  /// Fails with what mount(8) says of the options.
+  /// Fails with what mount(8) says of the options; nothing is tried on a host
+  /// with SELinux.
   Result<void> perform(const ProveMount& action) const;
   /// Half a copy is taken off its disk again; a whole one stays. One that this
   /// object made is nobody's work yet, and grows old as what was there is used
