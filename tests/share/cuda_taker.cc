@@ -7,9 +7,12 @@
 //   uuid              device 0's
 //   info              free and total bytes
 //   take N            takes blocks of N bytes until it is refused
-//   threads N BYTES   the same by N threads at once
 //   free              gives all back
-//   fork              what follows, in a child
+//   early             asks for memory before cuInit, which is refused
+//   fork N            takes blocks of N bytes in a child, and when that has
+//                     ended here
+//   crowd P T N       takes blocks of N bytes by T threads in each of P
+//                     processes, which hold what they have until all are done
 #include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,6 +73,7 @@ Function* get(const char* name, const char* exported, Function* linked) {
 }
 #define GET(name, exported) get(#name, #exported, &abi::exported)
 
+abi::CUcontext context = nullptr;
 std::mutex taken_mutex;
 std::vector<abi::CUdeviceptr> taken;
 
@@ -107,8 +111,46 @@ void say_info() {
               device_total);
 }
 
+/// By threads at once; returns how many blocks all have.
+std::size_t take_by_threads(int number, std::size_t bytes) {
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < number; ++thread) {
+    threads.emplace_back([bytes] {
+      abi::cuCtxSetCurrent(context);  // Each thread has its own.
+      take_all(bytes);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return taken.size();
+}
+
+void begin();
+
+void take_by_crowd(int processes, int threads, std::size_t bytes) {
+  int counts[2];
+  int end[2];
+  if (pipe(counts) != 0 || pipe(end) != 0) std::exit(3);
+  for (int process = 0; process < processes; ++process) {
+    if (fork() != 0) continue;
+    close(end[1]);
+    begin();
+    const std::size_t blocks = take_by_threads(threads, bytes);
+    if (write(counts[1], &blocks, sizeof(blocks)) < 0) _exit(3);
+    char byte = 0;
+    _exit(static_cast<int>(read(end[0], &byte, 1)));  // 0: all are done.
+  }
+  std::size_t all = 0;
+  for (int process = 0; process < processes; ++process) {
+    std::size_t blocks = 0;
+    if (read(counts[0], &blocks, sizeof(blocks)) > 0) all += blocks;
+  }
+  close(end[1]);
+  while (wait(nullptr) > 0) {
+  }
+  std::printf("blocks %zu\n", all);
+}
+
 void begin() {
-  abi::CUcontext context = nullptr;
   if (abi::cuInit(0) != 0 || abi::cuCtxCreate_v2(&context, 0, 0) != 0) {
     std::printf("no driver\n");
     std::exit(3);
@@ -123,13 +165,28 @@ int main(int count, char** words) {
   bool has_begun = false;
   for (int at = 2; at < count; ++at) {
     const std::string deed = words[at];
+    if (deed == "early") {
+      abi::CUdeviceptr address = 0;
+      std::printf("early %d\n", GET(cuMemAlloc, cuMemAlloc_v2)(&address, 4096));
+      continue;
+    }
     if (deed == "fork") {
+      const std::size_t bytes = std::strtoull(words[++at], nullptr, 10);
       std::fflush(stdout);
       const pid_t child = fork();
-      if (child == 0) continue;
-      int status = 0;
-      waitpid(child, &status, 0);
-      return WEXITSTATUS(status);
+      if (child != 0) waitpid(child, nullptr, 0);
+      begin();
+      take_all(bytes);
+      std::printf("%s %zu\n", child == 0 ? "child" : "parent", taken.size());
+      if (child == 0) return 0;
+      continue;
+    }
+    if (deed == "crowd") {
+      const int processes = std::atoi(words[++at]);
+      const int threads = std::atoi(words[++at]);
+      take_by_crowd(processes, threads,
+                    std::strtoull(words[++at], nullptr, 10));
+      continue;
     }
     if (!has_begun) begin();
     has_begun = true;
@@ -138,16 +195,6 @@ int main(int count, char** words) {
     if (deed == "take") {
       const int result = take_all(std::strtoull(words[++at], nullptr, 10));
       std::printf("blocks %zu\nresult %d\n", taken.size(), result);
-    }
-    if (deed == "threads") {
-      std::vector<std::thread> threads;
-      const int number = std::atoi(words[++at]);
-      const std::size_t bytes = std::strtoull(words[++at], nullptr, 10);
-      for (int thread = 0; thread < number; ++thread) {
-        threads.emplace_back([bytes] { take_all(bytes); });
-      }
-      for (std::thread& thread : threads) thread.join();
-      std::printf("blocks %zu\n", taken.size());
     }
     if (deed == "free") {
       for (const abi::CUdeviceptr address : taken) {

@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -192,27 +191,19 @@ TEST_F(ShareProgram, AnEndedProcessOwesNothing) {
 
 TEST_F(ShareProgram, ManyProcessesAndThreadsHaveTheLimitTogether) {
   lay(64 * kMiB);
-  constexpr int kProcesses = 4;
-  std::vector<std::thread> processes;
-  std::vector<Answer> answers(kProcesses);
-  for (Answer& answer : answers) {
-    processes.emplace_back([&] {
-      answer = take("linked", {"threads", "8", std::to_string(kBlock)});
-    });
-  }
-  for (std::thread& process : processes) process.join();
-  EXPECT_LE(use().peak, 64 * kMiB);
-  for (const Answer& answer : answers) {
-    EXPECT_LE(answer.number("blocks"), 32u) << answer.text;
-  }
+  const Answer answer =
+      take("dlsym", {"crowd", "4", "8", std::to_string(kBlock)});
+  EXPECT_EQ(answer.number("blocks"), 32u) << answer.text;
 }
 
-TEST_F(ShareProgram, AChildOfAForkHasItsOwnAccount) {
+TEST_F(ShareProgram, WhatAChildOfAForkHeldGoesWithIt) {
   lay(64 * kMiB);
+  // The parent has opened its account before.
   const Answer answer =
-      take("dlsym", {"fork", "take", std::to_string(kBlock), "info"});
-  EXPECT_EQ(answer.status, 0) << answer.text;
-  EXPECT_EQ(answer.number("blocks"), 32u) << answer.text;
+      take("dlsym", {"early", "fork", std::to_string(kBlock)});
+  EXPECT_NE(answer.number("early"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("child"), 32u) << answer.text;
+  EXPECT_EQ(answer.number("parent"), 32u) << answer.text;
 }
 
 TEST_F(ShareProgram, WithoutLimitsNothingChanges) {
