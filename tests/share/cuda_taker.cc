@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -30,6 +31,11 @@
 namespace {
 
 namespace abi = gpunode::abi;
+
+[[noreturn]] void end_with(int status) {
+  std::fflush(stdout);
+  _exit(status);
+}
 
 void* library() {
   static void* const kLibrary = dlopen("libcuda.so.1", RTLD_NOW);
@@ -67,7 +73,7 @@ Function* get(const char* name, const char* exported, Function* linked) {
   }
   if (found == nullptr) {
     std::printf("missing %s\n", exported);
-    std::exit(2);
+    end_with(2);
   }
   return reinterpret_cast<Function*>(found);
 }
@@ -93,10 +99,10 @@ void say_uuid() {
   std::string text = "GPU-";
   for (int at = 0; at < 16; ++at) {
     if (at == 4 || at == 6 || at == 8 || at == 10) text += '-';
-    char digits[3];
-    std::snprintf(digits, sizeof(digits), "%02x",
+    std::array<char, 3> digits = {};
+    std::snprintf(digits.data(), digits.size(), "%02x",
                   static_cast<unsigned char>(uuid.bytes[at]));
-    text += digits;
+    text += digits.data();
   }
   std::printf("uuid %s\n", text.c_str());
 }
@@ -127,9 +133,9 @@ std::size_t take_by_threads(int number, std::size_t bytes) {
 void begin();
 
 void take_by_crowd(int processes, int threads, std::size_t bytes) {
-  int counts[2];
-  int end[2];
-  if (pipe(counts) != 0 || pipe(end) != 0) std::exit(3);
+  std::array<int, 2> counts = {};
+  std::array<int, 2> end = {};
+  if (pipe(counts.data()) != 0 || pipe(end.data()) != 0) end_with(3);
   for (int process = 0; process < processes; ++process) {
     if (fork() != 0) continue;
     close(end[1]);
@@ -153,55 +159,75 @@ void take_by_crowd(int processes, int threads, std::size_t bytes) {
 void begin() {
   if (abi::cuInit(0) != 0 || abi::cuCtxCreate_v2(&context, 0, 0) != 0) {
     std::printf("no driver\n");
-    std::exit(3);
+    end_with(3);
   }
+}
+
+void take_in_child_and_here(std::size_t bytes) {
+  std::fflush(stdout);
+  const pid_t child = fork();
+  if (child != 0) waitpid(child, nullptr, 0);
+  begin();
+  take_all(bytes);
+  std::printf("%s %zu\n", child == 0 ? "child" : "parent", taken.size());
+  if (child == 0) end_with(0);
+}
+
+void free_all() {
+  for (const abi::CUdeviceptr address : taken) {
+    const int result = GET(cuMemFree, cuMemFree_v2)(address);
+    if (result != 0) std::printf("free_result %d\n", result);
+  }
+  taken.clear();
+}
+
+/// The words of the deeds, one by one.
+class Words {
+ public:
+  Words(int count, char** words) : words_(words, words + count) {}
+  bool is_empty() const { return at_ == words_.size(); }
+  std::string next() { return is_empty() ? "" : words_[at_++]; }
+  std::size_t number() { return std::strtoull(next().c_str(), nullptr, 10); }
+
+ private:
+  std::vector<std::string> words_;
+  std::size_t at_ = 1;
+};
+
+/// What needs no context, or makes its own; false: it is none of these.
+bool is_done_before(const std::string& deed, Words& words) {
+  if (deed == "early") {
+    abi::CUdeviceptr address = 0;
+    std::printf("early %d\n", GET(cuMemAlloc, cuMemAlloc_v2)(&address, 4096));
+  } else if (deed == "fork") {
+    take_in_child_and_here(words.number());
+  } else if (deed == "crowd") {
+    const auto processes = static_cast<int>(words.number());
+    const auto threads = static_cast<int>(words.number());
+    take_by_crowd(processes, threads, words.number());
+  } else {
+    return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-int main(int count, char** words) {
-  if (count < 2) return 64;
-  way = words[1];
+int main(int count, char** argv) {
+  Words words(count, argv);
+  way = words.next();
   bool has_begun = false;
-  for (int at = 2; at < count; ++at) {
-    const std::string deed = words[at];
-    if (deed == "early") {
-      abi::CUdeviceptr address = 0;
-      std::printf("early %d\n", GET(cuMemAlloc, cuMemAlloc_v2)(&address, 4096));
-      continue;
-    }
-    if (deed == "fork") {
-      const std::size_t bytes = std::strtoull(words[++at], nullptr, 10);
-      std::fflush(stdout);
-      const pid_t child = fork();
-      if (child != 0) waitpid(child, nullptr, 0);
-      begin();
-      take_all(bytes);
-      std::printf("%s %zu\n", child == 0 ? "child" : "parent", taken.size());
-      if (child == 0) return 0;
-      continue;
-    }
-    if (deed == "crowd") {
-      const int processes = std::atoi(words[++at]);
-      const int threads = std::atoi(words[++at]);
-      take_by_crowd(processes, threads,
-                    std::strtoull(words[++at], nullptr, 10));
-      continue;
-    }
+  while (!words.is_empty()) {
+    const std::string deed = words.next();
+    if (is_done_before(deed, words)) continue;
     if (!has_begun) begin();
     has_begun = true;
     if (deed == "uuid") say_uuid();
     if (deed == "info") say_info();
+    if (deed == "free") free_all();
     if (deed == "take") {
-      const int result = take_all(std::strtoull(words[++at], nullptr, 10));
+      const int result = take_all(words.number());
       std::printf("blocks %zu\nresult %d\n", taken.size(), result);
-    }
-    if (deed == "free") {
-      for (const abi::CUdeviceptr address : taken) {
-        const int result = GET(cuMemFree, cuMemFree_v2)(address);
-        if (result != 0) std::printf("free_result %d\n", result);
-      }
-      taken.clear();
     }
   }
   return 0;

@@ -119,11 +119,11 @@ class ShareProgram : public ::testing::Test {
   DeviceUse use() const {
     const std::string ledger = read("ledger");
     const std::string bytes = read("limits");
-    alignas(64) static char limits_bytes[1 << 12];
-    bytes.copy(limits_bytes, sizeof(limits_bytes));
+    alignas(kCacheLine) static std::array<char, 1 << 12> limits_bytes;
+    bytes.copy(limits_bytes.data(), limits_bytes.size());
     Limits limits;
     LedgerCopy copy;
-    EXPECT_TRUE(Limits::view(limits_bytes, bytes.size(), &limits));
+    EXPECT_TRUE(Limits::view(limits_bytes.data(), bytes.size(), &limits));
     EXPECT_TRUE(
         LedgerCopy::view(ledger.data(), ledger.size(), 1, kSlots, &copy));
     return copy.use_of(0, limits);
