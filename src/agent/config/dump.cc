@@ -151,6 +151,9 @@ void write_replication(JsonWriter& json, std::string_view key,
     json.flag("failRequestsGreaterThanOne",
               replication.fail_requests_greater_than_one);
   }
+  if (replication.limits == HolderLimits::kMemory) {
+    json.field("limits", "memory");
+  }
   if (!replication.resources.empty()) {
     json.key("resources");
     json.open('[');
@@ -186,6 +189,9 @@ std::string dump_json(const Settings& settings,
   write_replication(json, "timeSlicing",
                     settings.time_slicing.value_or(Replication{}), false);
   if (settings.mps) write_replication(json, "mps", *settings.mps, true);
+  if (settings.shares) {
+    write_replication(json, "shares", *settings.shares, false);
+  }
   json.close('}');
   json.key("imex");
   json.open('{');

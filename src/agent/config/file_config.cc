@@ -353,8 +353,8 @@ Result<void> FileDecoder::resource(const text::Node& node, GoPath path) {
 }
 
 Result<void> FileDecoder::sharing(const text::Node& node) {
-  static constexpr std::array<std::string_view, 2> kNames = {"timeSlicing",
-                                                             "mps"};
+  static constexpr std::array<std::string_view, 3> kNames = {"timeSlicing",
+                                                             "mps", "shares"};
   TRY_VOID(go_.mapping(node, "Config.sharing", "v1.Sharing"));
   for (const text::Entry* entry : sorted_entries(node)) {
     const std::string_view name = match(*entry, kNames);
@@ -362,16 +362,18 @@ Result<void> FileDecoder::sharing(const text::Node& node) {
       warnings_.push_back(unknown_key(*entry, "sharing", kNames));
       continue;
     }
-    const bool is_mps = name == "mps";
-    auto& slot = is_mps ? config_.mps : config_.time_slicing;
+    auto& slot = name == "mps"      ? config_.mps
+                 : name == "shares" ? config_.shares
+                                    : config_.time_slicing;
     // `mps` is a pointer in Go and may be null, `timeSlicing` is a value.
-    if (is_mps && entry->value.is(Kind::kNull)) {
+    if (name != "timeSlicing" && entry->value.is(Kind::kNull)) {
       slot.reset();
       continue;
     }
     TRY(slot, decode_sharing(go_, *entry,
-                             is_mps ? "Sharing.sharing.mps"
-                                    : "Sharing.sharing.timeSlicing",
+                             name == "mps"      ? "Sharing.sharing.mps"
+                             : name == "shares" ? "Sharing.sharing.shares"
+                                                : "Sharing.sharing.timeSlicing",
                              warnings_));
   }
   return {};

@@ -39,6 +39,7 @@ struct FileSharing {
   text::Mark mark;
   bool rename_by_default = false;
   std::optional<bool> fail_requests_greater_than_one;
+  HolderLimits limits = HolderLimits::kNone;
   std::vector<FileShare> resources;  ///< At least one.
 };
 
@@ -48,6 +49,7 @@ struct FileConfig {
   std::array<std::optional<FileValue>, kOptionCount> options;
   std::optional<FileSharing> time_slicing;
   std::optional<FileSharing> mps;
+  std::optional<FileSharing> shares;
   text::Mark resources_mark;  ///< Of a `resources` that lists something.
 
   const std::optional<FileValue>& operator[](Option option) const {

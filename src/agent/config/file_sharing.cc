@@ -20,6 +20,11 @@ using Kind = text::Node::Kind;
 constexpr std::string_view kMapType = "map[string]json.RawMessage";
 constexpr std::array<std::string_view, 3> kSectionKeys = {
     "renameByDefault", "failRequestsGreaterThanOne", "resources"};
+// Of timeSlicing, with what is ours.
+constexpr std::array<std::string_view, 4> kTimeSlicingKeys = {
+    "renameByDefault", "failRequestsGreaterThanOne", "resources", "limits"};
+constexpr std::string_view kShares = "sharing.shares";
+constexpr std::string_view kTimeSlicing = "sharing.timeSlicing";
 constexpr std::array<std::string_view, 4> kItemKeys = {"name", "rename",
                                                        "devices", "replicas"};
 
@@ -41,6 +46,7 @@ class SharingDecoder {
   Result<DeviceSelection> devices(const text::Node& node);
   Result<DeviceSelection> device_list(const text::Node& node);
   Result<std::uint64_t> replicas(const text::Node& node);
+  Result<HolderLimits> limits(const text::Node& node);
   void warn_of_unknown(const text::Node& node, std::string_view parent,
                        std::span<const std::string_view> names);
   void warn_of_float(const text::Node& node, std::string_view key);
@@ -89,7 +95,11 @@ void SharingDecoder::warn_of_repeats(const FileSharing& sharing) {
 Result<FileSharing> SharingDecoder::section(const text::Entry& entry) {
   const text::Node& node = entry.value;
   TRY_VOID(decoder_.mapping(node, path_, kMapType));
-  warn_of_unknown(node, section_name_, kSectionKeys);
+  const bool is_time_slicing = section_name_ == kTimeSlicing;
+  warn_of_unknown(node, section_name_,
+                  is_time_slicing
+                      ? std::span<const std::string_view>(kTimeSlicingKeys)
+                      : kSectionKeys);
   FileSharing sharing;
   sharing.mark = entry.mark;
   if (const auto* rename = node.find("renameByDefault")) {
@@ -100,6 +110,10 @@ Result<FileSharing> SharingDecoder::section(const text::Entry& entry) {
   if (fail != nullptr && !fail->value.is(Kind::kNull)) {
     TRY(sharing.fail_requests_greater_than_one,
         decoder_.boolean(fail->value, path_, false));
+  }
+  if (const auto* limits_of = node.find("limits");
+      is_time_slicing && limits_of != nullptr) {
+    TRY(sharing.limits, limits(limits_of->value));
   }
   const auto* resources = node.find("resources");
   if (resources != nullptr) {
@@ -148,6 +162,17 @@ Result<FileShare> SharingDecoder::item(const text::Node& node) {
   return share;
 }
 
+Result<HolderLimits> SharingDecoder::limits(const text::Node& node) {
+  TRY(const std::string word, decoder_.string(node, path_));
+  if (word == "none") return HolderLimits::kNone;
+  if (word == "memory") return HolderLimits::kMemory;
+  return decoder_.fail(
+      fmt::format("unknown limits '{}'", word), node,
+      word == "memory+compute"
+          ? "compute is not limited yet; write \"limits: memory\""
+          : "write none or memory");
+}
+
 Result<std::string> SharingDecoder::name(const text::Node& node) {
   TRY(const std::string written, decoder_.string(node, path_));
   auto parsed = parse_resource_name(written);
@@ -169,6 +194,14 @@ Result<std::uint64_t> SharingDecoder::replicas(const text::Node& node) {
         fmt::format("number of replicas must be <= {}", kMaxReplicas), node,
         fmt::format("replicas is {}; the kubelet reads a device list of at "
                     "most 4 MiB",
+                    count));
+  }
+  if (section_name_ == kShares &&
+      static_cast<std::uint64_t>(count) > kMostShares) {
+    return decoder_.fail(
+        fmt::format("number of shares must be <= {}", kMostShares), node,
+        fmt::format("replicas is {}; a share of a GPU is a hundredth of it, "
+                    "or more",
                     count));
   }
   warn_of_float(node, "replicas");

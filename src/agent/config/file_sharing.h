@@ -1,4 +1,5 @@
-// `sharing.timeSlicing` and `sharing.mps` of the config file.
+// `sharing.timeSlicing`, `sharing.mps` and `sharing.shares` (ours) of the
+// config file.
 #pragma once
 
 #include <string_view>

@@ -7,6 +7,7 @@
 
 #include "agent/config/chosen.h"
 #include "agent/config/file_config.h"
+#include "agent/config/go_json.h"
 #include "agent/config/validate.h"
 #include "base/text/go_text.h"
 
@@ -56,6 +57,7 @@ Replication replication_of(const FileSharing& sharing, bool custom,
                            bool fail_by_default) {
   Replication replication;
   replication.rename_by_default = sharing.rename_by_default;
+  replication.limits = sharing.limits;
   replication.fail_requests_greater_than_one =
       sharing.fail_requests_greater_than_one.value_or(fail_by_default);
   replication.fail_requests_given =
@@ -74,9 +76,19 @@ Replication replication_of(const FileSharing& sharing, bool custom,
   return replication;
 }
 
-void apply_sharing(const FileConfig& file, bool custom, Settings& settings,
-                   std::vector<Warning>& warnings) {
+Result<void> apply_sharing(const FileConfig& file, std::string_view file_name,
+                           bool custom, Settings& settings,
+                           std::vector<Warning>& warnings) {
   settings.custom_sharing = custom;
+  if (file.shares) {
+    if (file.time_slicing || file.mps) {
+      return at_place(fmt::format("sharing.shares is set beside sharing.{}",
+                                  file.mps ? "mps" : "timeSlicing"),
+                      file_name, file.shares->mark,
+                      "keep one of them: GPUs of a node are shared in one way");
+    }
+    settings.shares = replication_of(*file.shares, true, false);
+  }
   if (file.time_slicing) {
     settings.time_slicing = replication_of(*file.time_slicing, custom, false);
     if (!custom) warn_of_customs(*file.time_slicing, "timeSlicing", warnings);
@@ -98,6 +110,7 @@ void apply_sharing(const FileConfig& file, bool custom, Settings& settings,
                         "supported in the config. Ignoring...",
                         "remove it"});
   }
+  return {};
 }
 
 void sort_by_place(std::vector<Warning>& warnings) {
@@ -138,8 +151,15 @@ Result<FileConfig> read_file(const CommandLine& command_line,
                                fmt::format("argument '{}' is ignored", word),
                                "options are written --name=value"});
   }
-  apply_sharing(from_file, command_line.enabled(Option::kEnableCustomSharing),
-                loaded.settings, loaded.warnings);
+  const auto applied = apply_sharing(
+      from_file, file ? std::string_view(file->name) : std::string_view(),
+      command_line.enabled(Option::kEnableCustomSharing), loaded.settings,
+      loaded.warnings);
+  if (!applied) {
+    return Error{applied.error().code(),
+                 fmt::format("{}error parsing config file: {}", kLoadPrefix,
+                             applied.error().message())};
+  }
   return from_file;
 }
 

@@ -26,7 +26,10 @@ enum class DeviceListStrategy {
 enum class DeviceIdStrategy { kUuid, kIndex };
 enum class AllocationPolicy { kDistributed, kPacked };
 enum class DiscoveryStrategy { kAuto, kNvml, kTegra, kVfio };
-enum class SharingStrategy { kNone, kTimeSlicing, kMps };
+/// kShares is ours: K of N Replicas are K/N of one GPU (docs/sharing.md).
+enum class SharingStrategy { kNone, kTimeSlicing, kMps, kShares };
+/// What each holder of a replicated Device is held to 1/N of (ours).
+enum class HolderLimits { kNone, kMemory };
 
 /// `devices:` of a sharing entry, in each of its forms.
 struct AllDevices {};
@@ -42,7 +45,8 @@ using DeviceSelection = std::variant<AllDevices, DeviceCount, DeviceRefs>;
 /// One entry of `sharing.<strategy>.resources`.
 ///
 /// Unless Settings::custom_sharing, `rename` is what renameByDefault gives and
-/// `devices` is AllDevices, whatever the file says: NVIDIA's behaviour.
+/// `devices` is AllDevices, whatever the file says: NVIDIA's behaviour. Of
+/// `sharing.shares` both are always as written.
 struct ReplicatedResource {
   std::string name;    ///< With its domain: "nvidia.com/gpu".
   std::string rename;  ///< Name to advertise; equal to `name` when not renamed.
@@ -58,12 +62,16 @@ struct ReplicatedResource {
 /// for a single GPU.
 inline constexpr std::uint64_t kMaxReplicas = (4ULL << 20U) / 72;
 
-/// `sharing.timeSlicing` or `sharing.mps`.
+/// The most shares of one GPU: a share is a hundredth of it, or more.
+inline constexpr std::uint64_t kMostShares = 100;
+
+/// `sharing.timeSlicing`, `sharing.mps` or `sharing.shares`.
 struct Replication {
   bool rename_by_default = false;
   bool fail_requests_greater_than_one = false;
   bool fail_requests_given = false;  ///< The file says so; only printed.
   std::vector<ReplicatedResource> resources;
+  HolderLimits limits = HolderLimits::kNone;  ///< Of timeSlicing alone.
 };
 
 /// Where the agent puts the labels of feature discovery.
@@ -107,6 +115,7 @@ struct Settings {
 
   std::optional<Replication> time_slicing;
   std::optional<Replication> mps;
+  std::optional<Replication> shares;  ///< Never beside one of the others.
   /// True: `rename` and `devices` of sharing entries are honoured (ours).
   bool custom_sharing = false;
 
@@ -144,14 +153,29 @@ struct Settings {
     return false;
   }
 
-  /// kMps if any MPS entry replicates, else kTimeSlicing likewise, else kNone:
-  /// NVIDIA's order, in which MPS silently wins when both are configured.
+  /// kShares if there are any; else kMps if any MPS entry replicates, else
+  /// kTimeSlicing likewise, else kNone: NVIDIA's order, in which MPS silently
+  /// wins when both are configured.
   SharingStrategy sharing_strategy() const {
+    if (shares && !shares->resources.empty()) return SharingStrategy::kShares;
     if (mps && !mps->resources.empty()) return SharingStrategy::kMps;
     if (time_slicing && !time_slicing->resources.empty()) {
       return SharingStrategy::kTimeSlicing;
     }
     return SharingStrategy::kNone;
+  }
+
+  /// Renames and selections of devices count.
+  bool honours_selections() const {
+    return custom_sharing || sharing_strategy() == SharingStrategy::kShares;
+  }
+
+  /// Containers may be held to less than the GPU has.
+  bool limits_holders() const {
+    const Replication* const active = replication();
+    return active != nullptr &&
+           (sharing_strategy() == SharingStrategy::kShares ||
+            active->limits != HolderLimits::kNone);
   }
 
   /// The active Replication, or nullptr for kNone.
@@ -161,6 +185,8 @@ struct Settings {
         return &*mps;
       case SharingStrategy::kTimeSlicing:
         return &*time_slicing;
+      case SharingStrategy::kShares:
+        return &*shares;
       case SharingStrategy::kNone:
         break;
     }

@@ -74,6 +74,8 @@ std::string_view word_of(SharingStrategy strategy) {
       return "time-slicing";
     case SharingStrategy::kMps:
       return "mps";
+    case SharingStrategy::kShares:
+      return "shares";
     case SharingStrategy::kNone:
       break;
   }

@@ -149,6 +149,8 @@ std::string_view word(config::SharingStrategy strategy) {
   switch (strategy) {
     case config::SharingStrategy::kTimeSlicing:
       return "timeSlicing";
+    case config::SharingStrategy::kShares:
+      return "shares";
     case config::SharingStrategy::kMps:
       return "mps";
     case config::SharingStrategy::kNone:

@@ -35,7 +35,93 @@ Result<std::vector<Replica>> known(const Resource& resource,
   return found;
 }
 
+/// How many of a Device's Replicas are asked for.
+struct Part {
+  std::size_t device = 0;
+  std::uint32_t count = 0;
+};
+
+/// In the order of the request.
+std::vector<Part> parts_of(const std::vector<Replica>& replicas,
+                           std::size_t replica_count) {
+  std::vector<Part> parts;
+  std::vector<bool> is_counted(replica_count);
+  for (const Replica& replica : replicas) {
+    if (is_counted[replica.position]) continue;
+    is_counted[replica.position] = true;
+    const auto known = std::find_if(
+        parts.begin(), parts.end(),
+        [&](const Part& one) { return one.device == replica.device; });
+    if (known != parts.end()) {
+      ++known->count;
+    } else {
+      parts.push_back({replica.device, 1});
+    }
+  }
+  return parts;
+}
+
+Error spans_gpus(const Resource& resource, const std::vector<Part>& parts) {
+  std::uint32_t asked = 0;
+  std::string given;
+  for (const Part& part : parts) {
+    asked += part.count;
+    given += fmt::format("{}{} of {}", given.empty() ? "" : ", ", part.count,
+                         resource.devices()[part.device].id.value);
+  }
+  const std::uint32_t of = resource.devices()[parts.front().device].replicas;
+  return refusal(
+      resource,
+      fmt::format(
+          "{0} shares are of one GPU, or of whole ones ({1} each); no GPU of "
+          "this node had {0} free ({2}). Ask for fewer, or for a multiple of "
+          "{1}, or wait until a GPU has room; the Pod is made again by its "
+          "controller, and fits where "
+          "nvidia.com/gpu.shares.largest-free is at least {0}",
+          asked, of, given));
+}
+
+/// Each Device's part, as the strategy has it.
+Result<std::vector<HeldLimit>> limits_of(const Resource& resource,
+                                         const std::vector<Part>& parts) {
+  const auto& devices = resource.devices();
+  const bool is_shares =
+      resource.sharing().strategy == config::SharingStrategy::kShares;
+  if (!is_shares && resource.sharing().limits == config::HolderLimits::kNone) {
+    return std::vector<HeldLimit>{};
+  }
+  const auto is_whole = [&](const Part& part) {
+    return part.count >= devices[part.device].replicas;
+  };
+  if (is_shares && parts.size() > 1 &&
+      !std::all_of(parts.begin(), parts.end(), is_whole)) {
+    return spans_gpus(resource, parts);
+  }
+  std::vector<HeldLimit> limits;
+  for (const Part& part : parts) {
+    const Device& device = devices[part.device];
+    if (is_whole(part)) continue;
+    const std::uint64_t bytes = share_of_memory(
+        device.memory_bytes, is_shares ? part.count : 1, device.replicas);
+    if (bytes == 0) {
+      return refusal(resource,
+                     fmt::format("the driver does not say how much memory {} "
+                                 "has, so a part of it cannot be given",
+                                 device.id.value));
+    }
+    limits.push_back({part.device, bytes});
+  }
+  return limits;
+}
+
 }  // namespace
+
+std::uint64_t share_of_memory(std::uint64_t memory_bytes, std::uint32_t parts,
+                              std::uint32_t of) {
+  constexpr std::uint64_t kBlock = 2 << 20;
+  // No GPU has so many blocks that this overflows.
+  return of == 0 ? 0 : memory_bytes / kBlock * parts / of * kBlock;
+}
 
 Result<Allocation> allocate(const Resource& resource,
                             const std::vector<std::string>& ids,
@@ -52,14 +138,20 @@ Result<Allocation> allocate(const Resource& resource,
                                ids.size()));
   }
   Allocation allocation;
+  TRY(allocation.limits,
+      limits_of(resource, parts_of(replicas, resource.replica_count())));
+  const bool gives_nodes_once =
+      resource.sharing().strategy == config::SharingStrategy::kShares;
   std::vector<bool> is_given(resource.replica_count());
   std::vector<bool> is_named(devices.size());
   for (const Replica& replica : replicas) {
     if (is_given[replica.position]) continue;
     is_given[replica.position] = true;
     const Device& device = devices[replica.device];
-    allocation.nodes.insert(allocation.nodes.end(), device.nodes.begin(),
-                            device.nodes.end());
+    if (!gives_nodes_once || !is_named[replica.device]) {
+      allocation.nodes.insert(allocation.nodes.end(), device.nodes.begin(),
+                              device.nodes.end());
+    }
     if (is_named[replica.device]) continue;
     is_named[replica.device] = true;
     allocation.devices.push_back(replica.device);

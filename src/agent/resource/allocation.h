@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,12 @@
 #include "base/core/result.h"
 
 namespace gpunode::resource {
+
+/// What the container's processes together may take of a Device's memory.
+struct HeldLimit {
+  std::size_t device = 0;  ///< Into Resource::devices().
+  std::uint64_t bytes = 0;
+};
 
 struct Allocation {
   /// Into Resource::devices(); each once, in the order of the request.
@@ -23,12 +30,23 @@ struct Allocation {
   /// Device nodes, relative to the dev root. Two Replicas of one Device give
   /// its nodes twice, as NVIDIA's plugin answers.
   std::vector<std::string> nodes;
+  /// Of the Devices that it has a part of; whole ones have none.
+  std::vector<HeldLimit> limits;
 };
+
+/// `parts` of `of` equal parts of a GPU's memory: whole blocks of 2 MiB, in
+/// which drivers give it out. Never more than the parts come to.
+std::uint64_t share_of_memory(std::uint64_t memory_bytes, std::uint32_t parts,
+                              std::uint32_t of);
 
 /// Answers Allocate for one container. Fails with kInvalidArgument when an id
 /// is not offered, or when more than one id of a shared Resource is asked for
 /// and that is forbidden; the text is NVIDIA's, for it reaches the Pod's
 /// events. An id that is repeated counts once.
+///
+/// Of `shares`, K of N ids are K/N of one GPU, or with every id of each, whole
+/// GPUs; anything else is refused, in words that say what would fit, as is a
+/// part of a GPU whose memory is unknown.
 Result<Allocation> allocate(const Resource& resource,
                             const std::vector<std::string>& ids,
                             config::DeviceIdStrategy id_strategy);

@@ -41,6 +41,12 @@ Result<std::vector<std::string>> PreferredAllocator::prefer(
     const std::vector<std::string>& must_include, std::int32_t size) const {
   TRY(Request request, resolve(available, must_include));
   if (aligned_choice_ && !request.has_shared) return aligned(request, size);
+  if (resource_.sharing().strategy == config::SharingStrategy::kShares) {
+    const auto wanted = static_cast<std::size_t>(std::max(size, 0));
+    std::vector<std::size_t> packed = on_one(request, wanted);
+    if (packed.empty()) packed = on_whole(request, wanted);
+    if (!packed.empty()) return ids_at(packed);
+  }
   return spread(std::move(request), size);
 }
 
@@ -104,6 +110,93 @@ std::vector<std::string> PreferredAllocator::aligned(const Request& request,
   return ids;
 }
 
+std::vector<std::size_t> PreferredAllocator::on_one(const Request& request,
+                                                    std::size_t size) const {
+  if (request.required.size() > size) return {};
+  const std::size_t needed = size - request.required.size();
+  const std::size_t none = request.candidates.size();
+  std::size_t best = none;
+  for (std::size_t i = 0; i < none; ++i) {
+    const bool has_required =
+        std::all_of(request.required.begin(), request.required.end(),
+                    [&](std::size_t position) {
+                      return resource_.device_at(position) == i;
+                    });
+    if (!has_required || request.candidates[i] < needed) continue;
+    if (best == none || request.candidates[i] < request.candidates[best]) {
+      best = i;
+    }
+  }
+  std::vector<std::size_t> positions;
+  if (best == none) return positions;
+  positions = request.required;
+  for (std::size_t at = resource_.first_position(best); positions.size() < size;
+       ++at) {
+    if (request.is_candidate[at]) positions.push_back(at);
+  }
+  return positions;
+}
+
+std::vector<std::size_t> PreferredAllocator::on_whole(const Request& request,
+                                                      std::size_t size) const {
+  // What is required of a Device is of those that are free, too.
+  std::vector<std::size_t> free_of = request.candidates;
+  std::vector<std::size_t> required;
+  for (const std::size_t position : request.required) {
+    const std::size_t device = resource_.device_at(position);
+    ++free_of[device];
+    if (required.empty() || required.back() != device) {
+      required.push_back(device);
+    }
+  }
+  std::sort(required.begin(), required.end());
+  required.erase(std::unique(required.begin(), required.end()), required.end());
+  std::vector<std::size_t> available;
+  std::size_t each = 0;
+  for (std::size_t i = 0; i < free_of.size(); ++i) {
+    const std::size_t replicas = resource_.devices()[i].replicas;
+    if (free_of[i] != replicas || replicas == 0) continue;
+    if (each == 0) each = replicas;
+    if (replicas == each) available.push_back(i);
+  }
+  if (each == 0 || size % each != 0 ||
+      !std::includes(available.begin(), available.end(), required.begin(),
+                     required.end())) {
+    return {};
+  }
+  const std::size_t wanted = size / each;
+  if (wanted > available.size() || wanted < required.size()) return {};
+  std::vector<std::size_t> chosen;
+  if (aligned_choice_) {
+    chosen = aligned_choice_->choose(available, required, wanted);
+  } else {
+    chosen = required;
+    for (const std::size_t i : available) {
+      if (chosen.size() == wanted) break;
+      if (std::find(required.begin(), required.end(), i) == required.end()) {
+        chosen.push_back(i);
+      }
+    }
+  }
+  std::vector<std::size_t> positions;
+  for (const std::size_t device : chosen) {
+    for (std::size_t n = 0; n < each; ++n) {
+      positions.push_back(resource_.first_position(device) + n);
+    }
+  }
+  return positions;
+}
+
+std::vector<std::string> PreferredAllocator::ids_at(
+    const std::vector<std::size_t>& positions) const {
+  std::vector<std::string> ids;
+  ids.reserve(positions.size());
+  for (const std::size_t position : positions) {
+    ids.push_back(resource_.id_at(position));
+  }
+  return ids;
+}
+
 Result<std::vector<std::string>> PreferredAllocator::spread(
     Request request, std::int32_t size) const {
   const auto wanted = static_cast<std::size_t>(std::max(size, 0));
@@ -144,12 +237,7 @@ Result<std::vector<std::string>> PreferredAllocator::spread(
     ++picked[best];
     --request.candidates[best];
   }
-  std::vector<std::string> ids;
-  ids.reserve(positions.size());
-  for (const std::size_t position : positions) {
-    ids.push_back(resource_.id_at(position));
-  }
-  return ids;
+  return ids_at(positions);
 }
 
 }  // namespace gpunode::resource

@@ -30,6 +30,11 @@ class PreferredAllocator {
   /// picked least often in this call, of those from the first; lowest number
   /// first. Fails with kUnavailable when there are not enough.
   ///
+  /// Of `shares`: all on one Device, of those that have room the one with the
+  /// least left, so that large shares stay possible; for several Devices'
+  /// worth, Devices that are all free, closest together. Where that is
+  /// impossible the answer is as above, and Allocate refuses it in words.
+  ///
   /// Ids that are not offered are ignored in `available` and refused, with
   /// kInvalidArgument, in `must_include`. Linear in `available`.
   Result<std::vector<std::string>> prefer(
@@ -43,6 +48,13 @@ class PreferredAllocator {
                           const std::vector<std::string>& must_include) const;
   std::vector<std::string> aligned(const Request& request,
                                    std::int32_t size) const;
+  /// Positions; empty: impossible on one Device, or on whole ones.
+  std::vector<std::size_t> on_one(const Request& request,
+                                  std::size_t size) const;
+  std::vector<std::size_t> on_whole(const Request& request,
+                                    std::size_t size) const;
+  std::vector<std::string> ids_at(
+      const std::vector<std::size_t>& positions) const;
   Result<std::vector<std::string>> spread(Request request,
                                           std::int32_t size) const;
 

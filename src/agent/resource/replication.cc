@@ -180,7 +180,8 @@ std::vector<Resource> Replicating::take() {
     }
     Sharing sharing;
     if (is_shared) {
-      sharing = {strategy_, replication_.fail_requests_greater_than_one};
+      sharing = {strategy_, replication_.fail_requests_greater_than_one,
+                 replication_.limits};
     }
     resources.emplace_back(name, std::move(devices), sharing);
   }
@@ -200,8 +201,8 @@ std::vector<Resource> replicate(DeviceGroups groups,
   const Replication unshared;
   const Replication* const active = settings.replication();
   Replicating replicating(active != nullptr ? *active : unshared,
-                          settings.sharing_strategy(), settings.custom_sharing,
-                          problems);
+                          settings.sharing_strategy(),
+                          settings.honours_selections(), problems);
   for (auto& group : groups) {
     replicating.add_group(group.first, std::move(group.second));
   }

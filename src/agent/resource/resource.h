@@ -45,6 +45,7 @@ struct Device {
 struct Sharing {
   config::SharingStrategy strategy = config::SharingStrategy::kNone;
   bool fail_requests_greater_than_one = false;
+  config::HolderLimits limits = config::HolderLimits::kNone;
 };
 
 /// One offered id, found.

@@ -1,0 +1,102 @@
+// `sharing.shares`, and `limits` of `sharing.timeSlicing`.
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/config/load.h"
+
+namespace gpunode::config {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Result<Loaded> load(const std::string& sharing) {
+  TRY(const CommandLine line, parse_command_line({}, {}));
+  return load(line, ConfigText{"config.yaml", "sharing:\n" + sharing},
+              [] { return true; });
+}
+
+std::string error_of(const std::string& sharing) {
+  const auto result = load(sharing);
+  return result ? "accepted" : result.error().message();
+}
+
+TEST(Shares, AreReadWithAllThatTheyMaySay) {
+  const auto read = load(
+      "  shares:\n    failRequestsGreaterThanOne: true\n    resources:\n"
+      "    - {name: gpu, rename: gpu.part, devices: [0, 2], replicas: 20}\n");
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_THAT(read->warnings, IsEmpty());
+  const Settings& settings = read->settings;
+  EXPECT_EQ(settings.sharing_strategy(), SharingStrategy::kShares);
+  EXPECT_TRUE(settings.limits_holders());
+  ASSERT_NE(settings.replication(), nullptr);
+  EXPECT_TRUE(settings.replication()->fail_requests_greater_than_one);
+  const ReplicatedResource& entry = settings.replication()->resources.at(0);
+  EXPECT_EQ(entry.name, "nvidia.com/gpu");
+  EXPECT_EQ(entry.rename, "nvidia.com/gpu.part");
+  EXPECT_EQ(entry.replicas, 20u);
+  EXPECT_TRUE(std::holds_alternative<DeviceRefs>(entry.devices));
+}
+
+TEST(Shares, AnyNumberOfThemMayBeAskedForUnlessTheFileSaysOtherwise) {
+  const auto read = load("  shares: {resources: [{name: gpu, replicas: 2}]}\n");
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_FALSE(read->settings.shares->fail_requests_greater_than_one);
+}
+
+TEST(Shares, StandAlone) {
+  const std::string shares =
+      "  shares: {resources: [{name: gpu, replicas: 2}]}\n";
+  for (const char* other : {"timeSlicing", "mps"}) {
+    EXPECT_THAT(error_of(shares + "  " + other +
+                         ": {resources: [{name: gpu, replicas: 2}]}\n"),
+                AllOf(HasSubstr(std::string("sharing.shares is set beside "
+                                            "sharing.") +
+                                other),
+                      HasSubstr("config.yaml:2:3"), HasSubstr("keep one")));
+  }
+}
+
+TEST(Shares, OfMoreThanAHundredAreRefused) {
+  EXPECT_THAT(error_of("  shares: {resources: [{name: gpu, replicas: 101}]}\n"),
+              AllOf(HasSubstr("number of shares must be <= 100"),
+                    HasSubstr("replicas is 101")));
+}
+
+TEST(Shares, AreDumpedAsTheyWereRead) {
+  const auto read =
+      load("  shares: {resources: [{name: gpu, replicas: 20}]}\n");
+  ASSERT_TRUE(read);
+  EXPECT_THAT(dump_json(read->settings, {}), HasSubstr("\"shares\""));
+}
+
+TEST(TimeSlicing, MayLimitItsHolders) {
+  const std::string rest = "resources: [{name: gpu, replicas: 4}]}\n";
+  const auto limited = load("  timeSlicing: {limits: memory, " + rest);
+  ASSERT_TRUE(limited) << limited.error().message();
+  EXPECT_TRUE(limited->settings.limits_holders());
+  EXPECT_THAT(limited->warnings, IsEmpty());
+  const auto plain = load("  timeSlicing: {" + rest);
+  ASSERT_TRUE(plain);
+  EXPECT_FALSE(plain->settings.limits_holders());
+  EXPECT_THAT(error_of("  timeSlicing: {limits: memory+compute, " + rest),
+              AllOf(HasSubstr("unknown limits 'memory+compute'"),
+                    HasSubstr("compute is not limited yet")));
+  EXPECT_THAT(error_of("  timeSlicing: {limits: all, " + rest),
+              HasSubstr("write none or memory"));
+}
+
+TEST(TimeSlicing, IsAloneInHavingLimits) {
+  const auto read =
+      load("  mps: {limits: memory, resources: [{name: gpu, replicas: 4}]}\n");
+  // Refused for want of --mps-root, after it was read.
+  ASSERT_FALSE(read);
+  EXPECT_THAT(read.error().message(), HasSubstr("--mps-root"));
+}
+
+}  // namespace
+}  // namespace gpunode::config
