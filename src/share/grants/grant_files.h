@@ -1,0 +1,87 @@
+// The two files of each grant (docs/formats/ledger.md), where containers have
+// them mounted from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/core/result.h"
+#include "share/grants/grant.h"
+#include "share/ledger/ledger_copy.h"
+
+namespace gpunode::share {
+
+/// What the processes of a container hold of one Device.
+struct DeviceHeld {
+  std::string uuid;
+  std::uint64_t limit = 0;        ///< Bytes; may have been changed since.
+  std::uint64_t unaccounted = 0;  ///< Bytes that the ledger does not have.
+  DeviceUse use;
+};
+
+/// A process that has a slot, as it says: any of it may be untrue.
+struct SlotHeld {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t pid = 0;            ///< In its own pid namespace.
+  std::uint32_t pid_namespace = 0;  ///< The low bits of its inode.
+  std::uint64_t start_time = 0;     ///< 0: unknown.
+  std::vector<std::uint64_t> held;  ///< Bytes, by Device.
+
+  friend bool operator==(const SlotHeld&, const SlotHeld&) = default;
+};
+
+/// A look at both files of one grant.
+struct GrantLook {
+  std::vector<DeviceHeld> devices;
+  std::vector<SlotHeld> slots;  ///< Live ones that nobody was told are gone.
+  std::string problem;          ///< Why the ledger is not to be believed.
+};
+
+/// The directory of grants: `<root>/<id>/limits` and `<root>/<id>/ledger`. On
+/// tmpfs; root's, and readable to all, for containers run as anybody. Const:
+/// any number of threads, for different grants.
+class GrantFiles {
+ public:
+  /// Where the node keeps them.
+  static constexpr const char* kRoot = "/run/gpunode/allocations";
+
+  /// Makes nothing yet.
+  explicit GrantFiles(std::string root) : root_(std::move(root)) {}
+
+  /// Both files anew, whatever was there: nobody runs in them yet.
+  Result<void> renew(const Grant& grant) const;
+  /// As renew() unless both files are there and are of these Devices; what
+  /// runs in them goes on, under the limits that they have.
+  Result<void> keep(const Grant& grant) const;
+  /// That it is not there is no failure. What is mounted from it stays.
+  Result<void> remove(const std::string& id) const;
+
+  /// Names of grants, sorted; none if there is no directory.
+  Result<std::vector<std::string>> list() const;
+  /// Seconds since 1970 at which the grant was made.
+  Result<std::int64_t> made_at(const std::string& id) const;
+
+  /// From the next reservation on; what is held above it stays. kNotFound if
+  /// the grant has no such Device.
+  Result<void> set_limit(const std::string& id, const std::string& uuid,
+                         std::uint64_t bytes) const;
+  /// Counted as if the container's processes had taken it.
+  Result<void> set_unaccounted(const std::string& id, const std::string& uuid,
+                               std::uint64_t bytes) const;
+  /// The owner of a slot has ended: what it held counts no more.
+  Result<void> mark_gone(const std::string& id, std::uint32_t slot,
+                         std::uint32_t generation) const;
+
+  Result<GrantLook> look(const std::string& id) const;
+
+  const std::string& root() const { return root_; }
+  std::string limits_path(const std::string& id) const;
+  std::string ledger_path(const std::string& id) const;
+
+ private:
+  std::string root_;
+};
+
+}  // namespace gpunode::share

@@ -1,0 +1,179 @@
+#include "share/grants/grant_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "share/grants/container_side.h"
+#include "share/ledger/ledger.h"
+
+namespace gpunode::share {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+constexpr const char* kId = "0a-1";
+
+class GrantsOnDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "grants-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root = pattern;
+    files.emplace(root.string() + "/deep/allocations");
+  }
+  void TearDown() override { fs::remove_all(root); }
+
+  std::string path(const std::string& name) const {
+    return files->root() + "/" + kId + "/" + name;
+  }
+
+  fs::path root;
+  std::optional<GrantFiles> files;
+  const Grant grant{kId, {{"GPU-a", 4 * kGiB}, {"GPU-b", 2 * kGiB}}};
+};
+
+TEST_F(GrantsOnDisk, AreWhatAContainersProcessesReadAndWrite) {
+  ASSERT_TRUE(files->renew(grant));
+  ContainerSide process(*files, kId);
+  ASSERT_TRUE(process.ledger().enroll(identity_of_this_process()));
+  EXPECT_EQ(process.ledger().reserve(1, MemoryKind::kData, kGiB),
+            Verdict::kGranted);
+  EXPECT_EQ(process.ledger().reserve(1, MemoryKind::kData, 2 * kGiB),
+            Verdict::kRefused);
+  const auto look = files->look(kId);
+  ASSERT_TRUE(look);
+  EXPECT_EQ(look->problem, "");
+  ASSERT_EQ(look->devices.size(), 2u);
+  EXPECT_EQ(look->devices[0].uuid, "GPU-a");
+  EXPECT_EQ(look->devices[0].limit, 4 * kGiB);
+  EXPECT_EQ(look->devices[1].use.total, kGiB);
+  EXPECT_EQ(look->devices[1].use.refusals, 1u);
+  ASSERT_EQ(look->slots.size(), 1u);
+  EXPECT_EQ(look->slots[0].pid, static_cast<std::uint32_t>(getpid()));
+  EXPECT_THAT(look->slots[0].held, ElementsAre(0u, kGiB));
+}
+
+TEST_F(GrantsOnDisk, MayBeReadByAnybodyAndWrittenByAnybodyAsFarAsItIsTheirs) {
+  ASSERT_TRUE(files->renew(grant));
+  const auto mode = [&](const char* name) {
+    struct stat status {};
+    EXPECT_EQ(::stat(path(name).c_str(), &status), 0);
+    return status.st_mode & 07777U;
+  };
+  EXPECT_EQ(mode("limits"), 0444u);
+  EXPECT_EQ(mode("ledger"), 0666u);
+  EXPECT_EQ(mode(""), 0755u);
+}
+
+TEST_F(GrantsOnDisk, AreChangedInPlaceWhileProcessesRun) {
+  ASSERT_TRUE(files->renew(grant));
+  ContainerSide process(*files, kId);
+  ASSERT_TRUE(process.ledger().enroll(identity_of_this_process()));
+  EXPECT_EQ(process.ledger().reserve(0, MemoryKind::kData, 5 * kGiB),
+            Verdict::kRefused);
+  ASSERT_TRUE(files->set_limit(kId, "GPU-a", 6 * kGiB));
+  EXPECT_EQ(process.ledger().reserve(0, MemoryKind::kData, 5 * kGiB),
+            Verdict::kGranted);
+  ASSERT_TRUE(files->set_unaccounted(kId, "GPU-a", kGiB));
+  EXPECT_EQ(process.ledger().room(0), 0u);
+  const auto unknown = files->set_limit(kId, "GPU-c", 1);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(GrantsOnDisk, KeepWhatRunsInThem) {
+  ASSERT_TRUE(files->keep(grant));
+  ContainerSide process(*files, kId);
+  ASSERT_TRUE(process.ledger().enroll(identity_of_this_process()));
+  ASSERT_TRUE(files->set_limit(kId, "GPU-a", 3 * kGiB));
+  ASSERT_TRUE(files->keep(grant));
+  EXPECT_EQ(process.ledger().reserve(0, MemoryKind::kData, kGiB),
+            Verdict::kGranted);
+  const auto look = files->look(kId);
+  ASSERT_TRUE(look);
+  EXPECT_EQ(look->devices[0].use.total, kGiB) << "the same files";
+  EXPECT_EQ(look->devices[0].limit, 3 * kGiB);
+  // Of other devices it is another grant.
+  ASSERT_TRUE(files->keep({kId, {{"GPU-a", kGiB}}}));
+  EXPECT_EQ(files->look(kId)->devices.size(), 1u);
+}
+
+TEST_F(GrantsOnDisk, AreMadeInTheDirectoriesThatAnEngineMadeInTheirPlace) {
+  ASSERT_TRUE(files->renew(grant));
+  for (const char* name : {"limits", "ledger"}) {
+    fs::remove(path(name));
+    fs::create_directory(path(name));
+  }
+  ASSERT_TRUE(files->keep(grant));
+  EXPECT_EQ(files->look(kId)->problem, "");
+}
+
+TEST_F(GrantsOnDisk, DoNotBelieveALedgerThatIsNone) {
+  ASSERT_TRUE(files->renew(grant));
+  const auto problem = [&] {
+    const auto look = files->look(kId);
+    EXPECT_TRUE(look);
+    EXPECT_EQ(look->devices.size(), 2u);
+    EXPECT_THAT(look->slots, IsEmpty());
+    return look->problem;
+  };
+  std::ofstream(path("ledger"), std::ios::trunc) << "nonsense";
+  EXPECT_THAT(problem(), HasSubstr("no ledger any more"));
+  // A TiB of nothing: no more of it is read than there should be.
+  ASSERT_EQ(::truncate(path("ledger").c_str(), off_t{1} << 40), 0);
+  EXPECT_THAT(problem(), HasSubstr("no ledger any more"));
+  fs::remove(path("ledger"));
+  fs::create_symlink("/etc/passwd", path("ledger"));
+  EXPECT_THAT(problem(), HasSubstr("open "));
+}
+
+TEST_F(GrantsOnDisk, SlotsOfWhoIsGoneCountNoMore) {
+  ASSERT_TRUE(files->renew(grant));
+  ContainerSide process(*files, kId);
+  ASSERT_TRUE(process.ledger().enroll(identity_of_this_process()));
+  ASSERT_EQ(process.ledger().reserve(0, MemoryKind::kData, kGiB),
+            Verdict::kGranted);
+  const SlotHeld slot = files->look(kId)->slots.at(0);
+  ASSERT_TRUE(files->mark_gone(kId, slot.slot, slot.generation));
+  EXPECT_THAT(files->look(kId)->slots, IsEmpty());
+  EXPECT_EQ(files->look(kId)->devices[0].use.total, 0u);
+  EXPECT_FALSE(files->mark_gone(kId, 1 << 20, 0));
+}
+
+TEST_F(GrantsOnDisk, AreListedAndRemoved) {
+  EXPECT_THAT(*files->list(), IsEmpty());
+  ASSERT_TRUE(files->renew(grant));
+  ASSERT_TRUE(files->renew({"b", {{"GPU-a", 1}}}));
+  fs::create_directory(files->root() + "/Not one of ours");
+  EXPECT_THAT(*files->list(), ElementsAre(kId, "b"));
+  EXPECT_GT(*files->made_at("b"), 1'600'000'000);
+  ASSERT_TRUE(files->remove(kId));
+  ASSERT_TRUE(files->remove(kId));
+  EXPECT_THAT(*files->list(), ElementsAre("b"));
+}
+
+TEST_F(GrantsOnDisk, TakeNoIdThatLeadsElsewhere) {
+  for (const char* id : {"", ".", "..", "../x", "a/b", "/etc"}) {
+    EXPECT_FALSE(files->renew({id, {{"GPU-a", 1}}})) << id;
+    EXPECT_FALSE(files->remove(id)) << id;
+    EXPECT_FALSE(files->look(id)) << id;
+    EXPECT_FALSE(files->set_limit(id, "GPU-a", 1)) << id;
+  }
+  EXPECT_FALSE(files->renew({kId, {}}));
+  EXPECT_FALSE(files->renew({kId, std::vector<GrantedDevice>(17)}));
+}
+
+}  // namespace
+}  // namespace gpunode::share

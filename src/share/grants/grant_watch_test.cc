@@ -1,0 +1,126 @@
+#include "share/grants/grant_watch.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "share/grants/container_side.h"
+
+namespace gpunode::share {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+constexpr const char* kId = "1";
+
+/// A process that holds 1 MiB until it is told to end.
+class Holder {
+ public:
+  explicit Holder(const GrantFiles& files) {
+    std::array<int, 2> ready = {};
+    EXPECT_EQ(pipe(ready.data()), 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      ContainerSide process(files, kId);
+      const bool holds = process.ledger().enroll(identity_of_this_process()) &&
+                         process.ledger().reserve(0, MemoryKind::kData, kMiB) ==
+                             Verdict::kGranted;
+      const char word = holds ? 'y' : 'n';
+      if (write(ready[1], &word, 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    close(ready[1]);
+    char word = 'n';
+    EXPECT_EQ(read(ready[0], &word, 1), 1);
+    EXPECT_EQ(word, 'y');
+    close(ready[0]);
+  }
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+  ~Holder() { finish(); }
+
+  void finish() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    EXPECT_EQ(waitpid(pid_, nullptr, 0), pid_);
+    pid_ = -1;
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+class WatchedGrants : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "watch-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root = pattern;
+    files.emplace(root.string());
+    ASSERT_TRUE(files->renew({kId, {{"GPU-a", 3 * kMiB}}}));
+  }
+  void TearDown() override { fs::remove_all(root); }
+
+  fs::path root;
+  std::optional<GrantFiles> files;
+};
+
+// The processes of a container that was started anew are of another pid
+// namespace than those before it: only the node can tell that these ended.
+TEST_F(WatchedGrants, AProcessThatEndedHoldsNothingFromTheNextStepOn) {
+  GrantWatch watch(*files, host::HostRoot(), true);
+  Holder one(*files);
+  Holder two(*files);
+  watch.step();
+  EXPECT_THAT(watch.looks().at(kId).slots, SizeIs(2));
+  EXPECT_EQ(watch.processes(), 2u);
+  one.finish();
+  watch.step();
+  EXPECT_THAT(watch.looks().at(kId).slots, SizeIs(1));
+  EXPECT_EQ(files->look(kId)->devices[0].use.total, kMiB);
+  two.finish();
+  watch.step();
+  EXPECT_THAT(watch.looks().at(kId).slots, IsEmpty());
+  EXPECT_EQ(files->look(kId)->devices[0].use.total, 0u);
+}
+
+TEST_F(WatchedGrants, OneThatEndedBeforeAnybodyLookedIsGoneToo) {
+  Holder early(*files);
+  early.finish();
+  EXPECT_EQ(files->look(kId)->devices[0].use.total, kMiB);
+  GrantWatch watch(*files, host::HostRoot(), true);
+  watch.step();
+  EXPECT_EQ(files->look(kId)->devices[0].use.total, 0u);
+}
+
+TEST_F(WatchedGrants, NobodyIsToldGoneByWhoDoesNotSeeTheHost) {
+  Holder early(*files);
+  early.finish();
+  GrantWatch watch(*files, host::HostRoot("/nowhere"), false);
+  watch.step();
+  EXPECT_EQ(files->look(kId)->devices[0].use.total, kMiB);
+}
+
+TEST_F(WatchedGrants, ARemovedGrantIsForgotten) {
+  GrantWatch watch(*files, host::HostRoot(), true);
+  Holder holder(*files);
+  watch.step();
+  ASSERT_TRUE(files->remove(kId));
+  watch.step();
+  EXPECT_TRUE(watch.looks().empty());
+  EXPECT_EQ(watch.processes(), 0u);
+  holder.finish();
+}
+
+}  // namespace
+}  // namespace gpunode::share

@@ -1,0 +1,51 @@
+// The host's processes, found by what a container's own pid namespace calls
+// them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/host/host_root.h"
+
+namespace gpunode::share {
+
+/// One process as the node sees it.
+struct HostProcess {
+  std::uint32_t pid = 0;            ///< Where this process runs.
+  std::uint32_t inner_pid = 0;      ///< In its own namespace; 0: unknown.
+  std::uint32_t pid_namespace = 0;  ///< Inode; 0: unknown.
+  std::uint64_t start_time = 0;     ///< Clock ticks since boot.
+
+  friend bool operator==(const HostProcess&, const HostProcess&) = default;
+};
+
+/// What /proc of `host` has of one process: nothing, if it is not there or only
+/// a zombie is left of it. Kernels before 4.1 do not tell inner pids (field
+/// NSpid of status).
+std::optional<HostProcess> read_process(const host::HostRoot& host,
+                                        std::uint32_t pid);
+
+/// All of them, as of one reading of /proc. Those that end meanwhile are left
+/// out. Needs to be in the host's pid namespace to see them.
+class ProcessTable {
+ public:
+  static ProcessTable read(const host::HostRoot& host);
+  explicit ProcessTable(std::vector<HostProcess> processes);
+
+  /// Some process fits: it started then and is of a pid namespace with these
+  /// low bits, and its pid there, as far as the kernel tells, is `inner_pid`.
+  /// 0 of `start_time` fits any. Null: nobody does.
+  const HostProcess* find(std::uint32_t inner_pid,
+                          std::uint32_t low_namespace_bits,
+                          std::uint64_t start_time) const;
+
+  std::size_t size() const { return processes_.size(); }
+
+ private:
+  std::multimap<std::uint32_t, HostProcess> processes_;  // By low bits.
+};
+
+}  // namespace gpunode::share

@@ -1,0 +1,63 @@
+#include "share/grants/process_table.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "share/ledger/layout.h"
+#include "share/ledger/process_identity.h"
+
+namespace gpunode::share {
+namespace {
+
+std::uint32_t low_bits(std::uint32_t inode) {
+  return SlotWord::lowest(SlotWord::kNamespaceBits, inode);
+}
+
+TEST(ProcessTable, HasThisProcessAsALedgerNamesIt) {
+  const host::HostRoot host;
+  const ProcessIdentity self = identity_of_this_process();
+  const ProcessTable table = ProcessTable::read(host);
+  const HostProcess* const found =
+      table.find(self.pid, low_bits(self.pid_namespace), self.start_time);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->pid, self.pid);
+  EXPECT_EQ(found->start_time, self.start_time);
+  EXPECT_EQ(read_process(host, self.pid), *found);
+  EXPECT_EQ(
+      table.find(self.pid, low_bits(self.pid_namespace), self.start_time + 1),
+      nullptr);
+  EXPECT_EQ(
+      table.find(self.pid, low_bits(self.pid_namespace) ^ 1, self.start_time),
+      nullptr);
+}
+
+TEST(ProcessTable, FindsByInnerPidAndWhereTheKernelDoesNotTellItByTheTime) {
+  const ProcessTable table({{100, 7, 0x40001, 55}, {101, 0, 0x40002, 56}});
+  ASSERT_NE(table.find(7, 1, 55), nullptr);
+  EXPECT_EQ(table.find(7, 1, 55)->pid, 100u);
+  EXPECT_EQ(table.find(8, 1, 55), nullptr);
+  ASSERT_NE(table.find(8, 2, 56), nullptr);
+  EXPECT_EQ(table.find(8, 2, 57), nullptr);
+  EXPECT_NE(table.find(7, 1, 0), nullptr) << "an unknown time fits";
+}
+
+TEST(ProcessTable, HasNobodyWhoIsNotThere) {
+  EXPECT_FALSE(read_process(host::HostRoot(), 1 << 22));
+  EXPECT_EQ(ProcessTable::read(host::HostRoot("/nowhere")).size(), 0u);
+}
+
+TEST(ProcessTable, AZombieIsNobody) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  siginfo_t info{};
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT),
+            0);
+  EXPECT_FALSE(
+      read_process(host::HostRoot(), static_cast<std::uint32_t>(child)));
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED), 0);
+}
+
+}  // namespace
+}  // namespace gpunode::share
