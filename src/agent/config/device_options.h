@@ -248,6 +248,18 @@ inline constexpr std::array kDeviceOptions = {
              "File to load as libnvidia-ml.so.1; empty: look under the driver "
              "root, then by name",
              kOurs}}},
+    Row{Option::kShareLibrary,
+        {"share-library"},
+        kText,
+        "/usr/lib/gpunode/libgpunode-cuda.so",
+        "",
+        {},
+        {Use{kPlugin,
+             kPaths,
+             {"GPUNODE_SHARE_LIBRARY"},
+             "The library that holds containers to their share; it is copied "
+             "to the host's /var/lib/gpunode/lib when there are shares",
+             kOurs}}},
     Row{Option::kPodResourcesSocket,
         {"pod-resources-socket"},
         kText,

@@ -302,7 +302,8 @@ TEST(Load, OurOwnOptionsReachTheSettings) {
       loaded({{"--listen-address=127.0.0.1:9400", "--log-level=debug",
                "--kubelet-socket=", "--nvml-library=/lib/x.so",
                "--host-root=/host", "--cdi-feature-flags=a,b",
-               "--cdi-disable-hooks=all", "--require-allocation"},
+               "--cdi-disable-hooks=all", "--require-allocation",
+               "--share-library=/lib/y.so"},
               {},
               {}})
           .settings;
@@ -310,6 +311,7 @@ TEST(Load, OurOwnOptionsReachTheSettings) {
   EXPECT_EQ(settings.log_level, log::Level::kDebug);
   EXPECT_EQ(settings.kubelet_socket, "");
   EXPECT_EQ(settings.nvml_library, "/lib/x.so");
+  EXPECT_EQ(settings.share_library, "/lib/y.so");
   EXPECT_EQ(settings.host_root, "/host");
   EXPECT_TRUE(settings.require_allocation);
   EXPECT_FALSE(loaded({{}, {}, {}}).settings.require_allocation);

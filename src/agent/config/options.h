@@ -48,6 +48,7 @@ enum class Option : std::size_t {
   kHostRoot,
   kPodResourcesSocket,
   kRequireAllocation,
+  kShareLibrary,
   kLabels,
   kOverwriteLabels,
   kTakeOver,

@@ -135,6 +135,8 @@ struct Settings {
   /// The kubelet's PodResources API; empty: it is not asked.
   std::string pod_resources_socket =
       "/var/lib/kubelet/pod-resources/kubelet.sock";
+  /// libgpunode-cuda.so as this process sees it.
+  std::string share_library = "/usr/lib/gpunode/libgpunode-cuda.so";
   /// The node's runtime is to honour nothing but grants (docs/adr/0011).
   bool require_allocation = false;
   Labelling labelling;

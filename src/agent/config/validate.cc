@@ -207,7 +207,11 @@ void copy_plain_options(const Chosen& chosen, Settings& settings) {
   settings.listen_address = text(Option::kListenAddress);
   settings.nvml_library = text(Option::kNvmlLibrary);
   settings.host_root = text(Option::kHostRoot);
-  settings.require_allocation = enabled(Option::kRequireAllocation);
+  settings.share_library = text(Option::kShareLibrary);
+  // Who may name a GPU in the environment has all of it.
+  settings.require_allocation =
+      enabled(Option::kRequireAllocation) ||
+      settings.sharing_strategy() == SharingStrategy::kShares;
   settings.take_over = enabled(Option::kTakeOver);
   settings.give_back = enabled(Option::kGiveBack);
 }

@@ -362,6 +362,8 @@ std::optional<std::string> Agent::blocked(
   if (driver_problem_) return driver_problem_->message();
   const std::string& cdi_problem = context_.current()->cdi_problem;
   if (!cdi_problem.empty()) return cdi_problem;
+  const std::string& share_problem = context_.current()->share_problem;
+  if (!share_problem.empty() && resource.is_limiting()) return share_problem;
   if (resource.sharing().strategy == config::SharingStrategy::kMps) {
     return mps_.problem(resource.name().value());
   }

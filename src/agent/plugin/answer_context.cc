@@ -20,7 +20,25 @@ Result<void> renew_cdi_specs(const device::Inventory& inventory,
   return {};
 }
 
+void prepare_shares(AnswerContext& context) {
+  auto installed =
+      share::install_library(context.settings.share_library,
+                             host::HostRoot(context.settings.host_root));
+  if (installed) {
+    context.share_files = *std::move(installed);
+  } else {
+    context.share_problem =
+        "unable to put the library of shares where containers have it from: " +
+        installed.error().message();
+  }
+}
+
 }  // namespace
+
+share::GrantFiles grant_files(const config::Settings& settings) {
+  return share::GrantFiles(
+      host::HostRoot(settings.host_root).outside(share::GrantFiles::kRoot));
+}
 
 Result<AnswerContext> gather_context(const config::Settings& settings,
                                      Platform platform,
@@ -31,6 +49,7 @@ Result<AnswerContext> gather_context(const config::Settings& settings,
   if (platform != Platform::kNvml) context.control_nodes = ControlNodes::kOmit;
   TRY(context.host_devices,
       find_host_devices(settings, host::HostRoot(settings.dev_root)));
+  if (settings.limits_holders()) prepare_shares(context);
   if (!uses_cdi(settings)) return context;
   if (platform != Platform::kNvml) {
     context.cdi_problem =

@@ -10,6 +10,8 @@
 #include "agent/plugin/platform.h"
 #include "base/core/result.h"
 #include "gpu/device/inventory.h"
+#include "share/grants/grant_files.h"
+#include "share/grants/library_files.h"
 
 namespace gpunode::plugin {
 
@@ -20,13 +22,22 @@ struct AnswerContext {
   ControlNodes control_nodes = ControlNodes::kPass;
   /// Why no CDI name may be handed out; empty: nothing speaks against it.
   std::string cdi_problem;
+  /// Of the host; empty unless containers may be held to a share.
+  share::LibraryFiles share_files;
+  /// Why no share may be handed out; empty: nothing speaks against it.
+  std::string share_problem;
 };
+
+/// Where the node keeps what containers are held to.
+share::GrantFiles grant_files(const config::Settings& settings);
 
 /// Looks at the host's device nodes and, under a CDI strategy and with GPUs in
 /// `inventory`, brings the spec files up to date (cdi_specs.h). `inventory` is
 /// null until the driver was seen. `look` is kept from call to call, so that
 /// one which finds nothing changed is cheap. Fails if `settings` require what
-/// the host does not have; that specs cannot be written is a cdi_problem.
+/// the host does not have; that specs cannot be written is a cdi_problem. With
+/// shares, their library is put where containers have it from; that this cannot
+/// be done is a share_problem.
 Result<AnswerContext> gather_context(const config::Settings& settings,
                                      Platform platform,
                                      const device::Inventory* inventory,

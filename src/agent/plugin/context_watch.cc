@@ -28,7 +28,16 @@ Result<std::shared_ptr<const AnswerContext>> ContextWatch::look(
 
 void ContextWatch::adopt(std::shared_ptr<const AnswerContext> context) {
   const std::string before = current_ ? current_->cdi_problem : std::string();
+  const std::string shares_before =
+      current_ ? current_->share_problem : std::string();
   current_ = std::move(context);
+  if (current_->share_problem != shares_before) {
+    if (current_->share_problem.empty()) {
+      log::info("shares", "the library of shares is in its place");
+    } else {
+      log::error("shares", "{}", current_->share_problem);
+    }
+  }
   if (current_->cdi_problem == before) return;
   if (current_->cdi_problem.empty()) {
     log::info("cdi", "the CDI specs are written");
@@ -41,12 +50,16 @@ bool ContextWatch::look_again(const config::Settings& settings,
                               Platform platform,
                               const device::Inventory* inventory,
                               TimePoint now) {
-  if (!settings.pass_device_specs && !uses_cdi(settings)) return false;
+  const bool waits_for_shares = current_ && !current_->share_problem.empty();
+  if (!settings.pass_device_specs && !uses_cdi(settings) && !waits_for_shares) {
+    return false;
+  }
   if (next_ && now < *next_) return false;
   next_ = now + kInterval;
   auto context = look(settings, platform, inventory);
   if (!context || ((*context)->host_devices == current_->host_devices &&
-                   (*context)->cdi_problem == current_->cdi_problem)) {
+                   (*context)->cdi_problem == current_->cdi_problem &&
+                   (*context)->share_problem == current_->share_problem)) {
     return false;
   }
   if ((*context)->host_devices.control_nodes !=

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "agent/plugin/cdi_specs.h"
+#include "share/grants/grant_files.h"
 
 namespace gpunode::plugin {
 namespace {
@@ -89,6 +90,23 @@ void add_device_specs(const resource::Allocation& allocation,
   }
 }
 
+/// By mounts, which every engine honours, whatever the strategy. The loader's
+/// file, and not a variable: programs and Pods cannot leave it out.
+void add_share(const std::string& allocation_id,
+               const share::LibraryFiles& files,
+               kubelet::ContainerAllocation& answer) {
+  const share::GrantFiles grants(share::GrantFiles::kRoot);
+  const auto in_container = [](const char* name) {
+    return fmt::format("{}/{}", share::kShareDirectory, name);
+  };
+  answer.mounts.push_back({share::kLibraryPlace, files.library, true});
+  answer.mounts.push_back({"/etc/ld.so.preload", files.preload, true});
+  answer.mounts.push_back(
+      {in_container("limits"), grants.limits_path(allocation_id), true});
+  answer.mounts.push_back(
+      {in_container("ledger"), grants.ledger_path(allocation_id), false});
+}
+
 bool is_cdi_only(const config::Settings& settings) {
   return !settings.includes(DeviceListStrategy::kEnvvar) &&
          !settings.includes(DeviceListStrategy::kVolumeMounts);
@@ -101,8 +119,12 @@ kubelet::ContainerAllocation express(const resource::Resource& resource,
                                      const config::Settings& settings,
                                      const HostDevices& host_devices,
                                      ControlNodes control_nodes,
-                                     const std::string& allocation_id) {
+                                     const std::string& allocation_id,
+                                     const share::LibraryFiles& share_files) {
   kubelet::ContainerAllocation answer;
+  if (!allocation.limits.empty()) {
+    add_share(allocation_id, share_files, answer);
+  }
   add_cdi(cdi_names(allocation, host_devices), settings, allocation_id, answer);
   if (resource.sharing().strategy == config::SharingStrategy::kMps) {
     add_mps(resource.name().value(), settings.mps_root, answer);

@@ -8,6 +8,7 @@
 #include "agent/resource/allocation.h"
 #include "agent/resource/resource.h"
 #include "k8s/kubelet/handler.h"
+#include "share/grants/library_files.h"
 
 namespace gpunode::plugin {
 
@@ -18,12 +19,15 @@ enum class ControlNodes { kPass, kOmit };
 /// The union of what the device list strategies say, in NVIDIA's order
 /// (k8s-device-plugin, Allocate). Pure: the same arguments give the same
 /// answer, which the kubelet may replay for years (docs/adr/0006).
-/// `allocation_id` becomes part of the CDI annotation's key.
+/// `allocation_id` becomes part of the CDI annotation's key, and of the paths
+/// of what the container is held to, if the Allocation has limits: then it gets
+/// `share_files` and its two files of docs/formats/ledger.md.
 kubelet::ContainerAllocation express(const resource::Resource& resource,
                                      const resource::Allocation& allocation,
                                      const config::Settings& settings,
                                      const HostDevices& host_devices,
                                      ControlNodes control_nodes,
-                                     const std::string& allocation_id);
+                                     const std::string& allocation_id,
+                                     const share::LibraryFiles& share_files);
 
 }  // namespace gpunode::plugin

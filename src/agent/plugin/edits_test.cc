@@ -40,7 +40,7 @@ class EditsTest : public testing::Test {
         resource::allocate(resource, ids, settings.device_id_strategy);
     EXPECT_TRUE(allocation.has_value());
     return plugin::express(resource, *allocation, settings, host_devices,
-                           control_nodes, kId);
+                           control_nodes, kId, {"/lib.so", "/preload"});
   }
 
   void use(std::vector<DeviceListStrategy> strategies) {
@@ -194,6 +194,45 @@ TEST_F(EditsTest, TheSameRequestGetsTheSameAnswer) {
   use({DeviceListStrategy::kCdiAnnotations, DeviceListStrategy::kEnvvar});
   EXPECT_EQ(express().annotations, express().annotations);
   EXPECT_EQ(express().envs, express().envs);
+}
+
+TEST_F(EditsTest, AShareComesByMountsWhateverTheStrategy) {
+  resource::Device device = gpu(0);
+  device.memory_bytes = std::uint64_t{4} << 30;
+  device.replicas = 4;
+  const resource::Resource resource(
+      *resource::ResourceName::parse("nvidia.com/gpu"), {device},
+      {config::SharingStrategy::kShares});
+  for (const DeviceListStrategy strategy :
+       {DeviceListStrategy::kEnvvar, DeviceListStrategy::kVolumeMounts,
+        DeviceListStrategy::kCdiAnnotations, DeviceListStrategy::kCdiCri}) {
+    use({strategy});
+    const auto answer_of = [&](const std::vector<std::string>& ids) {
+      const auto allocation =
+          resource::allocate(resource, ids, settings.device_id_strategy);
+      EXPECT_TRUE(allocation);
+      return plugin::express(resource, *allocation, settings, host_devices,
+                             control_nodes, kId, {"/lib.so", "/preload"});
+    };
+    std::vector<std::string> mounts;
+    for (const kubelet::Mount& mount : answer_of({"U0::2"}).mounts) {
+      if (mount.host_path == "/dev/null") continue;
+      mounts.push_back(mount.container_path + "<-" + mount.host_path +
+                       (mount.read_only ? " ro" : " rw"));
+    }
+    const std::string grant = "/run/gpunode/allocations/" + std::string(kId);
+    EXPECT_THAT(mounts,
+                UnorderedElementsAre(
+                    "/run/gpunode/share/libgpunode-cuda.so<-/lib.so ro",
+                    "/etc/ld.so.preload<-/preload ro",
+                    "/run/gpunode/share/limits<-" + grant + "/limits ro",
+                    "/run/gpunode/share/ledger<-" + grant + "/ledger rw"));
+    // A whole GPU is nobody's to limit.
+    for (const kubelet::Mount& mount :
+         answer_of({"U0::0", "U0::1", "U0::2", "U0::3"}).mounts) {
+      EXPECT_EQ(mount.host_path, "/dev/null");
+    }
+  }
 }
 
 }  // namespace

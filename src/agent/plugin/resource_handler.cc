@@ -7,12 +7,24 @@
 
 namespace gpunode::plugin {
 
+share::Grant grant_of(const resource::Resource& resource,
+                      const resource::Allocation& allocation,
+                      const std::string& allocation_id) {
+  share::Grant grant{allocation_id, {}};
+  for (const resource::HeldLimit& limit : allocation.limits) {
+    grant.devices.push_back(
+        {resource.devices()[limit.device].id.value, limit.bytes});
+  }
+  return grant;
+}
+
 ResourceHandler::ResourceHandler(
     std::shared_ptr<const resource::Resource> resource,
     const device::Topology& topology,
     std::shared_ptr<const AnswerContext> context)
     : resource_(std::move(resource)),
       context_(std::move(context)),
+      grants_(grant_files(context_->settings)),
       allocator_(*resource_, topology, context_->settings.allocation_policy) {}
 
 Result<kubelet::ContainerAllocation> ResourceHandler::allocate(
@@ -20,10 +32,15 @@ Result<kubelet::ContainerAllocation> ResourceHandler::allocate(
   TRY(const resource::Allocation allocation,
       resource::allocate(*resource_, device_ids,
                          context_->settings.device_id_strategy));
-  return express(
-      *resource_, allocation, context_->settings, context_->host_devices,
-      context_->control_nodes,
-      resource::allocation_id(resource_->name().value(), device_ids));
+  const std::string id =
+      resource::allocation_id(resource_->name().value(), device_ids);
+  // Before the answer, after which the container may start.
+  if (!allocation.limits.empty()) {
+    TRY_VOID(grants_.renew(grant_of(*resource_, allocation, id)));
+  }
+  return express(*resource_, allocation, context_->settings,
+                 context_->host_devices, context_->control_nodes, id,
+                 context_->share_files);
 }
 
 Result<std::vector<std::string>> ResourceHandler::preferred_allocation(

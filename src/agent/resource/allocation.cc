@@ -87,7 +87,7 @@ Result<std::vector<HeldLimit>> limits_of(const Resource& resource,
   const auto& devices = resource.devices();
   const bool is_shares =
       resource.sharing().strategy == config::SharingStrategy::kShares;
-  if (!is_shares && resource.sharing().limits == config::HolderLimits::kNone) {
+  if (!resource.is_limiting()) {
     return std::vector<HeldLimit>{};
   }
   const auto is_whole = [&](const Part& part) {

@@ -66,6 +66,12 @@ class Resource {
   const std::vector<Device>& devices() const { return devices_; }
   const Sharing& sharing() const { return sharing_; }
 
+  /// Who holds a part of a Device is held to a part of its memory.
+  bool is_limiting() const {
+    return sharing_.strategy == config::SharingStrategy::kShares ||
+           sharing_.limits != config::HolderLimits::kNone;
+  }
+
   /// How many ids are offered; the node's capacity.
   std::size_t replica_count() const { return starts_.back(); }
 

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include "base/host/file.h"
-#include "base/host/host_root.h"
 
 namespace gpunode::share {
 namespace {
@@ -43,7 +42,7 @@ Result<void> put(const std::string& path, std::string_view bytes, mode_t mode) {
 }  // namespace
 
 Result<LibraryFiles> install_library(const std::string& library,
-                                     const std::string& root) {
+                                     const host::HostRoot& host) {
   const Result<std::string> read = host::HostRoot().read_file(library);
   if (!read) return read.error();
   const std::string_view bytes = *read;
@@ -52,11 +51,13 @@ Result<LibraryFiles> install_library(const std::string& library,
       "ELF") {
     return Error(ErrorCode::kCorrupt, library + " is no library");
   }
-  const std::string place = fmt::format("{}/{:016x}", root, mark_of(bytes));
-  TRY_VOID(make_directories(place));
+  const std::string place =
+      fmt::format("{}/{:016x}", kLibraryRoot, mark_of(bytes));
+  TRY_VOID(make_directories(host.outside(place)));
   LibraryFiles files{place + "/libgpunode-cuda.so", place + "/ld.so.preload"};
-  TRY_VOID(put(files.library, bytes, 0755));
-  TRY_VOID(put(files.preload, fmt::format("{}\n", kLibraryPlace), 0644));
+  TRY_VOID(put(host.outside(files.library), bytes, 0755));
+  TRY_VOID(put(host.outside(files.preload), fmt::format("{}\n", kLibraryPlace),
+               0644));
   return files;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/core/result.h"
+#include "base/host/host_root.h"
 
 namespace gpunode::share {
 
@@ -19,11 +20,14 @@ inline constexpr const char* kShareDirectory = "/run/gpunode/share";
 inline constexpr const char* kLibraryPlace =
     "/run/gpunode/share/libgpunode-cuda.so";
 
-/// Puts `library` into a directory of its own below `root`, named after its
-/// content: what runs under an older one goes on, for no file that is there is
-/// ever written to. Two agents at once do the same. `root` is on a disk, not on
-/// tmpfs, which some hosts mount noexec.
+/// Where the host has them: on a disk, for some hosts mount /run noexec.
+inline constexpr const char* kLibraryRoot = "/var/lib/gpunode/lib";
+
+/// Puts `library`, a file of this process, below kLibraryRoot of `host`, into a
+/// directory that is named after its content: what runs under an older one goes
+/// on, for no file that is there is ever written to. Two agents at once do the
+/// same. What is returned are paths of the host.
 Result<LibraryFiles> install_library(const std::string& library,
-                                     const std::string& root);
+                                     const host::HostRoot& host);
 
 }  // namespace gpunode::share

@@ -15,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class InstalledLibrary : public ::testing::Test {
  protected:
@@ -25,71 +26,65 @@ class InstalledLibrary : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(root); }
 
-  std::string library(const std::string& bytes) const {
-    std::ofstream(root / "new.so", std::ios::binary) << bytes;
-    return (root / "new.so").string();
+  host::HostRoot host() const {
+    return host::HostRoot(root.string() + "/host");
   }
-  static std::string read(const std::string& path) {
+  Result<LibraryFiles> install(const std::string& bytes) const {
+    const std::string file = (root / "new.so").string();
+    std::ofstream(file, std::ios::binary) << bytes;
+    return install_library(file, host());
+  }
+  std::string read(const std::string& path) const {
     std::stringstream text;
-    text << std::ifstream(path, std::ios::binary).rdbuf();
+    text << std::ifstream(host().outside(path), std::ios::binary).rdbuf();
     return text.str();
   }
-  static ino_t inode(const std::string& path) {
+  ino_t inode(const std::string& path) const {
     struct stat status {};
-    EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
+    EXPECT_EQ(::stat(host().outside(path).c_str(), &status), 0) << path;
     return status.st_ino;
   }
 
   fs::path root;
+  const std::string one =
+      "\x7f"
+      "ELF one";
+  const std::string two =
+      "\x7f"
+      "ELF two";
 };
 
 TEST_F(InstalledLibrary, IsNeverWrittenToAgain) {
-  const std::string place = root.string() + "/lib/deep";
-  const auto first = install_library(library("\x7f"
-                                             "ELF one"),
-                                     place);
+  const auto first = install(one);
   ASSERT_TRUE(first) << first.error().message();
-  EXPECT_EQ(read(first->library),
-            "\x7f"
-            "ELF one");
+  EXPECT_THAT(first->library, StartsWith("/var/lib/gpunode/lib/"));
+  EXPECT_EQ(read(first->library), one);
   EXPECT_EQ(read(first->preload), std::string(kLibraryPlace) + "\n");
   const ino_t before = inode(first->library);
-  const auto same = install_library(library("\x7f"
-                                            "ELF one"),
-                                    place);
+  const auto same = install(one);
   ASSERT_TRUE(same);
   EXPECT_EQ(same->library, first->library);
   EXPECT_EQ(inode(same->library), before);
-  const auto other = install_library(library("\x7f"
-                                             "ELF two"),
-                                     place);
+  const auto other = install(two);
   ASSERT_TRUE(other);
   EXPECT_NE(other->library, first->library);
   EXPECT_EQ(inode(first->library), before);
-  EXPECT_EQ(read(first->library),
-            "\x7f"
-            "ELF one");
+  EXPECT_EQ(read(first->library), one);
 }
 
 TEST_F(InstalledLibrary, IsMendedWhereSomebodyCutItOff) {
-  const auto first = install_library(library("\x7f"
-                                             "ELF one"),
-                                     root.string());
+  const auto first = install(one);
   ASSERT_TRUE(first);
-  std::ofstream(first->library, std::ios::trunc) << "x";
-  ASSERT_TRUE(install_library(library("\x7f"
-                                      "ELF one"),
-                              root.string()));
-  EXPECT_EQ(read(first->library),
-            "\x7f"
-            "ELF one");
+  std::ofstream(host().outside(first->library), std::ios::trunc) << "x";
+  ASSERT_TRUE(install(one));
+  EXPECT_EQ(read(first->library), one);
 }
 
 TEST_F(InstalledLibrary, IsALibrary) {
-  const auto text = install_library(library("text"), root.string());
+  const auto text = install("text");
   ASSERT_FALSE(text);
   EXPECT_THAT(text.error().message(), HasSubstr("is no library"));
-  EXPECT_FALSE(install_library(root.string() + "/none", root.string()));
+  EXPECT_FALSE(install_library(root.string() + "/none", host()));
 }
 
 }  // namespace
