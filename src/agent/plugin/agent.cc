@@ -69,6 +69,8 @@ Result<void> Agent::open() {
                           : Publisher::Stranger::kRespect,
       [this] { return node_signs(); });
   open_status();
+  shares_.emplace(grant_files(settings_), host::HostRoot(settings_.host_root),
+                  share::GrantWatch::sees_host_processes(), holder_sources());
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
                           [this] { return view(); }));
@@ -114,7 +116,8 @@ bool Agent::run() {
     kConfigs,
     kLabel,
     kStatus,
-    kHolders
+    kHolders,
+    kShares
   };
   std::vector<pollfd> fds = {{inputs_.signal_fd, POLLIN, 0},
                              {observer_->observations().fd(), POLLIN, 0},
@@ -124,7 +127,8 @@ bool Agent::run() {
                              {-1, POLLIN, 0},
                              {-1, POLLIN, 0},
                              {-1, POLLIN, 0},
-                             {-1, POLLIN, 0}};
+                             {-1, POLLIN, 0},
+                             {shares_->news_fd(), POLLIN, 0}};
   if (selection_) {
     fds[kConfigs].fd = selection_->directory_fd();
     fds[kLabel].fd = selection_->news_fd();
@@ -150,6 +154,7 @@ bool Agent::run() {
   log::info("agent", "stopping");
   labeller_.reset();
   status_.reset();
+  shares_.reset();
   pages_.reset();
   selection_.reset();
   writer_.reset();
@@ -161,7 +166,8 @@ bool Agent::run() {
 int Agent::poll_timeout_ms() const {
   TimePoint next = publisher_->next_tick();
   for (const std::optional<TimePoint>& at :
-       {health_.next(), mps_.next(), context_.next(), quiet_at_}) {
+       {health_.next(), mps_.next(), context_.next(), quiet_at_,
+        shares_->next()}) {
     if (at) next = std::min(next, *at);
   }
   if (selection_ && selection_->next_look()) {
@@ -239,6 +245,7 @@ void Agent::run_timers() {
     publish();
   }
   report_stuck_driver(now);
+  keep_shares(now);
   publisher_->tick(now);
   tell_of_neighbours();
   if (!has_settled_ && publisher_->has_offers() && publisher_->is_settled()) {
@@ -253,6 +260,23 @@ void Agent::run_timers() {
     quiet_at_.reset();
     host::release_start_up_pages();
   }
+}
+
+void Agent::keep_shares(TimePoint now) {
+  const bool has_news =
+      shares_->due(now, settings_.limits_holders(), catalogue_.resources());
+  if (!has_news || shares_->holders() == nullptr) return;
+  std::map<std::string, LargestFree> largest;
+  for (const auto& one : catalogue_.resources()) {
+    if (one->sharing().strategy != config::SharingStrategy::kShares) continue;
+    largest[one->name().value()] = largest_free(
+        *one, *shares_->holders(), [this](const resource::Device& device) {
+          return health_.book().health(device.id).is_healthy;
+        });
+  }
+  if (largest == largest_free_) return;
+  largest_free_ = std::move(largest);
+  label();
 }
 
 void Agent::take_observations() {
@@ -288,7 +312,11 @@ void Agent::label() {
   // Labels speak of sharing: not before it is decided.
   const bool is_decided = !selection_ || selection_->in_force();
   if (labeller_ && inventory_ && is_decided) {
-    labeller_->label(*inventory_, settings_);
+    labels::LabelSet further;
+    for (const auto& [name, largest] : largest_free_) {
+      further[name + ".shares.largest-free"] = std::to_string(largest.replicas);
+    }
+    labeller_->label(*inventory_, settings_, further);
   }
 }
 

@@ -1,6 +1,7 @@
 // The agent: one loop that keeps what the kubelet sees true.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "agent/plugin/observer.h"
 #include "agent/plugin/platform.h"
 #include "agent/plugin/publisher.h"
+#include "agent/plugin/share_keeper.h"
 #include "agent/plugin/status_socket.h"
 #include "agent/resource/health_policy.h"
 #include "base/core/clock.h"
@@ -96,9 +98,11 @@ class Agent {
   void handle_directory_events();
   void run_timers();
   void report_stuck_driver(TimePoint now);
+  void keep_shares(TimePoint now);
   int poll_timeout_ms() const;
   void start_observer();
   void open_status();
+  HolderSources holder_sources() const;
   NodeSigns node_signs() const;
   /// An Event when another device plugin comes or goes, and words of what the
   /// Node's metadata lets one expect of them.
@@ -124,6 +128,7 @@ class Agent {
   std::unique_ptr<NodeLabeller> labeller_;      // Null: no labels.
   std::unique_ptr<ConfigSelection> selection_;  // Null: not by label.
   std::optional<StatusSocket> status_;
+  std::optional<ShareKeeper> shares_;
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;
@@ -132,6 +137,8 @@ class Agent {
   MpsWatch mps_;
   std::optional<TimePoint> quiet_at_;
 
+  /// Of each Resource in shares, once the kubelet has told who holds what.
+  std::map<std::string, LargestFree> largest_free_;
   std::string told_neighbour_;
   std::uint64_t told_takes_ = 0;
   std::shared_ptr<const kube::NodeMeta> told_node_;

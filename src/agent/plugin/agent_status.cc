@@ -11,10 +11,8 @@ namespace gpunode::plugin {
 
 void Agent::open_status() {
   // For people only: without it the node works as well.
-  Result<StatusSocket> made =
-      StatusSocket::open(plugin_directory_, clock_, [this] { return view(); },
-                         {settings_.pod_resources_socket,
-                          plugin_directory_ + "/" + oci::kDeviceRecordFile});
+  Result<StatusSocket> made = StatusSocket::open(
+      plugin_directory_, clock_, [this] { return view(); }, holder_sources());
   if (made) {
     status_.emplace(*std::move(made));
   } else {
@@ -22,6 +20,11 @@ void Agent::open_status() {
     log::warning("status", "gpunode status will not work: {}",
                  made.error().message());
   }
+}
+
+HolderSources Agent::holder_sources() const {
+  return {settings_.pod_resources_socket,
+          plugin_directory_ + "/" + oci::kDeviceRecordFile};
 }
 
 AgentView Agent::view() const {
@@ -55,6 +58,10 @@ AgentView Agent::view() const {
   view.reloads = reloads_;
   view.reload_failures = reload_failures_;
   if (selection_) view.selection = selection_->status();
+  view.shares = shares_->uses();
+  view.share_problem =
+      settings_.limits_holders() ? shares_->problem() : std::string();
+  view.largest_free = largest_free_;
   view.config_warnings = inputs_.loaded.warnings.size();
   view.xids = health_.xids();
   view.driver_losses = driver_losses_;

@@ -79,6 +79,53 @@ void add_devices(const AgentView& view, metrics::Registry& page) {
       .increment(view.driver_losses);
 }
 
+void add_share(const ShareUse& share, metrics::Registry& page) {
+  const metrics::Labels container = {{"namespace", share.holder.pod_namespace},
+                                     {"pod", share.holder.pod},
+                                     {"container", share.holder.container},
+                                     {"allocation", share.allocation_id}};
+  page.gauge("gpunode_share_processes",
+             "Processes of a container that have asked for GPU memory.",
+             container)
+      .set(static_cast<double>(share.look.slots.size()));
+  page.gauge("gpunode_share_ledger_damaged",
+             "1 if the container wrote over its own account.", container)
+      .set(share.look.problem.empty() ? 0 : 1);
+  for (const share::DeviceHeld& held : share.look.devices) {
+    metrics::Labels labels = container;
+    labels["device"] = held.uuid;
+    page.gauge("gpunode_share_limit_bytes",
+               "Bytes of GPU memory that a container may hold.", labels)
+        .set(static_cast<double>(held.limit));
+    page.gauge("gpunode_share_peak_bytes", "The most that it has held.", labels)
+        .set(static_cast<double>(held.use.peak));
+    page.gauge("gpunode_share_unaccounted_bytes",
+               "Bytes that the driver says it holds and its account does not.",
+               labels)
+        .set(static_cast<double>(held.unaccounted));
+    page.counter("gpunode_share_refusals_total",
+                 "Requests for memory that its limit refused.", labels)
+        .increment(held.use.refusals);
+    for (std::size_t kind = 0; kind < share::kMemoryKinds; ++kind) {
+      metrics::Labels of_kind = labels;
+      of_kind["kind"] = share::name_of(static_cast<share::MemoryKind>(kind));
+      page.gauge("gpunode_share_used_bytes",
+                 "Bytes of GPU memory that it holds.", of_kind)
+          .set(static_cast<double>(held.use.held[kind]));
+    }
+  }
+}
+
+void add_shares(const AgentView& view, metrics::Registry& page) {
+  for (const auto& [resource, largest] : view.largest_free) {
+    page.gauge("gpunode_share_largest_free",
+               "The most replicas that one container could be given now.",
+               {{"resource", resource}})
+        .set(largest.replicas);
+  }
+  for (const ShareUse& share : view.shares) add_share(share, page);
+}
+
 void add_configuration(const AgentView& view, metrics::Registry& page) {
   page.gauge("gpunode_config_last_reload_successful",
              "0 if the last reload was refused; the configuration before it "
@@ -222,6 +269,7 @@ std::string metrics_page(
   add_configuration(view, page);
   if (view.labels) add_labels(*view.labels, page);
   if (view.selection) add_selection(*view.selection, page);
+  add_shares(view, page);
   add_ungranted(ungranted, page);
   return page.expose();
 }

@@ -12,6 +12,7 @@
 #include "agent/plugin/config_selection.h"
 #include "agent/plugin/node_labeller.h"
 #include "agent/plugin/publisher.h"
+#include "agent/plugin/share_keeper.h"
 #include "agent/resource/problem.h"
 #include "agent/resource/resource.h"
 #include "base/core/clock.h"
@@ -48,6 +49,9 @@ struct AgentView {
   std::size_t config_warnings = 0;
   std::optional<LabelStatus> labels;         ///< Nothing: none are wanted.
   std::optional<SelectionStatus> selection;  ///< Nothing: not by label.
+  std::vector<ShareUse> shares;
+  std::string share_problem;                        ///< Empty: there is none.
+  std::map<std::string, LargestFree> largest_free;  ///< By resource.
 };
 
 /// An NVML call of this length is a driver that hangs.

@@ -31,11 +31,13 @@ NodeLabeller::~NodeLabeller() {
 }
 
 void NodeLabeller::label(const device::Inventory& inventory,
-                         const config::Settings& settings) {
+                         const config::Settings& settings,
+                         const labels::LabelSet& further) {
   const config::Labelling& labelling = settings.labelling;
   labels::NodeLabels made = labels::label_this_node(
       inventory, settings, labelling.machine_type_file,
       labelling.has_timestamp ? std::optional(started_at_) : std::nullopt);
+  made.labels.insert(further.begin(), further.end());
   std::vector<std::string> remarks = std::move(made.remarks);
   labels_ = made.labels.size();
   problem_.clear();

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "agent/config/settings.h"
+#include "agent/labels/label_set.h"
 #include "agent/plugin/cluster_writer.h"
 #include "base/core/result.h"
 #include "gpu/device/inventory.h"
@@ -40,9 +41,9 @@ class NodeLabeller {
   NodeLabeller(const NodeLabeller&) = delete;
   NodeLabeller& operator=(const NodeLabeller&) = delete;
 
-  /// Labels anew. Where they go was settled at the start.
+  /// Labels anew, with `further` ones. Where they go was settled at the start.
   void label(const device::Inventory& inventory,
-             const config::Settings& settings);
+             const config::Settings& settings, const labels::LabelSet& further);
 
   LabelStatus status() const;
 

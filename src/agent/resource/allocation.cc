@@ -77,8 +77,8 @@ Error spans_gpus(const Resource& resource, const std::vector<Part>& parts) {
           "this node had {0} free ({2}). Ask for fewer, or for a multiple of "
           "{1}, or wait until a GPU has room; the Pod is made again by its "
           "controller, and fits where "
-          "nvidia.com/gpu.shares.largest-free is at least {0}",
-          asked, of, given));
+          "the node's label {3}.shares.largest-free is at least {0}",
+          asked, of, given, resource.name().value()));
 }
 
 /// Each Device's part, as the strategy has it.

@@ -1,0 +1,141 @@
+#include "agent/plugin/share_keeper.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "agent/plugin/resource_handler.h"
+#include "agent/resource/allocation.h"
+#include "agent/resource/allocation_id.h"
+#include "base/core/log.h"
+
+namespace gpunode::plugin {
+namespace {
+
+/// A container that is started anew must not find its share taken by those who
+/// ended; an engine takes longer than this to start one.
+constexpr std::chrono::milliseconds kLook{500};
+constexpr std::chrono::seconds kQuery{10};
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+LargestFree largest_free(const resource::Resource& resource,
+                         const std::vector<Holder>& holders,
+                         const IsHealthy& is_healthy) {
+  std::vector<std::uint32_t> held(resource.devices().size());
+  std::set<std::string> counted;
+  for (const Holder& holder : holders) {
+    if (holder.resource != resource.name().value()) continue;
+    for (const std::string& id : holder.ids) {
+      const auto replica = resource.find(id);
+      // Init containers and those after them have the same.
+      if (replica && counted.insert(id).second) ++held[replica->device];
+    }
+  }
+  LargestFree largest;
+  for (std::size_t at = 0; at < held.size(); ++at) {
+    const resource::Device& device = resource.devices()[at];
+    largest.of = std::max(largest.of, device.replicas);
+    if (!is_healthy(device) || held[at] > device.replicas) continue;
+    largest.replicas = std::max(largest.replicas, device.replicas - held[at]);
+  }
+  return largest;
+}
+
+bool ShareKeeper::due(TimePoint now, bool is_sharing,
+                      const Resources& resources) {
+  bool has_changed = false;
+  for (Holders& answer : query_.take()) {
+    take(std::move(answer), resources);
+    has_changed = true;
+  }
+  // Without shares there is nobody new.
+  const bool is_idle = !is_sharing && !next_ && has_looked_;
+  if (is_idle || (next_ && now < *next_)) return has_changed;
+  has_looked_ = true;
+  watch_.step();
+  if (!is_sharing && watch_.looks().empty()) {
+    next_.reset();
+    return has_changed;
+  }
+  next_ = now + kLook;
+  if (!next_query_ || now >= *next_query_) {
+    next_query_ = now + kQuery;
+    query_.start();
+  }
+  return has_changed;
+}
+
+void ShareKeeper::take(Holders holders, const Resources& resources) {
+  if (holders.source == Holders::Source::kNone) {
+    holders_.problem = holders.problem;
+    return;
+  }
+  is_heard_ = true;
+  bound_.clear();
+  for (const Holder& holder : holders.items) {
+    const std::string id = resource::allocation_id(holder.resource, holder.ids);
+    make_again(holder, id, resources);
+    bound_.insert_or_assign(id, holder);
+  }
+  const bool may_remove = holders.source == Holders::Source::kPodResources;
+  holders_ = std::move(holders);
+  if (may_remove) remove_ended();
+}
+
+void ShareKeeper::make_again(const Holder& holder, const std::string& id,
+                             const Resources& resources) const {
+  const auto resource = std::ranges::find_if(resources, [&](const auto& one) {
+    return one->name().value() == holder.resource && one->is_limiting();
+  });
+  if (resource == resources.end()) return;
+  // By ids of another configuration nothing can be made again; what is there
+  // of it stays.
+  const auto allocation = resource::allocate(**resource, holder.ids,
+                                             config::DeviceIdStrategy::kUuid);
+  if (!allocation || allocation->limits.empty()) return;
+  const auto kept = watch_.files().keep(grant_of(**resource, *allocation, id));
+  if (!kept) log::warning("shares", "{}", kept.error().message());
+}
+
+void ShareKeeper::remove_ended() {
+  for (const auto& [id, look] : watch_.looks()) {
+    if (bound_.contains(id) || !look.slots.empty()) continue;
+    const auto made_at = watch_.files().made_at(id);
+    if (made_at && unix_now() - *made_at < kGrace.count()) continue;
+    const auto removed = watch_.files().remove(id);
+    if (!removed) log::warning("shares", "{}", removed.error().message());
+  }
+}
+
+std::vector<ShareUse> ShareKeeper::uses() const {
+  std::vector<ShareUse> uses;
+  for (const auto& [id, look] : watch_.looks()) {
+    const auto holder = bound_.find(id);
+    uses.push_back(
+        {id, holder == bound_.end() ? Holder{} : holder->second, look});
+  }
+  return uses;
+}
+
+std::string ShareKeeper::problem() const {
+  if (!sees_host_) {
+    return "the host's processes are not seen, so the memory of processes that "
+           "ended with their container is not given back before the container "
+           "itself is gone: run the agent with hostPID: true";
+  }
+  if (holders_.source != Holders::Source::kPodResources &&
+      !holders_.problem.empty()) {
+    return "which Pods hold shares is not known from the kubelet: " +
+           holders_.problem;
+  }
+  return {};
+}
+
+}  // namespace gpunode::plugin

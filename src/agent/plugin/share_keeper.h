@@ -1,0 +1,90 @@
+// ShareKeeper: grants live as long as a Pod holds them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/plugin/catalogue.h"
+#include "agent/plugin/pod_holders.h"
+#include "base/core/clock.h"
+#include "share/grants/grant_watch.h"
+
+namespace gpunode::plugin {
+
+/// One container that is held to a share, as far as the node knows it.
+struct ShareUse {
+  std::string allocation_id;
+  Holder holder;  ///< Empty: no Pod is known to hold it.
+  share::GrantLook look;
+};
+
+/// How much of a Resource could be given to one container now.
+struct LargestFree {
+  std::uint32_t replicas = 0;  ///< On one Device.
+  std::uint32_t of = 0;        ///< The most that any Device has.
+
+  friend bool operator==(const LargestFree&, const LargestFree&) = default;
+};
+
+/// The most ids of one Device that nobody holds.
+LargestFree largest_free(const resource::Resource& resource,
+                         const std::vector<Holder>& holders,
+                         const IsHealthy& is_healthy);
+
+/// The kubelet replays answers after a reboot, so what they name is made again
+/// from what Pods hold; it tells nobody when a Pod ends, so what no Pod holds
+/// any more, and no process, is removed (docs/adr/0006). Nothing is removed on
+/// the word of anything but the kubelet's API. One thread, the agent's loop.
+class ShareKeeper {
+ public:
+  /// A grant whose Pod the kubelet does not list yet is left alone this long.
+  static constexpr std::chrono::seconds kGrace{60};
+
+  ShareKeeper(share::GrantFiles files, host::HostRoot host, bool sees_host,
+              HolderSources sources)
+      : watch_(std::move(files), std::move(host), sees_host),
+        sees_host_(sees_host),
+        query_(std::move(sources)) {}
+
+  /// When due() has something to do; absent: nobody is held to anything.
+  std::optional<TimePoint> next() const { return next_; }
+  /// Readable when due() has an answer of the kubelet's.
+  int news_fd() const { return query_.fd(); }
+
+  /// `is_sharing`: containers may be held to shares from now on. What was
+  /// granted before is looked after in any case. True if what Pods hold, as far
+  /// as is known, has changed.
+  bool due(TimePoint now, bool is_sharing, const Resources& resources);
+
+  /// As of the last look, by allocation id.
+  std::vector<ShareUse> uses() const;
+  /// Who holds what, as of the kubelet's last answer; null: it has not been
+  /// heard.
+  const std::vector<Holder>* holders() const {
+    return is_heard_ ? &holders_.items : nullptr;
+  }
+  /// Why reclaiming or rebuilding does not work; empty: it does.
+  std::string problem() const;
+
+ private:
+  void take(Holders holders, const Resources& resources);
+  void make_again(const Holder& holder, const std::string& id,
+                  const Resources& resources) const;
+  void remove_ended();
+
+  share::GrantWatch watch_;
+  const bool sees_host_;
+  HolderQuery query_;
+  Holders holders_;
+  bool is_heard_ = false;
+  bool has_looked_ = false;
+  std::map<std::string, Holder> bound_;  // By allocation id.
+  std::optional<TimePoint> next_;
+  std::optional<TimePoint> next_query_;
+};
+
+}  // namespace gpunode::plugin

@@ -1,0 +1,178 @@
+#include "agent/plugin/share_keeper.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <utime.h>
+
+#include "agent/resource/allocation_id.h"
+#include "agent/resource/resource_set.h"
+#include "agent/resource/simulated_node.h"
+#include "tests/doubles/kubelet/pod_resources_double.h"
+
+namespace gpunode::plugin {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr const char* kGpu = "nvidia.com/gpu";
+
+std::string id(unsigned gpu, unsigned replica) {
+  return resource::uuid_of(gpu) + "::" + std::to_string(replica);
+}
+
+resource::Resource in_shares(unsigned gpus) {
+  config::Settings settings;
+  settings.shares.emplace();
+  settings.shares->resources = {{kGpu, kGpu, config::AllDevices{}, 20}};
+  return resource::build_resources(resource::simulated_node(gpus), settings)
+      .resources.at(0);
+}
+
+bool always(const resource::Device&) {
+  return true;
+}
+
+TEST(LargestFreeShare, IsTheMostThatOneGpuHasLeft) {
+  const resource::Resource resource = in_shares(2);
+  const auto held = [](unsigned gpu, unsigned count) {
+    Holder holder;
+    holder.resource = kGpu;
+    for (unsigned n = 0; n < count; ++n) holder.ids.push_back(id(gpu, n));
+    return holder;
+  };
+  EXPECT_EQ(largest_free(resource, {}, always), (LargestFree{20, 20}));
+  EXPECT_EQ(largest_free(resource, {held(0, 17), held(1, 16)}, always),
+            (LargestFree{4, 20}));
+  // An init container and the one after it hold the same ids.
+  EXPECT_EQ(
+      largest_free(resource, {held(0, 17), held(0, 17), held(1, 20)}, always),
+      (LargestFree{3, 20}));
+  EXPECT_EQ(largest_free(resource, {held(1, 16)},
+                         [](const resource::Device& device) {
+                           return device.gpu.value == 1;
+                         }),
+            (LargestFree{4, 20}))
+      << "a GPU that is ill has nothing to give";
+}
+
+class KeptShares : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "keeper-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root = pattern;
+    resources.push_back(
+        std::make_shared<const resource::Resource>(in_shares(1)));
+    auto made = doubles::PodResourcesDouble::start(
+        root / "pods.sock", doubles::PodResourcesForm::kV1,
+        [this] { return pods; });
+    ASSERT_TRUE(made) << made.error().message();
+    kubelet = *std::move(made);
+    keeper.emplace(files(), host::HostRoot(), true,
+                   HolderSources{root.string() + "/pods.sock", "",
+                                 std::chrono::seconds(20)});
+  }
+  void TearDown() override {
+    keeper.reset();
+    kubelet.reset();
+    fs::remove_all(root);
+  }
+
+  share::GrantFiles files() const {
+    return share::GrantFiles(root.string() + "/allocations");
+  }
+  /// A look, and the kubelet's answer.
+  void ask() {
+    now += std::chrono::seconds(20);
+    keeper->due(now, true, resources);
+    pollfd news{keeper->news_fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&news, 1, 30'000), 1);
+    keeper->due(now, true, resources);
+  }
+  /// As if the grant had been made an hour ago.
+  void age(const std::string& allocation) const {
+    const utimbuf hour{0, time(nullptr) - 3600};
+    ASSERT_EQ(utime(files().limits_path(allocation).c_str(), &hour), 0);
+  }
+
+  fs::path root;
+  Resources resources;
+  std::vector<kubelet::Holding> pods;
+  std::unique_ptr<doubles::PodResourcesDouble> kubelet;
+  std::optional<ShareKeeper> keeper;
+  TimePoint now{};
+};
+
+// A reboot: the kubelet replays its answer, and what it names is gone.
+TEST_F(KeptShares, AreMadeAgainFromWhatPodsHold) {
+  pods = {{"ns", "pod", "ctr", kGpu, {id(0, 3), id(0, 4)}}};
+  ask();
+  const std::string allocation =
+      resource::allocation_id(kGpu, {id(0, 4), id(0, 3)});
+  EXPECT_THAT(*files().list(), ElementsAre(allocation));
+  const auto look = files().look(allocation);
+  ASSERT_TRUE(look);
+  EXPECT_EQ(look->devices.at(0).limit,
+            resource::share_of_memory(std::uint64_t{16} << 30, 2, 20));
+  ask();
+  const auto uses = keeper->uses();
+  ASSERT_EQ(uses.size(), 1u);
+  EXPECT_EQ(uses[0].holder.pod, "pod");
+  EXPECT_EQ(keeper->problem(), "");
+}
+
+TEST_F(KeptShares, ThatNoPodHoldsAreRemovedWhenTheyHaveHadTheirTime) {
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 0)});
+  const std::string uuid = resource::uuid_of(0);
+  ASSERT_TRUE(files().renew({allocation, {{uuid, 1 << 30}}}));
+  ask();
+  EXPECT_THAT(*files().list(), ElementsAre(allocation))
+      << "its Pod may not be listed yet";
+  age(allocation);
+  ask();
+  EXPECT_THAT(*files().list(), IsEmpty());
+}
+
+TEST_F(KeptShares, OfAPodKeepTheirLimitWhateverTheAgentDoes) {
+  pods = {{"ns", "pod", "ctr", kGpu, {id(0, 3)}}};
+  ask();
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 3)});
+  ASSERT_TRUE(files().set_limit(allocation, resource::uuid_of(0), 12345));
+  age(allocation);
+  keeper.emplace(files(), host::HostRoot(), true,
+                 HolderSources{root.string() + "/pods.sock", "",
+                               std::chrono::seconds(20)});
+  ask();
+  EXPECT_EQ(files().look(allocation)->devices.at(0).limit, 12345u);
+}
+
+TEST_F(KeptShares, AreNotRemovedWhileNobodyTellsWhoHoldsWhat) {
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 0)});
+  ASSERT_TRUE(files().renew({allocation, {{resource::uuid_of(0), 1 << 30}}}));
+  age(allocation);
+  kubelet.reset();
+  ask();
+  EXPECT_THAT(*files().list(), ElementsAre(allocation));
+  EXPECT_NE(keeper->problem(), "");
+}
+
+TEST_F(KeptShares, AreLookedAfterWithoutSharesOnlyWhileThereAreAny) {
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 0)});
+  ASSERT_TRUE(files().renew({allocation, {{resource::uuid_of(0), 1 << 30}}}));
+  keeper->due(now, false, resources);
+  EXPECT_TRUE(keeper->next());
+  ASSERT_TRUE(files().remove(allocation));
+  keeper->due(now + std::chrono::hours(1), false, resources);
+  EXPECT_FALSE(keeper->next());
+}
+
+}  // namespace
+}  // namespace gpunode::plugin
