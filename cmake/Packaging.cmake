@@ -6,6 +6,8 @@ option(GPUNODE_PEER_NAMES
 # take the one that brings its own (component host, docs/adr/0005).
 install(TARGETS gpunode-agent RUNTIME COMPONENT local)
 install(TARGETS gpunode gpunode-probe gpunode-runtime gpunode-vectoradd RUNTIME)
+# What containers are held to their share by; the agent copies it (--share-library).
+install(TARGETS gpunode_cuda LIBRARY DESTINATION lib/gpunode NAMELINK_SKIP)
 install(FILES LICENSE README.md CHANGELOG.md docs/compatibility.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(GPUNODE_PEER_NAMES)

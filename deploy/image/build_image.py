@@ -25,8 +25,10 @@ NAMES = ("nvidia-device-plugin", "gpu-feature-discovery", "config-manager")
 # As Debian lays it, so that a container runtime finds the layout that it knows.
 LINKS = {"lib": "usr/lib", "lib64": "usr/lib64", "bin": "usr/bin", "var/run": "../run"}
 # A read-only root must have the places that something is mounted on.
-PLACES = ("available-configs", "dev", "driver-root", "etc", "mps", "proc", "run/cdi", "sys", "tmp",
+PLACES = ("available-configs", "dev", "driver-root", "etc", "mps", "proc", "run/cdi", "run/gpunode/allocations", "sys", "tmp",
           "var/lib/gpunode", "var/lib/kubelet/device-plugins")
+# Where the agent has it from (--share-library).
+SHARE_LIBRARY = "usr/lib/gpunode/libgpunode-cuda.so"
 HOST_PLACES = ("dev", "etc/gpunode-bring", "proc", "run", "sys", "tmp")
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -60,6 +62,8 @@ def contents(arguments):
     for library in arguments.library:
         name, _, file = library.partition("=")
         found[library_path(name, arguments.machine)] = (0o755, pathlib.Path(file).read_bytes())
+    if arguments.share_library:
+        found[SHARE_LIBRARY] = (0o755, stripped(arguments.share_library, arguments.strip))
     for document in arguments.document:
         found[f"usr/share/doc/gpunode/{document.name}"] = (0o644, document.read_bytes())
     for link, target in LINKS.items():
@@ -171,6 +175,8 @@ def parse(argv):
     parser.add_argument("--machine", choices=sorted(LOADERS), default="amd64")
     parser.add_argument("--strip", default="strip", help="the program that strips symbols")
     parser.add_argument("--library", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--share-library", type=pathlib.Path,
+                        help="what holds containers to their share of a GPU")
     parser.add_argument("--document", action="append", default=[], type=pathlib.Path)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     return parser.parse_args(argv)

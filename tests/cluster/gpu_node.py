@@ -16,6 +16,7 @@ SEED_CONFIG = HERE / "seed/config.map.default"
 SEED_IMAGE = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda10.2"
 HOLDER_IMAGE = "gpunode.test/holder:1"
 GREEDY_IMAGE = "gpunode.test/greedy:1"
+TAKER_IMAGE = "gpunode.test/cuda-taker:1"
 BROKEN_IMAGE = "gpunode.test/vectoradd-broken-gpu:1"
 PLUGIN_DIRECTORY = pathlib.Path("/var/lib/kubelet/device-plugins")
 
@@ -49,6 +50,7 @@ class Build:
     def __init__(self, directory, agent=None, other=None):
         self.directory = pathlib.Path(directory).resolve()
         self.agent = pathlib.Path(agent or self.directory / "apps/agent/gpunode-agent")
+        self.has_shares = not agent
         self.vectoradd = self.directory / "apps/vectoradd/gpunode-vectoradd"
         self.holder = self.directory / "tests/cluster/gpunode-cluster-holder"
         self.cuda = self.directory / "tests/doubles/cuda/libcuda.so.1"
@@ -56,13 +58,16 @@ class Build:
         self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
         self.gpunode = self.directory / "apps/gpunode/gpunode"
         self.runtime = self.directory / "apps/runtime/gpunode-runtime"
+        self.share_library = self.directory / "src/share/intercept/libgpunode-cuda.so"
+        self.taker = self.directory / "tests/share/cuda_taker"
         self.image = self.directory / "image/gpunode-agent.tar"
         self.host_image = self.directory / "image/gpunode-host.tar"
         self.other_plugin = self.directory / "tests/cluster/gpunode-cluster-other-plugin"
         self.other = pathlib.Path(other) if other else None  # NVIDIA's own, in its place.
 
     def check(self):
-        missing = [str(path) for path in vars(self).values() if path and not path.exists()]
+        paths = [path for path in vars(self).values() if isinstance(path, pathlib.Path)]
+        missing = [str(path) for path in paths if not path.exists()]
         if missing:
             raise Failed(f"not built: {', '.join(missing)}; next: ninja -C {self.directory}")
 
@@ -92,7 +97,11 @@ class GpuNode:
 
     def agent_argv(self, *flags):
         return [str(self.build.agent), "--config-file", str(self.config),
-                "--driver-root-ctr-path", str(self.driver_root()), *flags]
+                "--driver-root-ctr-path", str(self.driver_root()), *self.share_flags(), *flags]
+
+    def share_flags(self):
+        # NVIDIA's plugin, in the agent's place, has no such thing.
+        return [f"--share-library={self.build.share_library}"] if self.build.has_shares else []
 
     def start_agent(self):
         argv = self.agent_argv()
@@ -215,5 +224,8 @@ def import_images(cluster, build):
     root.add_program(build.vectoradd, "/usr/bin/vectoradd")
     root.add_libraries_of(build.cuda)
     cluster.import_image(SEED_IMAGE, root, ["/usr/bin/vectoradd"])
+    root_of_taker = images.RootDirectory(cluster.state / "image-taker")
+    root_of_taker.add_program(build.taker, "/usr/bin/cuda_taker")
+    cluster.import_image(TAKER_IMAGE, root_of_taker, ["/usr/bin/cuda_taker"])
     cluster.import_image(BROKEN_IMAGE, root, ["/usr/bin/vectoradd"],
                          ["GPUNODE_FAKE_CUDA_MUTATE=add.f32=sub.f32"])

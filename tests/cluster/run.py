@@ -18,6 +18,7 @@ import time
 import build_kubernetes
 import checks_helm
 import checks_rollout
+import checks_shares
 import checks_takeover
 import machine
 import sandbox
@@ -111,7 +112,7 @@ def inside(arguments):
             " controller-manager, containerd and kubelet: the node is Ready")
         story = Story(cluster, GpuNode(cluster, build))
         more = [] if arguments.without_helm else checks_helm.CHECKS
-        count, failed = story.run(CHECKS + checks_rollout.CHECKS + checks_takeover.CHECKS + more, arguments.only)
+        count, failed = story.run(CHECKS + checks_shares.CHECKS + checks_rollout.CHECKS + checks_takeover.CHECKS + more, arguments.only)
     except Failed as error:
         say(f"FAILED {time.monotonic() - begin:6.1f} s  {error}")
         if error.log:
@@ -132,7 +133,7 @@ def inside(arguments):
 def main(argv):
     arguments = parse(argv)
     if arguments.list:
-        for name, profile, _ in CHECKS + checks_rollout.CHECKS + checks_takeover.CHECKS + checks_helm.CHECKS:
+        for name, profile, _ in CHECKS + checks_shares.CHECKS + checks_rollout.CHECKS + checks_takeover.CHECKS + checks_helm.CHECKS:
             say(f"{name}  [{profile.name}]")
         return 0
     try:

@@ -8,6 +8,7 @@
 //   info              free and total bytes
 //   take N            takes blocks of N bytes until it is refused
 //   free              gives all back
+//   hold              keeps all until it is killed
 //   early             asks for memory before cuInit, which is refused
 //   fork N            takes blocks of N bytes in a child, and when that has
 //                     ended here
@@ -199,6 +200,10 @@ bool is_done_before(const std::string& deed, Words& words) {
   if (deed == "early") {
     abi::CUdeviceptr address = 0;
     std::printf("early %d\n", GET(cuMemAlloc, cuMemAlloc_v2)(&address, 4096));
+  } else if (deed == "hold") {
+    std::printf("holding 1\n");
+    std::fflush(stdout);
+    for (;;) pause();
   } else if (deed == "fork") {
     take_in_child_and_here(words.number());
   } else if (deed == "crowd") {

@@ -117,7 +117,8 @@ bool Agent::run() {
     kLabel,
     kStatus,
     kHolders,
-    kShares
+    kShares,
+    kSplit
   };
   std::vector<pollfd> fds = {{inputs_.signal_fd, POLLIN, 0},
                              {observer_->observations().fd(), POLLIN, 0},
@@ -128,7 +129,8 @@ bool Agent::run() {
                              {-1, POLLIN, 0},
                              {-1, POLLIN, 0},
                              {-1, POLLIN, 0},
-                             {shares_->news_fd(), POLLIN, 0}};
+                             {shares_->news_fd(), POLLIN, 0},
+                             {context_.split_requests().fd(), POLLIN, 0}};
   if (selection_) {
     fds[kConfigs].fd = selection_->directory_fd();
     fds[kLabel].fd = selection_->news_fd();
@@ -262,23 +264,6 @@ void Agent::run_timers() {
   }
 }
 
-void Agent::keep_shares(TimePoint now) {
-  const bool has_news =
-      shares_->due(now, settings_.limits_holders(), catalogue_.resources());
-  if (!has_news || shares_->holders() == nullptr) return;
-  std::map<std::string, LargestFree> largest;
-  for (const auto& one : catalogue_.resources()) {
-    if (one->sharing().strategy != config::SharingStrategy::kShares) continue;
-    largest[one->name().value()] = largest_free(
-        *one, *shares_->holders(), [this](const resource::Device& device) {
-          return health_.book().health(device.id).is_healthy;
-        });
-  }
-  if (largest == largest_free_) return;
-  largest_free_ = std::move(largest);
-  label();
-}
-
 void Agent::take_observations() {
   for (const Observation& observation : observer_->observations().take()) {
     std::visit([this](const auto& one) { on(one); }, observation);
@@ -314,7 +299,7 @@ void Agent::label() {
   if (labeller_ && inventory_ && is_decided) {
     labels::LabelSet further;
     for (const auto& [name, largest] : largest_free_) {
-      further[name + ".shares.largest-free"] = std::to_string(largest.replicas);
+      further[name + ".shares.largest-free"] = std::to_string(largest);
     }
     labeller_->label(*inventory_, settings_, further);
   }
@@ -406,6 +391,7 @@ void Agent::publish() {
       [this](const resource::Device& device) {
         return health_.book().health(device.id).is_healthy;
       });
+  hold_back(offers);
   if (offers.empty()) offers = empty_offers(settings_, context_.current());
   publisher_->apply(std::move(offers), clock_.now());
 }

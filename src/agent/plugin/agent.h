@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "agent/plugin/share_keeper.h"
 #include "agent/plugin/status_socket.h"
 #include "agent/resource/health_policy.h"
+#include "agent/resource/share_room.h"
 #include "base/core/clock.h"
 #include "base/core/result.h"
 #include "base/host/directory_watch.h"
@@ -99,6 +101,11 @@ class Agent {
   void run_timers();
   void report_stuck_driver(TimePoint now);
   void keep_shares(TimePoint now);
+  void take_split_requests(TimePoint now);
+  /// Takes out of `offers` what would only attract requests that don't fit.
+  void hold_back(std::vector<Offer>& offers);
+  resource::ShareRoom room_of(const resource::Resource& resource,
+                              const std::vector<std::string>& held) const;
   int poll_timeout_ms() const;
   void start_observer();
   void open_status();
@@ -138,7 +145,15 @@ class Agent {
   std::optional<TimePoint> quiet_at_;
 
   /// Of each Resource in shares, once the kubelet has told who holds what.
-  std::map<std::string, LargestFree> largest_free_;
+  std::map<std::string, std::uint32_t> largest_free_;
+  /// A request that no GPU has room for, and until when it is minded.
+  struct Unfitting {
+    std::uint32_t asked = 0;
+    TimePoint until = {};
+    Duration period = {};
+  };
+  std::map<std::string, Unfitting> unfitting_;  // By resource.
+  std::set<std::string> held_back_;             // As published last.
   std::string told_neighbour_;
   std::uint64_t told_takes_ = 0;
   std::shared_ptr<const kube::NodeMeta> told_node_;

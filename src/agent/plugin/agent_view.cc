@@ -121,7 +121,7 @@ void add_shares(const AgentView& view, metrics::Registry& page) {
     page.gauge("gpunode_share_largest_free",
                "The most replicas that one container could be given now.",
                {{"resource", resource}})
-        .set(largest.replicas);
+        .set(largest);
   }
   for (const ShareUse& share : view.shares) add_share(share, page);
 }

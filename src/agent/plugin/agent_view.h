@@ -50,8 +50,9 @@ struct AgentView {
   std::optional<LabelStatus> labels;         ///< Nothing: none are wanted.
   std::optional<SelectionStatus> selection;  ///< Nothing: not by label.
   std::vector<ShareUse> shares;
-  std::string share_problem;                        ///< Empty: there is none.
-  std::map<std::string, LargestFree> largest_free;  ///< By resource.
+  std::string share_problem;  ///< Empty: there is none.
+  /// Replicas that one container could be given, by resource.
+  std::map<std::string, std::uint32_t> largest_free;
 };
 
 /// An NVML call of this length is a driver that hangs.

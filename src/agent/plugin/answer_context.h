@@ -1,12 +1,15 @@
 // What every answer rests on beside its Devices: settings and the host.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
 
 #include "agent/config/settings.h"
 #include "agent/plugin/cdi_specs.h"
 #include "agent/plugin/edits.h"
 #include "agent/plugin/host_devices.h"
+#include "agent/plugin/mailbox.h"
 #include "agent/plugin/platform.h"
 #include "base/core/result.h"
 #include "gpu/device/inventory.h"
@@ -14,6 +17,12 @@
 #include "share/grants/library_files.h"
 
 namespace gpunode::plugin {
+
+/// Somebody asked for more shares than any GPU has left.
+struct SplitRequest {
+  std::string resource;
+  std::uint32_t asked = 0;
+};
 
 /// As of the last look; shared by handlers.
 struct AnswerContext {
@@ -26,6 +35,8 @@ struct AnswerContext {
   share::LibraryFiles share_files;
   /// Why no share may be handed out; empty: nothing speaks against it.
   std::string share_problem;
+  /// Where a handler tells of those that it refused; null: nobody listens.
+  std::shared_ptr<Mailbox<SplitRequest>> split_requests;
 };
 
 /// Where the node keeps what containers are held to.

@@ -23,6 +23,7 @@ Result<std::shared_ptr<const AnswerContext>> ContextWatch::look(
     const device::Inventory* inventory) {
   TRY(AnswerContext context,
       gather_context(settings, platform, inventory, driver_look_));
+  context.split_requests = split_requests_;
   return std::make_shared<const AnswerContext>(std::move(context));
 }
 

@@ -31,6 +31,9 @@ class ContextWatch {
   /// When to look again; absent if nobody was interested so far.
   std::optional<TimePoint> next() const { return next_; }
 
+  /// What handlers were asked for and could not give.
+  Mailbox<SplitRequest>& split_requests() const { return *split_requests_; }
+
   /// Null before the first adopt().
   const std::shared_ptr<const AnswerContext>& current() const {
     return current_;
@@ -39,6 +42,8 @@ class ContextWatch {
  private:
   std::shared_ptr<const AnswerContext> current_;
   DriverLook driver_look_;
+  const std::shared_ptr<Mailbox<SplitRequest>> split_requests_ =
+      std::make_shared<Mailbox<SplitRequest>>();
   std::optional<TimePoint> next_;
 };
 

@@ -29,9 +29,18 @@ ResourceHandler::ResourceHandler(
 
 Result<kubelet::ContainerAllocation> ResourceHandler::allocate(
     const std::vector<std::string>& device_ids) const {
-  TRY(const resource::Allocation allocation,
-      resource::allocate(*resource_, device_ids,
-                         context_->settings.device_id_strategy));
+  const Result<resource::Allocation> allocated = resource::allocate(
+      *resource_, device_ids, context_->settings.device_id_strategy);
+  if (!allocated) {
+    if (context_->split_requests &&
+        resource::is_split(*resource_, device_ids)) {
+      context_->split_requests->post(
+          {resource_->name().value(),
+           static_cast<std::uint32_t>(device_ids.size())});
+    }
+    return allocated.error();
+  }
+  const resource::Allocation& allocation = *allocated;
   const std::string id =
       resource::allocation_id(resource_->name().value(), device_ids);
   // Before the answer, after which the container may start.

@@ -1,7 +1,6 @@
 #include "agent/plugin/share_keeper.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "agent/plugin/resource_handler.h"
@@ -16,6 +15,8 @@ namespace {
 /// ended; an engine takes longer than this to start one.
 constexpr std::chrono::milliseconds kLook{500};
 constexpr std::chrono::seconds kQuery{10};
+/// While there is a grant of a Pod that is not known yet.
+constexpr std::chrono::seconds kSoon{1};
 
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(
@@ -24,29 +25,6 @@ std::int64_t unix_now() {
 }
 
 }  // namespace
-
-LargestFree largest_free(const resource::Resource& resource,
-                         const std::vector<Holder>& holders,
-                         const IsHealthy& is_healthy) {
-  std::vector<std::uint32_t> held(resource.devices().size());
-  std::set<std::string> counted;
-  for (const Holder& holder : holders) {
-    if (holder.resource != resource.name().value()) continue;
-    for (const std::string& id : holder.ids) {
-      const auto replica = resource.find(id);
-      // Init containers and those after them have the same.
-      if (replica && counted.insert(id).second) ++held[replica->device];
-    }
-  }
-  LargestFree largest;
-  for (std::size_t at = 0; at < held.size(); ++at) {
-    const resource::Device& device = resource.devices()[at];
-    largest.of = std::max(largest.of, device.replicas);
-    if (!is_healthy(device) || held[at] > device.replicas) continue;
-    largest.replicas = std::max(largest.replicas, device.replicas - held[at]);
-  }
-  return largest;
-}
 
 bool ShareKeeper::due(TimePoint now, bool is_sharing,
                       const Resources& resources) {
@@ -65,8 +43,11 @@ bool ShareKeeper::due(TimePoint now, bool is_sharing,
     return has_changed;
   }
   next_ = now + kLook;
-  if (!next_query_ || now >= *next_query_) {
-    next_query_ = now + kQuery;
+  const bool has_strangers = std::ranges::any_of(
+      watch_.looks(),
+      [&](const auto& one) { return !bound_.contains(one.first); });
+  if (!asked_ || now - *asked_ >= (has_strangers ? kSoon : kQuery)) {
+    asked_ = now;
     query_.start();
   }
   return has_changed;
@@ -112,6 +93,17 @@ void ShareKeeper::remove_ended() {
     const auto removed = watch_.files().remove(id);
     if (!removed) log::warning("shares", "{}", removed.error().message());
   }
+}
+
+std::optional<std::vector<std::string>> ShareKeeper::held(
+    const std::string& resource) const {
+  if (!is_heard_) return std::nullopt;
+  std::vector<std::string> ids;
+  for (const Holder& holder : holders_.items) {
+    if (holder.resource != resource) continue;
+    ids.insert(ids.end(), holder.ids.begin(), holder.ids.end());
+  }
+  return ids;
 }
 
 std::vector<ShareUse> ShareKeeper::uses() const {

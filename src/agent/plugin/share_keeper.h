@@ -22,19 +22,6 @@ struct ShareUse {
   share::GrantLook look;
 };
 
-/// How much of a Resource could be given to one container now.
-struct LargestFree {
-  std::uint32_t replicas = 0;  ///< On one Device.
-  std::uint32_t of = 0;        ///< The most that any Device has.
-
-  friend bool operator==(const LargestFree&, const LargestFree&) = default;
-};
-
-/// The most ids of one Device that nobody holds.
-LargestFree largest_free(const resource::Resource& resource,
-                         const std::vector<Holder>& holders,
-                         const IsHealthy& is_healthy);
-
 /// The kubelet replays answers after a reboot, so what they name is made again
 /// from what Pods hold; it tells nobody when a Pod ends, so what no Pod holds
 /// any more, and no process, is removed (docs/adr/0006). Nothing is removed on
@@ -62,11 +49,12 @@ class ShareKeeper {
 
   /// As of the last look, by allocation id.
   std::vector<ShareUse> uses() const;
-  /// Who holds what, as of the kubelet's last answer; null: it has not been
-  /// heard.
-  const std::vector<Holder>* holders() const {
-    return is_heard_ ? &holders_.items : nullptr;
-  }
+  /// Ids of the resource that containers hold, as of the kubelet's last answer;
+  /// absent: it has not been heard.
+  std::optional<std::vector<std::string>> held(
+      const std::string& resource) const;
+  /// The kubelet is asked as soon as may be.
+  void hurry() { asked_.reset(); }
   /// Why reclaiming or rebuilding does not work; empty: it does.
   std::string problem() const;
 
@@ -84,7 +72,7 @@ class ShareKeeper {
   bool has_looked_ = false;
   std::map<std::string, Holder> bound_;  // By allocation id.
   std::optional<TimePoint> next_;
-  std::optional<TimePoint> next_query_;
+  std::optional<TimePoint> asked_;  // The kubelet.
 };
 
 }  // namespace gpunode::plugin

@@ -36,33 +36,6 @@ resource::Resource in_shares(unsigned gpus) {
       .resources.at(0);
 }
 
-bool always(const resource::Device&) {
-  return true;
-}
-
-TEST(LargestFreeShare, IsTheMostThatOneGpuHasLeft) {
-  const resource::Resource resource = in_shares(2);
-  const auto held = [](unsigned gpu, unsigned count) {
-    Holder holder;
-    holder.resource = kGpu;
-    for (unsigned n = 0; n < count; ++n) holder.ids.push_back(id(gpu, n));
-    return holder;
-  };
-  EXPECT_EQ(largest_free(resource, {}, always), (LargestFree{20, 20}));
-  EXPECT_EQ(largest_free(resource, {held(0, 17), held(1, 16)}, always),
-            (LargestFree{4, 20}));
-  // An init container and the one after it hold the same ids.
-  EXPECT_EQ(
-      largest_free(resource, {held(0, 17), held(0, 17), held(1, 20)}, always),
-      (LargestFree{3, 20}));
-  EXPECT_EQ(largest_free(resource, {held(1, 16)},
-                         [](const resource::Device& device) {
-                           return device.gpu.value == 1;
-                         }),
-            (LargestFree{4, 20}))
-      << "a GPU that is ill has nothing to give";
-}
-
 class KeptShares : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -81,6 +81,18 @@ Error spans_gpus(const Resource& resource, const std::vector<Part>& parts) {
           asked, of, given, resource.name().value()));
 }
 
+bool is_whole(const Resource& resource, const Part& part) {
+  return part.count >= resource.devices()[part.device].replicas;
+}
+
+bool is_split(const Resource& resource, const std::vector<Part>& parts) {
+  return resource.sharing().strategy == config::SharingStrategy::kShares &&
+         parts.size() > 1 &&
+         !std::all_of(parts.begin(), parts.end(), [&](const Part& part) {
+           return is_whole(resource, part);
+         });
+}
+
 /// Each Device's part, as the strategy has it.
 Result<std::vector<HeldLimit>> limits_of(const Resource& resource,
                                          const std::vector<Part>& parts) {
@@ -90,17 +102,11 @@ Result<std::vector<HeldLimit>> limits_of(const Resource& resource,
   if (!resource.is_limiting()) {
     return std::vector<HeldLimit>{};
   }
-  const auto is_whole = [&](const Part& part) {
-    return part.count >= devices[part.device].replicas;
-  };
-  if (is_shares && parts.size() > 1 &&
-      !std::all_of(parts.begin(), parts.end(), is_whole)) {
-    return spans_gpus(resource, parts);
-  }
+  if (is_split(resource, parts)) return spans_gpus(resource, parts);
   std::vector<HeldLimit> limits;
   for (const Part& part : parts) {
     const Device& device = devices[part.device];
-    if (is_whole(part)) continue;
+    if (is_whole(resource, part)) continue;
     const std::uint64_t bytes = share_of_memory(
         device.memory_bytes, is_shares ? part.count : 1, device.replicas);
     if (bytes == 0) {
@@ -121,6 +127,12 @@ std::uint64_t share_of_memory(std::uint64_t memory_bytes, std::uint32_t parts,
   constexpr std::uint64_t kBlock = 2 << 20;
   // No GPU has so many blocks that this overflows.
   return of == 0 ? 0 : memory_bytes / kBlock * parts / of * kBlock;
+}
+
+bool is_split(const Resource& resource, const std::vector<std::string>& ids) {
+  const auto replicas = known(resource, ids);
+  return replicas &&
+         is_split(resource, parts_of(*replicas, resource.replica_count()));
 }
 
 Result<Allocation> allocate(const Resource& resource,

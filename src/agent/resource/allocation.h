@@ -39,6 +39,9 @@ struct Allocation {
 std::uint64_t share_of_memory(std::uint64_t memory_bytes, std::uint32_t parts,
                               std::uint32_t of);
 
+/// Of `shares`: parts of several Devices, which no container is given.
+bool is_split(const Resource& resource, const std::vector<std::string>& ids);
+
 /// Answers Allocate for one container. Fails with kInvalidArgument when an id
 /// is not offered, or when more than one id of a shared Resource is asked for
 /// and that is forbidden; the text is NVIDIA's, for it reaches the Pod's

@@ -3,7 +3,6 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
-#include <utility>
 
 #include "share/ledger/layout.h"
 #include "share/ledger/process_identity.h"
@@ -63,10 +62,9 @@ std::optional<HostProcess> read_process(const host::HostRoot& host,
   return process;
 }
 
-ProcessTable::ProcessTable(std::vector<HostProcess> processes) {
-  for (HostProcess& process : processes) {
-    const std::uint32_t bits = low_bits(process.pid_namespace);
-    processes_.emplace(bits, process);
+ProcessTable::ProcessTable(const std::vector<HostProcess>& processes) {
+  for (const HostProcess& process : processes) {
+    processes_.emplace(process.start_time, process);
   }
 }
 
@@ -81,16 +79,23 @@ ProcessTable ProcessTable::read(const host::HostRoot& host) {
       processes.push_back(*process);
     }
   }
-  return ProcessTable(std::move(processes));
+  return ProcessTable(processes);
 }
 
 const HostProcess* ProcessTable::find(std::uint32_t inner_pid,
                                       std::uint32_t low_namespace_bits,
                                       std::uint64_t start_time) const {
-  const auto [begin, end] = processes_.equal_range(low_namespace_bits);
+  const bool is_known = start_time != 0;
+  const auto begin =
+      is_known ? processes_.lower_bound(start_time) : processes_.begin();
+  const auto end =
+      is_known ? processes_.upper_bound(start_time) : processes_.end();
   for (auto at = begin; at != end; ++at) {
     const HostProcess& process = at->second;
-    if (start_time != 0 && process.start_time != start_time) continue;
+    if (process.pid_namespace != 0 &&
+        low_bits(process.pid_namespace) != low_namespace_bits) {
+      continue;
+    }
     if (process.inner_pid != 0 && process.inner_pid != inner_pid) continue;
     return &process;
   }

@@ -14,10 +14,11 @@ namespace gpunode::share {
 
 /// One process as the node sees it.
 struct HostProcess {
-  std::uint32_t pid = 0;            ///< Where this process runs.
-  std::uint32_t inner_pid = 0;      ///< In its own namespace; 0: unknown.
-  std::uint32_t pid_namespace = 0;  ///< Inode; 0: unknown.
-  std::uint64_t start_time = 0;     ///< Clock ticks since boot.
+  std::uint32_t pid = 0;        ///< Where this process runs.
+  std::uint32_t inner_pid = 0;  ///< In its own namespace; 0: unknown.
+  /// Inode; 0: unknown, for only who may trace a process may see it.
+  std::uint32_t pid_namespace = 0;
+  std::uint64_t start_time = 0;  ///< Clock ticks since boot.
 
   friend bool operator==(const HostProcess&, const HostProcess&) = default;
 };
@@ -33,11 +34,11 @@ std::optional<HostProcess> read_process(const host::HostRoot& host,
 class ProcessTable {
  public:
   static ProcessTable read(const host::HostRoot& host);
-  explicit ProcessTable(std::vector<HostProcess> processes);
+  explicit ProcessTable(const std::vector<HostProcess>& processes);
 
-  /// Some process fits: it started then and is of a pid namespace with these
-  /// low bits, and its pid there, as far as the kernel tells, is `inner_pid`.
-  /// 0 of `start_time` fits any. Null: nobody does.
+  /// Some process that started then and, as far as it is known, is of a pid
+  /// namespace with these low bits and has `inner_pid` there. 0 of `start_time`
+  /// fits any. Null: nobody does.
   const HostProcess* find(std::uint32_t inner_pid,
                           std::uint32_t low_namespace_bits,
                           std::uint64_t start_time) const;
@@ -45,7 +46,7 @@ class ProcessTable {
   std::size_t size() const { return processes_.size(); }
 
  private:
-  std::multimap<std::uint32_t, HostProcess> processes_;  // By low bits.
+  std::multimap<std::uint64_t, HostProcess> processes_;  // By start time.
 };
 
 }  // namespace gpunode::share

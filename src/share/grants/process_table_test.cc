@@ -41,6 +41,9 @@ TEST(ProcessTable, FindsByInnerPidAndWhereTheKernelDoesNotTellItByTheTime) {
   ASSERT_NE(table.find(8, 2, 56), nullptr);
   EXPECT_EQ(table.find(8, 2, 57), nullptr);
   EXPECT_NE(table.find(7, 1, 0), nullptr) << "an unknown time fits";
+  // A namespace that may not be looked at fits as well.
+  EXPECT_NE(ProcessTable({{102, 9, 0, 57}}).find(9, 1, 57), nullptr);
+  EXPECT_EQ(ProcessTable({{102, 9, 0, 57}}).find(8, 1, 57), nullptr);
 }
 
 TEST(ProcessTable, HasNobodyWhoIsNotThere) {

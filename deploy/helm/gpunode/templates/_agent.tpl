@@ -64,8 +64,13 @@
     - name: mps-shm
       mountPath: /dev/shm
     {{- end }}
-    {{- if kindIs "bool" .Values.requireAllocation }}
+    {{- if include "gpunode.writesHostState" . }}
     - name: gpunode
       mountPath: /var/lib/gpunode
+    {{- end }}
+    {{- if include "gpunode.mayShare" . }}
+    # What containers are held to: where their own mounts come from.
+    - name: allocations
+      mountPath: /run/gpunode/allocations
     {{- end }}
 {{- end }}

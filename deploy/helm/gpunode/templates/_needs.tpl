@@ -94,10 +94,28 @@ devices, and where the runtime takes nobody's word but a mount's. */}}
 {{- include "gpunode.mayUseStrategy" (dict "values" .Values "strategy" "volume-mounts") }}
 {{- end }}
 
+{{/* Containers may be held to shares. What an external map has cannot be seen: then the value says. */}}
+{{- define "gpunode.mayShare" -}}
+{{- if not .Values.devicePlugin.enabled }}
+{{- else if kindIs "bool" .Values.shares }}
+{{- if .Values.shares }}true{{ end }}
+{{- else }}
+{{- range .Values.config.map }}
+{{- $sharing := (fromYaml .).sharing | default dict }}
+{{- $limits := ($sharing.timeSlicing | default dict).limits | default "none" }}
+{{- if or $sharing.shares (ne $limits "none") }}true{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "gpunode.writesHostState" -}}
+{{- if or (kindIs "bool" .Values.requireAllocation) (include "gpunode.mayShare" .) }}true{{ end }}
+{{- end }}
+
 {{- define "gpunode.seLinuxType" -}}
 {{- if kindIs "string" .Values.seLinuxType }}
 {{- .Values.seLinuxType }}
-{{- else if or (include "gpunode.mayWriteCdi" .) (kindIs "bool" .Values.requireAllocation) (eq (include "gpunode.labelsTarget" .) "file") -}}
+{{- else if or (include "gpunode.mayWriteCdi" .) (include "gpunode.writesHostState" .) (eq (include "gpunode.labelsTarget" .) "file") -}}
 spc_t
 {{- else -}}
 container_device_plugin_t

@@ -1,0 +1,143 @@
+"""Shares of a GPU (docs/sharing.md) on the real node: what Pods that ask for K of N get and can take,
+over restarts of containers and agents, and where no GPU has as much as is asked."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+
+from gpu_node import A10G, T4, TAKER_IMAGE
+from story import container_ids, expect, phase, pod, said
+
+CHECKS = []
+BLOCK = 2 << 20
+ALLOCATIONS = pathlib.Path("/run/gpunode/allocations")
+# The seed's configuration with one block changed.
+OF_THE_SEED = "timeSlicing:\n    failRequestsGreaterThanOne: true"
+
+
+def check(name, profile=A10G):
+    def register(function):
+        CHECKS.append((name, profile, function))
+        return function
+    return register
+
+
+def blocks_of(profile):
+    """Of the memory of one of its GPUs."""
+    return json.loads(profile.file.read_text())["gpus"][0]["memoryBytes"] // BLOCK
+
+
+def taker(name, parts, restart="Never"):
+    """Takes blocks until it is refused, and keeps them."""
+    document = pod(name, TAKER_IMAGE, gpus=parts)
+    document["spec"]["restartPolicy"] = restart
+    document["spec"]["containers"][0]["args"] = ["dlsym", "info", "take", str(BLOCK), "hold"]
+    return document
+
+
+def taken(story, name):
+    """What the container wrote: word -> number."""
+    story.wait(lambda: "holding" in story.cluster.logs_of(name),
+               lambda: f"{name} holds what it could take; it wrote {story.cluster.logs_of(name)!r}")
+    return {word: int(number) for word, number
+            in re.findall(r"^(\w+) (\d+)$", story.cluster.logs_of(name), re.MULTILINE)}
+
+
+def expect_share(story, name, parts, profile=A10G, of=20):
+    wanted = blocks_of(profile) * parts // of
+    got = taken(story, name)
+    expect(got["total"] == wanted * BLOCK, f"{name} sees {got['total']} bytes, not {wanted * BLOCK}")
+    expect(got["blocks"] == wanted, f"{name} took {got['blocks']} blocks of 2 MiB, not {wanted}")
+    expect(got["result"] == 2, f"{name} was refused with {got['result']}")
+
+
+def into_shares(story, profile):
+    story.node.configure(OF_THE_SEED, "shares:")
+    story.wait_gpus(profile.shares)
+
+
+@check("Pods asking 1, 5 and 14 of 20 shares get exactly that much memory, and a fourth waits")
+def exact(story):
+    into_shares(story, A10G)
+    for parts in (1, 5, 14):
+        story.cluster.apply(taker(f"share-{parts}", parts, "Always" if parts == 5 else "Never"))
+    story.wait_pods([f"share-{parts}" for parts in (1, 5, 14)], "Running")
+    for parts in (1, 5, 14):
+        expect_share(story, f"share-{parts}", parts)
+    story.cluster.apply(taker("share-late", 1))
+    story.wait(lambda: any("Insufficient nvidia.com/gpu" in event.get("message", "")
+                           for event in story.api.events_of("share-late")),
+               lambda: "an event says that there is no share left")
+    expect(phase(story.api.pods()["share-late"]) == "Pending", "a fourth Pod is not Pending")
+
+    # An agent that is restarted keeps the limits, and a container that crashes finds what it had.
+    before = sorted(os.listdir(ALLOCATIONS))
+    expect(len(before) == 3, f"{ALLOCATIONS} has {before}")
+    story.node.restart_agent()
+    story.wait_gpus(A10G.shares)
+    first = container_ids(story.api.pods()["share-5"])
+    os.kill(story.cluster.container_pid(first[0]), signal.SIGKILL)
+
+    def is_new():
+        now = story.api.pods()["share-5"]
+        return container_ids(now) and container_ids(now) != first and phase(now) == "Running"
+    story.wait(is_new, lambda: f"share-5 runs again; it is {said(story.api.pods()['share-5'])}")
+    expect_share(story, "share-5", 5)
+    now = sorted(os.listdir(ALLOCATIONS))
+    expect(now == before, f"{ALLOCATIONS} has {now}")
+
+    story.cluster.kubectl("delete", "pod", "share-14", "--grace-period=1")
+    story.wait_pods(["share-late"], "Running")
+    expect_share(story, "share-late", 1)
+    story.node.configure()
+    return f"{blocks_of(A10G) * 5 // 20 * 2} MiB are 5 of 20"
+
+
+@check("a whole GPU's worth of shares is the GPU, without a library", T4)
+def whole(story):
+    into_shares(story, T4)
+    story.cluster.apply(taker("whole", 20))
+    story.wait_pods(["whole"], "Running")
+    got = taken(story, "whole")
+    # But for what the driver keeps for itself.
+    expect(got["blocks"] > blocks_of(T4) * 19 // 20, f"it took {got['blocks']} blocks")
+    story.node.configure()
+
+
+@check("what no GPU has left is refused in words, and its controller makes no storm of Pods", T4)
+def storm(story):
+    into_shares(story, T4)
+    for name, parts in (("full-a", 20), ("full-b", 20), ("most-a", 17), ("most-b", 17)):
+        story.cluster.apply(taker(name, parts))
+    story.wait_pods(["full-a", "full-b", "most-a", "most-b"], "Running")
+    template = taker("five", 5)["spec"] | {"restartPolicy": "Always"}
+    story.cluster.apply({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "five"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "five"}},
+                 "template": {"metadata": {"labels": {"app": "five"}}, "spec": template}}})
+
+    def of_five(wanted):
+        return {name: one for name, one in story.api.pods().items()
+                if name.startswith("five-") and phase(one) == wanted}
+
+    def waits():
+        return any("Insufficient nvidia.com/gpu" in event.get("message", "")
+                   for name in of_five("Pending") for event in story.api.events_of(name))
+    try:
+        story.wait(lambda: of_five("Failed"), lambda: "a Pod of it is refused")
+        refused = next(iter(of_five("Failed").values()))
+        expect("no GPU of this node had 5 free" in refused["status"].get("message", ""), said(refused))
+        # From then on the scheduler knows what the node would say.
+        story.wait(waits, lambda: f"its next Pod waits; {len(of_five('Failed'))} were refused", 90)
+        count = len(of_five("Failed"))
+        # What fits is placed, and when a GPU has room the Pod that waited is.
+        story.cluster.apply(taker("three", 3))
+        story.wait_pods(["three"], "Running")
+        story.cluster.kubectl("delete", "pod", "full-a", "--grace-period=1")
+        story.wait(lambda: of_five("Running"), lambda: "the Pod that waited runs", 120)
+    finally:
+        story.cluster.kubectl("delete", "replicaset", "five")
+    story.node.configure()
+    return f"{count} Pods were refused before the next one waited"

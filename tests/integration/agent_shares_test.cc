@@ -1,0 +1,210 @@
+// A node in shares: what Pods that ask for K of N are held to, over agents,
+// kubelets and reboots. Containers are programs on the CUDA double, beside the
+// files that the kubelet would have mounted.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/host/command_runner.h"
+#include "tests/doubles/nvml/driver_tree.h"
+#include "tests/integration/agent_process.h"
+
+namespace gpunode::integration {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr const char* kShares =
+    "version: v1\n"
+    "sharing:\n"
+    "  shares:\n"
+    "    resources:\n"
+    "    - name: nvidia.com/gpu\n"
+    "      replicas: 20\n";
+constexpr std::uint64_t kBlock = 2 << 20;
+
+class AgentShares : public AgentTest {
+ protected:
+  void SetUp() override {
+    fs::create_directories(file("host/var/lib/gpunode"));
+    write_config(kShares);
+    start_kubelet();
+    ASSERT_TRUE(kubelet().serve_pod_resources());
+  }
+
+  void start() {
+    start_agent({std::string("--share-library=") + GPUNODE_CUDA_LIBRARY});
+  }
+
+  /// The directory /run/gpunode/share of the container.
+  std::string container(const doubles::Admission& pod) {
+    const std::string place =
+        file("container-" + std::to_string(containers_++));
+    fs::create_directories(place);
+    for (const kubelet::Mount& mount : pod.container.mounts) {
+      const fs::path target(mount.container_path);
+      if (target.parent_path() != "/run/gpunode/share") continue;
+      fs::create_symlink(file("host") + mount.host_path,
+                         place / target.filename());
+    }
+    return place;
+  }
+
+  /// What a program of the container wrote.
+  std::string run(const std::string& container,
+                  const std::vector<std::string>& deeds) const {
+    host::Command command;
+    command.argv = {GPUNODE_TAKER, "linked"};
+    command.argv.insert(command.argv.end(), deeds.begin(), deeds.end());
+    const std::string cuda = fs::path(FAKE_CUDA_LIBRARY).parent_path().string();
+    command.env = {"LD_LIBRARY_PATH=" + cuda,
+                   "GPUNODE_FAKE_DEV=" + cuda + "/dev",
+                   "GPUNODE_FAKE_NVML=" + environment.at("GPUNODE_FAKE_NVML"),
+                   "LD_PRELOAD=" + container + "/libgpunode-cuda.so"};
+    const auto done = host::SystemCommandRunner().run(command);
+    return done ? done->out + done->err : done.error().message();
+  }
+  static std::uint64_t number(const std::string& text,
+                              const std::string& word) {
+    const std::size_t at = ("\n" + text).find("\n" + word + " ");
+    return at == std::string::npos
+               ? 0
+               : std::strtoull(text.c_str() + at + word.size() + 1, nullptr,
+                               10);
+  }
+  std::vector<std::string> grants() const {
+    std::vector<std::string> ids;
+    const fs::path root = file("host/run/gpunode/allocations");
+    if (!fs::exists(root)) return ids;
+    for (const auto& entry : fs::directory_iterator(root)) {
+      ids.push_back(entry.path().filename());
+    }
+    return ids;
+  }
+
+ private:
+  int containers_ = 0;
+};
+
+TEST_F(AgentShares, OneFiveAndFourteenOfTwentyAreThatMuchOfItsMemory) {
+  use_profile("a10g-x1");
+  start();
+  ASSERT_TRUE(lists(kGpu, 20, 20));
+  for (const std::uint64_t parts : {1, 5, 14}) {
+    const std::string name = "pod" + std::to_string(parts);
+    const doubles::Admission pod = kubelet().admit(name, kGpu, parts);
+    ASSERT_TRUE(pod.is_admitted) << pod.message;
+    const std::string inside = container(pod);
+    const std::string said =
+        run(inside, {"info", "take", std::to_string(kBlock), "free"});
+    // 23028 MiB as the driver says, in blocks of 2 MiB.
+    const std::uint64_t blocks = 11514 * parts / 20;
+    EXPECT_EQ(number(said, "total"), blocks * kBlock) << said;
+    EXPECT_EQ(number(said, "blocks"), blocks) << said;
+    EXPECT_EQ(number(said, "result"), 2u) << said;
+    EXPECT_TRUE(doubles::eventually([&] {
+      return metric("gpunode_share_limit_bytes", "pod=\"" + name + "\"") ==
+             static_cast<double>(blocks * kBlock);
+    })) << page("/metrics");
+    EXPECT_EQ(metric("gpunode_share_peak_bytes", "pod=\"" + name + "\""),
+              static_cast<double>(blocks * kBlock));
+  }
+  EXPECT_THAT(kubelet().admit("late", kGpu, 1).message,
+              HasSubstr("Insufficient nvidia.com/gpu"));
+}
+
+TEST_F(AgentShares, AWholeGpuHasNoLibraryInItsWay) {
+  use_profile("a10g-x1");
+  start();
+  ASSERT_TRUE(lists(kGpu, 20, 20));
+  const doubles::Admission pod = kubelet().admit("whole", kGpu, 20);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  EXPECT_TRUE(pod.container.mounts.empty());
+  EXPECT_TRUE(grants().empty());
+}
+
+TEST_F(AgentShares, LimitsOutliveTheAgentAndItsConfiguration) {
+  use_profile("a10g-x1");
+  start();
+  ASSERT_TRUE(lists(kGpu, 20, 20));
+  const doubles::Admission pod = kubelet().admit("pod", kGpu, 5);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  const std::string inside = container(pod);
+  const std::string before = run(inside, {"info"});
+  // Another number of shares holds for those that come.
+  write_config(
+      std::string(kShares).replace(std::string(kShares).find("20"), 2, "10"));
+  start();
+  ASSERT_TRUE(lists(kGpu, 10, 10));
+  ASSERT_TRUE(doubles::eventually([&] {
+    return metric("gpunode_share_limit_bytes", "pod=\"pod\"").has_value();
+  }));
+  EXPECT_EQ(run(inside, {"info"}), before);
+}
+
+// /run is empty after a reboot, and the kubelet replays its answer.
+TEST_F(AgentShares, AreThereAgainAfterAReboot) {
+  use_profile("a10g-x1");
+  start();
+  ASSERT_TRUE(lists(kGpu, 20, 20));
+  const doubles::Admission pod = kubelet().admit("pod", kGpu, 5);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  const std::string inside = container(pod);
+  const std::string before = run(inside, {"info"});
+  agent().signal(SIGKILL);
+  agent().wait();
+  fs::remove_all(file("host/run/gpunode"));
+  // Without its limits a container gets nothing, rather than everything.
+  start();
+  ASSERT_TRUE(doubles::eventually([&] { return !grants().empty(); }));
+  EXPECT_EQ(run(inside, {"info"}), before);
+}
+
+TEST_F(AgentShares, ThatNoGpuHasAreRefusedInWordsAndTold) {
+  use_profile("t4-x4");
+  start();
+  ASSERT_TRUE(lists(kGpu, 80, 80));
+  for (const std::size_t parts : {20, 20, 17, 17}) {
+    const std::string pod = "pod" + std::to_string(kubelet().available(kGpu));
+    ASSERT_TRUE(kubelet().admit(pod, kGpu, parts).is_admitted);
+  }
+  const doubles::Admission five = kubelet().admit("five", kGpu, 5);
+  EXPECT_FALSE(five.is_admitted);
+  EXPECT_THAT(five.message, AllOf(HasSubstr("5 shares are of one GPU"),
+                                  HasSubstr("no GPU of this node had 5 free")));
+  EXPECT_TRUE(doubles::eventually([&] {
+    return metric("gpunode_share_largest_free") == 3.0;
+  })) << page("/metrics");
+  // The scheduler counts what is free on the node: it must see that 5 are not.
+  EXPECT_TRUE(lists(kGpu, 80, 77));
+  EXPECT_TRUE(kubelet().admit("three", kGpu, 3).is_admitted);
+  EXPECT_TRUE(lists(kGpu, 80, 80)) << "3 are left on the other GPU";
+  kubelet().release("pod80");
+  EXPECT_TRUE(lists(kGpu, 80, 80));
+  EXPECT_TRUE(kubelet().admit("five", kGpu, 5).is_admitted);
+}
+
+TEST_F(AgentShares, AreNotOfferedWhereTheirLibraryIsNot) {
+  use_profile("a10g-x1");
+  start_agent({"--share-library=/nowhere/libgpunode-cuda.so"});
+  ASSERT_TRUE(registered(kGpu));
+  EXPECT_TRUE(lists(kGpu, 0, 0));
+  EXPECT_THAT(page("/readyz"), HasSubstr("library of shares"));
+}
+
+TEST_F(AgentShares, RequireAnAllocation) {
+  use_profile("a10g-x1");
+  start();
+  ASSERT_TRUE(lists(kGpu, 20, 20));
+  EXPECT_TRUE(fs::exists(file("host/var/lib/gpunode/require-allocation")));
+}
+
+}  // namespace
+}  // namespace gpunode::integration
