@@ -26,7 +26,8 @@ def check(name, profile=A10G):
 
 def blocks_of(profile):
     """Of the memory of one of its GPUs."""
-    return json.loads(profile.file.read_text())["gpus"][0]["memoryBytes"] // BLOCK
+    machine = json.loads(profile.file.read_text())
+    return (machine.get("model", {}) | machine["gpus"][0])["memoryBytes"] // BLOCK
 
 
 def taker(name, parts, restart="Never"):
