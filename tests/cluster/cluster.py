@@ -210,7 +210,7 @@ class Cluster:
                    f"--root-ca-file={self.certificate}",
                    # A kubelet that is slow, on a busy machine, is not dead.
                    "--node-monitor-grace-period=5m",
-                   "--controllers=serviceaccount,serviceaccount-token,namespace,nodelifecycle,"
+                   "--controllers=serviceaccount,serviceaccount-token,namespace,nodelifecycle,replicaset,"
                    "daemonset,podgc,garbagecollector")
 
     def start_kubelet(self):
