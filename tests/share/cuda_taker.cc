@@ -9,12 +9,14 @@
 //   take N            takes blocks of N bytes until it is refused
 //   free              gives all back
 //   hold              keeps all until it is killed
+//   release           the same, and what it was is still known to map, unmap,
+//                     retain and import, which are about virtual memory
+//   path NAME         takes and frees by it from here on: taking_path.cc
 //   early             asks for memory before cuInit, which is refused
 //   fork N            takes blocks of N bytes in a child, and when that has
 //                     ended here
 //   crowd P T N       takes blocks of N bytes by T threads in each of P
 //                     processes, which hold what they have until all are done
-#include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,69 +30,31 @@
 #include <vector>
 
 #include "gpu/abi/cuda.h"
+#include "tests/share/driver_way.h"
+#include "tests/share/taking_path.h"
 
 namespace {
 
 namespace abi = gpunode::abi;
 
-[[noreturn]] void end_with(int status) {
-  std::fflush(stdout);
-  _exit(status);
-}
-
-void* library() {
-  static void* const kLibrary = dlopen("libcuda.so.1", RTLD_NOW);
-  return kLibrary;
-}
-
-std::string way;
-
-/// The form of a call that programs of CUDA 12 get, by the way asked for.
-template <typename Function>
-Function* get(const char* name, const char* exported, Function* linked) {
-  void* found = nullptr;
-  if (way == "linked") return linked;
-  if (way == "dlsym") found = dlsym(library(), exported);
-  if (way == "default") found = dlsym(RTLD_DEFAULT, exported);
-  if (way == "dlvsym") {
-    // The driver's names have no versions, and are found by none.
-    found = dlvsym(library(), exported, "NONE");
-    if (found == nullptr) found = dlsym(library(), exported);
-  }
-  if (way == "proc") {
-    const auto ask = reinterpret_cast<decltype(&abi::cuGetProcAddress)>(
-        dlsym(library(), "cuGetProcAddress"));
-    ask(name, &found, 12000, 0);
-  }
-  if (way == "proc_v2") {
-    // As the runtime does: it asks the first form for the second.
-    const auto first = reinterpret_cast<decltype(&abi::cuGetProcAddress)>(
-        dlsym(library(), "cuGetProcAddress"));
-    void* second = nullptr;
-    first("cuGetProcAddress", &second, 12000, 0);
-    abi::CUdriverProcAddressQueryResult status = {};
-    reinterpret_cast<decltype(&abi::cuGetProcAddress_v2)>(second)(
-        name, &found, 13000, 0, &status);
-  }
-  if (found == nullptr) {
-    std::printf("missing %s\n", exported);
-    end_with(2);
-  }
-  return reinterpret_cast<Function*>(found);
-}
-#define GET(name, exported) get(#name, #exported, &abi::exported)
+using gpunode::share::end_with;
+using gpunode::share::way;
 
 abi::CUcontext context = nullptr;
 std::mutex taken_mutex;
-std::vector<abi::CUdeviceptr> taken;
+std::vector<std::uint64_t> taken;
+std::size_t taken_bytes = 0;  ///< Of each.
+std::string path = "data";
 
 int take_all(std::size_t bytes) {
+  const auto& way_of_taking = gpunode::share::path_of(path);
+  taken_bytes = bytes;
   for (;;) {
-    abi::CUdeviceptr address = 0;
-    const int result = GET(cuMemAlloc, cuMemAlloc_v2)(&address, bytes);
+    std::uint64_t key = 0;
+    const int result = way_of_taking.take(bytes, &key);
     if (result != abi::CUDA_SUCCESS) return result;
     const std::lock_guard lock(taken_mutex);
-    taken.push_back(address);
+    taken.push_back(key);
   }
 }
 
@@ -175,11 +139,10 @@ void take_in_child_and_here(std::size_t bytes) {
 }
 
 void free_all() {
-  for (const abi::CUdeviceptr address : taken) {
-    const int result = GET(cuMemFree, cuMemFree_v2)(address);
+  for (const std::uint64_t key : taken) {
+    const int result = gpunode::share::path_of(path).give(key);
     if (result != 0) std::printf("free_result %d\n", result);
   }
-  taken.clear();
 }
 
 /// The words of the deeds, one by one.
@@ -229,7 +192,10 @@ int main(int count, char** argv) {
     has_begun = true;
     if (deed == "uuid") say_uuid();
     if (deed == "info") say_info();
-    if (deed == "free") free_all();
+    if (deed == "path") path = words.next();
+    if (deed == "free" || deed == "release") free_all();
+    if (deed == "free") taken.clear();
+    gpunode::share::do_virtual(deed, taken_bytes, taken);
     if (deed == "take") {
       const int result = take_all(words.number());
       std::printf("blocks %zu\nresult %d\n", taken.size(), result);

@@ -12,6 +12,7 @@
 
 #include "share/intercept/driver.h"
 #include "share/intercept/loaded_symbol.h"
+#include "share/intercept/taking.h"
 
 namespace gpunode::share {
 namespace {
@@ -72,6 +73,7 @@ Account& account() {
 
 void Account::begin_anew() {
   the_account.blocks_.forget();
+  forget_virtual();
   the_account.state_.store(State::kNew);
 }
 
@@ -147,11 +149,22 @@ std::uint32_t Account::current_device() {
 Verdict Account::reserve(MemoryKind kind, std::uint64_t bytes, Block* block) {
   *block = {0, 0, kind};
   if (!is_limited()) return Verdict::kGranted;
-  const std::uint32_t device = current_device();
+  return reserve_of(current_device(), bytes, block);
+}
+
+Verdict Account::reserve_on(abi::CUdevice device, MemoryKind kind,
+                            std::uint64_t bytes, Block* block) {
+  *block = {0, 0, kind};
+  if (!is_limited()) return Verdict::kGranted;
+  return reserve_of(number_of(device), bytes, block);
+}
+
+Verdict Account::reserve_of(std::uint32_t device, std::uint64_t bytes,
+                            Block* block) {
   if (device == kNoDevice) return Verdict::kGranted;
   if (!has_ledger_) return Verdict::kNotEnrolled;
-  const Verdict verdict = ledger_.reserve(device, kind, bytes);
-  if (verdict == Verdict::kGranted) *block = {bytes, device, kind};
+  const Verdict verdict = ledger_.reserve(device, block->kind, bytes);
+  if (verdict == Verdict::kGranted) *block = {bytes, device, block->kind};
   return verdict;
 }
 

@@ -37,6 +37,9 @@ class Account {
   /// limit, or if nobody is limited here: then `block` is of 0 bytes. A process
   /// for which the ledger has no slot gets nothing.
   Verdict reserve(MemoryKind kind, std::uint64_t bytes, Block* block);
+  /// The same for a device that is named.
+  Verdict reserve_on(abi::CUdevice device, MemoryKind kind, std::uint64_t bytes,
+                     Block* block);
   void release(const Block& block);
 
   /// What is charged goes with `key`, an address or handle, until it is freed.
@@ -62,6 +65,7 @@ class Account {
   /// Number of the device in the limits; kNoDevice: it has none.
   std::uint32_t number_of(abi::CUdevice device);
   std::uint32_t current_device();
+  Verdict reserve_of(std::uint32_t device, std::uint64_t bytes, Block* block);
 
   std::atomic<State> state_ = State::kNew;
   Limits limits_;

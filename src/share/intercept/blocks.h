@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "share/intercept/table.h"
 #include "share/ledger/memory_kind.h"
 
 namespace gpunode::share {
@@ -36,23 +37,15 @@ class Blocks {
   void forget();
 
  private:
-  struct Entry {
-    std::uint64_t key;
-    Block block;
-  };
-  /// Open addressing; a removed entry's followers move up.
   struct Shard {
     std::atomic<bool> is_busy = false;
-    Entry* entries = nullptr;
-    std::size_t capacity = 0;  ///< A power of two, or 0.
-    std::size_t used = 0;
+    Table<Block> blocks;
   };
-  class Turn;
   static constexpr std::size_t kShards = 64;
 
-  static std::uint64_t scattered(std::uint64_t key);
-  static bool grow(Shard* shard);
-  static Block insert(Shard* shard, const Entry& entry);
+  Shard& shard_of(std::uint64_t key) {
+    return shards_[scattered(key) % kShards];
+  }
 
   std::array<Shard, kShards> shards_;
 };

@@ -5,21 +5,31 @@
 #include <atomic>
 
 #include "gpu/abi/cuda.h"
+#include "gpu/abi/cuda_memory.h"
 
 namespace gpunode::share {
+
+#define GPUNODE_INTERCEPTED_VIRTUAL(X) \
+  X(cuMemCreate)                       \
+  X(cuMemRelease)                      \
+  X(cuMemMap)                          \
+  X(cuMemUnmap)                        \
+  X(cuMemRetainAllocationHandle)       \
+  X(cuMemImportFromShareableHandle)
 
 /// Exported names of libcuda.so.1, one for each form of a call that was ever
 /// given out. On drivers that were looked at (580), every address that
 /// cuGetProcAddress gives for any name, version and flag is that of an exported
 /// name; so a form is told by its address, and one that isn't here passes.
-#define GPUNODE_INTERCEPTED(X) \
-  X(cuGetProcAddress)          \
-  X(cuGetProcAddress_v2)       \
-  X(cuMemAlloc_v2)             \
-  X(cuMemAllocPitch_v2)        \
-  X(cuMemAllocManaged)         \
-  X(cuMemFree_v2)              \
-  X(cuMemGetInfo_v2)           \
+#define GPUNODE_INTERCEPTED(X)   \
+  GPUNODE_INTERCEPTED_VIRTUAL(X) \
+  X(cuGetProcAddress)            \
+  X(cuGetProcAddress_v2)         \
+  X(cuMemAlloc_v2)               \
+  X(cuMemAllocPitch_v2)          \
+  X(cuMemAllocManaged)           \
+  X(cuMemFree_v2)                \
+  X(cuMemGetInfo_v2)             \
   X(cuDeviceTotalMem_v2)
 
 /// Called, not replaced.

@@ -1,56 +1,24 @@
 // The driver's own names: what a program that is linked with the driver calls,
 // and what replaced() gives in the driver's place. Each has the driver's
 // signature, asks it, and changes what the limits change.
-#include <atomic>
-
-#include "share/intercept/account.h"
-#include "share/intercept/driver.h"
-
-#define GPUNODE_EXPORT [[gnu::visibility("default")]]
+#include "share/intercept/taking.h"
 
 namespace gpunode::abi {
-namespace {
 
 using share::account;
-using share::Block;
 using share::driver;
 using share::MemoryKind;
-using share::Verdict;
-
-/// The driver's function; null where there is no driver or it has none.
-template <typename Function>
-Function real(const std::atomic<Function>& function) {
-  return share::is_driver_known() ? function.load(std::memory_order_relaxed)
-                                  : nullptr;
-}
-
-/// Charges `bytes`, asks the driver, and keeps the charge under the address
-/// that it gave, or takes it back if it gave none.
-template <typename Ask>
-CUresult take(MemoryKind kind, std::uint64_t bytes, CUdeviceptr* address,
-              Ask ask) {
-  Block block;
-  if (account().reserve(kind, bytes, &block) != Verdict::kGranted) {
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
-  const CUresult result = ask();
-  if (result == CUDA_SUCCESS) {
-    account().remember(*address, block);
-  } else {
-    account().release(block);
-  }
-  return result;
-}
-
-}  // namespace
+using share::real;
+using share::take;
 
 GPUNODE_EXPORT CUresult cuMemAlloc_v2(CUdeviceptr* address, std::size_t bytes) {
   const auto ask = real(driver().cuMemAlloc_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   // The driver has words of its own for these.
   if (address == nullptr || bytes == 0) return ask(address, bytes);
-  return take(MemoryKind::kData, share::charged_bytes(bytes), address,
-              [&] { return ask(address, bytes); });
+  return take(
+      MemoryKind::kData, share::charged_bytes(bytes),
+      [&] { return ask(address, bytes); }, [&] { return *address; });
 }
 
 GPUNODE_EXPORT CUresult cuMemAllocPitch_v2(CUdeviceptr* address,
@@ -69,9 +37,10 @@ GPUNODE_EXPORT CUresult cuMemAllocPitch_v2(CUdeviceptr* address,
   if (address == nullptr || pitch == nullptr || bytes == 0 || overflows) {
     return ask(address, pitch, width_bytes, height, element_bytes);
   }
-  return take(MemoryKind::kData, share::charged_bytes(bytes), address, [&] {
-    return ask(address, pitch, width_bytes, height, element_bytes);
-  });
+  return take(
+      MemoryKind::kData, share::charged_bytes(bytes),
+      [&] { return ask(address, pitch, width_bytes, height, element_bytes); },
+      [&] { return *address; });
 }
 
 GPUNODE_EXPORT CUresult cuMemAllocManaged(CUdeviceptr* address,
@@ -79,20 +48,15 @@ GPUNODE_EXPORT CUresult cuMemAllocManaged(CUdeviceptr* address,
   const auto ask = real(driver().cuMemAllocManaged);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (address == nullptr || bytes == 0) return ask(address, bytes, flags);
-  return take(MemoryKind::kData, share::charged_bytes(bytes), address,
-              [&] { return ask(address, bytes, flags); });
+  return take(
+      MemoryKind::kData, share::charged_bytes(bytes),
+      [&] { return ask(address, bytes, flags); }, [&] { return *address; });
 }
 
 GPUNODE_EXPORT CUresult cuMemFree_v2(CUdeviceptr address) {
   const auto ask = real(driver().cuMemFree_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  // Once it is free another thread may be given the same address: so it is
-  // forgotten before, and remembered again if the driver refuses.
-  Block block;
-  const bool was_known = account().begin_free(address, &block);
-  const CUresult result = ask(address);
-  if (was_known) account().end_free(address, block, result == CUDA_SUCCESS);
-  return result;
+  return share::give(address, [&] { return ask(address); });
 }
 
 GPUNODE_EXPORT CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <string_view>
 
+#include "gpu/abi/cuda_memory.h"
 #include "tests/doubles/cuda/runtime.h"
 
 namespace gpunode::abi {
@@ -76,6 +77,16 @@ const auto& entries() {
       GPUNODE_CUDA_PLAIN(cuMemFreeHost, 2000),
       GPUNODE_CUDA_PLAIN(cuMemAllocAsync, 11020),
       GPUNODE_CUDA_PLAIN(cuMemFreeAsync, 11020),
+      GPUNODE_CUDA_PLAIN(cuMemAddressReserve, 10020),
+      GPUNODE_CUDA_PLAIN(cuMemAddressFree, 10020),
+      GPUNODE_CUDA_PLAIN(cuMemCreate, 10020),
+      GPUNODE_CUDA_PLAIN(cuMemRelease, 10020),
+      GPUNODE_CUDA_PLAIN(cuMemMap, 10020),
+      GPUNODE_CUDA_PLAIN(cuMemUnmap, 10020),
+      GPUNODE_CUDA_PLAIN(cuMemSetAccess, 10020),
+      GPUNODE_CUDA_PLAIN(cuMemRetainAllocationHandle, 11000),
+      GPUNODE_CUDA_PLAIN(cuMemExportToShareableHandle, 10020),
+      GPUNODE_CUDA_PLAIN(cuMemImportFromShareableHandle, 10020),
       GPUNODE_CUDA_V2(cuMemGetAddressRange, 3020),
       GPUNODE_CUDA_PLAIN(cuPointerGetAttribute, 4000),
       GPUNODE_CUDA_PLAIN(cuMemcpy, 4000),

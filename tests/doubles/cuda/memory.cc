@@ -96,6 +96,17 @@ std::uint64_t Memory::used_bytes_with(std::size_t device,
   return usage.total();
 }
 
+bool Memory::take(std::size_t device, std::uint64_t bytes,
+                  std::uint64_t total) {
+  if (bytes > total || used_bytes_with(device, bytes) > total) return false;
+  usage_[device].add(bytes);
+  return true;
+}
+
+void Memory::give(std::size_t device, std::uint64_t bytes) {
+  usage_[device].remove(bytes);
+}
+
 std::uint64_t Memory::Usage::total() const {
   return large_bytes + round_up(small_bytes, kBlockBytes);
 }

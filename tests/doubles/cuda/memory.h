@@ -63,6 +63,11 @@ class Memory {
   /// used_bytes() as it would be with one more allocation.
   std::uint64_t used_bytes_with(std::size_t device, std::uint64_t bytes) const;
 
+  /// Memory of `device` that lies behind no address of its own: physical
+  /// memory, arrays. False if the device, of `total` bytes, has no room.
+  bool take(std::size_t device, std::uint64_t bytes, std::uint64_t total);
+  void give(std::size_t device, std::uint64_t bytes);
+
  private:
   struct Usage {
     std::uint64_t large_bytes = 0;

@@ -14,6 +14,7 @@
 #include "tests/doubles/cuda/device.h"
 #include "tests/doubles/cuda/environment.h"
 #include "tests/doubles/cuda/memory.h"
+#include "tests/doubles/cuda/virtual_memory.h"
 
 namespace gpunode::fake_cuda {
 
@@ -27,6 +28,7 @@ struct Runtime {
   Machine machine;
   std::vector<Device> devices;
   Memory memory;
+  VirtualMemory virtual_memory;
   std::vector<std::unique_ptr<Context>> contexts;
 
   struct Primary {

@@ -1,0 +1,84 @@
+// The CUDA driver API, continued: the ways to device memory besides cuMemAlloc.
+// What holds of cuda.h holds here.
+#pragma once
+
+#include "gpu/abi/cuda.h"
+
+namespace gpunode::abi {
+
+// The driver's own spelling, so that a name can be searched for.
+// NOLINTBEGIN(readability-identifier-naming, modernize-use-using)
+
+// ---- Virtual memory management (10.2 and later)
+
+using CUmemGenericAllocationHandle = std::uint64_t;
+
+enum CUmemAllocationType : int {
+  CU_MEM_ALLOCATION_TYPE_INVALID = 0,
+  CU_MEM_ALLOCATION_TYPE_PINNED = 1,
+};
+
+enum CUmemAllocationHandleType : int {
+  CU_MEM_HANDLE_TYPE_NONE = 0,
+  CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR = 1,
+};
+
+enum CUmemLocationType : int {
+  CU_MEM_LOCATION_TYPE_INVALID = 0,
+  CU_MEM_LOCATION_TYPE_DEVICE = 1,
+  CU_MEM_LOCATION_TYPE_HOST = 2,
+};
+
+struct CUmemLocation {
+  CUmemLocationType type;
+  int id;  ///< Of a device: its ordinal.
+};
+
+struct CUmemAllocationProp {
+  CUmemAllocationType type;
+  CUmemAllocationHandleType requestedHandleTypes;
+  CUmemLocation location;
+  void* win32HandleMetaData;
+  unsigned char compressionType;
+  unsigned char gpuDirectRDMACapable;
+  unsigned short usage;
+  unsigned char reserved[4];  // NOLINT(modernize-avoid-c-arrays): the layout.
+};
+static_assert(sizeof(CUmemAllocationProp) == 32);
+
+struct CUmemAccessDesc {
+  CUmemLocation location;
+  int flags;
+};
+
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
+extern "C" {
+
+CUresult cuMemAddressReserve(CUdeviceptr* address, std::size_t bytes,
+                             std::size_t alignment, CUdeviceptr wanted,
+                             std::uint64_t flags);
+CUresult cuMemAddressFree(CUdeviceptr address, std::size_t bytes);
+CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, std::size_t bytes,
+                     const CUmemAllocationProp* properties,
+                     std::uint64_t flags);
+CUresult cuMemRelease(CUmemGenericAllocationHandle handle);
+CUresult cuMemMap(CUdeviceptr address, std::size_t bytes, std::size_t offset,
+                  CUmemGenericAllocationHandle handle, std::uint64_t flags);
+CUresult cuMemUnmap(CUdeviceptr address, std::size_t bytes);
+CUresult cuMemSetAccess(CUdeviceptr address, std::size_t bytes,
+                        const CUmemAccessDesc* descriptions, std::size_t count);
+CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle* handle,
+                                     void* address);
+CUresult cuMemExportToShareableHandle(void* shareable,
+                                      CUmemGenericAllocationHandle handle,
+                                      CUmemAllocationHandleType type,
+                                      std::uint64_t flags);
+CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle* handle,
+                                        void* shareable,
+                                        CUmemAllocationHandleType type);
+
+}  // extern "C"
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
+// NOLINTEND(readability-identifier-naming, modernize-use-using)
+
+}  // namespace gpunode::abi

@@ -1,0 +1,56 @@
+// What the driver's functions have in common that take device memory.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "share/intercept/account.h"
+#include "share/intercept/driver.h"
+
+#define GPUNODE_EXPORT [[gnu::visibility("default")]]
+
+namespace gpunode::share {
+
+/// The driver's function; null where there is no driver or it has none.
+template <typename Function>
+Function real(const std::atomic<Function>& function) {
+  return is_driver_known() ? function.load(std::memory_order_relaxed) : nullptr;
+}
+
+/// Charges `bytes` of the current device, asks the driver, and keeps the charge
+/// under the key that `key_of()` gives, or takes it back if the driver gave
+/// nothing.
+template <typename Ask, typename KeyOf>
+abi::CUresult take(MemoryKind kind, std::uint64_t bytes, Ask ask,
+                   KeyOf key_of) {
+  Block block;
+  if (account().reserve(kind, bytes, &block) != Verdict::kGranted) {
+    return abi::CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  const abi::CUresult result = ask();
+  if (result == abi::CUDA_SUCCESS) {
+    account().remember(key_of(), block);
+  } else {
+    account().release(block);
+  }
+  return result;
+}
+
+/// Gives back what was charged under `key`, if the driver frees it. Once it is
+/// free another thread may be given the same key: so it is forgotten before,
+/// and remembered again if the driver refuses.
+template <typename Ask>
+abi::CUresult give(std::uint64_t key, Ask ask) {
+  Block block;
+  const bool was_known = account().begin_free(key, &block);
+  const abi::CUresult result = ask();
+  if (was_known) {
+    account().end_free(key, block, result == abi::CUDA_SUCCESS);
+  }
+  return result;
+}
+
+/// In the child of a fork, which has none of its parent's.
+void forget_virtual();
+
+}  // namespace gpunode::share

@@ -1,0 +1,107 @@
+#include "tests/share/taking_path.h"
+
+#include <cstdio>
+
+#include "gpu/abi/cuda_memory.h"
+#include "tests/share/driver_way.h"
+
+namespace gpunode::share {
+namespace {
+
+int take_data(std::size_t bytes, std::uint64_t* key) {
+  return GET(cuMemAlloc, cuMemAlloc_v2)(key, bytes);
+}
+
+int give_data(std::uint64_t key) {
+  return GET(cuMemFree, cuMemFree_v2)(key);
+}
+
+int take_managed(std::size_t bytes, std::uint64_t* key) {
+  return GET(cuMemAllocManaged, cuMemAllocManaged)(key, bytes,
+                                                   abi::CU_MEM_ATTACH_GLOBAL);
+}
+
+int take_virtual(std::size_t bytes, std::uint64_t* key) {
+  abi::CUmemAllocationProp properties = {};
+  properties.type = abi::CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.location = {abi::CU_MEM_LOCATION_TYPE_DEVICE, 0};
+  return GET(cuMemCreate, cuMemCreate)(key, bytes, &properties, 0);
+}
+
+int give_virtual(std::uint64_t key) {
+  return GET(cuMemRelease, cuMemRelease)(key);
+}
+
+constexpr TakingPath kPaths[] = {
+    // NOLINT(*-avoid-c-arrays): of any size.
+    {"data", take_data, give_data},
+    {"managed", take_managed, give_data},
+    {"virtual", take_virtual, give_virtual},
+};
+
+/// One behind the other, as segments that grow do it.
+std::uint64_t range = 0;
+
+void say(const std::string& deed, int result) {
+  if (result != 0) std::printf("%s_result %d\n", deed.c_str(), result);
+}
+
+void map_all(std::size_t bytes, const std::vector<std::uint64_t>& taken) {
+  say("reserve", GET(cuMemAddressReserve, cuMemAddressReserve)(
+                     &range, bytes * taken.size(), 0, 0, 0));
+  for (std::size_t at = 0; at < taken.size(); ++at) {
+    say("map",
+        GET(cuMemMap, cuMemMap)(range + at * bytes, bytes, 0, taken[at], 0));
+  }
+}
+
+void retain_all(std::size_t bytes, const std::vector<std::uint64_t>& taken) {
+  for (std::size_t at = 0; at < taken.size(); ++at) {
+    std::uint64_t handle = 0;
+    auto* address = reinterpret_cast<void*>(range + at * bytes + 1);
+    say("retain", GET(cuMemRetainAllocationHandle, cuMemRetainAllocationHandle)(
+                      &handle, address));
+    if (handle != taken[at]) std::printf("another handle\n");
+  }
+}
+
+void import_all(const std::vector<std::uint64_t>& taken) {
+  constexpr auto kType = abi::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+  for (const std::uint64_t handle : taken) {
+    int shared = 0;
+    std::uint64_t imported = 0;
+    say("export", GET(cuMemExportToShareableHandle,
+                      cuMemExportToShareableHandle)(&shared, handle, kType, 0));
+    say("import",
+        GET(cuMemImportFromShareableHandle, cuMemImportFromShareableHandle)(
+            &imported, reinterpret_cast<void*>(std::uintptr_t(shared)), kType));
+  }
+}
+
+}  // namespace
+
+const TakingPath& path_of(const std::string& name) {
+  for (const TakingPath& path : kPaths) {
+    if (path.name == name) return path;
+  }
+  std::printf("no path %s\n", name.c_str());
+  end_with(2);
+}
+
+bool do_virtual(const std::string& deed, std::size_t bytes,
+                const std::vector<std::uint64_t>& taken) {
+  if (deed == "map") {
+    map_all(bytes, taken);
+  } else if (deed == "unmap") {
+    say("unmap", GET(cuMemUnmap, cuMemUnmap)(range, bytes * taken.size()));
+  } else if (deed == "retain") {
+    retain_all(bytes, taken);
+  } else if (deed == "import") {
+    import_all(taken);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace gpunode::share
