@@ -76,13 +76,27 @@ TEST_P(ByEachPath, WithoutLimitsNothingChanges) {
 
 INSTANTIATE_TEST_SUITE_P(
     Paths, ByEachPath,
-    ::testing::Values(PathCase{"data", MemoryKind::kData, "cuMemAlloc_v2",
-                               "cuMemFree_v2"},
-                      PathCase{"managed", MemoryKind::kData,
-                               "cuMemAllocManaged", "cuMemFree_v2"},
-                      PathCase{"virtual", MemoryKind::kVirtual, "cuMemCreate",
-                               "cuMemRelease"}),
+    ::testing::Values(
+        PathCase{"data", MemoryKind::kData, "cuMemAlloc_v2", "cuMemFree_v2"},
+        PathCase{"managed", MemoryKind::kData, "cuMemAllocManaged",
+                 "cuMemFree_v2"},
+        PathCase{"virtual", MemoryKind::kVirtual, "cuMemCreate",
+                 "cuMemRelease"},
+        PathCase{"array", MemoryKind::kArray, "cuArrayCreate_v2",
+                 "cuArrayDestroy"},
+        PathCase{"array3d", MemoryKind::kArray, "cuArray3DCreate_v2",
+                 "cuArrayDestroy"},
+        PathCase{"mipmap", MemoryKind::kArray, "cuMipmappedArrayCreate",
+                 "cuMipmappedArrayDestroy"}),
     [](const auto& test) { return std::string(test.param.path); });
+
+TEST_F(ShareProgram, AnArrayThatIsMappedLaterTakesNothing) {
+  lay(64 * kMiB);
+  const Answer answer =
+      take("dlsym", {"path", "sparse", "take", std::to_string(kBlock), "info"});
+  EXPECT_EQ(answer.number("blocks"), 100u) << answer.text;
+  EXPECT_EQ(answer.number("free"), 64 * kMiB) << answer.text;
+}
 
 /// Deeds with virtual memory, and what is then free of 64 MiB.
 class VirtualMemory : public ShareProgram {

@@ -32,11 +32,76 @@ int give_virtual(std::uint64_t key) {
   return GET(cuMemRelease, cuMemRelease)(key);
 }
 
+/// An array of `bytes`, a multiple of 4096: rows of 1024 floats.
+abi::CUDA_ARRAY3D_DESCRIPTOR rows_of(std::size_t bytes, unsigned flags) {
+  constexpr std::size_t kFloats = 1024;
+  return {kFloats, bytes / sizeof(float) / kFloats,
+          0,       abi::CU_AD_FORMAT_FLOAT,
+          1,       flags};
+}
+
+template <typename Handle>
+std::uint64_t key_of(Handle handle) {
+  return reinterpret_cast<std::uint64_t>(handle);
+}
+
+int take_array(std::size_t bytes, std::uint64_t* key) {
+  const auto rows = rows_of(bytes, 0);
+  const abi::CUDA_ARRAY_DESCRIPTOR flat = {rows.Width, rows.Height, rows.Format,
+                                           rows.NumChannels};
+  abi::CUarray array = nullptr;
+  const int result = GET(cuArrayCreate, cuArrayCreate_v2)(&array, &flat);
+  *key = key_of(array);
+  return result;
+}
+
+int take_array3d(std::size_t bytes, std::uint64_t* key) {
+  const auto rows = rows_of(bytes, 0);
+  abi::CUarray array = nullptr;
+  const int result = GET(cuArray3DCreate, cuArray3DCreate_v2)(&array, &rows);
+  *key = key_of(array);
+  return result;
+}
+
+int take_sparse(std::size_t bytes, std::uint64_t* key) {
+  // Until it had far more than there is.
+  static int number = 0;
+  if (++number > 100) return abi::CUDA_ERROR_UNKNOWN;
+  const auto rows = rows_of(bytes, abi::CUDA_ARRAY3D_SPARSE);
+  abi::CUarray array = nullptr;
+  const int result = GET(cuArray3DCreate, cuArray3DCreate_v2)(&array, &rows);
+  *key = key_of(array);
+  return result;
+}
+
+int give_array(std::uint64_t key) {
+  return GET(cuArrayDestroy,
+             cuArrayDestroy)(reinterpret_cast<abi::CUarray>(key));
+}
+
+int take_mipmap(std::size_t bytes, std::uint64_t* key) {
+  const auto rows = rows_of(bytes, 0);
+  abi::CUmipmappedArray array = nullptr;
+  const int result =
+      GET(cuMipmappedArrayCreate, cuMipmappedArrayCreate)(&array, &rows, 1);
+  *key = key_of(array);
+  return result;
+}
+
+int give_mipmap(std::uint64_t key) {
+  return GET(cuMipmappedArrayDestroy, cuMipmappedArrayDestroy)(
+      reinterpret_cast<abi::CUmipmappedArray>(key));
+}
+
 constexpr TakingPath kPaths[] = {
     // NOLINT(*-avoid-c-arrays): of any size.
     {"data", take_data, give_data},
     {"managed", take_managed, give_data},
     {"virtual", take_virtual, give_virtual},
+    {"array", take_array, give_array},
+    {"array3d", take_array3d, give_array},
+    {"sparse", take_sparse, give_array},
+    {"mipmap", take_mipmap, give_mipmap},
 };
 
 /// One behind the other, as segments that grow do it.

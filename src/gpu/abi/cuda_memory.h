@@ -51,6 +51,49 @@ struct CUmemAccessDesc {
   int flags;
 };
 
+// ---- Arrays
+
+using CUarray = struct CUarray_st*;
+using CUmipmappedArray = struct CUmipmappedArray_st*;
+
+/// Some of them: what a channel of each takes is in share/intercept.
+enum CUarray_format : int {
+  CU_AD_FORMAT_UNSIGNED_INT8 = 0x01,
+  CU_AD_FORMAT_UNSIGNED_INT16 = 0x02,
+  CU_AD_FORMAT_UNSIGNED_INT32 = 0x03,
+  CU_AD_FORMAT_SIGNED_INT8 = 0x08,
+  CU_AD_FORMAT_SIGNED_INT16 = 0x09,
+  CU_AD_FORMAT_SIGNED_INT32 = 0x0a,
+  CU_AD_FORMAT_HALF = 0x10,
+  CU_AD_FORMAT_FLOAT = 0x20,
+  CU_AD_FORMAT_BC1_UNORM = 0x91,
+  CU_AD_FORMAT_BC4_SNORM = 0x98,
+  CU_AD_FORMAT_BC7_UNORM_SRGB = 0x9e,
+};
+
+struct CUDA_ARRAY_DESCRIPTOR {
+  std::size_t Width;
+  std::size_t Height;
+  CUarray_format Format;
+  unsigned NumChannels;
+};
+static_assert(sizeof(CUDA_ARRAY_DESCRIPTOR) == 24);
+
+struct CUDA_ARRAY3D_DESCRIPTOR {
+  std::size_t Width;
+  std::size_t Height;
+  std::size_t Depth;
+  CUarray_format Format;
+  unsigned NumChannels;
+  unsigned Flags;
+};
+static_assert(sizeof(CUDA_ARRAY3D_DESCRIPTOR) == 40);
+
+inline constexpr unsigned CUDA_ARRAY3D_LAYERED = 0x01;
+inline constexpr unsigned CUDA_ARRAY3D_CUBEMAP = 0x04;
+inline constexpr unsigned CUDA_ARRAY3D_SPARSE = 0x40;
+inline constexpr unsigned CUDA_ARRAY3D_DEFERRED_MAPPING = 0x80;
+
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
@@ -76,6 +119,16 @@ CUresult cuMemExportToShareableHandle(void* shareable,
 CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle* handle,
                                         void* shareable,
                                         CUmemAllocationHandleType type);
+
+CUresult cuArrayCreate_v2(CUarray* array,
+                          const CUDA_ARRAY_DESCRIPTOR* descriptor);
+CUresult cuArray3DCreate_v2(CUarray* array,
+                            const CUDA_ARRAY3D_DESCRIPTOR* descriptor);
+CUresult cuArrayDestroy(CUarray array);
+CUresult cuMipmappedArrayCreate(CUmipmappedArray* array,
+                                const CUDA_ARRAY3D_DESCRIPTOR* descriptor,
+                                unsigned levels);
+CUresult cuMipmappedArrayDestroy(CUmipmappedArray array);
 
 }  // extern "C"
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -17,12 +17,20 @@ namespace gpunode::share {
   X(cuMemRetainAllocationHandle)       \
   X(cuMemImportFromShareableHandle)
 
+#define GPUNODE_INTERCEPTED_ARRAY(X) \
+  X(cuArrayCreate_v2)                \
+  X(cuArray3DCreate_v2)              \
+  X(cuArrayDestroy)                  \
+  X(cuMipmappedArrayCreate)          \
+  X(cuMipmappedArrayDestroy)
+
 /// Exported names of libcuda.so.1, one for each form of a call that was ever
 /// given out. On drivers that were looked at (580), every address that
 /// cuGetProcAddress gives for any name, version and flag is that of an exported
 /// name; so a form is told by its address, and one that isn't here passes.
 #define GPUNODE_INTERCEPTED(X)   \
   GPUNODE_INTERCEPTED_VIRTUAL(X) \
+  GPUNODE_INTERCEPTED_ARRAY(X)   \
   X(cuGetProcAddress)            \
   X(cuGetProcAddress_v2)         \
   X(cuMemAlloc_v2)               \

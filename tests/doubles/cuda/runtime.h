@@ -18,6 +18,12 @@
 
 namespace gpunode::fake_cuda {
 
+/// Its address is the CUarray or CUmipmappedArray.
+struct Array {
+  std::uint64_t bytes = 0;
+  std::size_t device = 0;
+};
+
 struct Runtime {
   /// Never destroyed: threads may still call while the process exits.
   static Runtime& of_process();
@@ -29,6 +35,7 @@ struct Runtime {
   std::vector<Device> devices;
   Memory memory;
   VirtualMemory virtual_memory;
+  std::vector<std::unique_ptr<Array>> arrays;
   std::vector<std::unique_ptr<Context>> contexts;
 
   struct Primary {
