@@ -95,9 +95,12 @@ TEST_F(ShareProgram, LimitsWithoutALedgerGiveNothing) {
   EXPECT_EQ(answer.number("free"), 0u) << answer.text;
 }
 
-TEST_F(ShareProgram, SpoiltLimitsAreNone) {
+TEST_F(ShareProgram, SpoiltLimitsGiveNothing) {
+  lay(64 * kMiB);
   write("limits", "nonsense", 8);
-  EXPECT_EQ(take("linked", {"info"}).status, 0);
+  const Answer answer = take("linked", {"take", std::to_string(kBlock)});
+  EXPECT_EQ(answer.number("blocks"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
 }
 
 TEST_F(ShareProgram, ProgramsWithoutADriverDoNotNoticeIt) {

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
-
-#include <pthread.h>
 
 #include "share/intercept/driver.h"
 #include "share/intercept/loaded_symbol.h"
+#include "share/intercept/process_words.h"
 #include "share/intercept/taking.h"
 
 namespace gpunode::share {
@@ -26,18 +26,23 @@ struct Mapping {
   std::size_t size = 0;
 };
 
-/// The whole file; false if it is not there. It stays mapped.
-bool map_file(const char* directory, const char* name, bool is_writable,
-              Mapping* mapping) {
+enum class Found : std::uint8_t { kMapped, kNotThere, kFailed };
+
+/// Maps the whole file beside this library; it stays mapped. Only a file that
+/// isn't there is none: what else goes wrong may go right the next time.
+Found map_file(const char* name, bool is_writable, Mapping* mapping) {
   std::array<char, kPathBytes> path = {};
-  const std::size_t length = std::strlen(directory);
-  if (length + std::strlen(name) >= path.size()) return false;
-  std::strcpy(path.data(),
-              directory);  // NOLINT(*-insecureAPI.strcpy): it fits.
+  if (!directory_of(&the_account, path.data(), path.size())) {
+    return Found::kNotThere;
+  }
+  const std::size_t length = std::strlen(path.data());
+  if (length + std::strlen(name) >= path.size()) return Found::kNotThere;
   std::strcpy(path.data() + length, name);  // NOLINT(*-insecureAPI.strcpy)
-  const int fd =
-      open(path.data(), (is_writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-  if (fd < 0) return false;
+  int fd = -1;
+  do {
+    fd = open(path.data(), (is_writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return errno == ENOENT ? Found::kNotThere : Found::kFailed;
   const off_t size = lseek(fd, 0, SEEK_END);
   if (size > 0) {
     mapping->size = static_cast<std::size_t>(size);
@@ -46,8 +51,21 @@ bool map_file(const char* directory, const char* name, bool is_writable,
                           MAP_SHARED, fd, 0);
   }
   close(fd);
-  return size > 0 && mapping->bytes != MAP_FAILED;
+  return size > 0 && mapping->bytes != MAP_FAILED ? Found::kMapped
+                                                  : Found::kFailed;
 }
+
+/// errno as it was: a program may look at it after a call of the driver.
+class Errno {
+ public:
+  Errno() : before_(errno) {}
+  Errno(const Errno&) = delete;
+  Errno& operator=(const Errno&) = delete;
+  ~Errno() { errno = before_; }
+
+ private:
+  int before_;
+};
 
 /// "GPU-8-4-4-4-12", or with "MIG-" in front: the digits alone.
 bool is_uuid(const char* text, const abi::CUuuid& uuid) {
@@ -71,49 +89,80 @@ Account& account() {
   return the_account;
 }
 
-void Account::begin_anew() {
-  the_account.blocks_.forget();
+Account::Rule Account::open() {
+  const Errno kept;
+  // What a parent had is not this process's.
+  blocks_.forget();
   forget_virtual();
-  the_account.state_.store(State::kNew);
+  has_ledger_.store(false, std::memory_order_relaxed);
+  for (auto& number : numbers_) number.store(0, std::memory_order_relaxed);
+  Mapping file;
+  const Found found = map_file("limits", false, &file);
+  if (found == Found::kNotThere) return Rule::kFree;
+  if (found == Found::kFailed) return Rule::kUnknown;
+  if (!Limits::view(file.bytes, file.size, &limits_)) {
+    munmap(file.bytes, file.size);
+    return Rule::kUnknown;
+  }
+  attach();
+  return Rule::kLimited;
 }
 
-bool Account::open() {
-  std::array<char, kPathBytes> directory = {};
-  Mapping limits_file;
-  Mapping ledger_file;
-  if (!directory_of(&the_account, directory.data(), directory.size()) ||
-      !map_file(directory.data(), "limits", false, &limits_file) ||
-      !Limits::view(limits_file.bytes, limits_file.size, &limits_)) {
+/// Limits without a ledger are limits: until there is one, nothing is granted.
+bool Account::attach() {
+  Mapping file;
+  if (map_file("ledger", true, &file) != Found::kMapped) return false;
+  if (!Ledger::attach(file.bytes, file.size, limits_, &ledger_)) {
+    munmap(file.bytes, file.size);
     return false;
   }
-  // Limits without a ledger are limits: nothing will be granted.
-  has_ledger_ =
-      map_file(directory.data(), "ledger", true, &ledger_file) &&
-      Ledger::attach(ledger_file.bytes, ledger_file.size, limits_, &ledger_);
-  if (has_ledger_) {
-    ledger_.enroll(identity_of_this_process());
-  }
+  onlooker_ = ledger_;
+  onlooker_.look_on(identity_of_this_process());
+  has_ledger_.store(true, std::memory_order_release);
   return true;
 }
 
-bool Account::is_limited() {
+Account::Rule Account::rule() {
   for (;;) {
-    // Before the first opening: a fork may come amid it.
-    static std::atomic<bool> knows_of_forks = false;
-    if (!knows_of_forks.load(std::memory_order_relaxed) &&
-        !knows_of_forks.exchange(true)) {
-      pthread_atfork(nullptr, nullptr, &Account::begin_anew);
+    ProcessWords* words = process_words();
+    if (words == nullptr) return Rule::kUnknown;
+    std::uint32_t opening = words->opening.load(std::memory_order_acquire);
+    if (opening == kLimited) return Rule::kLimited;
+    if (opening == kFree) return Rule::kFree;
+    if (opening == kNew &&
+        words->opening.compare_exchange_strong(opening, kOpening)) {
+      const Rule found = open();
+      words->opening.store(found == Rule::kLimited ? kLimited
+                           : found == Rule::kFree  ? kFree
+                                                   : kNew,
+                           std::memory_order_release);
+      return found;
     }
-    State state = state_.load(std::memory_order_acquire);
-    if (state == State::kLimited) return true;
-    if (state == State::kFree) return false;
-    if (state == State::kNew &&
-        state_.compare_exchange_strong(state, State::kOpening)) {
-      state_.store(open() ? State::kLimited : State::kFree,
-                   std::memory_order_release);
-    } else {
-      sched_yield();
+    sched_yield();
+  }
+}
+
+bool Account::is_limited() {
+  return rule() != Rule::kFree;
+}
+
+bool Account::has_slot() {
+  for (;;) {
+    ProcessWords* words = process_words();
+    std::uint32_t slot = words->slot.load(std::memory_order_acquire);
+    if (slot == kHasSlot) return true;
+    if (slot == kNoSlot &&
+        words->slot.compare_exchange_strong(slot, kTakingSlot)) {
+      const Errno kept;
+      const bool has_ledger =
+          has_ledger_.load(std::memory_order_relaxed) || attach();
+      const bool has_one =
+          has_ledger && ledger_.enroll(identity_of_this_process());
+      words->slot.store(has_one ? kHasSlot : kNoSlot,
+                        std::memory_order_release);
+      return has_one;
     }
+    sched_yield();
   }
 }
 
@@ -148,21 +197,25 @@ std::uint32_t Account::current_device() {
 
 Verdict Account::reserve(MemoryKind kind, std::uint64_t bytes, Block* block) {
   *block = {0, 0, kind};
-  if (!is_limited()) return Verdict::kGranted;
+  const Rule found = rule();
+  if (found == Rule::kFree) return Verdict::kGranted;
+  if (found == Rule::kUnknown) return Verdict::kNotEnrolled;
   return reserve_of(current_device(), bytes, block);
 }
 
 Verdict Account::reserve_on(abi::CUdevice device, MemoryKind kind,
                             std::uint64_t bytes, Block* block) {
   *block = {0, 0, kind};
-  if (!is_limited()) return Verdict::kGranted;
+  const Rule found = rule();
+  if (found == Rule::kFree) return Verdict::kGranted;
+  if (found == Rule::kUnknown) return Verdict::kNotEnrolled;
   return reserve_of(number_of(device), bytes, block);
 }
 
 Verdict Account::reserve_of(std::uint32_t device, std::uint64_t bytes,
                             Block* block) {
   if (device == kNoDevice) return Verdict::kGranted;
-  if (!has_ledger_) return Verdict::kNotEnrolled;
+  if (!has_slot()) return Verdict::kNotEnrolled;
   const Verdict verdict = ledger_.reserve(device, block->kind, bytes);
   if (verdict == Verdict::kGranted) *block = {bytes, device, block->kind};
   return verdict;
@@ -181,7 +234,8 @@ void Account::remember(std::uint64_t key, const Block& block) {
 }
 
 bool Account::begin_free(std::uint64_t key, Block* block) {
-  return blocks_.take(key, block);
+  // The parent's blocks are forgotten by the first who asks.
+  return rule() == Rule::kLimited && blocks_.take(key, block);
 }
 
 void Account::end_free(std::uint64_t key, const Block& block, bool is_freed) {
@@ -194,19 +248,51 @@ void Account::end_free(std::uint64_t key, const Block& block, bool is_freed) {
 
 bool Account::view(abi::CUdevice device, std::uint64_t* limit,
                    std::uint64_t* left) {
-  if (!is_limited()) return false;
+  if (rule() != Rule::kLimited) return false;
   const std::uint32_t number = number_of(device);
   if (number == kNoDevice) return false;
   *limit = limits_.bytes(number);
-  *left = has_ledger_ ? ledger_.room(number) : 0;
+  *left = 0;
+  if (has_ledger_.load(std::memory_order_acquire)) {
+    // Who has taken a slot has looked for the dead then, and will again before
+    // it is refused.
+    const ProcessWords* words = process_words();
+    if (words->slot.load(std::memory_order_relaxed) != kHasSlot) {
+      const Errno kept;
+      onlooker_.reap();
+    }
+    *left = onlooker_.room(number);
+  }
   return *limit != kNoLimit;
 }
 
 bool Account::view(std::uint64_t* limit, std::uint64_t* left) {
   abi::CUdevice device = 0;
   const auto get_device = driver().cuCtxGetDevice.load();
-  return is_limited() && get_device != nullptr &&
+  return rule() == Rule::kLimited && get_device != nullptr &&
          get_device(&device) == abi::CUDA_SUCCESS && view(device, limit, left);
+}
+
+std::uint32_t Account::number_of(const char* uuid) {
+  if (rule() != Rule::kLimited) return kNoDevice;
+  for (std::uint32_t at = 0; at < limits_.devices(); ++at) {
+    if (std::strcmp(limits_.uuid(at), uuid) == 0) return at;
+  }
+  return kNoDevice;
+}
+
+DeviceLook Account::look_at(std::uint32_t device) {
+  const std::uint64_t limit = limits_.bytes(device);
+  if (!has_ledger_.load(std::memory_order_acquire)) return {limit, limit};
+  const Errno kept;
+  onlooker_.reap();  // Or what the dead held would show.
+  return {limit, onlooker_.held(device)};
+}
+
+bool Account::next_holder(std::uint32_t device, std::uint32_t* slot,
+                          Holder* holder) {
+  return has_ledger_.load(std::memory_order_acquire) &&
+         onlooker_.next_holder(device, slot, holder);
 }
 
 }  // namespace gpunode::share

@@ -20,6 +20,12 @@ constexpr std::uint64_t charged_bytes(std::uint64_t bytes) {
   return rounded < bytes ? bytes : rounded;  // Nobody has so much.
 }
 
+/// What a container has of a device: bytes.
+struct DeviceLook {
+  std::uint64_t limit = kNoLimit;
+  std::uint64_t held = 0;
+};
+
 /// All members may be called by any number of threads at once.
 class Account {
  public:
@@ -29,13 +35,15 @@ class Account {
   ~Account() = default;  // Lives as long as the process.
 
   /// The process is in a container that is held to limits: the files `limits`
-  /// and `ledger` lie beside this library. Looked for once; again in the child
-  /// of a fork, which has taken nothing yet.
+  /// and `ledger` lie beside this library. Looked for until it is known; anew
+  /// in the child of a fork, which has taken nothing yet. While the files
+  /// cannot be read though they may be there, it is.
   bool is_limited();
   /// Takes bytes of the current context's device before the driver is asked for
   /// them, and says which device that is. kGranted for a device that has no
   /// limit, or if nobody is limited here: then `block` is of 0 bytes. A process
-  /// for which the ledger has no slot gets nothing.
+  /// takes its slot of the ledger with its first bytes; while there is none for
+  /// it, it gets nothing.
   Verdict reserve(MemoryKind kind, std::uint64_t bytes, Block* block);
   /// The same for a device that is named.
   Verdict reserve_on(abi::CUdevice device, MemoryKind kind, std::uint64_t bytes,
@@ -54,23 +62,39 @@ class Account {
   /// The same for the current context's device.
   bool view(std::uint64_t* limit, std::uint64_t* left);
 
- private:
-  enum class State : std::uint8_t { kNew, kOpening, kLimited, kFree };
+  /// Number of the device that NVML calls so ("GPU-…", "MIG-…"); kNoDevice: no
+  /// limits name it. For the members below, which take no slot.
+  std::uint32_t number_of(const char* uuid);
+  /// The limit, kNoLimit if there is none, and what the container holds.
+  DeviceLook look_at(std::uint32_t device);
+  /// The next process of the container that holds bytes of the device, from
+  /// `slot` on, which becomes the one to go on with; false: there is none.
+  bool next_holder(std::uint32_t device, std::uint32_t* slot, Holder* holder);
+
   static constexpr std::uint32_t kNoDevice = ~std::uint32_t{0};
+
+ private:
+  /// What ProcessWords::opening and ::slot say; 0 in a new process.
+  enum Opening : std::uint32_t { kNew, kOpening, kLimited, kFree };
+  enum Slot : std::uint32_t { kNoSlot, kTakingSlot, kHasSlot };
+  /// What the files say; kUnknown: they could not be read.
+  enum class Rule : std::uint8_t { kFree, kLimited, kUnknown };
   static constexpr int kMostOrdinals = 64;
 
-  static void begin_anew();
-  /// Maps the files and takes a slot; false if there are none of ours.
-  bool open();
+  Rule rule();
+  Rule open();
+  bool attach();
+  bool has_slot();
   /// Number of the device in the limits; kNoDevice: it has none.
   std::uint32_t number_of(abi::CUdevice device);
   std::uint32_t current_device();
   Verdict reserve_of(std::uint32_t device, std::uint64_t bytes, Block* block);
 
-  std::atomic<State> state_ = State::kNew;
   Limits limits_;
   Ledger ledger_;
-  bool has_ledger_ = false;
+  /// The same ledger, for those who look and take nothing.
+  Ledger onlooker_;
+  std::atomic<bool> has_ledger_ = false;
   Blocks blocks_;
   /// By ordinal: number in the limits + 1; 0: not looked up yet.
   std::array<std::atomic<std::uint32_t>, kMostOrdinals> numbers_ = {};

@@ -5,8 +5,8 @@
 namespace gpunode::share {
 namespace {
 
-std::atomic<bool> is_known = false;
 Driver the_driver;
+LoadedOnce the_library;
 
 void* find_in_driver(const char* name) {
   return find_loaded_symbol("libcuda.so", name);
@@ -30,17 +30,20 @@ Driver& driver() {
 }
 
 bool is_driver_known() {
-  if (is_known.load(std::memory_order_acquire)) return true;
+  if (the_library.is_known()) return true;
+  const std::uint64_t unloads = unloads_so_far();
   // Every driver has it. Several threads may fill it at once, all with the
   // same.
   if (find_in_driver("cuMemAlloc_v2") == nullptr) return false;
   fill(&the_driver, find_in_driver);
-  is_known.store(true, std::memory_order_release);
+  the_library.know(unloads);
   return true;
 }
 
 void* replaced(void* real) {
-  if (real == nullptr || !is_driver_known()) return real;
+  if (real == nullptr) return real;
+  the_library.forget_if_unloaded();
+  if (!is_driver_known()) return real;
 // NOLINTBEGIN(bugprone-macro-parentheses): `name` is pasted.
 #define GPUNODE_REPLACE(name)                                         \
   if (reinterpret_cast<void*>(                                        \

@@ -1,13 +1,38 @@
 #include "share/intercept/loaded_symbol.h"
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include <elf.h>
 #include <link.h>
 
 namespace gpunode::share {
 namespace {
+
+// libc's own may be another's (a sanitizer's, a profiler's), which asks dlsym
+// for the next: so these. Built without builtins, or they would be libc's
+// again.
+bool is_same(const char* a, const char* b) {
+  for (; *a == *b; ++a, ++b) {
+    if (*a == '\0') return true;
+  }
+  return false;
+}
+
+bool begins_with(const char* text, const char* begin) {
+  for (; *begin != '\0'; ++text, ++begin) {
+    if (*text != *begin) return false;
+  }
+  return true;
+}
+
+const char* base_name(const char* path) {
+  const char* base = path;
+  for (; *path != '\0'; ++path) {
+    if (*path == '/') base = path + 1;
+  }
+  return base;
+}
 
 /// What is needed of a loaded object to find a name in it.
 class Exports {
@@ -26,13 +51,18 @@ class Exports {
       if (entry->d_tag == DT_STRTAB) strings_ = to<char>(address);
       if (entry->d_tag == DT_VERSYM) versions_ = to<ElfW(Half)>(address);
       if (entry->d_tag == DT_GNU_HASH) hashes_ = to<std::uint32_t>(address);
+      if (entry->d_tag == DT_HASH) old_hashes_ = to<std::uint32_t>(address);
     }
   }
 
   void* find(const char* name) const {
-    if (symbols_ == nullptr || strings_ == nullptr || hashes_ == nullptr) {
-      return nullptr;
-    }
+    if (symbols_ == nullptr || strings_ == nullptr) return nullptr;
+    if (hashes_ != nullptr) return find_by_hash(name);
+    return old_hashes_ != nullptr ? find_by_old_hash(name) : nullptr;
+  }
+
+ private:
+  void* find_by_hash(const char* name) const {
     // The table's layout: counts, a Bloom filter, buckets, chains of hashes
     // whose last bit ends a chain.
     const std::uint32_t buckets = hashes_[0];
@@ -57,7 +87,24 @@ class Exports {
     }
   }
 
- private:
+  /// The table that objects had before: counts, buckets, chains.
+  void* find_by_old_hash(const char* name) const {
+    const std::uint32_t buckets = old_hashes_[0];
+    const std::uint32_t symbols = old_hashes_[1];
+    const std::uint32_t* bucket = old_hashes_ + 2;
+    const std::uint32_t* chain = bucket + buckets;
+    if (buckets == 0) return nullptr;
+    void* hidden = nullptr;
+    std::uint32_t symbol = bucket[old_hash_of(name) % buckets];
+    for (; symbol != 0 && symbol < symbols; symbol = chain[symbol]) {
+      if (!is_defined(symbol, name)) continue;
+      void* found = to<void>(base_ + symbols_[symbol].st_value);
+      if (!is_hidden(symbol)) return found;
+      hidden = found;
+    }
+    return hidden;
+  }
+
   template <typename Type>
   static Type* to(std::uintptr_t address) {
     return reinterpret_cast<Type*>(
@@ -78,11 +125,21 @@ class Exports {
     return hash;
   }
 
+  static std::uint32_t old_hash_of(const char* name) {
+    std::uint32_t hash = 0;
+    for (; *name != '\0'; ++name) {
+      hash = (hash << 4) + static_cast<unsigned char>(*name);
+      const std::uint32_t high = hash & 0xF0000000;
+      hash = (hash ^ high >> 24) & ~high;
+    }
+    return hash;
+  }
+
   bool is_defined(std::uint32_t symbol, const char* name) const {
     const ElfW(Sym)& candidate = symbols_[symbol];
     return candidate.st_shndx != SHN_UNDEF &&
            ELF64_ST_TYPE(candidate.st_info) == STT_FUNC &&
-           std::strcmp(strings_ + candidate.st_name, name) == 0;
+           is_same(strings_ + candidate.st_name, name);
   }
 
   bool is_hidden(std::uint32_t symbol) const {
@@ -94,12 +151,8 @@ class Exports {
   const char* strings_ = nullptr;
   const ElfW(Half) * versions_ = nullptr;
   const std::uint32_t* hashes_ = nullptr;
+  const std::uint32_t* old_hashes_ = nullptr;
 };
-
-const char* base_name(const char* path) {
-  const char* slash = std::strrchr(path, '/');
-  return slash == nullptr ? path : slash + 1;
-}
 
 struct SymbolSearch {
   const char* file;
@@ -110,10 +163,7 @@ struct SymbolSearch {
 int look_for_symbol(dl_phdr_info* object, std::size_t /*size*/, void* data) {
   auto* search = static_cast<SymbolSearch*>(data);
   const char* path = object->dlpi_name;
-  if (path == nullptr || std::strncmp(base_name(path), search->file,
-                                      std::strlen(search->file)) != 0) {
-    return 0;
-  }
+  if (path == nullptr || !begins_with(base_name(path), search->file)) return 0;
   search->found = Exports(*object).find(search->name);
   return search->found != nullptr ? 1 : 0;
 }
@@ -138,7 +188,9 @@ int look_for_directory(dl_phdr_info* object, std::size_t /*size*/, void* data) {
     if (path == nullptr || *path != '/') return 1;
     const auto length = static_cast<std::size_t>(base_name(path) - path);
     if (length + 1 > search->size) return 1;
-    std::memcpy(search->directory, path, length);
+    for (std::size_t byte = 0; byte < length; ++byte) {
+      search->directory[byte] = path[byte];
+    }
     search->directory[length] = '\0';
     search->is_found = true;
     return 1;
@@ -146,7 +198,20 @@ int look_for_directory(dl_phdr_info* object, std::size_t /*size*/, void* data) {
   return 0;
 }
 
+int read_unloads(dl_phdr_info* object, std::size_t size, void* data) {
+  if (size >= offsetof(dl_phdr_info, dlpi_subs) + sizeof(object->dlpi_subs)) {
+    *static_cast<std::uint64_t*>(data) = object->dlpi_subs;
+  }
+  return 1;  // The first object says it for all.
+}
+
 }  // namespace
+
+std::uint64_t unloads_so_far() {
+  std::uint64_t unloads = 0;
+  dl_iterate_phdr(read_unloads, &unloads);
+  return unloads;
+}
 
 void* find_loaded_symbol(const char* file, const char* name) {
   SymbolSearch search = {file, name, nullptr};

@@ -8,6 +8,7 @@
 
 #include "share/intercept/driver.h"
 #include "share/intercept/loaded_symbol.h"
+#include "share/intercept/nvml.h"
 
 extern "C" {
 
@@ -35,24 +36,29 @@ static void* gpunode_nothing() {
   __atomic_store_n(&gpunode_real_dlsym, found, __ATOMIC_RELEASE);
 }
 
+static void* ours_or(void* real, const char* name) {
+  return *name == 'c' ? gpunode::share::replaced(real)
+                      : gpunode::share::replaced_of_nvml(real);
+}
+
 // A name that may be the driver's, asked for in a library or in all.
 [[gnu::used, gnu::visibility("hidden")]] void* gpunode_look_up(
     void* library, const char* name) {
-  return gpunode::share::replaced(gpunode::share::real_dlsym()(library, name));
+  return ours_or(gpunode::share::real_dlsym()(library, name), name);
 }
 
 [[gnu::used, gnu::visibility("hidden")]] void* gpunode_look_up_version(
     void* library, const char* name, const char* version) {
   using Dlvsym = void* (*)(void*, const char*, const char*);
   const auto real = reinterpret_cast<Dlvsym>(gpunode_real_dlvsym);
-  return gpunode::share::replaced(real(library, name, version));
+  return ours_or(real(library, name, version), name);
 }
 
 }  // extern "C"
 
 // One entry: on to `real` unless the library is one that may be the driver
-// (RTLD_NEXT, -1, and RTLD_DEFAULT, 0, are none) and the name begins with "cu",
-// then to `ours`.
+// (RTLD_NEXT, -1, and RTLD_DEFAULT, 0, are none) and the name begins with "cu"
+// or "nv", then to `ours`.
 #if defined(__x86_64__)
 #define GPUNODE_ENTRY(entry, real, ours)   \
   __asm__(                                 \
@@ -75,9 +81,16 @@ static void* gpunode_nothing() {
       "  testq %rsi, %rsi\n"               \
       "  jz 2f\n"                          \
       "  cmpb $'c', (%rsi)\n"              \
-      "  jne 2f\n"                         \
+      "  jne 3f\n"                         \
       "  cmpb $'u', 1(%rsi)\n"             \
+      "  je 4f\n"                          \
+      "  jmp 2f\n"                         \
+      "3:\n"                               \
+      "  cmpb $'n', (%rsi)\n"              \
       "  jne 2f\n"                         \
+      "  cmpb $'v', 1(%rsi)\n"             \
+      "  jne 2f\n"                         \
+      "4:\n"                               \
       "  jmp " ours                        \
       "\n"                                 \
       "2:\n"                               \
@@ -120,10 +133,18 @@ static void* gpunode_nothing() {
       "  cbz x1, 2f\n"                     \
       "  ldrb w9, [x1]\n"                  \
       "  cmp w9, #'c'\n"                   \
-      "  b.ne 2f\n"                        \
+      "  b.ne 3f\n"                        \
       "  ldrb w9, [x1, #1]\n"              \
       "  cmp w9, #'u'\n"                   \
+      "  b.eq 4f\n"                        \
+      "  b 2f\n"                           \
+      "3:\n"                               \
+      "  cmp w9, #'n'\n"                   \
       "  b.ne 2f\n"                        \
+      "  ldrb w9, [x1, #1]\n"              \
+      "  cmp w9, #'v'\n"                   \
+      "  b.ne 2f\n"                        \
+      "4:\n"                               \
       "  b " ours                          \
       "\n"                                 \
       "2:\n"                               \

@@ -144,6 +144,21 @@ std::uint64_t Ledger::room(std::uint32_t device) const {
   return taken < limit ? limit - taken : 0;
 }
 
+bool Ledger::next_holder(std::uint32_t device, std::uint32_t* slot,
+                         Holder* holder) const {
+  const std::uint32_t here =
+      SlotWord::lowest(SlotWord::kNamespaceBits, self_.pid_namespace);
+  const std::uint32_t used = used_slots();
+  while (*slot < used) {
+    const std::uint32_t at = (*slot)++;
+    const auto owner = SlotWord::unpacked(head(at).state.load());
+    if (!counts(at, owner) || owner.pid_namespace != here) continue;
+    *holder = {owner.pid, sum_of(cell(at, device))};
+    if (holder->bytes != 0) return true;
+  }
+  return false;
+}
+
 bool Ledger::is_enrolled() const {
   return own_ != kNone && head(own_).state.load() == own_word_ &&
          !limits_.says_gone(own_, generation());

@@ -22,6 +22,12 @@ enum class Verdict : std::uint8_t {
   kNotEnrolled,  ///< The process has no slot, or not any longer.
 };
 
+/// A process of the container, and what it holds of a device.
+struct Holder {
+  std::uint32_t pid = 0;  ///< As the looking process's pid namespace has it.
+  std::uint64_t bytes = 0;
+};
+
 /// Writes the header of a ledger into `bytes`: ledger_size() zeros, aligned to
 /// a page, that nobody else maps yet.
 void format_ledger(void* bytes, std::uint32_t devices, std::uint32_t slots);
@@ -41,6 +47,8 @@ class Ledger {
   static bool attach(void* bytes, std::size_t size, const Limits& limits,
                      Ledger* ledger, IsGone is_gone = &share::is_gone);
 
+  /// For a view that takes no slot: who is looking.
+  void look_on(const ProcessIdentity& self) { self_ = self; }
   /// Takes a slot for the process; false if all belong to living ones. The
   /// child of a fork has none until it enrolls itself. What the same process
   /// held before an exec is given back: the driver has freed it.
@@ -67,6 +75,12 @@ class Ledger {
   std::uint64_t held(std::uint32_t device) const;
   /// Bytes up to the limit: none where more is held.
   std::uint64_t room(std::uint32_t device) const;
+
+  /// The next that holds bytes of the device, from `slot` on, which becomes the
+  /// one to go on with; false if there is none. Those of other pid namespaces
+  /// are left out: their pids are others' here.
+  bool next_holder(std::uint32_t device, std::uint32_t* slot,
+                   Holder* holder) const;
 
   /// Empties the slots of processes that have ended; returns how many it found.
   std::uint32_t reap();

@@ -187,6 +187,47 @@ TEST_F(LedgerOfTwo, CountsPeakAndRefusals) {
   EXPECT_EQ(tally->refusals.load(), 2u);
 }
 
+TEST_F(LedgerOfTwo, AnOnlookerSeesWhoHoldsWhatAndTakesNoSlot) {
+  EXPECT_TRUE(area.view(has_ended).enroll({30, kNamespace + 1, 300}));
+  Ledger onlooker = area.view(has_ended);
+  onlooker.look_on({40, kNamespace, 400});
+  EXPECT_EQ(one.reserve(0, MemoryKind::kData, kMiB), Verdict::kGranted);
+  EXPECT_EQ(two.reserve(0, MemoryKind::kData, 2 * kMiB), Verdict::kGranted);
+  EXPECT_EQ(two.reserve(0, MemoryKind::kPool, kMiB), Verdict::kGranted);
+  std::uint32_t slot = 0;
+  Holder holder;
+  ASSERT_TRUE(onlooker.next_holder(0, &slot, &holder));
+  EXPECT_EQ(holder.pid, 10u);
+  EXPECT_EQ(holder.bytes, kMiB);
+  ASSERT_TRUE(onlooker.next_holder(0, &slot, &holder));
+  EXPECT_EQ(holder.pid, 20u);
+  EXPECT_EQ(holder.bytes, 3 * kMiB);
+  EXPECT_FALSE(onlooker.next_holder(0, &slot, &holder));
+  slot = 0;
+  EXPECT_FALSE(onlooker.next_holder(1, &slot, &holder)) << "holds none of it";
+  ended().insert(10);
+  EXPECT_EQ(onlooker.reap(), 1u);
+  EXPECT_EQ(onlooker.held(0), 3 * kMiB);
+  EXPECT_FALSE(onlooker.is_enrolled());
+  // All but its own are there for others.
+  EXPECT_TRUE(area.view(has_ended).enroll({50, kNamespace, 500}));
+  EXPECT_TRUE(area.view(has_ended).enroll({60, kNamespace, 600}));
+}
+
+TEST_F(LedgerOfTwo, AProcessOfAnotherPidNamespaceIsNotShown) {
+  Ledger third = area.view(has_ended);
+  ASSERT_TRUE(third.enroll({30, kNamespace + 1, 300}));
+  EXPECT_EQ(third.reserve(0, MemoryKind::kData, kMiB), Verdict::kGranted);
+  Ledger onlooker = area.view(has_ended);
+  onlooker.look_on({40, kNamespace, 400});
+  std::uint32_t slot = 0;
+  Holder holder;
+  EXPECT_FALSE(onlooker.next_holder(0, &slot, &holder));
+  onlooker.look_on({40, kNamespace + 1, 400});
+  slot = 0;
+  EXPECT_TRUE(onlooker.next_holder(0, &slot, &holder));
+}
+
 TEST_F(LedgerOfTwo, AProcessStoppedAmidItsAskingStopsNobody) {
   // As `one` leaves it when it is stopped there: asked for, not yet granted.
   auto* first = reinterpret_cast<SlotHead*>(

@@ -87,8 +87,13 @@ namespace gpunode::fake_nvml {
   X(nvmlEventSetWait)                             \
   X(nvmlEventSetWait_v2)                          \
   X(nvmlDeviceGetComputeRunningProcesses)         \
+  X(nvmlDeviceGetComputeRunningProcesses_v2)      \
   X(nvmlDeviceGetComputeRunningProcesses_v3)      \
+  X(nvmlDeviceGetGraphicsRunningProcesses)        \
+  X(nvmlDeviceGetGraphicsRunningProcesses_v2)     \
   X(nvmlDeviceGetGraphicsRunningProcesses_v3)     \
+  X(nvmlDeviceGetMPSComputeRunningProcesses)      \
+  X(nvmlDeviceGetMPSComputeRunningProcesses_v2)   \
   X(nvmlDeviceGetMPSComputeRunningProcesses_v3)   \
   X(nvmlDeviceGetUtilizationRates)                \
   X(nvmlDeviceGetProcessUtilization)              \

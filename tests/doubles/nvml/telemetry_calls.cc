@@ -79,6 +79,13 @@ nvmlReturn_t nvmlDeviceGetComputeRunningProcesses(nvmlDevice_t device,
                            count, infos);
 }
 
+nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v2(nvmlDevice_t device,
+                                                     unsigned* count,
+                                                     nvmlProcessInfo_t* infos) {
+  return compute_processes(Call::knvmlDeviceGetComputeRunningProcesses_v2,
+                           device, count, infos);
+}
+
 nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device,
                                                      unsigned* count,
                                                      nvmlProcessInfo_t* infos) {
@@ -86,9 +93,33 @@ nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device,
                            device, count, infos);
 }
 
+nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses(
+    nvmlDevice_t device, unsigned* count, nvmlProcessInfo_v1_t* /*infos*/) {
+  return no_processes(Call::knvmlDeviceGetGraphicsRunningProcesses, device,
+                      count);
+}
+
+nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses_v2(
+    nvmlDevice_t device, unsigned* count, nvmlProcessInfo_t* /*infos*/) {
+  return no_processes(Call::knvmlDeviceGetGraphicsRunningProcesses_v2, device,
+                      count);
+}
+
 nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses_v3(
     nvmlDevice_t device, unsigned* count, nvmlProcessInfo_t* /*infos*/) {
   return no_processes(Call::knvmlDeviceGetGraphicsRunningProcesses_v3, device,
+                      count);
+}
+
+nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses(
+    nvmlDevice_t device, unsigned* count, nvmlProcessInfo_v1_t* /*infos*/) {
+  return no_processes(Call::knvmlDeviceGetMPSComputeRunningProcesses, device,
+                      count);
+}
+
+nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v2(
+    nvmlDevice_t device, unsigned* count, nvmlProcessInfo_t* /*infos*/) {
+  return no_processes(Call::knvmlDeviceGetMPSComputeRunningProcesses_v2, device,
                       count);
 }
 
