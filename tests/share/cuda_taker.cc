@@ -122,9 +122,14 @@ void take_by_crowd(int processes, int threads, std::size_t bytes) {
 }
 
 void begin() {
-  if (abi::cuInit(0) != 0 || abi::cuCtxCreate_v2(&context, 0, 0) != 0) {
+  if (abi::cuInit(0) != 0) {
     std::printf("no driver\n");
     end_with(3);
+  }
+  const int result = abi::cuCtxCreate_v2(&context, 0, 0);
+  if (result != 0) {
+    std::printf("context %d\n", result);
+    end_with(4);
   }
 }
 

@@ -83,11 +83,20 @@ class LaidContainer {
     write("ledger", {reinterpret_cast<const char*>(ledger.data()),
                      ledger_size(1, kSlots)});
   }
+  /// As the node writes what it has measured.
+  void set_context_bytes(std::uint64_t bytes) const {
+    std::fstream file(directory_ / "limits",
+                      std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(sizeof(LimitsHeader) + offsetof(DeviceLimit, context));
+    file.write(reinterpret_cast<const char*>(&bytes), sizeof(bytes));
+  }
   void write(const char* name, const std::string& bytes) const {
     std::ofstream(directory_ / name, std::ios::binary) << bytes;
   }
   void set(std::string name, std::string value) {
-    environment_.push_back(std::move(name) + "=" + std::move(value));
+    // The last one of a name counts.
+    environment_.insert(environment_.begin(),
+                        std::move(name) + "=" + std::move(value));
   }
 
   Answer run(std::vector<std::string> argv, bool is_preloaded = true) const {

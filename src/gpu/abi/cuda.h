@@ -95,6 +95,8 @@ using CUmodule = struct CUmod_st*;
 using CUfunction = struct CUfunc_st*;
 using CUstream = struct CUstream_st*;
 using CUevent = struct CUevent_st*;
+using CUexecAffinityParam = struct CUexecAffinityParam_st;
+using CUctxCreateParams = struct CUctxCreateParams_st;
 using CUmemoryPool = struct CUmemPoolHandle_st*;
 
 struct CUuuid {
@@ -124,6 +126,7 @@ enum CUdevice_attribute : int {
   CU_DEVICE_ATTRIBUTE_COMPUTE_MODE = 20,
   CU_DEVICE_ATTRIBUTE_PCI_BUS_ID = 33,
   CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID = 34,
+  CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR = 39,
   CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING = 41,
   CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID = 50,
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
@@ -142,6 +145,13 @@ enum CUpointer_attribute : int {
 enum CUmemorytype : int {
   CU_MEMORYTYPE_HOST = 1,
   CU_MEMORYTYPE_DEVICE = 2,
+};
+
+/// What a context is held to.
+enum CUlimit : int {
+  CU_LIMIT_STACK_SIZE = 0,  ///< Bytes a thread.
+  CU_LIMIT_PRINTF_FIFO_SIZE = 1,
+  CU_LIMIT_MALLOC_HEAP_SIZE = 2,
 };
 
 enum CUdriverProcAddressQueryResult : int {
@@ -180,7 +190,13 @@ CUresult cuDeviceGetPCIBusId(char* bus_id, int length, CUdevice device);
 CUresult cuDeviceGetByPCIBusId(CUdevice* device, const char* bus_id);
 
 CUresult cuCtxCreate_v2(CUcontext* context, unsigned flags, CUdevice device);
+CUresult cuCtxCreate_v3(CUcontext* context, CUexecAffinityParam* affinities,
+                        int affinity_count, unsigned flags, CUdevice device);
+CUresult cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* parameters,
+                        unsigned flags, CUdevice device);
 CUresult cuCtxDestroy_v2(CUcontext context);
+CUresult cuCtxSetLimit(CUlimit limit, std::size_t value);
+CUresult cuCtxGetLimit(std::size_t* value, CUlimit limit);
 CUresult cuCtxSetCurrent(CUcontext context);
 CUresult cuCtxGetCurrent(CUcontext* context);
 CUresult cuCtxPushCurrent_v2(CUcontext context);
@@ -189,7 +205,9 @@ CUresult cuCtxGetDevice(CUdevice* device);
 CUresult cuCtxGetApiVersion(CUcontext context, unsigned* version);
 CUresult cuCtxSynchronize();
 CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device);
+CUresult cuDevicePrimaryCtxRelease(CUdevice device);
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device);
+CUresult cuDevicePrimaryCtxReset(CUdevice device);
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice device);
 CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned* flags,
                                     int* active);

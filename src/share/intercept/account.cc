@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/loaded_symbol.h"
 #include "share/intercept/process_words.h"
@@ -83,6 +84,15 @@ bool is_uuid(const char* text, const abi::CUuuid& uuid) {
   return true;
 }
 
+std::uint64_t current_context() {
+  abi::CUcontext context = nullptr;
+  const auto get_current = driver().cuCtxGetCurrent.load();
+  if (get_current == nullptr || get_current(&context) != abi::CUDA_SUCCESS) {
+    return 0;
+  }
+  return reinterpret_cast<std::uint64_t>(context);
+}
+
 }  // namespace
 
 Account& account() {
@@ -94,6 +104,7 @@ Account::Rule Account::open() {
   // What a parent had is not this process's.
   blocks_.forget();
   forget_virtual();
+  forget_contexts();
   has_ledger_.store(false, std::memory_order_relaxed);
   for (auto& number : numbers_) number.store(0, std::memory_order_relaxed);
   Mapping file;
@@ -197,23 +208,25 @@ std::uint32_t Account::current_device() {
 
 Verdict Account::reserve(MemoryKind kind, std::uint64_t bytes, Block* block) {
   *block = {0, 0, kind};
-  const Rule found = rule();
-  if (found == Rule::kFree) return Verdict::kGranted;
-  if (found == Rule::kUnknown) return Verdict::kNotEnrolled;
-  return reserve_of(current_device(), bytes, block);
+  if (!is_limited()) return Verdict::kGranted;
+  const Verdict verdict = reserve_of(current_device(), bytes, block);
+  // Pools and what is made for mappings are no context's.
+  if (kind == MemoryKind::kData || kind == MemoryKind::kArray) {
+    block->owner = current_context();
+  }
+  return verdict;
 }
 
 Verdict Account::reserve_on(abi::CUdevice device, MemoryKind kind,
                             std::uint64_t bytes, Block* block) {
   *block = {0, 0, kind};
-  const Rule found = rule();
-  if (found == Rule::kFree) return Verdict::kGranted;
-  if (found == Rule::kUnknown) return Verdict::kNotEnrolled;
+  if (!is_limited()) return Verdict::kGranted;
   return reserve_of(number_of(device), bytes, block);
 }
 
 Verdict Account::reserve_of(std::uint32_t device, std::uint64_t bytes,
                             Block* block) {
+  if (rule() == Rule::kUnknown) return Verdict::kNotEnrolled;
   if (device == kNoDevice) return Verdict::kGranted;
   if (!has_slot()) return Verdict::kNotEnrolled;
   const Verdict verdict = ledger_.reserve(device, block->kind, bytes);
@@ -244,6 +257,29 @@ void Account::end_free(std::uint64_t key, const Block& block, bool is_freed) {
   } else {
     remember(key, block);
   }
+}
+
+std::uint64_t Account::begin_end_context(std::uint64_t context) {
+  constexpr std::uint64_t kNoHandle = std::uint64_t{1} << 63;
+  const std::uint64_t token =
+      kNoHandle | ended_contexts_.fetch_add(1, std::memory_order_relaxed);
+  if (rule() == Rule::kLimited) blocks_.give_over(context, token);
+  return token;
+}
+
+void Account::end_context(std::uint64_t context, std::uint64_t token,
+                          bool has_ended) {
+  if (has_ended) {
+    blocks_.drop(token, [](const Block& block) { the_account.release(block); });
+  } else {
+    blocks_.give_over(token, context);
+  }
+}
+
+std::uint64_t Account::measured_context_bytes(abi::CUdevice device) {
+  if (rule() != Rule::kLimited) return 0;
+  const std::uint32_t number = number_of(device);
+  return number == kNoDevice ? 0 : limits_.context(number);
 }
 
 bool Account::view(abi::CUdevice device, std::uint64_t* limit,

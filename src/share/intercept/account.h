@@ -57,6 +57,16 @@ class Account {
   bool begin_free(std::uint64_t key, Block* block);
   void end_free(std::uint64_t key, const Block& block, bool is_freed);
 
+  /// Before the driver is asked to end a context: with it goes all that was
+  /// taken in it. Until end_context() says whether it did, that belongs to
+  /// nobody who could be mistaken for another: a context made meanwhile may get
+  /// the same handle.
+  std::uint64_t begin_end_context(std::uint64_t context);
+  void end_context(std::uint64_t context, std::uint64_t token, bool has_ended);
+  /// What a context takes of the device, as the node has measured it; 0: it
+  /// hasn't.
+  std::uint64_t measured_context_bytes(abi::CUdevice device);
+
   /// The limit and what is left of it for the device; false if it has none.
   bool view(abi::CUdevice device, std::uint64_t* limit, std::uint64_t* left);
   /// The same for the current context's device.
@@ -95,6 +105,7 @@ class Account {
   /// The same ledger, for those who look and take nothing.
   Ledger onlooker_;
   std::atomic<bool> has_ledger_ = false;
+  std::atomic<std::uint64_t> ended_contexts_ = 0;
   Blocks blocks_;
   /// By ordinal: number in the limits + 1; 0: not looked up yet.
   std::array<std::atomic<std::uint32_t>, kMostOrdinals> numbers_ = {};

@@ -25,6 +25,26 @@ bool Blocks::take(std::uint64_t key, Block* block) {
   return true;
 }
 
+void Blocks::give_over(std::uint64_t from, std::uint64_t to) {
+  for (Shard& shard : shards_) {
+    const Turn turn(shard.is_busy);
+    shard.blocks.for_each([from, to](std::uint64_t /*key*/, Block* block) {
+      if (block->owner == from) block->owner = to;
+    });
+  }
+}
+
+void Blocks::drop(std::uint64_t owner, See see) {
+  for (Shard& shard : shards_) {
+    const Turn turn(shard.is_busy);
+    shard.blocks.erase_if([owner, see](const Block& block) {
+      if (block.owner != owner) return false;
+      see(block);
+      return true;
+    });
+  }
+}
+
 void Blocks::forget() {
   for (Shard& shard : shards_) {
     shard.blocks.forget();

@@ -15,6 +15,7 @@ struct Block {
   std::uint64_t bytes = 0;
   std::uint32_t device = 0;  ///< As the limits number it.
   MemoryKind kind = MemoryKind::kData;
+  std::uint64_t owner = 0;  ///< The context that it ends with; 0: none.
 };
 
 /// A map from keys that are not 0 to blocks, for any number of threads. Finding
@@ -32,6 +33,11 @@ class Blocks {
   bool put(std::uint64_t key, const Block& block, Block* replaced);
   /// False if there is none.
   bool take(std::uint64_t key, Block* block);
+  /// Those that end with one owner end with another from now on.
+  void give_over(std::uint64_t from, std::uint64_t to);
+  /// Takes all of an owner's; `see(block)` for each.
+  using See = void (*)(const Block& block);
+  void drop(std::uint64_t owner, See see);
   /// In the child of a fork, which has none of its parent's: whatever thread of
   /// the parent was in the midst of what.
   void forget();

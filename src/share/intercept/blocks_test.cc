@@ -60,6 +60,29 @@ TEST(Blocks, AreThoseOfAMapWhateverIsPutAndTaken) {
   }
 }
 
+TEST(Blocks, OfOneOwnerGoTogether) {
+  static std::uint64_t dropped = 0;
+  dropped = 0;
+  const auto see = [](const Block& block) { dropped += block.bytes; };
+  Blocks blocks;
+  constexpr std::uint64_t kEach = 20'000;
+  for (std::uint64_t at = 1; at <= 3 * kEach; ++at) {
+    Block replaced;
+    blocks.put(at * 512, {1, 0, MemoryKind::kData, at % 3}, &replaced);
+  }
+  blocks.give_over(1, 7);
+  blocks.drop(1, see);
+  EXPECT_EQ(dropped, 0u);
+  blocks.drop(7, see);
+  EXPECT_EQ(dropped, kEach);
+  blocks.drop(7, see);
+  EXPECT_EQ(dropped, kEach);
+  for (std::uint64_t at = 1; at <= 3 * kEach; ++at) {
+    Block block;
+    ASSERT_EQ(blocks.take(at * 512, &block), at % 3 != 1) << at;
+  }
+}
+
 TEST(Blocks, OfManyThreadsStayApart) {
   Blocks blocks;
   std::vector<std::thread> threads;

@@ -24,6 +24,19 @@ namespace gpunode::share {
   X(cuMipmappedArrayCreate)          \
   X(cuMipmappedArrayDestroy)
 
+/// Contexts, and what is theirs.
+#define GPUNODE_INTERCEPTED_CONTEXT(X) \
+  X(cuCtxCreate_v2)                    \
+  X(cuCtxCreate_v3)                    \
+  X(cuCtxCreate_v4)                    \
+  X(cuCtxDestroy_v2)                   \
+  X(cuDevicePrimaryCtxRetain)          \
+  X(cuDevicePrimaryCtxRelease)         \
+  X(cuDevicePrimaryCtxRelease_v2)      \
+  X(cuDevicePrimaryCtxReset)           \
+  X(cuDevicePrimaryCtxReset_v2)        \
+  X(cuCtxSetLimit)
+
 /// Exported names of libcuda.so.1, one for each form of a call that was ever
 /// given out. On drivers that were looked at (580), every address that
 /// cuGetProcAddress gives for any name, version and flag is that of an exported
@@ -31,6 +44,7 @@ namespace gpunode::share {
 #define GPUNODE_INTERCEPTED(X)   \
   GPUNODE_INTERCEPTED_VIRTUAL(X) \
   GPUNODE_INTERCEPTED_ARRAY(X)   \
+  GPUNODE_INTERCEPTED_CONTEXT(X) \
   X(cuGetProcAddress)            \
   X(cuGetProcAddress_v2)         \
   X(cuMemAlloc_v2)               \
@@ -41,10 +55,14 @@ namespace gpunode::share {
   X(cuDeviceTotalMem_v2)
 
 /// Called, not replaced.
-#define GPUNODE_CALLED(X) \
-  X(cuCtxGetDevice)       \
-  X(cuDeviceGet)          \
-  X(cuDeviceGetUuid)      \
+#define GPUNODE_CALLED(X)       \
+  X(cuCtxGetCurrent)            \
+  X(cuCtxGetLimit)              \
+  X(cuDeviceGetAttribute)       \
+  X(cuDevicePrimaryCtxGetState) \
+  X(cuCtxGetDevice)             \
+  X(cuDeviceGet)                \
+  X(cuDeviceGetUuid)            \
   X(cuDeviceGetUuid_v2)
 
 /// Null members are functions that this driver does not have.

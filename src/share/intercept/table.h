@@ -69,6 +69,20 @@ class Table {
     }
   }
 
+  /// Those of which `is_to_go(value)`.
+  template <typename IsToGo>
+  void erase_if(IsToGo is_to_go) {
+    for (std::size_t at = 0; at < capacity_;) {
+      // What moves up to here is looked at next. It comes from behind, or, past
+      // the end, from what was looked at.
+      if (entries_[at].key != 0 && is_to_go(entries_[at].value)) {
+        erase(entries_[at].key);
+      } else {
+        ++at;
+      }
+    }
+  }
+
   /// In the child of a fork: a thread of the parent may have been changing it,
   /// so the memory is left where it is.
   void forget() {

@@ -30,7 +30,9 @@ struct alignas(kCacheLine) DeviceLimit {
   Word bytes;  ///< All processes of the container together.
   /// Bytes that the driver says they hold beyond what the ledger has.
   Word unaccounted;
-  std::array<std::uint64_t, 8> reserved;  ///< 0.
+  /// Bytes that a context takes, as the node has measured; 0: it hasn't.
+  Word context;
+  std::array<std::uint64_t, 7> reserved;  ///< 0.
 };
 static_assert(sizeof(DeviceLimit) == 2 * kCacheLine);
 
@@ -65,6 +67,9 @@ class Limits {
   }
   std::uint64_t unaccounted(std::uint32_t device) const {
     return at_[device].unaccounted.load(std::memory_order_relaxed);
+  }
+  std::uint64_t context(std::uint32_t device) const {
+    return at_[device].context.load(std::memory_order_relaxed);
   }
   bool says_gone(std::uint32_t slot, std::uint32_t generation) const {
     return gone_[slot].load(std::memory_order_acquire) == (kGone | generation);

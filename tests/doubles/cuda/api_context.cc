@@ -17,10 +17,9 @@ CUcontext handle_of(Context* context) {
   return std::bit_cast<CUcontext>(context);
 }
 
-}  // namespace
-
-CUresult cuCtxCreate_v2(CUcontext* context, unsigned flags, CUdevice device) {
-  return enter_initialised("cuCtxCreate_v2", [&](Runtime& runtime) {
+CUresult create(const char* call, CUcontext* context, unsigned flags,
+                CUdevice device) {
+  return enter_initialised(call, [&](Runtime& runtime) {
     if (context == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (!runtime.has_device(device)) return CUDA_ERROR_INVALID_DEVICE;
     Context* made =
@@ -29,6 +28,73 @@ CUresult cuCtxCreate_v2(CUcontext* context, unsigned flags, CUdevice device) {
     *context = handle_of(made);
     return CUDA_SUCCESS;
   });
+}
+
+CUresult release_primary(const char* call, CUdevice device) {
+  return enter_initialised(call, [&](Runtime& runtime) {
+    if (!runtime.has_device(device)) return CUDA_ERROR_INVALID_DEVICE;
+    Runtime::Primary& primary =
+        runtime.primaries[static_cast<std::size_t>(device)];
+    if (primary.references == 0) return CUDA_ERROR_INVALID_CONTEXT;
+    if (--primary.references == 0) runtime.destroy_context(primary.context);
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult reset_primary(const char* call, CUdevice device) {
+  return enter_initialised(call, [&](Runtime& runtime) {
+    if (!runtime.has_device(device)) return CUDA_ERROR_INVALID_DEVICE;
+    Runtime::Primary& primary =
+        runtime.primaries[static_cast<std::size_t>(device)];
+    if (primary.context != nullptr) runtime.destroy_context(primary.context);
+    primary.references = 0;
+    return CUDA_SUCCESS;
+  });
+}
+
+/// Stacks for every thread that can be resident, beyond those that a context
+/// comes with: taken at once, and given back when lowered.
+CUresult set_stacks(Runtime& runtime, Context& context, std::size_t value) {
+  const fake_cuda::Device& device = runtime.devices[context.device];
+  const std::size_t first = Context().limits[CU_LIMIT_STACK_SIZE];
+  const std::uint64_t threads =
+      static_cast<std::uint64_t>(device.multiprocessors()) *
+      static_cast<std::uint64_t>(device.threads_per_multiprocessor());
+  if (value > device.memory_bytes / threads) return CUDA_ERROR_OUT_OF_MEMORY;
+  const std::uint64_t bytes = value > first ? (value - first) * threads : 0;
+  const std::uint64_t before = context.stacks;
+  std::uint64_t now = 0;
+  if (bytes != 0) {
+    if (runtime.memory.used_bytes_with(context.device, bytes) >
+        device.memory_bytes) {
+      return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    const fake_cuda::Allocation* made =
+        runtime.memory.allocate({bytes, fake_cuda::Allocation::Kind::kDevice,
+                                 &context, context.device});
+    if (made == nullptr) return CUDA_ERROR_OUT_OF_MEMORY;
+    now = made->address;
+  }
+  if (before != 0) runtime.memory.release(before);
+  context.stacks = now;
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+CUresult cuCtxCreate_v2(CUcontext* context, unsigned flags, CUdevice device) {
+  return create("cuCtxCreate_v2", context, flags, device);
+}
+
+CUresult cuCtxCreate_v3(CUcontext* context, CUexecAffinityParam* /*affinities*/,
+                        int /*affinity_count*/, unsigned flags,
+                        CUdevice device) {
+  return create("cuCtxCreate_v3", context, flags, device);
+}
+
+CUresult cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* /*parameters*/,
+                        unsigned flags, CUdevice device) {
+  return create("cuCtxCreate_v4", context, flags, device);
 }
 
 CUresult cuCtxDestroy_v2(CUcontext context) {
@@ -131,27 +197,20 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
   });
 }
 
+CUresult cuDevicePrimaryCtxRelease(CUdevice device) {
+  return release_primary("cuDevicePrimaryCtxRelease", device);
+}
+
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
-  return enter_initialised(
-      "cuDevicePrimaryCtxRelease_v2", [&](Runtime& runtime) {
-        if (!runtime.has_device(device)) return CUDA_ERROR_INVALID_DEVICE;
-        Runtime::Primary& primary =
-            runtime.primaries[static_cast<std::size_t>(device)];
-        if (primary.references == 0) return CUDA_ERROR_INVALID_CONTEXT;
-        if (--primary.references == 0) runtime.destroy_context(primary.context);
-        return CUDA_SUCCESS;
-      });
+  return release_primary("cuDevicePrimaryCtxRelease_v2", device);
+}
+
+CUresult cuDevicePrimaryCtxReset(CUdevice device) {
+  return reset_primary("cuDevicePrimaryCtxReset", device);
 }
 
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice device) {
-  return enter_initialised("cuDevicePrimaryCtxReset_v2", [&](Runtime& runtime) {
-    if (!runtime.has_device(device)) return CUDA_ERROR_INVALID_DEVICE;
-    Runtime::Primary& primary =
-        runtime.primaries[static_cast<std::size_t>(device)];
-    if (primary.context != nullptr) runtime.destroy_context(primary.context);
-    primary.references = 0;
-    return CUDA_SUCCESS;
-  });
+  return reset_primary("cuDevicePrimaryCtxReset_v2", device);
 }
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned* flags,
@@ -165,6 +224,30 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned* flags,
         primary.context != nullptr && !primary.context->is_destroyed;
     *flags = is_active ? primary.context->flags : 0;
     *active = is_active ? 1 : 0;
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult cuCtxSetLimit(CUlimit limit, std::size_t value) {
+  return enter_context(
+      "cuCtxSetLimit", [&](Runtime& runtime, Context& context) {
+        const auto index = static_cast<std::size_t>(limit);
+        if (index >= context.limits.size()) return CUDA_ERROR_UNSUPPORTED_LIMIT;
+        if (limit == CU_LIMIT_STACK_SIZE) {
+          const CUresult result = set_stacks(runtime, context, value);
+          if (result != CUDA_SUCCESS) return result;
+        }
+        context.limits[index] = value;
+        return CUDA_SUCCESS;
+      });
+}
+
+CUresult cuCtxGetLimit(std::size_t* value, CUlimit limit) {
+  return enter_context("cuCtxGetLimit", [&](Runtime&, Context& context) {
+    const auto index = static_cast<std::size_t>(limit);
+    if (value == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (index >= context.limits.size()) return CUDA_ERROR_UNSUPPORTED_LIMIT;
+    *value = context.limits[index];
     return CUDA_SUCCESS;
   });
 }

@@ -1,6 +1,7 @@
 // Contexts and what lives in them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -45,6 +46,11 @@ struct Context {
 
   /// Set by a kernel that failed; every later call in the context gives it.
   abi::CUresult error = abi::CUDA_SUCCESS;
+
+  /// By CUlimit. The stacks beyond the first are device memory, which lies at
+  /// `stacks`, 0: there are none.
+  std::array<std::size_t, 3> limits = {1024, 1 << 20, 8 << 20};
+  std::uint64_t stacks = 0;
 
   std::vector<std::unique_ptr<LoadedModule>> modules;
   std::vector<std::unique_ptr<Stream>> streams;

@@ -28,6 +28,11 @@ struct Device {
   int compute_minor = 6;
 
   std::array<char, 16> uuid_bytes() const;
+  /// Those of an H200, or of an A10G.
+  int multiprocessors() const { return compute_major == 9 ? 132 : 80; }
+  int threads_per_multiprocessor() const {
+    return compute_major == 9 ? 2048 : 1536;
+  }
 };
 
 /// The machine: its driver and the GPUs it would have if all nodes opened.

@@ -46,6 +46,8 @@ void Runtime::destroy_context(Context* context) {
   context->streams.clear();
   context->events.clear();
   context->is_destroyed = true;
+  context->limits = Context().limits;
+  context->stacks = 0;
 }
 
 Context* Runtime::find_context(abi::CUcontext handle) const {

@@ -1,0 +1,72 @@
+#include "share/intercept/contexts.h"
+
+#include <array>
+
+#include "share/intercept/account.h"
+#include "share/intercept/driver.h"
+
+namespace gpunode::share {
+namespace {
+
+constexpr std::size_t kMostOrdinals = 64;
+std::array<Primary, kMostOrdinals> primaries;
+
+/// What was measured on a device with nothing in the context but itself.
+struct Measured {
+  std::uint64_t major;
+  std::uint64_t minor;
+  std::uint64_t multiprocessors;
+  std::uint64_t bytes;
+};
+constexpr std::array kMeasured = {
+    // H200, driver 580: 526 MiB, and 523.6 for a process's further ones.
+    Measured{9, 0, 132, std::uint64_t{526} << 20},
+};
+
+}  // namespace
+
+std::uint64_t attribute_of(abi::CUdevice device,
+                           abi::CUdevice_attribute attribute) {
+  const auto ask = driver().cuDeviceGetAttribute.load();
+  int value = 0;
+  if (ask == nullptr || ask(&value, attribute, device) != abi::CUDA_SUCCESS ||
+      value < 0) {
+    return 0;
+  }
+  return static_cast<std::uint64_t>(value);
+}
+
+std::uint64_t context_bytes(abi::CUdevice device) {
+  const std::uint64_t measured = account().measured_context_bytes(device);
+  if (measured != 0) return measured;
+  const std::uint64_t major =
+      attribute_of(device, abi::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+  const std::uint64_t minor =
+      attribute_of(device, abi::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+  const std::uint64_t multiprocessors =
+      attribute_of(device, abi::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+  for (const Measured& known : kMeasured) {
+    if (known.major == major && known.minor == minor &&
+        known.multiprocessors == multiprocessors) {
+      return known.bytes;
+    }
+  }
+  return 0;
+}
+
+Primary* primary_of(abi::CUdevice device) {
+  if (device < 0 || static_cast<std::size_t>(device) >= kMostOrdinals) {
+    return nullptr;
+  }
+  return &primaries[static_cast<std::size_t>(device)];
+}
+
+void forget_contexts() {
+  for (Primary& primary : primaries) {
+    // A thread of the parent may have been in the midst of it.
+    primary.key = 0;
+    primary.is_busy.store(false, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace gpunode::share

@@ -1,0 +1,37 @@
+// Contexts: what one takes of a device, and which of a process are primary.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "gpu/abi/cuda.h"
+
+namespace gpunode::share {
+
+/// Bytes that a context takes of the device: as the node has measured it, else
+/// as it was measured on such a device, else 0. Not known is not charged, but
+/// by the node, as all that the driver says a process holds besides.
+std::uint64_t context_bytes(abi::CUdevice device);
+
+/// An attribute of the device; 0 if the driver does not tell.
+std::uint64_t attribute_of(abi::CUdevice device,
+                           abi::CUdevice_attribute attribute);
+
+/// A context as the owner of blocks, and the key of its own.
+inline std::uint64_t key_of(abi::CUcontext context) {
+  return reinterpret_cast<std::uint64_t>(context);
+}
+
+/// The primary context of a device, made and ended by who holds `is_busy`.
+struct Primary {
+  std::atomic<bool> is_busy = false;
+  std::uint64_t key = 0;  ///< 0: there is none, as far as we saw.
+};
+
+/// Null for a device that there can't be.
+Primary* primary_of(abi::CUdevice device);
+
+/// In the child of a fork, which has none of its parent's.
+void forget_contexts();
+
+}  // namespace gpunode::share

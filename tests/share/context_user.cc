@@ -1,0 +1,132 @@
+// Makes and ends contexts by the driver's names as it is linked with them, and
+// says what it got: a word and a number a line. Deeds, in turn:
+//   retain, release, release_old, reset, reset_old   the primary context
+//   create, create_v3, create_v4, destroy            a further one
+//   take N            one block of N bytes in the current context
+//   free              the block taken last
+//   limit L N         cuCtxSetLimit
+//   info              free and total bytes
+//   raw N             a child by a raw clone takes one block of N bytes and
+//                     ends; then one is taken here
+//   hold              writes "holding" and ends when its input does
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gpu/abi/cuda.h"
+
+namespace {
+
+namespace abi = gpunode::abi;
+
+abi::CUcontext made = nullptr;
+std::vector<abi::CUdeviceptr> taken;
+
+void retain() {
+  abi::CUcontext primary = nullptr;
+  std::printf("retain %d\n", abi::cuDevicePrimaryCtxRetain(&primary, 0));
+  if (primary != nullptr) abi::cuCtxSetCurrent(primary);
+}
+
+void take(std::size_t bytes) {
+  abi::CUdeviceptr address = 0;
+  std::printf("take %d\n", abi::cuMemAlloc_v2(&address, bytes));
+  taken.push_back(address);
+}
+
+void free_last() {
+  std::printf("free %d\n", abi::cuMemFree_v2(taken.back()));
+  taken.pop_back();
+}
+
+void say_info() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  abi::cuMemGetInfo_v2(&free, &total);
+  std::printf("free_bytes %zu\ntotal %zu\n", free, total);
+}
+
+/// No handler of a fork runs. The double's state is there as in a fork.
+void take_in_raw_child(std::size_t bytes) {
+  std::fflush(stdout);
+  const long child = syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0);
+  if (child == 0) {
+    take(bytes);
+    // The parent's block is none of the child's.
+    std::printf("child_free %d\n", abi::cuMemFree_v2(taken.front()));
+    std::fflush(stdout);
+    _exit(0);
+  }
+  waitpid(static_cast<pid_t>(child), nullptr, 0);
+}
+
+using Deed = void (*)();
+
+const std::map<std::string, Deed>& deeds() {
+  static const std::map<std::string, Deed> kAll = {
+      {"retain", retain},
+      {"release",
+       [] {
+         std::printf("release %d\n", abi::cuDevicePrimaryCtxRelease_v2(0));
+       }},
+      {"release_old",
+       [] { std::printf("release %d\n", abi::cuDevicePrimaryCtxRelease(0)); }},
+      {"reset",
+       [] { std::printf("reset %d\n", abi::cuDevicePrimaryCtxReset_v2(0)); }},
+      {"reset_old",
+       [] { std::printf("reset %d\n", abi::cuDevicePrimaryCtxReset(0)); }},
+      {"create",
+       [] { std::printf("create %d\n", abi::cuCtxCreate_v2(&made, 0, 0)); }},
+      {"create_v3",
+       [] {
+         std::printf("create %d\n",
+                     abi::cuCtxCreate_v3(&made, nullptr, 0, 0, 0));
+       }},
+      {"create_v4",
+       [] {
+         std::printf("create %d\n", abi::cuCtxCreate_v4(&made, nullptr, 0, 0));
+       }},
+      {"destroy",
+       [] { std::printf("destroy %d\n", abi::cuCtxDestroy_v2(made)); }},
+      {"free", free_last},
+      {"info", say_info},
+      {"hold",
+       [] {
+         std::printf("holding 1\n");
+         std::fflush(stdout);
+         while (std::getchar() != EOF) {
+         }
+       }},
+  };
+  return kAll;
+}
+
+}  // namespace
+
+int main(int count, char** argv) {
+  if (abi::cuInit(0) != 0) return 3;
+  for (int at = 1; at < count; ++at) {
+    const std::string deed = argv[at];
+    const auto number = [&] {
+      return at + 1 < count ? std::strtoull(argv[++at], nullptr, 10) : 0;
+    };
+    if (deed == "take") {
+      take(number());
+    } else if (deed == "raw") {
+      take_in_raw_child(number());
+    } else if (deed == "limit") {
+      const auto limit = static_cast<abi::CUlimit>(number());
+      std::printf("limit %d\n", abi::cuCtxSetLimit(limit, number()));
+    } else {
+      deeds().at(deed)();
+    }
+  }
+  return 0;
+}
