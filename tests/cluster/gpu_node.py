@@ -225,6 +225,7 @@ def import_images(cluster, build):
     root.add_libraries_of(build.cuda)
     cluster.import_image(SEED_IMAGE, root, ["/usr/bin/vectoradd"])
     root_of_taker = images.RootDirectory(cluster.state / "image-taker")
+    root_of_taker.add(build.taker, "/usr/bin/cuda_taker")
     # But the driver that it is linked with: that comes from the node.
     for path, file in images.needed_libraries(build.taker).items():
         if not path.endswith("libcuda.so.1"):
