@@ -324,6 +324,46 @@ TEST_F(RolloutProgram, StopsAtABadNodeAndGoesOnByTheSameCommand) {
   EXPECT_TRUE(is_done("gpu-1") && is_done("gpu-2"));
 }
 
+TEST_F(RolloutProgram, AnApiServerThatIsAwayWhileAPodIsTriedIsNoBadNode) {
+  std::atomic<int> tried = 0;
+  on_each_request([&](const std::string& line) {
+    const std::string pods = "/api/v1/namespaces/default/pods/";
+    const std::string begin = "GET " + pods + "gpunode-rollout-";
+    if (!line.starts_with(begin) || line.ends_with("tailLines=50")) return;
+    const std::string path = line.substr(4);
+    json pod = json::parse(server_.object(path), nullptr, false);
+    if (pod.is_discarded() || pod.contains("status")) return;
+    ++tried;
+    server_.reset_connections(3);
+    pod["status"] = {{"phase", "Succeeded"}};
+    server_.put(path + "/log", R"({"log":"Test PASSED"})");
+    server_.put(path, pod.dump());
+  });
+  const host::Completed done =
+      rollout({"--yes", "--trial-image", "registry.example/vectoradd:1"});
+  on_each_request(nullptr);
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_EQ(tried, 2);
+  EXPECT_THAT(done.out, AllOf(HasSubstr("  waits: "),
+                              HasSubstr("a Pod has added vectors on a GPU"),
+                              EndsWith("Done: 2 nodes\n")));
+  EXPECT_TRUE(is_done("gpu-1") && is_done("gpu-2"));
+}
+
+TEST_F(RolloutProgram, AnApiServerThatIsAwayBeforeTheFirstNodeIsWaitedFor) {
+  on_each_request([this, is_over = false](const std::string& line) mutable {
+    if (is_over ||
+        !line.starts_with("GET /api/v1/namespaces/gpunode-rollout")) {
+      return;
+    }
+    is_over = true;
+    server_.reset_connections(3);
+  });
+  const host::Completed done = rollout();
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_TRUE(is_done("gpu-1") && is_done("gpu-2"));
+}
+
 TEST_F(RolloutProgram, KilledInEachPhaseIsGoneOnWith) {
   const std::vector<std::pair<std::string, int>> moments = {
       {"POST /apis/coordination", 1},   {"PATCH /apis/apps", 1},
@@ -378,6 +418,30 @@ TEST_F(RolloutProgram, OneAtATimeInACluster) {
   EXPECT_THAT(done.err, HasSubstr("ann pid 7 on desk x is at work"));
   EXPECT_EQ(server_.object(kDaemonSet), "");
   EXPECT_FALSE(metadata("gpu-1").contains("annotations"));
+}
+
+TEST_F(RolloutProgram, GoesOnWithWhatTheOneBeforeItHasLeft) {
+  write_lease("ann pid 7 on desk x", 0);
+  on_each_request([this, is_over = false](const std::string& line) mutable {
+    if (is_over || line != std::string("GET ") + kLease) return;
+    is_over = true;
+    // Ann's has begun gpu-2, and a node has come; then she gives up.
+    json object = json::parse(server_.object("/api/v1/nodes/gpu-2"));
+    object["metadata"]["annotations"]["gpunode.io/rollout"] =
+        R"({"phase":"draining","digest":"another","wasCordoned":false,"gpus":2})";
+    object["spec"]["unschedulable"] = true;
+    server_.put("/api/v1/nodes/gpu-2", object.dump());
+    node("gpu-3");
+    server_.put(kLease, R"({"spec":{}})");
+  });
+  const host::Completed done = rollout();
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_THAT(done.out,
+              AllOf(HasSubstr("another roll-out has begun at gpu-2"),
+                    HasSubstr("gpu-3 is selected by now"),
+                    HasSubstr("[1/2] gpu-2\n"), HasSubstr("[2/2] gpu-1\n")));
+  EXPECT_TRUE(is_done("gpu-1") && is_done("gpu-2"));
+  EXPECT_FALSE(metadata("gpu-3").contains("annotations"));
 }
 
 TEST_F(RolloutProgram, OnlyADeadProcessOfThisMachineIsKnownToBeDead) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -25,6 +26,7 @@
 #include "apps/gpunode/commands/stop_signals.h"
 #include "apps/gpunode/commands/verify_pod.h"
 #include "apps/gpunode/session.h"
+#include "base/core/boot_clock.h"
 #include "base/core/clock.h"
 #include "base/digest/digest.h"
 #include "base/host/host_root.h"
@@ -124,14 +126,18 @@ class Rollout {
   void show(const console::Page& page) const;
   void write(const std::string& json) const;
   bool is_agreed();
-  Result<void> walk(const rollout::RolloutPlan& plan);
+  Result<rollout::RolloutPlan> look() const;
+  Result<void> walk(const rollout::RolloutPlan& shown);
   /// The Pod of level 6 of `gpunode verify`, on one node.
-  Result<void> try_pod(const std::string& node, kube::LeaseHolder& lease);
+  Result<rollout::Complaint> try_pod(const std::string& node,
+                                     kube::LeaseHolder& lease,
+                                     rollout::WalkObserver& follower);
 
   Options& options_;
   Session& session_;
   std::unique_ptr<ClusterAccess> cluster_;
   SystemClock clock_;
+  BootClock lease_clock_;
 };
 
 void Rollout::show(const console::Page& page) const {
@@ -185,44 +191,71 @@ bool Rollout::is_agreed() {
   return false;
 }
 
-Result<void> Rollout::try_pod(const std::string& node,
-                              kube::LeaseHolder& lease) {
+Result<rollout::Complaint> Rollout::try_pod(const std::string& node,
+                                            kube::LeaseHolder& lease,
+                                            rollout::WalkObserver& follower) {
   diagnose::TrialPod pod = options_.trial;
   pod.name = fmt::format("gpunode-rollout-{:08x}", std::random_device{}());
   pod.node = node;
   pod.tolerates_cordon = true;
-  const auto is_stopped = [&] {
-    return !lease.renew() || stop_on_signals().load();
+  PodPatience patience{seconds(options_.trial_timeout), {}, {}};
+  patience.is_stopped = [&] {
+    const auto renewed = lease.renew();
+    // A server that is away is waited for; the lease is looked after then.
+    const bool is_lost =
+        !renewed && renewed.error().code() != ErrorCode::kUnavailable;
+    return is_lost || stop_on_signals().load();
   };
-  const diagnose::VerifyChecks checks = diagnose::verify_pod(run_pod(
-      cluster_->client(), pod, seconds(options_.trial_timeout), is_stopped));
-  for (const diagnose::VerifyCheck& check : checks) {
-    if (check.verdict != diagnose::Verdict::kFail) continue;
-    return Error(ErrorCode::kInternal,
-                 fmt::format("the Pod that was to add vectors there did not: "
-                             "{}; next: {}",
-                             check.evidence, check.hint));
+  std::string told;
+  patience.told = [&](const Error& away) {
+    if (away.message() != told) follower.waits(node, away.message());
+    told = away.message();
+  };
+  const auto end = run_pod(cluster_->client(), pod, patience);
+  // What is no answer of the Pod's is nothing against the node.
+  if (!end) {
+    const bool is_gone = end.error().code() == ErrorCode::kNotFound;
+    return Error(is_gone ? ErrorCode::kInternal : end.error().code(),
+                 fmt::format("the Pod that was to add vectors there: {}{}",
+                             end.error().message(),
+                             is_gone ? " (somebody has taken it away, or its "
+                                       "namespace is not there)"
+                                     : ""));
   }
-  return {};
+  for (const diagnose::VerifyCheck& check : diagnose::verify_pod(end)) {
+    if (check.verdict != diagnose::Verdict::kFail) continue;
+    return rollout::Complaint(fmt::format(
+        "the Pod that was to add vectors there did not: {}; next: {}",
+        check.evidence, check.hint));
+  }
+  return rollout::Complaint();
 }
 
-Result<void> Rollout::walk(const rollout::RolloutPlan& plan) {
+Result<rollout::RolloutPlan> Rollout::look() const {
+  return look_at_cluster(cluster_->client(), options_.selector,
+                         options_.walk.manifest.digest, options_.walk.drain);
+}
+
+Result<void> Rollout::walk(const rollout::RolloutPlan& shown) {
   static_cast<void>(stop_on_signals());
   kube::Client& client = cluster_->client();
   kube::LeaseHolder lease(client, {rollout::kBringSpace, "rollout"},
-                          lease_self(session_), clock_,
+                          lease_self(session_), lease_clock_,
                           [] { return std::chrono::system_clock::now(); });
   rollout::RolloutText text([&](const console::Page& page) { show(page); });
   rollout::RolloutJson json([&](const std::string& line) { write(line); });
   rollout::WalkObserver* follower = &text;
   if (options_.node.as_json) follower = &json;
+  ApiPatience patience(clock_, options_.walk.api_timeout, *follower,
+                       [] { return pause_for(kBetweenLeaseLooks); });
   auto begun = begin_rollout(
       client, lease, options_.walk.manifest,
       [&, is_told = false](const kube::Lease& other, seconds left) mutable {
         if (!is_told) follower->waits("", lease_words(other, left));
         is_told = true;
         return pause_for(kBetweenLeaseLooks);
-      });
+      },
+      std::ref(patience));
   if (!begun) {
     lease.release();
     if (stop_on_signals().load()) {
@@ -238,16 +271,20 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& plan) {
   options_.walk.health_timeout = seconds(options_.health_timeout);
   if (!options_.trial.image.empty()) {
     options_.walk.trial = [&](const std::string& node) {
-      return try_pod(node, lease);
+      return try_pod(node, lease, *follower);
     };
   }
-  std::vector<std::string> names;
-  for (const PlannedNode& one : plan.nodes) {
-    if (one.state != PlannedNode::State::kDone) names.push_back(one.node.name);
+  // The plan is older than the lease: whoever had that has gone on meanwhile.
+  const auto now = insist(std::ref(patience), [&] { return look(); });
+  if (!now) {
+    lease.release();
+    return now.error();
   }
+  const rollout::SecondLook order = rollout::look_again(shown, *now);
+  for (const std::string& words : order.words) follower->did("", words);
   rollout::Walk walk(client, lease, clock_, pause_for, *follower,
                      options_.walk);
-  const WalkOutcome outcome = walk.run(names);
+  const WalkOutcome outcome = walk.run(order.nodes);
   lease.release();
   session_.outcome = exit_code_of(outcome.end);
   show(rollout::outcome_page(outcome));
@@ -258,9 +295,7 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& plan) {
 Result<void> Rollout::run() {
   TRY_VOID(read_file());
   TRY_VOID(open_cluster());
-  TRY(const rollout::RolloutPlan plan,
-      look_at_cluster(cluster_->client(), options_.selector,
-                      options_.walk.manifest.digest, options_.walk.drain));
+  TRY(const rollout::RolloutPlan plan, look());
   show(rollout::plan_page(plan));
   write(rollout::plan_json(plan));
   const bool is_done =

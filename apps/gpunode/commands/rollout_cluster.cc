@@ -147,15 +147,24 @@ kube::LeaseHolder::Self lease_self(const Session& session) {
   return self;
 }
 
+bool ApiPatience::operator()(const Error& away) {
+  if (!until_) until_ = clock_.now() + most_;
+  if (away.message() != told_) follower_.waits("", away.message());
+  told_ = away.message();
+  return clock_.now() < *until_ && pause_();
+}
+
 Result<void> begin_rollout(kube::Client& client, kube::LeaseHolder& lease,
                            const rollout::BringManifest& manifest,
-                           const kube::LeaseHolder::Await& await) {
+                           const kube::LeaseHolder::Await& await,
+                           const kube::LeaseHolder::Patience& patience) {
   const auto objects = rollout::bring_objects(manifest);
-  TRY_VOID(check_space(client, objects.front()));
-  TRY_VOID(apply(client, objects.front()));
-  TRY_VOID(lease.take(await));
+  TRY_VOID(
+      insist(patience, [&] { return check_space(client, objects.front()); }));
+  TRY_VOID(insist(patience, [&] { return apply(client, objects.front()); }));
+  TRY_VOID(lease.take(await, patience));
   for (std::size_t i = 1; i < objects.size(); ++i) {
-    TRY_VOID(apply(client, objects[i]));
+    TRY_VOID(insist(patience, [&] { return apply(client, objects[i]); }));
   }
   return {};
 }

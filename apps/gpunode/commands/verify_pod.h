@@ -11,12 +11,18 @@
 
 namespace gpunode::cli {
 
-/// Makes the Pod, waits until it has ended, for `patience` at most, or until
-/// `is_stopped`, reads its log and takes it away again. Errors are the API
-/// server's; kUnavailable: stopped.
+struct PodPatience {
+  std::chrono::seconds time;  ///< For the Pod, and an API server that is away.
+  std::function<bool()> is_stopped;
+  /// The API server does not answer, and is asked again. May be empty.
+  std::function<void(const Error& away)> told = {};
+};
+
+/// Makes the Pod, waits until it has ended, reads its log and takes it away
+/// again. Errors are the API server's and none of the Pod's; kUnavailable: it
+/// was away for too long, or this was stopped.
 Result<diagnose::PodEnd> run_pod(kube::Client& client,
                                  const diagnose::TrialPod& pod,
-                                 std::chrono::seconds patience,
-                                 const std::function<bool()>& is_stopped);
+                                 const PodPatience& patience);
 
 }  // namespace gpunode::cli

@@ -137,8 +137,8 @@ diagnose::VerifyChecks ask_cluster(const VerifyOptions& options,
   const std::atomic<bool>& is_stopped = stop_on_signals();
   append(diagnose::verify_pod(
              run_pod((*cluster)->client(), pod,
-                     std::chrono::seconds(options.pod_timeout_seconds),
-                     [&] { return is_stopped.load(); })),
+                     {std::chrono::seconds(options.pod_timeout_seconds),
+                      [&] { return is_stopped.load(); }})),
          checks);
   return checks;
 }

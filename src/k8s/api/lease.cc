@@ -136,7 +136,19 @@ Result<void> LeaseHolder::take_over(const std::string& version) {
                            key_.space, key_.name));
 }
 
-Result<void> LeaseHolder::take(const Await& await) {
+Result<void> LeaseHolder::take(const Await& await, const Patience& patience) {
+  for (;;) {
+    // Anew each time: while the server is away nobody can be heard of, so that
+    // counts for nothing.
+    auto taken = try_to_take(await);
+    if (taken || taken.error().code() != ErrorCode::kUnavailable || !patience ||
+        !patience(taken.error())) {
+      return taken;
+    }
+  }
+}
+
+Result<void> LeaseHolder::try_to_take(const Await& await) {
   is_lost_ = false;
   std::optional<Lease> first;
   TimePoint seen{};

@@ -3,10 +3,11 @@
 //
 // Clocks of machines differ, so what a Lease says of the time is written for
 // people and never judged by: who wants one that another has watches it for its
-// duration by an own monotonic clock, as client-go's leader election does.
-// A holder that is taken over from although it lives, as one that was
-// suspended, finds out at its next renewal, which names the version that it
-// wrote.
+// duration by an own clock that nobody sets, as client-go's leader election
+// does, and that goes on while the machine is suspended (BootClock): another
+// one's goes on, too. A holder that is taken over from although it lives, as
+// one that was suspended, finds out at its next renewal, which names the
+// version that it wrote.
 #pragma once
 
 #include <chrono>
@@ -68,9 +69,13 @@ class LeaseHolder {
   using Await =
       std::function<bool(const Lease& other, std::chrono::seconds left)>;
 
+  /// The API server does not answer: waits for a moment and says true, or false
+  /// to give up.
+  using Patience = std::function<bool(const Error& away)>;
+
   /// kAlreadyExists: another one has it, and lives or was not waited for; the
   /// message says who and what next.
-  Result<void> take(const Await& await);
+  Result<void> take(const Await& await, const Patience& patience = {});
 
   /// Does something only when it is time to. kAlreadyExists: it is lost, and
   /// stays so until it is taken again. kUnavailable: it could not be renewed
@@ -82,6 +87,7 @@ class LeaseHolder {
   void release();
 
  private:
+  Result<void> try_to_take(const Await& await);
   Result<void> write(const Lease& lease, bool is_new);
   Result<void> take_over(const std::string& version);
   /// After a refusal: whether it was a write of ours that was refused, whose

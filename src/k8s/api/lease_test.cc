@@ -135,6 +135,49 @@ TEST_F(LeaseHolding, ThatGoesWhileItIsWatchedIsTaken) {
   EXPECT_EQ(now().holder, "cleo");
 }
 
+TEST_F(LeaseHolding, IsWatchedAnewWhenTheServerWasAway) {
+  LeaseHolder ann = holder("ann@desk");
+  ASSERT_TRUE(ann.take(never));
+  std::vector<std::string> away;
+  const auto patient = [&](const Error& error) {
+    away.push_back(error.message());
+    pass(std::chrono::minutes(5));
+    return away.size() < 3;
+  };
+  // Nobody can renew it while the server is away: that is not Ann's end.
+  server_.refuse(503, "Unavailable", 2);
+  std::size_t looks = 0;
+  const auto second =
+      holder("ben@lap").take(watching([&] {
+                               if (++looks == 3) {
+                                 server_.refuse(503, "Unavailable", 1);
+                               }
+                               if (looks == 4) {
+                                 EXPECT_TRUE(ann.renew());
+                               }
+                             }),
+                             patient);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(away.size(), 3U);
+  EXPECT_EQ(now().holder, "ann@desk");
+  // And then it is taken as ever.
+  away.clear();
+  server_.refuse(503, "Unavailable", 1);
+  const TimePoint begun = clock_.now();
+  EXPECT_TRUE(holder("ben@lap").take(watching(), patient));
+  EXPECT_EQ(clock_.now() - begun,
+            std::chrono::minutes(5) + LeaseHolder::kDuration);
+  EXPECT_THAT(away, ElementsAre(HasSubstr("503")));
+}
+
+TEST_F(LeaseHolding, WhoseFirstAnswerWasLostIsOnesOwn) {
+  server_.lose_answers(1, 1);
+  const auto patient = [](const Error&) { return true; };
+  EXPECT_TRUE(holder("ben@lap").take(never, patient));
+  EXPECT_EQ(now().holder, "ben@lap");
+}
+
 TEST_F(LeaseHolding, IsNotTakenFromOneWhoseRenewalCameJustBefore) {
   LeaseHolder ann = holder("ann@desk");
   ASSERT_TRUE(ann.take(never));

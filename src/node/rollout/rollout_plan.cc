@@ -38,6 +38,12 @@ PlannedNode planned(SelectedNode selected, const std::string& digest,
   return one;
 }
 
+const PlannedNode* find_node(const RolloutPlan& plan, const std::string& name) {
+  const auto at = std::ranges::find(
+      plan.nodes, name, [](const PlannedNode& one) { return one.node.name; });
+  return at == plan.nodes.end() ? nullptr : &*at;
+}
+
 }  // namespace
 
 std::size_t RolloutPlan::count(State state) const {
@@ -82,6 +88,41 @@ RolloutPlan plan_rollout(std::vector<SelectedNode> nodes,
   }
   std::ranges::sort(plan.others, {}, &NodeLook::name);
   return plan;
+}
+
+SecondLook look_again(const RolloutPlan& shown, const RolloutPlan& now) {
+  SecondLook look;
+  for (const PlannedNode& one : now.nodes) {
+    const std::string& name = one.node.name;
+    const PlannedNode* const before = find_node(shown, name);
+    if (before == nullptr) {
+      look.words.push_back(fmt::format(
+          "{} is selected by now and was not in the plan: it is left alone; "
+          "the same command, once more, takes it in",
+          name));
+    } else if (one.state != State::kDone) {
+      look.nodes.push_back(name);
+      if (before->state == State::kDone) {
+        look.words.push_back(
+            fmt::format("{} was done, and is not any more", name));
+      } else if (one.state == State::kUnderWay &&
+                 before->state != State::kUnderWay) {
+        look.words.push_back(fmt::format(
+            "another roll-out has begun at {} meanwhile: it comes first",
+            name));
+      }
+    } else if (before->state != State::kDone) {
+      look.words.push_back(
+          fmt::format("{} was done by another roll-out meanwhile", name));
+    }
+  }
+  for (const PlannedNode& one : shown.nodes) {
+    if (find_node(now, one.node.name) != nullptr) continue;
+    look.words.push_back(
+        fmt::format("{} is gone, or not selected any more: it is left alone",
+                    one.node.name));
+  }
+  return look;
 }
 
 }  // namespace gpunode::rollout

@@ -47,6 +47,17 @@ RolloutPlan plan_rollout(std::vector<SelectedNode> nodes,
                          const std::string& digest,
                          const DrainOptions& options);
 
+/// What became of a plan that was shown while another roll-out held the lease.
+struct SecondLook {
+  /// What is to be done, in the order of the later plan.
+  std::vector<std::string> nodes;
+  /// What is other than was shown, a line each.
+  std::vector<std::string> words;
+};
+
+/// Only nodes that were shown are gone over: nobody has agreed to others.
+SecondLook look_again(const RolloutPlan& shown, const RolloutPlan& now);
+
 /// Why a roll-out may not begin on a node, a line each.
 std::vector<std::string> obstacles_of(const NodeLook& node,
                                       const DrainPlan& drain);

@@ -51,6 +51,34 @@ TEST(RolloutPlan, OfAnotherFileDoesAllAnew) {
   EXPECT_EQ(plan.nodes[1].state, State::kToDo);
 }
 
+TEST(RolloutPlan, IsLookedAtAgainOnceTheLeaseIsHeld) {
+  SelectedNode begun = node("c");
+  begun.node.mark = NodeMark{Phase::kBringing, "d", false, 1, ""};
+  SelectedNode done = node("a");
+  done.node.done_digest = "d";
+  const RolloutPlan shown = plan_rollout(
+      {node("a"), node("b"), node("c"), node("gone")}, {}, "d", {});
+  const RolloutPlan now =
+      plan_rollout({done, node("b"), begun, node("new")}, {}, "d", {});
+  const SecondLook look = look_again(shown, now);
+  EXPECT_THAT(look.nodes, ElementsAre("c", "b"));
+  EXPECT_THAT(look.words,
+              ElementsAre("another roll-out has begun at c meanwhile: it comes "
+                          "first",
+                          "a was done by another roll-out meanwhile",
+                          HasSubstr("new is selected by now"),
+                          HasSubstr("gone is gone, or not selected")));
+  // As it was: nothing is told.
+  EXPECT_THAT(look_again(shown, shown).words, IsEmpty());
+  EXPECT_THAT(look_again(shown, shown).nodes,
+              ElementsAre("a", "b", "c", "gone"));
+  // What was passed over is done anew where its mark is gone.
+  const SecondLook undone = look_again(plan_rollout({done}, {}, "d", {}),
+                                       plan_rollout({node("a")}, {}, "d", {}));
+  EXPECT_THAT(undone.nodes, ElementsAre("a"));
+  EXPECT_THAT(undone.words, ElementsAre(HasSubstr("was done, and is not")));
+}
+
 TEST(RolloutPlan, SaysWhereItWouldStop) {
   SelectedNode away = node("away");
   away.node.is_ready = false;

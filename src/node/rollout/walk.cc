@@ -69,8 +69,10 @@ WalkOutcome Walk::trouble(const std::string& node, const Error& error) const {
         "command";
   } else if (error.code() == ErrorCode::kNotFound) {
     outcome.next = "`kubectl get nodes`; then the same command";
-  } else {
+  } else if (error.code() == ErrorCode::kUnavailable) {
     outcome.next = "the same command goes on when the API server answers";
+  } else {
+    outcome.next = "the same command goes on when that is put right";
   }
   return outcome;
 }
@@ -200,10 +202,12 @@ Walk::Ending Walk::check(const NodeLook& node) {
     if (!wait(kBetweenLooks)) return stopped(node.name);
   }
   if (options_.trial) {
-    const auto passed = options_.trial(node.name);
-    if (!passed) {
+    const auto complaint =
+        patiently(node.name, [&] { return options_.trial(node.name); });
+    if (!complaint) return trouble(node.name, complaint.error());
+    if (*complaint) {
       if (!wait(std::chrono::milliseconds(0))) return stopped(node.name);
-      return bad(node, Phase::kChecking, passed.error().message(),
+      return bad(node, Phase::kChecking, **complaint,
                  "on the node:  gpunode verify\n");
     }
     observer_.did(node.name, "a Pod has added vectors on a GPU");

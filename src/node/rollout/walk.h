@@ -25,8 +25,12 @@
 
 namespace gpunode::rollout {
 
-/// One node's Pod that proves its GPUs, made and taken away again.
-using Trial = std::function<Result<void>(const std::string& node)>;
+/// Why something is not well; nothing: it is.
+using Complaint = std::optional<std::string>;
+
+/// One node's Pod that proves its GPUs, made and taken away again. An error
+/// says nothing about the node; kUnavailable: another try may tell.
+using Trial = std::function<Result<Complaint>(const std::string& node)>;
 
 struct WalkOptions {
   BringManifest manifest;

@@ -484,16 +484,51 @@ TEST_F(Walking, ANodeThatRebootsIsWaitedFor) {
 
 TEST_F(Walking, ATrialThatFailsIsABadNode) {
   std::vector<std::string> tried;
-  options_.trial = [&](const std::string& name) -> Result<void> {
+  options_.trial = [&](const std::string& name) -> Result<Complaint> {
     tried.push_back(name);
-    if (tried.size() == 1) return Error(ErrorCode::kInternal, "no PASSED");
-    return {};
+    if (tried.size() == 1) return Complaint("no PASSED");
+    return Complaint();
   };
   const WalkOutcome outcome = walk();
   EXPECT_EQ(outcome.end, End::kBadNode);
   EXPECT_EQ(outcome.words, "no PASSED");
   EXPECT_EQ(walk().end, End::kDone);
   EXPECT_THAT(tried, ElementsAre("gpu-1", "gpu-1", "gpu-2"));
+}
+
+TEST_F(Walking, ATrialThatTellsNothingIsNoBadNode) {
+  unsigned tries = 0;
+  Error error(ErrorCode::kUnavailable, "connection refused");
+  options_.trial = [&](const std::string&) -> Result<Complaint> {
+    if (++tries <= 2) return error;
+    return Complaint();
+  };
+  EXPECT_EQ(walk().end, End::kDone);
+  EXPECT_THAT(recorder_.lines, Contains("waits connection refused"));
+
+  // It stays away; or the credentials may make no Pod.
+  for (const ErrorCode code :
+       {ErrorCode::kUnavailable, ErrorCode::kPermissionDenied}) {
+    node("gpu-1");
+    node("gpu-2");
+    tries = 0;
+    error = Error(code, "no Pod for you");
+    options_.trial = [&](const std::string&) -> Result<Complaint> {
+      ++tries;
+      return error;
+    };
+    const WalkOutcome outcome = walk();
+    EXPECT_EQ(outcome.end, End::kTrouble);
+    EXPECT_EQ(outcome.node, "gpu-1");
+    EXPECT_EQ(outcome.words, "no Pod for you");
+    EXPECT_EQ(tries > 1, code == ErrorCode::kUnavailable);
+    // Nothing is held against the node, and the next walk asks again there.
+    const auto mark = read_mark(annotation("gpu-1", kRolloutAnnotation));
+    ASSERT_TRUE(mark);
+    EXPECT_EQ(mark->phase, Phase::kChecking);
+    EXPECT_EQ(mark->why, "");
+    EXPECT_TRUE(is_cordoned("gpu-1"));
+  }
 }
 
 TEST_F(Walking, APodThatNeverRunsIsABadNode) {
