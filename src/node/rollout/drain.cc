@@ -1,5 +1,6 @@
 #include "node/rollout/drain.h"
 
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -74,6 +75,7 @@ DrainPlan plan_drain(std::vector<DrainPod> pods, const DrainOptions& options) {
   std::vector<std::string> unmanaged;
   std::vector<std::string> local;
   std::vector<std::string> orphans;
+  std::map<std::string, std::vector<std::string>> unknown;  // By why.
   for (DrainPod& pod : pods) {
     if (pod.is_mirror || (pod.is_of_daemon_set && !pod.is_ended)) {
       ++plan.staying;
@@ -85,7 +87,11 @@ DrainPlan plan_drain(std::vector<DrainPod> pods, const DrainOptions& options) {
       if (pod.controller.kind.empty() && !options.force) {
         unmanaged.push_back(name);
       }
-      if (pod.claims_daemon_set() && !options.force) orphans.push_back(name);
+      if (!pod.lookup_trouble.empty()) {
+        unknown[pod.lookup_trouble].push_back(name);
+      } else if (pod.claims_daemon_set() && !options.force) {
+        orphans.push_back(name);
+      }
       if (pod.has_empty_dir && !options.delete_emptydir_data) {
         local.push_back(name);
       }
@@ -100,6 +106,13 @@ DrainPlan plan_drain(std::vector<DrainPod> pods, const DrainOptions& options) {
          "cannot delete Pods that say they are a DaemonSet's, which is not "
          "there or is another one (use --force to override)",
          plan.refusals);
+  for (const auto& [why, names] : unknown) {
+    // --force is about what is known: as with kubectl it helps nothing here.
+    plan.refusals.push_back(
+        fmt::format("cannot tell whether these are a DaemonSet's and stay: {} "
+                    "({})",
+                    fmt::join(names, ", "), why));
+  }
   refuse(local,
          "cannot delete Pods with local storage (use --delete-emptydir-data to "
          "override)",

@@ -30,10 +30,15 @@ struct DrainPod {
   bool is_leaving = false;
   bool has_empty_dir = false;  ///< Data that goes with it.
 
-  /// It says so, and only its DaemonSet can tell whether that is true.
+  /// Why that could not be looked up; "": it was.
+  std::string lookup_trouble = {};
+
+  /// It says so, and only its DaemonSet can tell whether that is true. By the
+  /// kind alone, as kubectl: other groups than `apps` have DaemonSets as well,
+  /// which make their Pods anew on a cordoned node.
   bool claims_daemon_set() const {
     return controller.kind == "DaemonSet" &&
-           controller.api.starts_with("apps/");
+           controller.api.find('/') != std::string::npos;
   }
 };
 

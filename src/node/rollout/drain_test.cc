@@ -7,6 +7,7 @@ namespace gpunode::rollout {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -74,9 +75,9 @@ TEST(Drain, RefusesWhatNobodyMakesAgain) {
 TEST(Drain, OfAForgedDaemonSetIsOfNobody) {
   DrainPod forged = pod("forged", "DaemonSet");
   forged.is_of_daemon_set = false;
-  // One of a group that anybody may have made is a controller as any other.
+  // Kubernetes' own group without a name has none: a controller as any other.
   DrainPod strange = pod("strange", "DaemonSet");
-  strange.controller.api = "evil.example/v1";
+  strange.controller.api = "v1";
   strange.is_of_daemon_set = false;
   const DrainPlan plan = plan_drain({forged, strange}, {});
   EXPECT_EQ(plan.staying, 0U);
@@ -87,6 +88,29 @@ TEST(Drain, OfAForgedDaemonSetIsOfNobody) {
                           "to override): default/forged"));
   EXPECT_THAT(plan_drain({forged, strange}, {.force = true}).refusals,
               IsEmpty());
+}
+
+TEST(Drain, GoesByTheKindAndNotByTheGroup) {
+  DrainPod other = pod("other", "DaemonSet");
+  other.controller.api = "apps.example.io/v1alpha1";
+  EXPECT_EQ(plan_drain({other}, {}).staying, 1U);
+  other.is_of_daemon_set = false;
+  EXPECT_THAT(plan_drain({other}, {}).refusals,
+              ElementsAre(HasSubstr("use --force to override")));
+}
+
+TEST(Drain, WhatMayNotBeLookedUpIsRefusedWhateverIsForced) {
+  DrainPod one = pod("one", "DaemonSet");
+  one.is_of_daemon_set = false;
+  one.lookup_trouble = "the right lacks";
+  DrainPod two = one;
+  two.key.name = "two";
+  for (const bool force : {false, true}) {
+    EXPECT_THAT(
+        plan_drain({one, two}, {.force = force}).refusals,
+        ElementsAre("cannot tell whether these are a DaemonSet's and stay: "
+                    "default/one, default/two (the right lacks)"));
+  }
 }
 
 TEST(Drain, RefusesDataThatGoesWithThePod) {

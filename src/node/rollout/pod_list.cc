@@ -40,27 +40,46 @@ Result<std::vector<std::string>> list_all(kube::Client& client,
   }
 }
 
-Result<bool> DaemonSets::own(kube::Client& client, const DrainPod& pod) {
+Result<void> DaemonSets::look_up(kube::Client& client, DrainPod& pod) {
   const PodOwner& owner = pod.controller;
-  if (!pod.claims_daemon_set()) return false;
-  if (!kube::is_dns_subdomain(owner.name) || owner.uid.empty()) return false;
-  const std::string claim =
-      fmt::format("{}/{}/{}", pod.key.space, owner.name, owner.uid);
-  if (const auto known = known_.find(claim); known != known_.end()) {
-    return known->second;
+  if (!pod.claims_daemon_set()) return {};
+  const std::size_t slash = owner.api.find('/');
+  const kube::ResourceType type{owner.api.substr(0, slash),
+                                owner.api.substr(slash + 1), "daemonsets",
+                                true};
+  if (!kube::is_dns_subdomain(type.group) ||
+      !kube::is_dns_label(type.version) ||
+      !kube::is_dns_subdomain(owner.name) || owner.uid.empty()) {
+    return {};
   }
-  const auto json =
-      client.get({"apps", "v1", "daemonsets", true},
-                 {pod.key.space, owner.name}, kube::Detail::kMetadata);
-  bool is_own = false;
+  const std::string claim = fmt::format("{}/{}/{}/{}", owner.api, pod.key.space,
+                                        owner.name, owner.uid);
+  auto known = known_.find(claim);
+  if (known == known_.end()) {
+    TRY(Answer answer, ask(client, type, pod));
+    known = known_.emplace(claim, std::move(answer)).first;
+  }
+  pod.is_of_daemon_set = known->second.is_own;
+  pod.lookup_trouble = known->second.trouble;
+  return {};
+}
+
+Result<DaemonSets::Answer> DaemonSets::ask(kube::Client& client,
+                                           const kube::ResourceType& type,
+                                           const DrainPod& pod) {
+  const auto json = client.get(type, {pod.key.space, pod.controller.name},
+                               kube::Detail::kMetadata);
   if (json) {
     TRY(const kube::ObjectMeta meta, kube::read_object_meta(*json));
-    is_own = meta.uid == owner.uid;
-  } else if (json.error().code() != ErrorCode::kNotFound) {
-    return json.error();
+    return Answer{meta.uid == pod.controller.uid, ""};
   }
-  known_.emplace(claim, is_own);
-  return is_own;
+  if (json.error().code() == ErrorCode::kNotFound) return Answer{false, ""};
+  if (json.error().code() != ErrorCode::kPermissionDenied) return json.error();
+  return Answer{
+      false,
+      fmt::format("the right lacks to get daemonsets.{} in the namespace "
+                  "{}: {}; next: docs/security.md, Rights of a roll-out",
+                  type.group, pod.key.space, json.error().message())};
 }
 
 Result<std::vector<DrainPod>> pods_on(kube::Client& client,
@@ -73,7 +92,7 @@ Result<std::vector<DrainPod>> pods_on(kube::Client& client,
   std::vector<DrainPod> pods;
   for (const std::string& json : all) {
     TRY(DrainPod pod, read_drain_pod(json));
-    TRY(pod.is_of_daemon_set, daemon_sets.own(client, pod));
+    TRY_VOID(daemon_sets.look_up(client, pod));
     pods.push_back(std::move(pod));
   }
   return pods;

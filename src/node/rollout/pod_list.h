@@ -20,11 +20,20 @@ Result<std::vector<std::string>> list_all(kube::Client& client,
 /// looked up once, as long as this lives.
 class DaemonSets {
  public:
-  /// Whether `pod`'s is there, in its namespace and with the uid that it says.
-  Result<bool> own(kube::Client& client, const DrainPod& pod);
+  /// Whether `pod`'s is there, in the group and namespace and with the uid that
+  /// it says; or that one may not look.
+  Result<void> look_up(kube::Client& client, DrainPod& pod);
 
  private:
-  std::map<std::string, bool> known_;  ///< By namespace, name and uid.
+  struct Answer {
+    bool is_own = false;
+    std::string trouble;
+  };
+  static Result<Answer> ask(kube::Client& client,
+                            const kube::ResourceType& type,
+                            const DrainPod& pod);
+
+  std::map<std::string, Answer> known_;  ///< By group, namespace, name, uid.
 };
 
 /// Pods on a node, for plan_drain().

@@ -370,6 +370,34 @@ TEST_F(Walking, APodThatOnlyClaimsToBeADaemonSetsIsRefused) {
   EXPECT_NE(server_.object("/api/v1/namespaces/default/pods/proxy-1"), "");
 }
 
+TEST_F(Walking, DaemonSetsOfOtherGroupsKeepTheirPods) {
+  pod("gpu-1", "other-1",
+      R"([{"apiVersion":"apps.example.io/v1alpha1","kind":"DaemonSet",)"
+      R"("name":"other","uid":"u-other","controller":true}])");
+  EXPECT_EQ(walk({"gpu-1"}).end, End::kRefused);
+  server_.put(
+      "/apis/apps.example.io/v1alpha1/namespaces/default/daemonsets/other",
+      R"({"metadata":{"name":"other","uid":"u-other"}})");
+  EXPECT_EQ(walk({"gpu-1"}).end, End::kDone);
+  EXPECT_NE(server_.object("/api/v1/namespaces/default/pods/other-1"), "");
+}
+
+TEST_F(Walking, WhoMayNotReadDaemonSetsIsToldSoBeforeAnythingIsDone) {
+  kube::FixedCredentials credentials(server_.port());
+  kube::Client client(credentials, nullptr, once());
+  DaemonSets daemon_sets;
+  DrainPod pod;
+  pod.key = {"default", "proxy-1"};
+  pod.controller = {"apps/v1", "DaemonSet", "proxy", "u-proxy"};
+  server_.refuse(403, "Forbidden", 1, "", "GET");
+  ASSERT_TRUE(daemon_sets.look_up(client, pod));
+  EXPECT_FALSE(pod.is_of_daemon_set);
+  EXPECT_THAT(pod.lookup_trouble,
+              AllOf(HasSubstr("the right lacks to get daemonsets.apps in the "
+                              "namespace default"),
+                    HasSubstr("docs/security.md")));
+}
+
 TEST_F(Walking, AClaimIsLookedUpOnce) {
   EXPECT_EQ(walk({"gpu-1"}).end, End::kDone);
   EXPECT_EQ(count("GET /apis/apps/v1/namespaces/default/daemonsets/proxy"), 1U);
