@@ -128,6 +128,8 @@ class Rollout {
   bool is_agreed();
   Result<rollout::RolloutPlan> look() const;
   Result<void> walk(const rollout::RolloutPlan& shown);
+  /// Before the first node.
+  Result<void> give_up(kube::LeaseHolder& lease, const Error& error);
   /// The Pod of level 6 of `gpunode verify`, on one node.
   Result<rollout::Complaint> try_pod(const std::string& node,
                                      kube::LeaseHolder& lease,
@@ -236,6 +238,17 @@ Result<rollout::RolloutPlan> Rollout::look() const {
                          options_.walk.manifest.digest, options_.walk.drain);
 }
 
+Result<void> Rollout::give_up(kube::LeaseHolder& lease, const Error& error) {
+  lease.release();
+  if (stop_on_signals().load()) {
+    session_.outcome = exit_code_of(WalkOutcome::End::kStopped);
+    return {};
+  }
+  if (error.code() != ErrorCode::kAlreadyExists) return error;
+  session_.fail(error, ExitCode::kLocked);
+  return {};
+}
+
 Result<void> Rollout::walk(const rollout::RolloutPlan& shown) {
   static_cast<void>(stop_on_signals());
   kube::Client& client = cluster_->client();
@@ -256,16 +269,7 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& shown) {
         return pause_for(kBetweenLeaseLooks);
       },
       std::ref(patience));
-  if (!begun) {
-    lease.release();
-    if (stop_on_signals().load()) {
-      session_.outcome = exit_code_of(WalkOutcome::End::kStopped);
-      return {};
-    }
-    if (begun.error().code() != ErrorCode::kAlreadyExists) return begun;
-    session_.fail(begun.error(), ExitCode::kLocked);
-    return {};
-  }
+  if (!begun) return give_up(lease, begun.error());
   options_.walk.drain_timeout = seconds(options_.drain_timeout);
   options_.walk.bring_timeout = seconds(options_.bring_timeout);
   options_.walk.health_timeout = seconds(options_.health_timeout);
@@ -276,10 +280,7 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& shown) {
   }
   // The plan is older than the lease: whoever had that has gone on meanwhile.
   const auto now = insist(std::ref(patience), [&] { return look(); });
-  if (!now) {
-    lease.release();
-    return now.error();
-  }
+  if (!now) return give_up(lease, now.error());
   const rollout::SecondLook order = rollout::look_again(shown, *now);
   for (const std::string& words : order.words) follower->did("", words);
   rollout::Walk walk(client, lease, clock_, pause_for, *follower,
