@@ -9,5 +9,6 @@ import checks_selinux  # noqa: F401
 import checks_driver  # noqa: F401
 import checks_join  # noqa: F401
 import checks_live  # noqa: F401
+import checks_chart  # noqa: F401
 import checks_leave  # noqa: F401
 from claim import CHECKS  # noqa: F401

@@ -18,6 +18,10 @@ def check(name, machine=NODE):
     return register
 
 
+class Lacking(Exception):
+    """A check cannot be made here; its text says for want of what."""
+
+
 def expect(condition, text):
     if not condition:
         raise Failed(text)

@@ -68,10 +68,11 @@ class Build:
         self.fake_nvml = self.directory / "tests/doubles/nvml/fake-nvml"
         self.vectoradd = self.directory / "apps/vectoradd/gpunode-vectoradd"
         self.holder = self.directory / "tests/cluster/gpunode-cluster-holder"
+        self.agent_image = self.directory / "image/gpunode-agent.tar"
         self.host_image = self.directory / "image/gpunode-host.tar"
 
     def check(self):
-        wanted = [*self.shipped, self.cuda, self.nvml, self.fake_nvml, self.holder, self.host_image]
+        wanted = [*self.shipped, self.cuda, self.nvml, self.fake_nvml, self.holder, self.agent_image, self.host_image]
         missing = [str(path) for path in wanted if not path.exists()]
         if missing:
             raise Failed(f"not built: {', '.join(missing)}; next: ninja -C {self.directory}")
@@ -91,6 +92,7 @@ def make_node_disk(build, directory, kubernetes=None):
     if kubernetes is not None:
         kubernetes_repository.Repository(stage / "kubernetes", directory / "kubernetes", kubernetes).make()
         make_images(build, stage / "images", directory / "image-root")
+        shutil.copy(pathlib.Path(kubernetes) / "kube-proxy", stage / "kube-proxy")
     return make_disk(directory / DISK, stage, "node")
 
 
@@ -129,7 +131,8 @@ def make_images(build, place, work):
     root.add_program(build.vectoradd, "/usr/bin/vectoradd")
     root.add_libraries_of(build.cuda)
     write_archive(place / "vectoradd.tar", root.directory, SEED_IMAGE, ["/usr/bin/vectoradd"])
-    shutil.copyfile(build.host_image, place / "gpunode-host.tar")
+    for archive in (build.agent_image, build.host_image):
+        shutil.copyfile(archive, place / archive.name)
 
 
 def install(vm):

@@ -22,7 +22,7 @@ import time
 import image
 import node
 from checks import CHECKS
-from claim import DRIVER, JOIN, NODE, SELINUX
+from claim import DRIVER, JOIN, NODE, SELINUX, Lacking
 from machine import Failed, Machine, RunDirectory, tail
 from seed_cluster import SeedCluster, programs_of_kubernetes
 
@@ -137,6 +137,10 @@ def make_checks(vm, checks, until=None):
         try:
             note = function(vm)
             word, more = "ok    ", f" ({note})" if note else ""
+        except Lacking as lacking:
+            outcome.left_out.append(name)
+            say(f"left out         {name} ({lacking})")
+            continue
         except Failed as error:
             outcome.failed.append(name)
             word, more = "FAILED", f"\n    {error}"
@@ -290,7 +294,7 @@ def run(arguments):
         directory.close()
     minutes = (time.monotonic() - begin) / 60
     count = sum(len(checks) for checks in chosen.values()) - len(outcome.left_out)
-    more = f", {len(outcome.left_out)} left out for want of time" if outcome.left_out else ""
+    more = f", {len(outcome.left_out)} left out" if outcome.left_out else ""
     if outcome.failed:
         say(f"vm: FAILED in {minutes:.1f} min: {len(outcome.failed)} of {count}{more}: "
             + "; ".join(outcome.failed))

@@ -7,6 +7,7 @@ import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "cluster"))
 import build_kubernetes  # noqa: E402
+import control_plane  # noqa: E402
 from control_plane import ControlPlane  # noqa: E402
 from process import tail  # noqa: E402
 
@@ -34,7 +35,8 @@ class SeedCluster:
         self.state.mkdir()
         self.plane = ControlPlane(build_kubernetes.ensure(quiet=True), self.state, ENDPOINT)
         vm.cluster = self.plane
-        vm.reaches = {ENDPOINT: self.plane.port}
+        # By the second one it is reached as the service `kubernetes`: its own port is what the server says of itself.
+        vm.reaches = {ENDPOINT: self.plane.port, f"{control_plane.ADDRESS}:{self.plane.port}": self.plane.port}
         vm.memory_mib = MEMORY_MIB
 
     def start(self):

@@ -21,6 +21,7 @@ import image
 import machine
 import run as program
 import seed_cluster
+from claim import Lacking
 from machine import Failed, Machine, RunDirectory
 
 READY = b"ready 11111111-2222-3333-4444-555555555555\n"
@@ -288,6 +289,14 @@ class Time(unittest.TestCase):
             outcome = program.make_checks(unittest.mock.Mock(), checks, until=20)
         self.assertEqual((made, outcome.failed, outcome.left_out), (["one"], [], ["two", "three"]))
         self.assertEqual(say.call_args.args[0], "left out         three (no time left)")
+
+    def test_a_check_for_which_something_lacks_is_left_out_and_says_for_want_of_what(self):
+        def lacks(vm):
+            raise Lacking("no helm here")
+        with unittest.mock.patch.object(program, "say") as say:
+            outcome = program.make_checks(unittest.mock.Mock(), [("one", lacks), ("two", lambda vm: None)])
+        self.assertEqual((outcome.failed, outcome.left_out), ([], ["one"]))
+        self.assertEqual(say.call_args_list[0].args[0], "left out         one (no helm here)")
 
     def test_a_machine_whose_checks_have_no_time_does_not_boot(self):
         arguments = program.parse(["--until", "0"])
