@@ -157,6 +157,10 @@ TEST_F(Verify, CountsGpusByTheFileOfTheHost) {
   EXPECT_EQ(status_, 0);
   EXPECT_THAT(counted("{cuont: 1}"), HasSubstr("skip: /etc/gpunode/node.yaml "
                                                "cannot be used"));
+  EXPECT_THAT(counted("{expect: [{pciId: '10de:ffff'}]}"), HasSubstr("skip: "));
+  EXPECT_EQ(status_, 7);
+  EXPECT_THAT(answer("pci.kinds", {"--level", "0"}),
+              HasSubstr("fail: not those of spec.gpu.expect: 0 x 10de:ffff"));
   tree().remove("etc/gpunode/node.yaml");
   EXPECT_THAT(answer("pci.count", {"--level", "0"}), HasSubstr("skip: no "));
 }

@@ -171,6 +171,7 @@ diagnose::ExpectedGpus expected_gpus(const NodeOptions& node) {
     return expected;
   }
   expected.count = reading->spec.gpu.count;
+  expected.kinds = reading->spec.gpu.expect;
   return expected;
 }
 

@@ -15,8 +15,9 @@ bool has_failed(const VerifyChecks& checks) {
 }
 
 VerifyChecks skipped_level(int level, const std::string& reason) {
-  static constexpr std::array<const char*, 5> kPci = {
-      "pci.gpus", "pci.count", "pci.present", "pci.memory", "pci.link"};
+  static constexpr std::array<const char*, 6> kPci = {
+      "pci.gpus",    "pci.count",  "pci.kinds",
+      "pci.present", "pci.memory", "pci.link"};
   static constexpr std::array<const char*, 6> kModule = {
       "module.loaded",  "module.bound",  "module.file",
       "module.library", "module.params", "module.log"};

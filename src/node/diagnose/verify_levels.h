@@ -13,6 +13,7 @@
 #include "base/host/command_runner.h"
 #include "node/diagnose/doctor_look.h"
 #include "node/diagnose/verify_check.h"
+#include "node/driver/gpu_expectation.h"
 #include "node/facts/gpu_health.h"
 
 namespace gpunode::diagnose {
@@ -21,11 +22,12 @@ inline constexpr int kHighestLevel = 7;
 /// The highest that asks nothing but the host and starts nothing.
 inline constexpr int kHostLevel = 3;
 
-/// How many GPUs somebody said that there are to be.
+/// Which GPUs somebody said that there are to be.
 struct ExpectedGpus {
-  int count = 0;  ///< 0: nobody did, for the reason in `unknown`.
-  std::string unknown =
-      "no GPUNode file says how many there are to be (spec.gpu.count)";
+  int count = 0;                                ///< 0: nobody did.
+  std::vector<driver::ExpectedGpu> kinds = {};  ///< Empty: nobody did.
+  /// Why nobody did; empty: there is a file, or none.
+  std::string unknown = {};
 };
 
 /// Level 0: the GPUs on the PCI bus.

@@ -72,8 +72,9 @@ MATCHER_P2(Is, verdict, words, "") {
 }
 
 TEST(VerifyPci, OfAHealthyHostPasses) {
-  const VerifyChecks checks = verify_pci(healthy().host, {.count = 1});
-  EXPECT_THAT(checks, AllOf(SizeIs(5), Each(passes)));
+  const VerifyChecks checks =
+      verify_pci(healthy().host, {.count = 1, .kinds = {{.product = "A10G"}}});
+  EXPECT_THAT(checks, AllOf(SizeIs(6), Each(passes)));
   EXPECT_EQ(checks[0].evidence, "1 x NVIDIA A10G");
 }
 
@@ -113,6 +114,21 @@ TEST(VerifyPci, TellsAGpuThatIsMissing) {
   EXPECT_THAT(answer(verify_pci(host, {.count = 2}), "pci.count"),
               Is(Verdict::kFail, "1 on the bus, 2 by spec.gpu.count"));
   EXPECT_THAT(answer(verify_pci(host), "pci.count"),
+              Is(Verdict::kSkip, "no GPUNode file"));
+}
+
+TEST(VerifyPci, TellsGpusThatNobodyExpects) {
+  facts::HostFacts host;
+  host.gpus = {a10g(), a10g("0000:00:1f.0")};
+  EXPECT_THAT(
+      answer(verify_pci(host, {.kinds = {{.product = "A10G", .count = 2}}}),
+             "pci.kinds"),
+      Is(Verdict::kPass, "spec.gpu.expect"));
+  EXPECT_THAT(
+      answer(verify_pci(host, {.kinds = {{.product = "A10G", .count = 1}}}),
+             "pci.kinds"),
+      Is(Verdict::kFail, "2 x A10G and not 1"));
+  EXPECT_THAT(answer(verify_pci(host), "pci.kinds"),
               Is(Verdict::kSkip, "no GPUNode file"));
 }
 
@@ -461,7 +477,7 @@ TEST(VerifyCuda, TellsEachEnd) {
 }
 
 TEST(SkippedLevel, HasEveryCheckOfIt) {
-  EXPECT_THAT(skipped_level(0, "x"), SizeIs(5));
+  EXPECT_THAT(skipped_level(0, "x"), SizeIs(6));
   EXPECT_THAT(skipped_level(1, "x"), SizeIs(6));
   EXPECT_THAT(skipped_level(2, "x"), SizeIs(8));
   EXPECT_THAT(skipped_level(3, "x"), SizeIs(1));

@@ -45,7 +45,10 @@ VerifyCheck check_gpus(const facts::HostFacts& host) {
 VerifyCheck check_count(const facts::HostFacts& host,
                         const ExpectedGpus& expected) {
   if (expected.count == 0) {
-    return {0, "pci.count", Verdict::kSkip, expected.unknown};
+    return {0, "pci.count", Verdict::kSkip,
+            expected.unknown.empty() ? "no GPUNode file says how many there "
+                                       "are to be (spec.gpu.count)"
+                                     : expected.unknown};
   }
   const int count = driver::count_own_gpus(host);
   const std::string seen =
@@ -54,6 +57,25 @@ VerifyCheck check_count(const facts::HostFacts& host,
   return {0, "pci.count", Verdict::kFail, seen,
           "`gpunode facts` lists them; look at power and slots, and switch the "
           "machine off and on; of those that vfio keeps, see modprobe.d"};
+}
+
+VerifyCheck check_kinds(const facts::HostFacts& host,
+                        const ExpectedGpus& expected) {
+  if (expected.kinds.empty()) {
+    return {0, "pci.kinds", Verdict::kSkip,
+            expected.unknown.empty() ? "no GPUNode file says which there are "
+                                       "to be (spec.gpu.expect)"
+                                     : expected.unknown};
+  }
+  const auto others = driver::unexpected_gpus(host, expected.kinds);
+  if (others.empty()) {
+    return {0, "pci.kinds", Verdict::kPass, "as spec.gpu.expect says"};
+  }
+  return {
+      0, "pci.kinds", Verdict::kFail,
+      fmt::format("not those of spec.gpu.expect: {}", fmt::join(others, "; ")),
+      "`gpunode facts` lists them; look whether this is the machine that "
+      "the file is for, and, where some lack, at power and slots"};
 }
 
 VerifyCheck check_present(const facts::HostFacts& host) {
@@ -132,8 +154,12 @@ VerifyChecks verify_pci(const facts::HostFacts& host,
     checks[0] = gpus;
     return checks;
   }
-  return {gpus, check_count(host, expected), check_present(host),
-          check_memory(host), check_link(host)};
+  return {gpus,
+          check_count(host, expected),
+          check_kinds(host, expected),
+          check_present(host),
+          check_memory(host),
+          check_link(host)};
 }
 
 }  // namespace gpunode::diagnose

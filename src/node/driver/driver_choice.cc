@@ -413,11 +413,12 @@ bool is_hosts_own(const facts::PciGpu& gpu) {
          gpu.condition.physical_function.empty();
 }
 
+bool is_countable(const PciGpu& gpu) {
+  return !gpu.is_switch && is_hosts_own(gpu) && !gpu.condition.is_lost;
+}
+
 int count_own_gpus(const facts::HostFacts& host) {
-  return static_cast<int>(
-      std::ranges::count_if(host.gpus, [](const PciGpu& gpu) {
-        return !gpu.is_switch && is_hosts_own(gpu) && !gpu.condition.is_lost;
-      }));
+  return static_cast<int>(std::ranges::count_if(host.gpus, is_countable));
 }
 
 bool has_nvswitch(const facts::HostFacts& host) {

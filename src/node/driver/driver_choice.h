@@ -69,6 +69,9 @@ bool is_hosts_own(const facts::PciGpu& gpu);
 /// GPUs that containers may get: the host's own ones that answer on the bus.
 int count_own_gpus(const facts::HostFacts& host);
 
+/// Whether count_own_gpus() counts it.
+bool is_countable(const facts::PciGpu& gpu);
+
 /// A machine with GPUs behind NVSwitches, or on NVLink 5 (Blackwell, whose
 /// switches are not on the PCI bus of the host).
 bool has_nvswitch(const facts::HostFacts& host);

@@ -146,11 +146,39 @@ void read_kernel(SpecSection section, KernelSpec& kernel) {
   section.finish();
 }
 
-void read_gpu(SpecSection section, GpuSpec& gpu,
-              std::vector<std::string>& not_carried_out) {
-  constexpr int kMost = 64;
-  section.number("count", gpu.count, 1, kMost);
-  if (section.later("expect")) not_carried_out.emplace_back("gpu.expect");
+namespace {
+
+constexpr int kMostGpus = 64;
+
+driver::ExpectedGpu read_expected_gpu(SpecSection section) {
+  driver::ExpectedGpu expected;
+  std::string id;
+  section.text("product", expected.product);
+  section.text("pciId", id);
+  section.number("count", expected.count, 1, kMostGpus);
+  if (!id.empty()) {
+    const auto device = driver::read_pci_id(id);
+    if (device) {
+      expected.device_id = *device;
+    } else {
+      section.complain("pciId", device.error().message());
+    }
+  } else if (expected.product.empty()) {
+    section.complain("product",
+                     "which GPU is meant: a `product`, as \"A10G\", or a "
+                     "`pciId`, as \"10de:2237\"");
+  }
+  section.finish();
+  return expected;
+}
+
+}  // namespace
+
+void read_gpu(SpecSection section, GpuSpec& gpu) {
+  section.number("count", gpu.count, 1, kMostGpus);
+  section.list("expect", [&](SpecSection inner) {
+    gpu.expect.push_back(read_expected_gpu(std::move(inner)));
+  });
   section.finish();
 }
 

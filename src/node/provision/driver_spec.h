@@ -12,8 +12,7 @@ namespace gpunode::provision {
 // What is wrong goes to the section's problems; each takes the whole section.
 
 void read_kernel(SpecSection section, KernelSpec& kernel);
-void read_gpu(SpecSection section, GpuSpec& gpu,
-              std::vector<std::string>& not_carried_out);
+void read_gpu(SpecSection section, GpuSpec& gpu);
 void read_driver(SpecSection section, DriverSpec& driver);
 void read_cuda(SpecSection section, CudaSpec& cuda);
 

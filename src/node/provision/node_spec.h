@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "node/distribution/table.h"
+#include "node/driver/gpu_expectation.h"
 #include "node/facts/disk_filter.h"
 #include "node/provision/device_plugin_spec.h"
 #include "node/provision/kubernetes_spec.h"
@@ -140,6 +141,8 @@ struct DriverSpec {
 /// spec.gpu: what the machine is expected to have.
 struct GpuSpec {
   int count = 0;  ///< GPUs that containers are to get, at least; 0: any.
+  /// Just these kinds, each so often; empty: any.
+  std::vector<driver::ExpectedGpu> expect = {};
 };
 
 /// spec.cuda: what containers bring themselves; nothing unless asked for.

@@ -66,7 +66,8 @@ void check_packages(SpecSection& section,
   }
 }
 
-void read_host(SpecSection section, HostSpec& host) {
+void read_host(SpecSection section, HostSpec& host,
+               std::vector<std::string>& not_carried_out) {
   section.section("expect", [&](SpecSection inner) {
     read_expect(std::move(inner), host.expect);
   });
@@ -86,9 +87,9 @@ void read_host(SpecSection section, HostSpec& host) {
   });
   section.texts("packages", host.packages);
   check_packages(section, host.packages);
-  // Of part two: read, so that one file serves both, and not carried out.
-  section.later("update");
-  section.later("selinux");
+  // Read, so that one file serves later versions, too.
+  if (section.later("update")) not_carried_out.emplace_back("host.update");
+  if (section.later("selinux")) not_carried_out.emplace_back("host.selinux");
   section.finish();
 }
 
@@ -196,11 +197,10 @@ void read_mirrors(SpecSection section, packages::Mirrors& mirrors) {
 
 void read_inner_spec(SpecSection section, NodeSpec& spec) {
   section.section("host", [&](SpecSection inner) {
-    read_host(std::move(inner), spec.host);
+    read_host(std::move(inner), spec.host, spec.not_carried_out);
   });
-  section.section("gpu", [&](SpecSection inner) {
-    read_gpu(std::move(inner), spec.gpu, spec.not_carried_out);
-  });
+  section.section(
+      "gpu", [&](SpecSection inner) { read_gpu(std::move(inner), spec.gpu); });
   section.list("storage", [&](SpecSection inner) {
     spec.storage.push_back(read_storage(std::move(inner)));
   });

@@ -82,11 +82,13 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
     kernel: {policy: exact, release: "4.18.0-513.5.1.el8_9.x86_64", archive: "20240905"}
     packages: [pciutils]
     extraRepositories: needed
+    update: none
+    selinux: keep
   check: {interval: off, certificateDays: 60}
   proxy: {http: "http://proxy:3128", none: .internal}
   mirrors: {"https://dl.fedoraproject.org/pub/epel/": "http://m/epel/"}
   verify: {level: 4, patienceSeconds: 60}
-  gpu: {count: 8, expect: [1, 2]}
+  gpu: {count: 8, expect: [{product: A10G, pciId: "10de:2237", count: 8}]}
   driver:
     branch: "580"
     version: "580.178.04"
@@ -112,7 +114,11 @@ TEST(SpecFile, ReadsWhatTheFormatPromises) {
   EXPECT_EQ(spec.check.interval, CheckInterval::kOff);
   EXPECT_EQ(spec.check.certificate_days, 60);
   EXPECT_EQ(spec.gpu.count, 8);
-  EXPECT_THAT(spec.not_carried_out, ElementsAre("gpu.expect"));
+  ASSERT_THAT(spec.gpu.expect, SizeIs(1));
+  EXPECT_EQ(spec.gpu.expect[0].product, "A10G");
+  EXPECT_EQ(spec.gpu.expect[0].device_id, 0x2237);
+  EXPECT_EQ(spec.gpu.expect[0].count, 8);
+  EXPECT_THAT(spec.not_carried_out, ElementsAre("host.update", "host.selinux"));
   EXPECT_EQ(spec.verify.level, 4);
   EXPECT_EQ(spec.verify.patience, 60);
   EXPECT_TRUE(spec.driver.is_wanted);
@@ -179,6 +185,13 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"spec: {host: {expect: {os: 8.9}}}\n", "write \"8.9\" in quotes"},
         Bad{"spec: {check: {interval: hurly}}\n", "did you mean \"hourly\"?"},
         Bad{"spec: {check: {certificateDays: 0}}\n", "from 1 to 3650"},
+        Bad{"spec: {gpu: {expect: [{count: 2}]}}\n", "which GPU is meant"},
+        Bad{"spec: {gpu: {expect: [{pciId: \"1002:73bf\"}]}}\n",
+            "no PCI id of a GPU of NVIDIA's"},
+        Bad{"spec: {gpu: {expect: [{product: A10G, count: 0}]}}\n",
+            "from 1 to 64"},
+        Bad{"spec: {gpu: {expect: [{prodcut: A10G}]}}\n",
+            "did you mean \"product\"?"},
         Bad{"spec: {host: 7}\n", "spec.host must be a mapping"},
         Bad{"spec: {storage: {id: x}}\n", "must be a list"},
         Bad{"spec: {storage: [{id: X_}]}\n", "must be a name"},

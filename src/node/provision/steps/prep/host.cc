@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "node/driver/driver_choice.h"
+#include "node/driver/gpu_expectation.h"
 #include "node/facts/obstacles.h"
 #include "node/provision/distribution_row.h"
 #include "node/provision/steps/steps.h"
@@ -97,6 +99,15 @@ class Host final : public Step {
           "`gpunode facts` lists them, those that fell off the bus or that "
           "vfio keeps, too; look at power and slots, and switch the machine "
           "off and on; or change spec.gpu.count");
+    }
+    const auto others = driver::unexpected_gpus(facts, input.spec.gpu.expect);
+    if (!others.empty()) {
+      return StepPlan::blocked(
+          fmt::format("the GPUs are not those of spec.gpu.expect: {}",
+                      fmt::join(others, "; ")),
+          "`gpunode facts` lists them, those that fell off the bus or that "
+          "vfio keeps, too; take the file that is meant for this host, or "
+          "change spec.gpu.expect");
     }
     StepPlan plan;
     if (!facts.machine.systemd) {

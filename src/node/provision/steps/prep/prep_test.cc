@@ -73,6 +73,19 @@ TEST(PrepHost, FewerGpusThanTheFileSaysAreTold) {
   EXPECT_EQ(host.plan(*make_prep_host()).state, StepState::kOk);
 }
 
+TEST(PrepHost, OtherGpusThanTheFileExpectsAreTold) {
+  TrialHost host;
+  host.facts.gpus.resize(2);
+  for (facts::PciGpu& gpu : host.facts.gpus) gpu.product = "NVIDIA A10G";
+  host.spec.gpu.expect = {{.product = "A10G", .count = 2}};
+  EXPECT_EQ(host.plan(*make_prep_host()).state, StepState::kOk);
+  host.spec.gpu.expect = {{.product = "A10G", .count = 1}};
+  const StepPlan plan = host.plan(*make_prep_host());
+  EXPECT_EQ(plan.state, StepState::kBlocked);
+  EXPECT_THAT(plan.why,
+              HasSubstr("not those of spec.gpu.expect: 2 x A10G and not 1"));
+}
+
 TEST(PrepModules, LoadsWhatIsMissingNowAndAtBoot) {
   TrialHost host;
   host.facts.modules = {{"overlay", true}};
