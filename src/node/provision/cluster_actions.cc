@@ -373,11 +373,11 @@ Result<void> ClusterActions::run_join(const JoinCluster& action,
     // Its errors come last, on standard error. The token goes first: of one
     // that the end of the output begins with, half would not be known.
     const std::string output = done->out + "\n" + done->err;
-    return Error(
-        ErrorCode::kUnavailable,
-        "kubeadm join: " +
-            kubeadm_words(without_token(output, token),
-                          without_token(kubelet_fault(output, since), token)));
+    return Error(ErrorCode::kUnavailable,
+                 "kubeadm join: " +
+                     without_token(kubeadm_words(without_token(output, token),
+                                                 kubelet_says(output, since)),
+                                   token));
   }
   if (!host_.exists(kKubeletConf)) {
     return Error(ErrorCode::kInternal,
@@ -387,10 +387,10 @@ Result<void> ClusterActions::run_join(const JoinCluster& action,
   return removed;
 }
 
-std::string ClusterActions::kubelet_fault(std::string_view output,
+KubeletWords ClusterActions::kubelet_says(std::string_view output,
                                           kube::WallTime since) const {
   if (output.find("execution phase kubelet-start") == std::string_view::npos) {
-    return "";
+    return {};
   }
   host::Command command;
   const auto seconds =
@@ -404,7 +404,8 @@ std::string ClusterActions::kubelet_fault(std::string_view output,
       "--no-pager"};
   command.timeout = kJournalTime;
   const auto done = quiet().run(command);
-  return done && done->status == 0 ? fatal_line(done->out) : "";
+  if (!done || done->status != 0) return {};
+  return kubelet_words(done->out);
 }
 
 Result<void> ClusterActions::perform(const JoinCluster& action) {

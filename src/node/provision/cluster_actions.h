@@ -15,6 +15,7 @@
 #include "node/provision/cluster_info.h"
 #include "node/provision/cluster_probe.h"
 #include "node/provision/inverse.h"
+#include "node/provision/kubeadm_words.h"
 
 namespace gpunode::provision {
 
@@ -80,9 +81,9 @@ class ClusterActions {
   Result<std::optional<ClusterInfo>> discovered(
       const JoinCluster& action) const;
   Result<void> run_join(const JoinCluster& action, const std::string& token);
-  /// Why a kubelet that kubeadm waited for in vain ended, in its own words;
-  /// empty if it did not, or does not say.
-  std::string kubelet_fault(std::string_view output,
+  /// What a kubelet that kubeadm has started says of itself since then; nothing
+  /// where kubeadm did not come so far.
+  KubeletWords kubelet_says(std::string_view output,
                             kube::WallTime since) const;
   /// What a join that was killed left of it.
   Result<void> forget_token() const;

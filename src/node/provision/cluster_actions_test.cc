@@ -424,6 +424,61 @@ TEST(JoinClusterAction, WhyTheKubeletEndedIsToldByItself) {
   EXPECT_THAT(joined.error().message(), Not(HasSubstr("config.yaml")));
 }
 
+TEST(KubeadmWords, APortThatIsTakenMeanwhileIsToldByTheKubelet) {
+  // As 1.20 says it, and as 1.23 and later do.
+  for (const char* log :
+       {"I1129 18:16:41.000000    2922 server.go:148] Starting to listen on "
+        "0.0.0.0:10250\n"
+        "F1129 18:16:41.120000    2922 server.go:160] listen tcp "
+        "0.0.0.0:10250: bind: address already in use\n",
+        "E1129 18:16:41.120000    2922 server.go:179] \"Failed to listen and "
+        "serve\" err=\"listen tcp 0.0.0.0:10250: bind: address already in "
+        "use\"\n"}) {
+    const std::string words = kubeadm_words(
+        "error execution phase kubelet-start: timed out waiting for the "
+        "condition\n",
+        kubelet_words(log));
+    EXPECT_THAT(words,
+                AllOf(HasSubstr("the kubelet that it started ended"),
+                      HasSubstr("address already in use"),
+                      HasSubstr("another program has the kubelet's port"),
+                      HasSubstr("ss -ltnp 'sport = :10250'")));
+  }
+}
+
+TEST(KubeadmWords, AnApiServerThatGoesMeanwhileIsToldByTheKubelet) {
+  constexpr const char* kInVain =
+      "[kubelet-start] Waiting for the kubelet to perform the TLS "
+      "Bootstrap...\nerror execution phase kubelet-start: timed out waiting "
+      "for the condition\n";
+  const KubeletWords ended = kubelet_words(
+      "I1129 18:16:40.1    2922 bootstrap.go:254] Failed to connect to "
+      "apiserver: Get \"https://10.0.0.1:6443/healthz?timeout=1s\": dial tcp "
+      "10.0.0.1:6443: connect: connection refused\n"
+      "F1129 18:17:40.2    2922 server.go:265] failed to run Kubelet: cannot "
+      "create certificate signing request: Post \"https://10.0.0.1:6443/apis/"
+      "certificates.k8s.io/v1/certificatesigningrequests\": dial tcp "
+      "10.0.0.1:6443: connect: connection refused\n");
+  EXPECT_THAT(kubeadm_words(kInVain, ended),
+              AllOf(HasSubstr("started ended: failed to run Kubelet: cannot "
+                              "create certificate signing request"),
+                    HasSubstr("the API server does not answer; next: `curl")));
+  // It still tries.
+  KubeletWords tries = ended;
+  tries.fault.clear();
+  EXPECT_THAT(kubeadm_words(kInVain, tries),
+              AllOf(HasSubstr("runs, is no node, and says: Failed to connect"),
+                    HasSubstr("the API server does not answer; next: `curl")));
+  // It was not the kubelet that kubeadm waited for.
+  EXPECT_THAT(kubeadm_words("a Node with name \"gpu-1\" and status \"Ready\" "
+                            "already exists in the cluster",
+                            tries),
+              HasSubstr("another host has this name"));
+  // A log without complaints leaves kubeadm's word.
+  EXPECT_THAT(kubeadm_words(kInVain, kubelet_words("I1129 1] fine\n")),
+              HasSubstr("kubectl get csr"));
+}
+
 TEST(JoinClusterAction, OneThatBeganNothingLeavesAllElseAlone) {
   World world;
   world.runner.leaves_half = false;

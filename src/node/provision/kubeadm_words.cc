@@ -21,6 +21,9 @@ struct Meaning {
 // The first that fits counts: the causes before what follows from them. The
 // messages are of kubeadm's app/preflight, app/discovery and app/phases.
 constexpr auto kMeanings = std::to_array<Meaning>({
+    {":10250: bind: address already in use",
+     "another program has the kubelet's port 10250 by now; next: `ss -ltnp "
+     "'sport = :10250'` shows which, then apply again"},
     {"no space left on device",
      "a disk is full; next: `df -h /etc /var/lib/kubelet /run` shows which, "
      "make room and apply again"},
@@ -137,18 +140,29 @@ void replace_all(std::string& text, std::string_view what) {
 }  // namespace
 
 std::string kubeadm_words(std::string_view output,
-                          std::string_view kubelet_fault) {
+                          const KubeletWords& kubelet) {
   const auto meaning_of = [](std::string_view text) {
     return std::ranges::find_if(kMeanings, [&](const Meaning& meaning) {
       return text.find(meaning.part) != std::string_view::npos;
     });
   };
-  if (!kubelet_fault.empty()) {
-    const auto known = meaning_of(kubelet_fault);
-    return fmt::format(
-        "the kubelet that it started ended: {}; {}", kubelet_fault,
-        known == kMeanings.end() ? "next: `journalctl -xeu kubelet`"
-                                 : known->words);
+  const auto with_next = [&](std::string_view text) {
+    const auto known = meaning_of(text);
+    return fmt::format("{}; {}", text,
+                       known == kMeanings.end()
+                           ? "next: `journalctl -xeu kubelet`"
+                           : known->words);
+  };
+  if (!kubelet.fault.empty()) {
+    return "the kubelet that it started ended: " + with_next(kubelet.fault);
+  }
+  const bool was_in_vain =
+      output.find("timed out waiting for the condition") !=
+          std::string_view::npos ||
+      output.find("deadline exceeded") != std::string_view::npos;
+  if (was_in_vain && !kubelet.complaint.empty()) {
+    return "the kubelet that it started runs, is no node, and says: " +
+           with_next(kubelet.complaint);
   }
   const auto found = meaning_of(output);
   const std::string tail = host::output_tail(std::string(output));
@@ -159,8 +173,13 @@ std::string kubeadm_words(std::string_view output,
   return fmt::format("{} ({})", found->words, tail);
 }
 
-std::string fatal_line(std::string_view log) {
-  std::string fault;
+KubeletWords kubelet_words(std::string_view log) {
+  // Of a kubelet that goes on, 1.20 to 1.33.
+  constexpr std::array<std::string_view, 4> kComplaints = {
+      "Failed to connect to apiserver", "Unable to register node",
+      "cannot create certificate signing request",
+      "certificate signing request was not signed"};
+  KubeletWords words;
   for (const std::string_view line : packages::lines_of(log)) {
     // "F1129 18:16:40.705417    2922 server.go:257] unable to load …"; from
     // 1.23 on an E, and `"command failed" err="failed to run Kubelet: …"`.
@@ -171,13 +190,20 @@ std::string fatal_line(std::string_view log) {
     }
     const std::string_view text = line.substr(bracket + 2);
     const bool is_fatal =
-        line[0] == 'F' || text.starts_with(R"("command failed" err=)");
+        line[0] == 'F' || text.starts_with(R"("command failed" err=)") ||
+        text.starts_with(R"("Failed to listen and serve" err=)");
     // With which each start ended that was before kubeadm's.
     const bool is_older =
         text.find("ubelet config file") != std::string_view::npos;
-    if (is_fatal && !is_older) fault = text;
+    if (is_fatal) {
+      if (!is_older) words.fault = text;
+    } else if (std::ranges::any_of(kComplaints, [&](std::string_view part) {
+                 return text.find(part) != std::string_view::npos;
+               })) {
+      words.complaint = text;
+    }
   }
-  return fault;
+  return words;
 }
 
 std::string failed_in_reset(std::string_view output) {

@@ -6,15 +6,21 @@
 
 namespace gpunode::provision {
 
-/// Why a `kubeadm join` failed that printed `output`, and what next. An output
-/// that is not known is told by its end. `kubelet_fault`: what the kubelet that
-/// it started ended with, which counts more.
-std::string kubeadm_words(std::string_view output,
-                          std::string_view kubelet_fault = "");
+/// What the kubelet that kubeadm started has to say, each without time and
+/// place in its source.
+struct KubeletWords {
+  std::string fault = {};      ///< It ended with that; empty: it did not end.
+  std::string complaint = {};  ///< The last thing that the cluster refused it.
+};
 
-/// The last line of a kubelet's log with which it ended, without time and place
-/// of it; empty if it did not.
-std::string fatal_line(std::string_view log);
+/// Of the kubelet's log.
+KubeletWords kubelet_words(std::string_view log);
+
+/// Why a `kubeadm join` failed that printed `output`, and what next. An output
+/// that is not known is told by its end. What the kubelet ended with counts
+/// more; what it complains of, where kubeadm has waited for it in vain.
+std::string kubeadm_words(std::string_view output,
+                          const KubeletWords& kubelet = {});
 
 /// What a `kubeadm reset` that ended well says that it could not do; empty if
 /// it says nothing of the kind.
