@@ -4,8 +4,8 @@
 // New libraries beside an old module refuse each other, and at the next boot
 // there may be no module at all. What changed the packages in this run is
 // undone by what the journal says, holds and stream with it, and the modules of
-// the old version are proved as those of any are. Of an earlier run nothing is
-// guessed: `gpunode rollback` undoes that.
+// the old version are proved as those of any are. What a run that was cut off
+// did is told and stays: `gpunode rollback` undoes it.
 #pragma once
 
 #include <string>
@@ -30,11 +30,16 @@ DriverReturn plan_driver_return(const std::vector<JournalLine>& lines,
                                 const std::string& step, const Action& failed);
 
 /// Carries it out, and builds the old version's modules where they are missing.
+/// Stopped on the way, what is installed by then is held.
 /// What to add to the words of the failure: which driver the machine has, and
 /// what next. "" if there is nothing to say.
 std::string return_driver(const DriverReturn& back, const std::string& step,
                           const Action& failed, Performer& performer,
                           Journal& journal, RunObserver& observer);
+
+/// "nvidia-driver-cuda 580.65.06": the first that undoing the begun `line`
+/// brings back in its version; empty: none.
+std::string replaced_by(const JournalLine& line);
 
 /// The same words where nothing is brought back.
 std::string words_of_half_installed(const DriverReturn& back);

@@ -2,7 +2,9 @@
 // own, or what the machine has now is told.
 #include "node/provision/driver_return.h"
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -12,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/host/host_tree.h"
+#include "node/provision/taking_back.h"
 
 namespace gpunode::provision {
 namespace {
@@ -31,6 +34,11 @@ class Machine final : public Performer {
   bool is_held = true;
   std::set<std::string> builds = {kOld};
   bool can_go_back = true;  ///< The old packages can be had still.
+  bool can_hold = true;
+  /// They are not among what the file's only repository has.
+  bool is_old_elsewhere = false;
+
+  void may_ask_others() override { is_old_elsewhere = false; }
 
   Result<Inverse> prepare(const Action& action,
                           std::uint64_t /*seq*/) override {
@@ -61,10 +69,17 @@ class Machine final : public Performer {
       return install(*set);
     }
     if (const auto* hold = std::get_if<HoldPackages>(&action)) {
+      if (hold->held && !can_hold) {
+        return Error(ErrorCode::kUnavailable, "no room for a list");
+      }
       is_held = hold->held;
     }
     const auto* build = std::get_if<BuildModule>(&action);
-    if (build == nullptr || !build->built) return {};
+    if (build == nullptr) return {};
+    if (!build->built) {
+      module.clear();
+      return {};
+    }
     if (!builds.contains(packages)) {
       return Error(ErrorCode::kUnavailable,
                    "nvidia " + packages + " cannot be built");
@@ -78,7 +93,7 @@ class Machine final : public Performer {
  private:
   Result<void> install(const InstallSet& set) {
     EXPECT_FALSE(is_held);
-    if (set.version.empty() && !can_go_back) {
+    if (set.version.empty() && (!can_go_back || is_old_elsewhere)) {
       return Error(ErrorCode::kNotFound, "nobody has " + set.packages.front());
     }
     packages = set.version.empty() ? kOld : set.version;
@@ -90,12 +105,17 @@ class Machine final : public Performer {
 class Silent final : public RunObserver {
  public:
   std::vector<std::string> did;
+  /// Told of each, and whether it is the second of its kind or later.
+  std::function<void(const std::string&, bool is_again)> on_kind;
 
   void step_started(const PlannedStep& /*step*/, std::size_t /*index*/,
                     std::size_t /*count*/) override {}
   void action_started(const Action& action) override {
-    did.push_back(std::visit(
-        [](const auto& one) { return std::string(one.kKind); }, action));
+    const std::string kind = std::visit(
+        [](const auto& one) { return std::string(one.kKind); }, action);
+    const bool is_again = std::ranges::find(did, kind) != did.end();
+    did.push_back(kind);
+    if (on_kind) on_kind(kind, is_again);
   }
   void action_ended(const Action& /*action*/,
                     const Result<void>& /*how*/) override {}
@@ -126,7 +146,7 @@ struct World {
     return plan;
   }
 
-  RunOutcome apply() {
+  RunOutcome apply(bool is_cut_off = false) {
     auto journal = Journal::open(tree.root(), "boot");
     EXPECT_TRUE(journal) << journal.error().message();
     EXPECT_TRUE(journal->start("run", "apply"));
@@ -142,10 +162,22 @@ struct World {
     const Replan replan = [&](std::string_view id) -> Result<StepPlan> {
       return plan_of(id);
     };
+    if (is_cut_off) plan.steps.resize(2);
     RunOutcome outcome = execute(plan, machine, *journal, replan, silent, stop);
+    if (is_cut_off) return outcome;
     EXPECT_TRUE(
         journal->append({.event = JournalEvent::kEnd, .step = outcome.step}));
     return outcome;
+  }
+
+  void roll_back_all() {
+    auto journal = Journal::open(tree.root(), "boot");
+    ASSERT_TRUE(journal) << journal.error().message();
+    ASSERT_TRUE(journal->start("back", kRollbackCommand));
+    const auto plan = plan_rollback(journal->lines(), {}, {});
+    const auto done = roll_back_told(plan, machine, *journal, silent);
+    EXPECT_TRUE(done) << done.error().message();
+    EXPECT_TRUE(journal->append({.event = JournalEvent::kEnd}));
   }
 };
 
@@ -174,14 +206,67 @@ TEST(DriverReturn, TheDriverThatWasThereComesBackWithItsModules) {
   EXPECT_EQ(world.machine.module, kNew);
 }
 
-TEST(DriverReturn, WhatCannotComeBackIsToldForWhatItIs) {
+// The old version's modules were there before the run, whoever undoes it.
+TEST(DriverReturn, WhatIsBuiltOfTheOldOneIsTakenAwayByNoRollback) {
+  World world;
+  world.apply();
+  ASSERT_EQ(world.machine.module, kOld);
+  world.roll_back_all();
+  EXPECT_EQ(world.machine.module, kOld);
+  EXPECT_EQ(world.machine.packages, kOld);
+  EXPECT_TRUE(world.machine.is_held);
+}
+
+TEST(DriverReturn, WhatCannotComeBackIsToldForWhatItIsAndHeld) {
   World world;
   world.machine.can_go_back = false;
   const RunOutcome outcome = world.apply();
   EXPECT_EQ(world.machine.packages, kNew);
+  EXPECT_TRUE(world.machine.is_held);
   EXPECT_THAT(outcome.message,
               AllOf(HasSubstr("nobody has nvidia-driver-cuda=580.65.06"),
-                    HasSubstr("the driver is half installed"),
+                    HasSubstr("; what is installed is held again; the driver "
+                              "is half installed"),
+                    HasSubstr("gpunode rollback --step driver.packages")));
+  // That lifts it again: the packages of the old version come in its place.
+  world.machine.can_go_back = true;
+  world.roll_back_all();
+  EXPECT_EQ(world.machine.packages, kOld);
+  EXPECT_TRUE(world.machine.is_held);
+}
+
+TEST(DriverReturn, HoldsThatCannotBePutBackAreTold) {
+  World world;
+  world.machine.can_go_back = false;
+  world.silent.on_kind = [&](const std::string& kind, bool is_again) {
+    if (is_again && kind == "install-set") world.machine.can_hold = false;
+  };
+  const RunOutcome outcome = world.apply();
+  EXPECT_FALSE(world.machine.is_held);
+  EXPECT_THAT(outcome.message,
+              HasSubstr("nothing holds nvidia-driver-cuda any more (no room "
+                        "for a list): let no update run"));
+}
+
+// A bundle has the new version alone.
+TEST(DriverReturn, TheOldOneMayComeFromAnotherRepository) {
+  World world;
+  world.machine.is_old_elsewhere = true;
+  EXPECT_THAT(world.apply().message, HasSubstr("is back, with its modules"));
+  EXPECT_EQ(world.machine.module, kOld);
+}
+
+TEST(DriverReturn, OfARunThatWasCutOffIsToldWhatTheMachineHas) {
+  World world;
+  world.apply(true);
+  ASSERT_EQ(world.machine.packages, kNew);
+  const RunOutcome outcome = world.apply();
+  EXPECT_EQ(outcome.end, RunEnd::kFailed);
+  // What it did stays: nobody saw how far it came.
+  EXPECT_EQ(world.machine.packages, kNew);
+  EXPECT_THAT(outcome.message,
+              AllOf(HasSubstr("cannot be built; the driver is half installed"),
+                    HasSubstr("(nvidia-driver-cuda 580.65.06 before)"),
                     HasSubstr("gpunode rollback --step driver.packages")));
 }
 

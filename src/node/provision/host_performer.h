@@ -36,6 +36,7 @@ class HostPerformer final : public Performer {
 
   Result<Inverse> prepare(const Action& action, std::uint64_t seq) override;
   Result<void> perform(const Action& action) override;
+  void may_ask_others() override { packages_.may_ask_others(); }
   Result<void> finish() override { return units_.flush(); }
 
  private:

@@ -99,7 +99,8 @@ Result<packages::PackageManager*> PackageActions::manager() {
 /// found in it, or can't be had by it, is asked for once more with a new one.
 /// A repository of others that fails is no reason to stop where what is wanted
 /// can be had without it.
-Result<TransactionPlan> PackageActions::resolve(const Transaction& wanted) {
+Result<TransactionPlan> PackageActions::resolve_by_manager(
+    const Transaction& wanted) {
   TRY(auto* tool, manager());
   // What goes needs no repository: an undo works without the network.
   if (wanted.install.empty()) return tool->simulate(wanted);
@@ -119,6 +120,21 @@ Result<TransactionPlan> PackageActions::resolve(const Transaction& wanted) {
   }
   if (!plan && !fetched) return std::move(fetched).error();
   return plan;
+}
+
+Result<TransactionPlan> PackageActions::resolve(const Transaction& wanted) {
+  auto plan = resolve_by_manager(wanted);
+  if (plan || !asks_others_ || settings_.only_repository.empty()) return plan;
+  const std::string why = plan.error().message();
+  settings_.only_repository.clear();
+  manager_.reset();
+  repositories_changed();
+  plan = resolve_by_manager(wanted);
+  if (plan) return plan;
+  return Error(plan.error().code(),
+               fmt::format("the bundle of the file has it not ({}), and from "
+                           "the host's other repositories: {}",
+                           why, plan.error().message()));
 }
 
 Result<Inverse> PackageActions::prepare(const InstallPackages& action) {

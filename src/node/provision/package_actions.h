@@ -43,6 +43,9 @@ class PackageActions {
   Result<void> perform(const InstallSet& action);
   Result<void> perform(const SetModuleStream& action);
 
+  /// Performer's: of versions that a bundle has not.
+  void may_ask_others() { asks_others_ = true; }
+
   /// Makes a key file that was looked at one that packages may be signed with,
   /// where the manager does not take it from a repository's file by itself.
   Result<void> trust(const std::string& path);
@@ -72,6 +75,8 @@ class PackageActions {
                        packages::PackageManager& tool);
   Result<packages::TransactionPlan> resolve(
       const packages::Transaction& wanted);
+  Result<packages::TransactionPlan> resolve_by_manager(
+      const packages::Transaction& wanted);
 
   enum class Indexes { kAsFound, kStale, kFresh };
 
@@ -80,6 +85,7 @@ class PackageActions {
   packages::Settings settings_;
   std::unique_ptr<packages::PackageManager> manager_;
   Indexes indexes_ = Indexes::kAsFound;
+  bool asks_others_ = false;
   /// What prepare() found last, so that the tool need not be asked again by the
   /// perform() that follows. The tool is asked whether it still holds anyway.
   std::map<std::vector<std::string>, packages::TransactionPlan> prepared_;

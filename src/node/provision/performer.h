@@ -22,6 +22,10 @@ class Performer {
   /// Does it. Done already: nothing happens.
   virtual Result<void> perform(const Action& action) = 0;
 
+  /// From here on what was there before comes back: where the file's only
+  /// repository has not the older versions, the host's others are asked.
+  virtual void may_ask_others() {}
+
   /// After the last action of a run: what was put off is done.
   virtual Result<void> finish() = 0;
 };
