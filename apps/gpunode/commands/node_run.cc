@@ -18,6 +18,7 @@
 #include "base/core/clock.h"
 #include "node/facts/observe.h"
 #include "node/facts/packages.h"
+#include "node/provision/half_driver.h"
 #include "node/provision/hand_changes.h"
 #include "node/provision/only_steps.h"
 #include "node/provision/package_actions.h"
@@ -181,6 +182,7 @@ Result<NodeView> view_node(const NodeOptions& options, Session& session) {
       view.steps,
       {view.facts, view.spec, view.history, confirmed_wipes(options)});
   provision::tell_hand_changes(view.journal, view.facts, view.plan);
+  provision::tell_half_driver(view.journal, view.facts, view.plan);
   auto needs = provision::preflight_needs(view.plan);
   if (!options.asks_cluster) needs.join.reset();
   if (options.is_run && needs.packages &&
