@@ -116,6 +116,19 @@ bool only_brings_back(const std::string& now, const std::string& after,
          std::ranges::none_of(goes, has);
 }
 
+/// The Step that the last run was cut off in, or stopped at; empty: it saw all
+/// of them through. Only after that is a change one by hand.
+std::string unended_step(const std::vector<JournalLine>& lines) {
+  std::string step;
+  for (const JournalLine& line : lines) {
+    if (line.event == JournalEvent::kBegin ||
+        line.event == JournalEvent::kEnd) {
+      step = line.step;
+    }
+  }
+  return step;
+}
+
 /// What stands of earlier runs.
 class Past {
  public:
@@ -128,9 +141,11 @@ class Past {
       if (line.event == JournalEvent::kDone) done.insert(line.of);
       if (line.event == JournalEvent::kEnd) ended.insert(line.run);
     }
+    const std::string unended = unended_step(lines);
     for (const JournalLine& line : standing_actions(lines)) {
       const bool is_of_this_boot = line.boot_id == boot_id;
-      see(*line.action, done.contains(line.seq), is_of_this_boot,
+      const bool is_done = done.contains(line.seq) && line.step != unended;
+      see(*line.action, is_done, is_of_this_boot,
           is_of_this_boot || ended.contains(line.run));
     }
   }

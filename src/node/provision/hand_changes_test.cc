@@ -38,8 +38,23 @@ struct Past {
     lines.push_back({.seq = lines.size() + 1, .event = event, .of = of});
     return *this;
   }
+  /// Seen through: the next Step began.
   Past& done(Action action, const std::string& boot = "now") {
-    return begun(std::move(action), boot).ended(JournalEvent::kDone);
+    return begun(std::move(action), boot)
+        .ended(JournalEvent::kDone)
+        .next_begun();
+  }
+  Past& run_ended(const std::string& step) {
+    lines.push_back({.seq = lines.size() + 1,
+                     .run = "r",
+                     .event = JournalEvent::kEnd,
+                     .step = step});
+    return *this;
+  }
+  Past& next_begun() {
+    begun(SetSysctl{"c.d", "1"});
+    lines.back().step = "b";
+    return *this;
   }
 
   StepPlan judged(std::vector<Action> actions,
@@ -123,6 +138,24 @@ TEST(HandChanges, WhatWasCutOffOrSwitchedByPackagesIsNone) {
   EXPECT_EQ(past.judged({SetSysctl{"a.b", "1"}}).state, StepState::kChange);
   past.done(enable("a.timer")).done(InstallPackages{{"a"}});
   EXPECT_EQ(past.judged({enable("a.timer")}).state, StepState::kChange);
+}
+
+// A run that goes on does again what it had not seen through; what somebody
+// changed of a Step that had ended is theirs, in whatever run.
+TEST(HandChanges, WhatItsRunDidNotSeeThroughIsNone) {
+  const SetSysctl action{"a.b", "1"};
+  Past amid;
+  amid.begun(action).ended(JournalEvent::kDone);
+  EXPECT_EQ(amid.judged({action}).state, StepState::kChange);
+  Past later = amid;
+  later.next_begun();
+  EXPECT_EQ(later.judged({action}).state, StepState::kDrift);
+  Past failed = amid;
+  failed.run_ended("a");
+  EXPECT_EQ(failed.judged({action}).state, StepState::kChange);
+  Past through = failed;
+  through.run_ended("");
+  EXPECT_EQ(through.judged({action}).state, StepState::kDrift);
 }
 
 TEST(HandChanges, AServiceThatEndedIsStartedAgain) {

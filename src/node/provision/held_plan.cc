@@ -64,7 +64,12 @@ std::string Holding::new_obstacle() const {
     case StepState::kBlocked:
       return with_fix("blocked");
     case StepState::kDrift:
-      return planned_.plan.state == StepState::kDrift ? "" : now_.why;
+      return planned_.plan.state == StepState::kDrift
+                 ? ""
+                 : fmt::format(
+                       "{}; next: take the change into the file, or "
+                       "`gpunode apply --overwrite-drift`",
+                       now_.why);
     case StepState::kNotWanted:
       return planned_.plan.actions.empty() ||
                      so_far_.steps.contains(planned_.id)

@@ -67,7 +67,12 @@ Result<Resumption> go_on(const Pending& pending,
   for (PlannedStep& step : result.agreed.steps) {
     if (step.plan.actions.empty()) continue;
     TRY(PlannedStep today, match(step, now));
-    const Held held = hold_to_plan(step, today.plan, so_far);
+    // Who began the run said that changes made by hand are overwritten.
+    const bool is_settled =
+        pending.overwrite_drift && today.plan.state == StepState::kDrift;
+    StepPlan judged = today.plan;
+    if (is_settled) judged.state = StepState::kChange;
+    const Held held = hold_to_plan(step, judged, so_far);
     if (!held.differs.empty()) {
       return may_not(ErrorCode::kAlreadyExists,
                      fmt::format("{} is not as it was when the run began: {}",

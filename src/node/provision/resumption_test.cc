@@ -13,6 +13,7 @@
 namespace gpunode::provision {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -72,6 +73,25 @@ TEST(Resumption, AHostThatAsksForSomethingElseStartsAnew) {
   ASSERT_FALSE(rest);
   EXPECT_EQ(rest.error().code(), ErrorCode::kAlreadyExists);
   EXPECT_THAT(rest.error().message(), HasSubstr("b is not as it was"));
+}
+
+// By hand, after the Step had ended in the run that was cut off.
+TEST(Resumption, WhatWasChangedByHandStopsItWithTheWayOut) {
+  const Plan plan = plan_of({step("a", "1"), step("b", "2")});
+  Plan now = plan;
+  now.steps[0].plan.state = StepState::kDrift;
+  now.steps[0].plan.why = "a.b was changed since gpunode set it";
+  Pending pending = pending_of(plan);
+  const auto rest = go_on(pending, {{"/n.yaml", "1"}}, now, {});
+  ASSERT_FALSE(rest);
+  EXPECT_THAT(rest.error().message(),
+              AllOf(HasSubstr("a.b was changed since gpunode set it"),
+                    HasSubstr("`gpunode apply --overwrite-drift`")));
+  // The run was begun with it.
+  pending.overwrite_drift = true;
+  const auto over = go_on(pending, {{"/n.yaml", "1"}}, now, {});
+  ASSERT_TRUE(over) << over.error().message();
+  EXPECT_EQ(over->remaining.steps[0].plan.state, StepState::kDrift);
 }
 
 TEST(Resumption, AStepOrAPlanThatIsNotKnownStartsAnew) {
