@@ -116,6 +116,14 @@ void read_wanted_files(const host::HostRoot& host, const Wanted& wanted,
       continue;
     }
     for (const std::string& path : paths_of(host, pattern, facts.gaps)) {
+      const auto link = host.read_link(path);
+      if (path != pattern && link && *link == "/dev/null") {
+        // How one is put out of use that a package brings by the same name.
+        FileFacts& masked = facts.files[path];
+        masked.content = "";
+        masked.link_target = *link;
+        continue;
+      }
       facts.files.emplace(path, read_one(host, path, facts.gaps));
     }
   }

@@ -52,6 +52,18 @@ TEST(WantedFiles, ThatAreAbsentAreNoGap) {
   EXPECT_THAT(gaps, IsEmpty());
 }
 
+// As systemd has files of its directories put out of use.
+TEST(WantedFiles, OfAPatternThatLeadToNothingAreEmpty) {
+  const HostTree host{{"etc/a.d/y.conf", "y = 1\n"}};
+  host.link("etc/a.d/x.conf", "/dev/null");
+  HostFacts facts;
+  read_wanted_files(host.root(), {.files = {"/etc/a.d/*.conf"}}, facts);
+  EXPECT_EQ(facts.files.at("/etc/a.d/x.conf").content, "");
+  EXPECT_EQ(facts.files.at("/etc/a.d/x.conf").link_target, "/dev/null");
+  EXPECT_EQ(facts.files.at("/etc/a.d/y.conf").content, "y = 1\n");
+  EXPECT_THAT(facts.gaps, IsEmpty());
+}
+
 TEST(WantedFiles, OfAProgramOnlyTheDigestIsKept) {
   const HostTree host{{"usr/bin/abc", "abc"},
                       {"usr/bin/long", std::string(kFileLimitBytes + 1, 'x')}};

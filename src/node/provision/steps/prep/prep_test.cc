@@ -1,5 +1,7 @@
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -118,6 +120,78 @@ TEST(PrepSysctl, AValueThatOthersSetAfterUsIsTold) {
   const StepPlan plan = host.plan(*make_prep_sysctl());
   EXPECT_EQ(plan.state, StepState::kChange);
   EXPECT_THAT(plan.why, HasSubstr("another file or program"));
+}
+
+// What kubeadm asks for cannot stay so across a boot: a person decides.
+TEST(PrepSysctl, AFileThatIsReadAfterOursBlocksByName) {
+  for (const auto& [path, text] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"/etc/sysctl.d/99-sysctl.conf", "net.ipv4.ip_forward=0\n"},
+           {"/usr/lib/sysctl.d/99-zz.conf", "  -net/ipv4/ip_forward = 0\n"},
+           {"/run/sysctl.d/a.conf", "net.ipv4.conf.all.forwarding = 0\n"}}) {
+    TrialHost host;
+    host.carry_out(host.plan(*make_prep_sysctl()));
+    host.facts.files[path].content =
+        "# ours\n;net.ipv4.ip_forward = 1\nnet.ipv4.ip_forward = 1\n" + text;
+    // Also while the running value is right: the next boot has another.
+    for (const char* now : {"1", "0"}) {
+      host.facts.sysctls["net.ipv4.ip_forward"] = now;
+      const StepPlan plan = host.plan(*make_prep_sysctl());
+      EXPECT_EQ(plan.state, StepState::kBlocked) << path;
+      EXPECT_EQ(plan.why, path +
+                              " sets net.ipv4.ip_forward to 0, and is read "
+                              "after /etc/sysctl.d/99-gpunode.conf at each "
+                              "boot");
+      EXPECT_EQ(plan.fix, "take that line out of " + path +
+                              ", or say net.ipv4.ip_forward = 1 there");
+    }
+  }
+}
+
+TEST(PrepSysctl, AFileThatIsReadBeforeOursOrAgreesIsNoConflict) {
+  TrialHost host;
+  host.carry_out(host.plan(*make_prep_sysctl()));
+  const char* no = "net.ipv4.ip_forward = 0\n";
+  host.facts.files["/etc/sysctl.d/10-a.conf"].content = no;
+  host.facts.files["/etc/sysctl.d/99-a.conf"].content = no;
+  host.facts.files["/usr/lib/sysctl.d/99-x.conf"].content = no;
+  // Of the same name, and before it: it has no line of it.
+  host.facts.files["/etc/sysctl.d/99-x.conf"].content = "";
+  host.facts.files["/etc/sysctl.d/99-y.conf"].content =
+      "net.ipv4.ip_forward = 0\nnet.ipv4.ip_forward = 1\n";
+  host.facts.files["/etc/sysctl.d/99-z.conf"].content =
+      "net.ipv4.ip_forwarding = 0\nnet.ipv4.ip_forward\n"
+      "fs.inotify.max_user_watches = 900000\n";
+  const StepPlan plan = host.plan(*make_prep_sysctl());
+  EXPECT_EQ(plan.state, StepState::kOk) << plan.why;
+  EXPECT_THAT(plan.notes, IsEmpty());
+}
+
+TEST(PrepSysctl, ALowerLimitOfSomebodysIsToldAndStays) {
+  TrialHost host;
+  host.carry_out(host.plan(*make_prep_sysctl()));
+  host.facts.files["/etc/sysctl.d/99-limits.conf"].content =
+      "fs.inotify.max_user_watches = 8192\n";
+  host.facts.sysctls["fs.inotify.max_user_watches"] = "8192";
+  const StepPlan plan = host.plan(*make_prep_sysctl());
+  EXPECT_EQ(plan.state, StepState::kOk);
+  EXPECT_THAT(plan.actions, IsEmpty());
+  EXPECT_THAT(plan.notes,
+              ElementsAre(HasSubstr("/etc/sysctl.d/99-limits.conf sets "
+                                    "fs.inotify.max_user_watches to 8192")));
+}
+
+TEST(PrepSysctl, TheFileThatNoBootReadsIsNamedWhereItTells) {
+  TrialHost host;
+  host.carry_out(host.plan(*make_prep_sysctl()));
+  host.facts.files["/etc/sysctl.conf"].content = "net.ipv4.ip_forward = 0\n";
+  EXPECT_EQ(host.plan(*make_prep_sysctl()).state, StepState::kOk);
+  host.facts.sysctls["net.ipv4.ip_forward"] = "0";
+  const StepPlan plan = host.plan(*make_prep_sysctl());
+  EXPECT_EQ(plan.state, StepState::kChange);
+  EXPECT_EQ(plan.why,
+            "net.ipv4.ip_forward is 0: /etc/sysctl.conf says so, which `sysctl "
+            "--system` reads last: take that line out of it");
 }
 
 TEST(PrepFiles, WhatAPersonChangedIsDriftAndNotOverwrittenSilently) {
