@@ -1,4 +1,6 @@
 // The Steps of the kernel, as facts and plans.
+#include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -162,7 +164,16 @@ TEST_F(KernelSteps, TheArchiveOfADayIsAptsAndSignedAsTheDistributions) {
   host_.spec.host.kernel.archive = "20240905";
   const StepPlan plan = host_.plan(*build_);
   ASSERT_EQ(plan.state, StepState::kChange) << plan.why << plan.fix;
-  const auto& file = std::get<WriteFile>(plan.actions.at(0));
+  // By its site apt knows the archive: nothing but kernels comes from there.
+  const auto& pins = std::get<WriteFile>(plan.actions.at(0));
+  EXPECT_EQ(pins.path, "/etc/apt/preferences.d/gpunode-kernel-archive.pref");
+  EXPECT_THAT(pins.content, HasSubstr("Package: linux-*\n"
+                                      "Pin: origin \"snapshot.ubuntu.com\"\n"
+                                      "Pin-Priority: 100\n\n"
+                                      "Package: *\n"
+                                      "Pin: origin \"snapshot.ubuntu.com\"\n"
+                                      "Pin-Priority: -1\n"));
+  const auto& file = std::get<WriteFile>(plan.actions.at(1));
   EXPECT_EQ(file.path,
             "/etc/apt/sources.list.d/gpunode-kernel-archive.sources");
   EXPECT_THAT(
@@ -173,22 +184,89 @@ TEST_F(KernelSteps, TheArchiveOfADayIsAptsAndSignedAsTheDistributions) {
                 "Components: main\n"
                 "Signed-By: /usr/share/keyrings/ubuntu-archive-keyring.gpg\n"
                 "Check-Valid-Until: no\n"));
-  EXPECT_THAT(std::get<InstallPackages>(plan.actions.at(1)).packages,
+  EXPECT_THAT(std::get<InstallPackages>(plan.actions.at(2)).packages,
               Contains("linux-headers-5.15.0-100-generic"));
+  EXPECT_EQ(std::get<RemoveFile>(plan.actions.at(3)).path, file.path);
+  EXPECT_EQ(std::get<RemoveFile>(plan.actions.at(4)).path, pins.path);
   host_.spec.host.kernel.archive = "point-release";
   const StepPlan other = host_.plan(*build_);
   EXPECT_EQ(other.state, StepState::kBlocked);
   EXPECT_THAT(other.why, HasSubstr("say the day at which"));
 }
 
+// What is pinned by the site would be the host's own repositories, too.
+TEST_F(KernelSteps, AnArchiveOfTheHostsOwnSiteIsNotPinned) {
+  be_ubuntu("5.15.0-100-generic");
+  host_.facts.os.codename = "jammy";
+  host_.spec.host.kernel.archive = "20240905";
+  host_.spec.mirrors = {{"https://snapshot.ubuntu.com", "http://m:80/snap"}};
+  const std::string list = "/etc/apt/sources.list.d/ubuntu.sources";
+  for (const auto& [text, is_pinned] :
+       std::vector<std::pair<std::string, bool>>{
+           {"Types: deb\nURIs: http://m/ubuntu\n", false},
+           {"Types: deb\nURIs: https://m:8443/ubuntu\n", false},
+           {"#deb http://m/ubuntu jammy main\n", true},
+           {"deb http://m.example/ubuntu jammy main\n", true},
+           {"deb file:/srv/ubuntu jammy main\n", true}}) {
+    host_.facts.files[list].content = text;
+    const StepPlan plan = host_.plan(*build_);
+    const auto& first = std::get<WriteFile>(plan.actions.at(0));
+    EXPECT_EQ(first.path.ends_with(".pref"), is_pinned) << text;
+    if (is_pinned) {
+      EXPECT_THAT(first.content, HasSubstr("Pin: origin \"m\"\n"));
+    } else {
+      EXPECT_THAT(plan.notes,
+                  Contains(HasSubstr("m has this host's own repositories")));
+    }
+  }
+}
+
+/// What is left of an archive that a run which was cut off was at.
+constexpr auto kLeftOfArchive = std::to_array<const char*>(
+    {"/etc/yum.repos.d/gpunode-kernel-archive.repo",
+     "/etc/apt/sources.list.d/gpunode-kernel-archive.sources",
+     "/etc/apt/preferences.d/gpunode-kernel-archive.pref"});
+
 TEST_F(KernelSteps, WhatACutOffRunLeftOfTheArchiveGoes) {
   converges(*build_);
-  const std::string path = "/etc/yum.repos.d/gpunode-kernel-archive.repo";
-  host_.facts.files[path].content = "[ours]\n";
-  host_.history.written[path] = "[ours]\n";
-  const StepPlan plan = host_.plan(*build_);
-  ASSERT_THAT(plan.actions, SizeIs(1));
-  EXPECT_EQ(std::get<RemoveFile>(plan.actions[0]).path, path);
+  for (const char* path : kLeftOfArchive) {
+    host_.facts.files[path].content = "ours\n";
+    host_.history.written[path] = "ours\n";
+    const StepPlan plan = host_.plan(*build_);
+    ASSERT_THAT(plan.actions, SizeIs(1)) << path;
+    EXPECT_EQ(std::get<RemoveFile>(plan.actions[0]).path, path);
+    host_.carry_out(plan);
+  }
+}
+
+// A file that asks for no driver any more, or for one that needs no building.
+TEST_F(KernelSteps, WhatIsLeftOfTheArchiveGoesWhateverTheFileSaysByNow) {
+  std::vector<std::function<void(DriverSpec&)>> wishes = {
+      [](DriverSpec& spec) { spec.is_wanted = false; }};
+  for (const DriverSource source :
+       {DriverSource::kPreinstalled, DriverSource::kPrecompiled,
+        DriverSource::kDistribution}) {
+    wishes.emplace_back([source](DriverSpec& spec) { spec.source = source; });
+  }
+  for (const auto& wish : wishes) {
+    wish(host_.spec.driver);
+    ASSERT_EQ(host_.plan(*build_).state, StepState::kNotWanted);
+    for (const char* path : kLeftOfArchive) {
+      // Somebody else's of the same name stays.
+      host_.facts.files[path].content = "theirs\n";
+      EXPECT_THAT(host_.plan(*build_).actions, IsEmpty()) << path;
+      host_.facts.files[path].content = "ours\n";
+      host_.history.written[path] = "ours\n";
+      const StepPlan plan = host_.plan(*build_);
+      EXPECT_EQ(plan.state, StepState::kChange) << path;
+      ASSERT_THAT(plan.actions, SizeIs(1)) << path;
+      EXPECT_EQ(std::get<RemoveFile>(plan.actions[0]).path, path);
+      host_.carry_out(plan);
+      EXPECT_EQ(host_.plan(*build_).state, StepState::kNotWanted);
+      host_.history.written.erase(path);
+    }
+    host_.spec.driver.is_wanted = true;
+  }
 }
 
 // kernel.target
