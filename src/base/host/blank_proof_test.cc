@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/core/unique_fd.h"
+#include "base/host/disk_image.h"
 #include "base/host/superblock_bytes.h"
 
 namespace gpunode::host {
@@ -19,40 +20,8 @@ using testing::HasSubstr;
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kGiB = kMiB << 10U;
 
-/// A sparse file that stands for a disk. Holes read as zero.
-class Image {
- public:
-  explicit Image(std::uint64_t size) : size_(size) {
-    std::string path = testing::TempDir() + "gpunode-blank-XXXXXX";
-    fd_ = UniqueFd(::mkostemp(path.data(), O_CLOEXEC));
-    EXPECT_TRUE(fd_) << path;
-    ::unlink(path.c_str());
-    EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size)), 0);
-  }
-
-  Image& write(std::uint64_t offset, const std::string& bytes) {
-    EXPECT_EQ(::pwrite(fd_.get(), bytes.data(), bytes.size(),
-                       static_cast<off_t>(offset)),
-              static_cast<ssize_t>(bytes.size()));
-    return *this;
-  }
-
-  int fd() const { return fd_.get(); }
-  DiskIdentity identity() const { return {"Model", "SERIAL", size_}; }
-
-  BlankProof proof(const BlankOptions& options = {}) const {
-    auto proof = prove_blank(fd(), identity(), options);
-    EXPECT_TRUE(proof) << (proof ? "" : proof.error().message());
-    return proof ? *std::move(proof) : BlankProof();
-  }
-
- private:
-  std::uint64_t size_;
-  UniqueFd fd_;
-};
-
 TEST(BlankProof, ZerosAreBlank) {
-  const BlankProof proof = Image(64 * kGiB).proof();
+  const BlankProof proof = DiskImage(64 * kGiB).proof();
   EXPECT_TRUE(proof.is_blank());
   EXPECT_EQ(proof.refusal(), "");
   EXPECT_EQ(proof.fill, 0);
@@ -63,7 +32,7 @@ TEST(BlankProof, ZerosAreBlank) {
 }
 
 TEST(BlankProof, IsBoundedWhateverTheSize) {
-  const BlankProof proof = Image(7000 * kGiB).proof();
+  const BlankProof proof = DiskImage(7000 * kGiB).proof();
   EXPECT_TRUE(proof.is_blank());
   EXPECT_LT(proof.reads, 53000U);
   EXPECT_LT(proof.read_bytes, 220 * kMiB);
@@ -71,7 +40,7 @@ TEST(BlankProof, IsBoundedWhateverTheSize) {
 }
 
 TEST(BlankProof, OneBitAtEitherEndIsData) {
-  Image start(kGiB);
+  DiskImage start(kGiB);
   start.write(3 * kMiB + 17, "\x01");
   const BlankProof at_start = start.proof();
   ASSERT_TRUE(at_start.data);
@@ -79,7 +48,7 @@ TEST(BlankProof, OneBitAtEitherEndIsData) {
   EXPECT_THAT(at_start.refusal(),
               testing::StartsWith("is not blank: holds data at the start, at "
                                   "3.0 MiB (byte 3145745): 01 00 "));
-  Image end(kGiB);
+  DiskImage end(kGiB);
   end.write(kGiB - 1, "x");
   const BlankProof at_end = end.proof();
   ASSERT_TRUE(at_end.data);
@@ -89,7 +58,7 @@ TEST(BlankProof, OneBitAtEitherEndIsData) {
 }
 
 /// Blocks of 4 KiB each with one byte in it, `run` bytes long from `offset`.
-void write_run(Image& image, std::uint64_t offset, std::uint64_t run) {
+void write_run(DiskImage& image, std::uint64_t offset, std::uint64_t run) {
   const std::string block(4096, 'd');
   for (std::uint64_t at = offset; at < offset + run; at += block.size()) {
     image.write(at, block);
@@ -99,14 +68,14 @@ void write_run(Image& image, std::uint64_t offset, std::uint64_t run) {
 // The promise: a run of the stated length is found wherever it starts.
 TEST(BlankProof, ARunOfTheStatedLengthIsAlwaysFound) {
   constexpr std::uint64_t kSize = 64 * kGiB;
-  const std::uint64_t run = Image(kSize).proof().longest_missed_bytes;
+  const std::uint64_t run = DiskImage(kSize).proof().longest_missed_bytes;
   ASSERT_LE(run, 9 * kMiB);
   std::uint64_t step = 0;
   for (const std::uint64_t start :
        {4 * kMiB + 512, kGiB - 7 * kMiB + 1, kGiB + 1, 20 * kGiB + 4095,
         31 * kGiB + 5 * kMiB, kSize - 2 * kGiB - 3, kSize - kGiB - 9 * kMiB,
         kSize - kGiB + 1}) {
-    Image image(kSize);
+    DiskImage image(kSize);
     write_run(image, start + 513 * ++step, run);
     const BlankProof proof = image.proof();
     ASSERT_TRUE(proof.data) << start;
@@ -116,15 +85,15 @@ TEST(BlankProof, ARunOfTheStatedLengthIsAlwaysFound) {
 
 // 30 MiB of a disk of 600 GiB once passed as blank.
 TEST(BlankProof, AFewMebibytesOfALargeDiskAreFound) {
-  Image image(600 * kGiB);
+  DiskImage image(600 * kGiB);
   write_run(image, 300 * kGiB + 12345, 30 * kMiB);
   const BlankProof proof = image.proof();
   ASSERT_TRUE(proof.data);
-  EXPECT_LE(Image(600 * kGiB).proof().longest_missed_bytes, 14 * kMiB);
+  EXPECT_LE(DiskImage(600 * kGiB).proof().longest_missed_bytes, 14 * kMiB);
 }
 
 TEST(BlankProof, WhatIsHeldIsSaidWithAndWithoutTheVerdict) {
-  Image image(64 * kMiB);
+  DiskImage image(64 * kMiB);
   EXPECT_EQ(image.proof().held(), "");
   image.write(20, "x");
   const BlankProof proof = image.proof();
@@ -133,14 +102,14 @@ TEST(BlankProof, WhatIsHeldIsSaidWithAndWithoutTheVerdict) {
 }
 
 TEST(BlankProof, ItsDigestSaysHowDeepItWas) {
-  const Image image(64 * kMiB);
+  const DiskImage image(64 * kMiB);
   EXPECT_EQ(depth_of(image.proof().digest()), BlankDepth::kSampled);
   EXPECT_EQ(depth_of(image.proof({.depth = BlankDepth::kFull}).digest()),
             BlankDepth::kFull);
 }
 
 TEST(BlankProof, DataThatStartsInTheMiddleIsFound) {
-  Image image(8 * kGiB);
+  DiskImage image(8 * kGiB);
   write_run(image, 4 * kGiB, 32 * kMiB);
   EXPECT_THAT(image.proof().refusal(),
               HasSubstr("holds data in the middle, at 4.0 GiB (byte 42949"));
@@ -148,20 +117,20 @@ TEST(BlankProof, DataThatStartsInTheMiddleIsFound) {
 
 TEST(BlankProof, OneSectorIsFoundWhereEverythingIsRead) {
   constexpr std::uint64_t kSize = 128 * kMiB;
-  Image image(kSize);
+  DiskImage image(kSize);
   image.write(100 * kMiB + 4096 + 512, std::string(512, 'p'));
   EXPECT_TRUE(image.proof().is_blank());  // What sampling cannot promise.
   const BlankProof proof = image.proof({.depth = BlankDepth::kFull});
   ASSERT_TRUE(proof.data);
   EXPECT_EQ(proof.data->offset_bytes, 100 * kMiB + 4096 + 512);
-  const BlankProof blank = Image(kSize).proof({.depth = BlankDepth::kFull});
+  const BlankProof blank = DiskImage(kSize).proof({.depth = BlankDepth::kFull});
   EXPECT_TRUE(blank.is_blank());
   EXPECT_EQ(blank.read_bytes, kSize + 1);
   EXPECT_EQ(blank.summary(), "blank: no signature, every byte is zero");
 }
 
 TEST(BlankProof, AllOnesNeedAWord) {
-  Image image(2 * kMiB);
+  DiskImage image(2 * kMiB);
   image.write(0, std::string(2 * kMiB, '\xff'));
   EXPECT_THAT(image.proof().refusal(), HasSubstr("0xff in every byte"));
   EXPECT_TRUE(image.proof({.accept_ones = true}).is_blank());
@@ -169,7 +138,7 @@ TEST(BlankProof, AllOnesNeedAWord) {
             "blank: no signature, every byte is 0xff");
   image.write(kMiB, std::string(1, '\0'));
   EXPECT_FALSE(image.proof({.accept_ones = true}).is_blank());
-  Image mixed(2 * kMiB);
+  DiskImage mixed(2 * kMiB);
   mixed.write(kMiB, "\xff");
   EXPECT_FALSE(mixed.proof({.accept_ones = true}).is_blank());
 }
@@ -177,22 +146,22 @@ TEST(BlankProof, AllOnesNeedAWord) {
 TEST(BlankProof, OddAndTinySizesAreReadWhole) {
   for (const std::uint64_t size : {std::uint64_t{1}, std::uint64_t{511},
                                    4097 * std::uint64_t{3}, 9 * kMiB + 1}) {
-    EXPECT_TRUE(Image(size).proof().is_blank()) << size;
-    Image image(size);
+    EXPECT_TRUE(DiskImage(size).proof().is_blank()) << size;
+    DiskImage image(size);
     image.write(size - 1, "x");
     EXPECT_FALSE(image.proof().is_blank()) << size;
   }
 }
 
 TEST(BlankProof, AnotherSizeIsAnotherDisk) {
-  const Image image(kMiB);
+  const DiskImage image(kMiB);
   DiskIdentity other = image.identity();
   other.size_bytes += 512;
   const auto proof = prove_blank(image.fd(), other, {});
   ASSERT_FALSE(proof);
   EXPECT_EQ(proof.error().code(), ErrorCode::kUnavailable);
   EXPECT_THAT(proof.error().message(), HasSubstr("another disk"));
-  EXPECT_FALSE(prove_blank(Image(0).fd(), {"M", "S", 0}, {}));
+  EXPECT_FALSE(prove_blank(DiskImage(0).fd(), {"M", "S", 0}, {}));
 }
 
 TEST(BlankProof, WhatCannotBeReadIsNoProof) {
@@ -214,7 +183,7 @@ TEST(BlankProof, TellsHowFarItIsAndCanBeGivenUp) {
   std::uint64_t calls = 0;
   std::uint64_t last = 0;
   constexpr std::uint64_t kSize = 200 * kMiB;
-  const Image image(kSize);
+  const DiskImage image(kSize);
   BlankOptions options{.depth = BlankDepth::kFull};
   options.progress = [&](const BlankProgress& progress) {
     EXPECT_GT(progress.done_bytes, last);
@@ -232,7 +201,7 @@ TEST(BlankProof, TellsHowFarItIsAndCanBeGivenUp) {
 }
 
 TEST(BlankProof, OfTwoNamespacesOfOneControllerIsNotTheSame) {
-  const Image image(kMiB);
+  const DiskImage image(kMiB);
   DiskIdentity first = image.identity();
   first.wwid = "nvme.1";
   DiskIdentity second = image.identity();
@@ -246,7 +215,7 @@ TEST(BlankProof, OfTwoNamespacesOfOneControllerIsNotTheSame) {
 }
 
 TEST(BlankProof, SaysOfWhichXfsTheDataIs) {
-  Image image(kMiB);
+  DiskImage image(kMiB);
   std::string header(512, '\0');
   put_text(header, 0, "XAGF");
   put_text(header, 64, sample_uuid_bytes());
@@ -254,11 +223,11 @@ TEST(BlankProof, SaysOfWhichXfsTheDataIs) {
   const BlankProof proof = image.proof();
   ASSERT_TRUE(proof.data);
   EXPECT_EQ(proof.data->xfs_uuid, kSampleUuid);
-  EXPECT_EQ(Image(kMiB).write(kMiB / 2, "data").proof().data->xfs_uuid, "");
+  EXPECT_EQ(DiskImage(kMiB).write(kMiB / 2, "data").proof().data->xfs_uuid, "");
 }
 
 TEST(BlankProof, DigestIsOfTheDiskAndItsState) {
-  Image image(64 * kMiB);
+  DiskImage image(64 * kMiB);
   const std::string blank = image.proof().digest();
   EXPECT_EQ(blank, image.proof().digest());
   EXPECT_NE(blank, image.proof({.depth = BlankDepth::kFull}).digest());

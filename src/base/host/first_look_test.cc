@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/core/unique_fd.h"
+#include "base/host/disk_image.h"
 
 namespace gpunode::host {
 namespace {
@@ -21,46 +22,9 @@ using testing::StartsWith;
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kGiB = kMiB << 10U;
 
-/// A sparse file that stands for a disk. Holes read as zero.
-class Image {
- public:
-  explicit Image(std::uint64_t size) : size_(size) {
-    std::string path = testing::TempDir() + "gpunode-look-XXXXXX";
-    fd_ = UniqueFd(::mkostemp(path.data(), O_CLOEXEC));
-    EXPECT_TRUE(fd_) << path;
-    ::unlink(path.c_str());
-    EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size)), 0);
-  }
-
-  Image& write(std::uint64_t offset, const std::string& bytes) {
-    EXPECT_EQ(::pwrite(fd_.get(), bytes.data(), bytes.size(),
-                       static_cast<off_t>(offset)),
-              static_cast<ssize_t>(bytes.size()));
-    return *this;
-  }
-
-  int fd() const { return fd_.get(); }
-  DiskIdentity identity() const { return {"Model", "SERIAL", size_}; }
-
-  FirstLook look(BlankDepth promised = BlankDepth::kSampled) const {
-    auto look = look_first(fd(), identity(), promised);
-    EXPECT_TRUE(look) << (look ? "" : look.error().message());
-    return look ? *std::move(look) : FirstLook();
-  }
-  BlankProof proof() const {
-    auto proof = prove_blank(fd(), identity(), {});
-    EXPECT_TRUE(proof);
-    return proof ? *std::move(proof) : BlankProof();
-  }
-
- private:
-  std::uint64_t size_;
-  UniqueFd fd_;
-};
-
 TEST(FirstLook, ABlankDiskOfAnySizeTakesFewReads) {
   for (const std::uint64_t size : {600 * kGiB, 7680 * kGiB}) {
-    const FirstLook look = Image(size).look();
+    const FirstLook look = DiskImage(size).look();
     EXPECT_TRUE(look.proof.is_blank());
     EXPECT_FALSE(look.is_proof);
     EXPECT_LE(look.proof.reads, 80U);
@@ -69,7 +33,7 @@ TEST(FirstLook, ABlankDiskOfAnySizeTakesFewReads) {
 }
 
 TEST(FirstLook, SaysThatItIsNoProofAndWhatWasPromised) {
-  const Image image(64 * kGiB);
+  const DiskImage image(64 * kGiB);
   EXPECT_EQ(
       image.look().summary(),
       "blank: no signature, first and last 1.0 MiB all zero, and so are "
@@ -85,11 +49,11 @@ TEST(FirstLook, SaysThatItIsNoProofAndWhatWasPromised) {
 
 // No look may be taken for a proof, nor one promise for another.
 TEST(FirstLook, ItsDigestIsNoProofs) {
-  const Image image(64 * kGiB);
+  const DiskImage image(64 * kGiB);
   EXPECT_EQ(image.look().digest(), image.look().digest());
   EXPECT_NE(image.look().digest(), image.proof().digest());
   EXPECT_NE(image.look().digest(), image.look(BlankDepth::kFull).digest());
-  const Image small(kMiB);
+  const DiskImage small(kMiB);
   EXPECT_NE(small.look().digest(), small.proof().digest());
 }
 
@@ -97,7 +61,7 @@ TEST(FirstLook, ItsDigestIsNoProofs) {
 // erases it is compared with one.
 TEST(FirstLook, WhatIsNotBlankIsToldAsAProofTellsIt) {
   for (const std::uint64_t at : {std::uint64_t{0}, kMiB - 1, 64 * kGiB - 1}) {
-    Image image(64 * kGiB);
+    DiskImage image(64 * kGiB);
     image.write(at, "x");
     const FirstLook look = image.look();
     EXPECT_TRUE(look.is_proof) << at;
@@ -109,7 +73,7 @@ TEST(FirstLook, WhatIsNotBlankIsToldAsAProofTellsIt) {
 
 // Beyond the ends, and without a byte that a sample meets.
 TEST(FirstLook, ASignatureAnywhereIsFound) {
-  Image image(64 * kGiB);
+  DiskImage image(64 * kGiB);
   image.write(64 * kMiB + 64, "_BHRfS_M");
   const FirstLook look = image.look();
   ASSERT_TRUE(look.is_proof);
@@ -118,10 +82,10 @@ TEST(FirstLook, ASignatureAnywhereIsFound) {
 
 TEST(FirstLook, ARunOfTheStatedLengthIsAlwaysFound) {
   constexpr std::uint64_t kSize = 64 * kMiB;
-  const std::uint64_t run = Image(kSize).look().proof.longest_missed_bytes;
+  const std::uint64_t run = DiskImage(kSize).look().proof.longest_missed_bytes;
   ASSERT_LT(run, 2 * kMiB);
   for (std::uint64_t start = 0; start + run <= kSize; start += 999'983) {
-    Image image(kSize);
+    DiskImage image(kSize);
     image.write(start, std::string(run, 'd'));
     EXPECT_FALSE(image.look().proof.is_blank()) << start;
   }
@@ -130,7 +94,7 @@ TEST(FirstLook, ARunOfTheStatedLengthIsAlwaysFound) {
 // The samples of a proof lie elsewhere: what the look met stays told, with one
 // digest, however closely is looked afterwards.
 TEST(FirstLook, WhatItMeetsNoProofPassesOver) {
-  Image image(64 * kGiB);
+  DiskImage image(64 * kGiB);
   const std::uint64_t stride = (64 * kGiB - 2 * kMiB) / 65;
   image.write((kMiB + 20 * stride) / 4096 * 4096 + 5, "data");
   ASSERT_TRUE(image.proof().is_blank());
@@ -144,7 +108,7 @@ TEST(FirstLook, WhatItMeetsNoProofPassesOver) {
 }
 
 TEST(FirstLook, AProofWithItFindsWhatAProofFinds) {
-  Image image(64 * kGiB);
+  DiskImage image(64 * kGiB);
   image.write(2 * kMiB, "data");
   ASSERT_FALSE(image.look().is_proof);
   const auto proof =
@@ -156,15 +120,15 @@ TEST(FirstLook, AProofWithItFindsWhatAProofFinds) {
 TEST(FirstLook, SmallDisksAreReadWhole) {
   for (const std::uint64_t size :
        {std::uint64_t{1}, std::uint64_t{511}, kMiB + 1, 2 * kMiB + 4097}) {
-    EXPECT_TRUE(Image(size).look().proof.is_blank()) << size;
-    Image image(size);
+    EXPECT_TRUE(DiskImage(size).look().proof.is_blank()) << size;
+    DiskImage image(size);
     image.write(size / 2, "x");
     EXPECT_FALSE(image.look().proof.is_blank()) << size;
   }
 }
 
 TEST(FirstLook, OnesAndOtherSizesAreAsInAProof) {
-  Image ones(2 * kMiB);
+  DiskImage ones(2 * kMiB);
   ones.write(0, std::string(2 * kMiB, '\xff'));
   EXPECT_THAT(ones.look().summary(), HasSubstr("0xff in every byte"));
   DiskIdentity other = ones.identity();
