@@ -8,7 +8,10 @@
 //   info              free and total bytes
 //   raw N             a child by a raw clone takes one block of N bytes and
 //                     ends; then one is taken here
-//   hold              writes "holding" and ends when its input does
+//   nofiles, files    no file can be opened; files can be opened again
+//   write32 F O N     N at offset O of file F, as the node writes
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,6 +70,20 @@ void take_in_raw_child(std::size_t bytes) {
   waitpid(static_cast<pid_t>(child), nullptr, 0);
 }
 
+void let_open_files(bool is_let) {
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = is_let ? limit.rlim_max : 0;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void write_32(const char* path, std::size_t offset, std::uint32_t value) {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  std::printf("write32 %zd\n",
+              pwrite(fd, &value, sizeof(value), static_cast<off_t>(offset)));
+  close(fd);
+}
+
 using Deed = void (*)();
 
 const std::map<std::string, Deed>& deeds() {
@@ -97,13 +114,8 @@ const std::map<std::string, Deed>& deeds() {
        [] { std::printf("destroy %d\n", abi::cuCtxDestroy_v2(made)); }},
       {"free", free_last},
       {"info", say_info},
-      {"hold",
-       [] {
-         std::printf("holding 1\n");
-         std::fflush(stdout);
-         while (std::getchar() != EOF) {
-         }
-       }},
+      {"nofiles", [] { let_open_files(false); }},
+      {"files", [] { let_open_files(true); }},
   };
   return kAll;
 }
@@ -121,6 +133,10 @@ int main(int count, char** argv) {
       take(number());
     } else if (deed == "raw") {
       take_in_raw_child(number());
+    } else if (deed == "write32" && at + 3 < count) {
+      const char* path = argv[++at];
+      const std::size_t offset = number();
+      write_32(path, offset, static_cast<std::uint32_t>(number()));
     } else if (deed == "limit") {
       const auto limit = static_cast<abi::CUlimit>(number());
       std::printf("limit %d\n", abi::cuCtxSetLimit(limit, number()));

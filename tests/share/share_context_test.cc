@@ -199,5 +199,35 @@ TEST_F(ShareContext, AChildOfARawCloneIsItsOwn) {
   EXPECT_EQ(container.used_slots(), 2u);
 }
 
+TEST_F(ShareContext, FilesThatCannotBeOpenedNowAreTriedAgain) {
+  const Answer answer = run({"nofiles", "retain", "files", "retain", "info"});
+  EXPECT_NE(answer.text.find("retain 2\nretain 0\n"), std::string::npos)
+      << answer.text;
+  EXPECT_EQ(answer.number("free_bytes"), 1024 * kMiB - kContext) << answer.text;
+}
+
+TEST_F(ShareContext, AProcessThatFoundNoSlotGetsOneWhenThereIsOne) {
+  for (std::uint32_t slot = 0; slot < LaidContainer::kSlots; ++slot) {
+    ASSERT_TRUE(container.map().enroll({1, 0, 0}));  // Of whom nobody can tell.
+  }
+  const std::size_t offset =
+      sizeof(LimitsHeader) + sizeof(DeviceLimit) + 3 * sizeof(GoneWord);
+  const Answer answer =
+      run({"retain", "write32", (container.directory() / "limits").string(),
+           std::to_string(offset), std::to_string(kGone), "retain", "info"});
+  EXPECT_NE(answer.text.find("retain 2\nwrite32 4\nretain 0\n"),
+            std::string::npos)
+      << answer.text;
+  EXPECT_EQ(answer.number("free_bytes"), 1024 * kMiB - kContext) << answer.text;
+}
+
+TEST_F(ShareContext, ADriverThatWasLoadedAgainIsEnteredToo) {
+  measure(0);
+  const Answer answer = container.run({GPUNODE_RELOADER});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("blocks"), 512u) << answer.text;
+  EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
+}
+
 }  // namespace
 }  // namespace gpunode::share

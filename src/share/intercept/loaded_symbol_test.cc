@@ -29,6 +29,40 @@ TEST(LoadedSymbol, IsNullForWhatIsNotThere) {
   EXPECT_EQ(find_loaded_symbol("libno.so", "getpid"), nullptr);
 }
 
+TEST(LoadedSymbol, IsFoundInALibraryOfAnOldLinkerToo) {
+  void* library = dlopen(GPUNODE_OLD_HASH_EXAMPLE, RTLD_NOW);
+  ASSERT_NE(library, nullptr) << dlerror();
+  for (const char* name :
+       {"gpunode_old_first", "gpunode_old_second",
+        "gpunode_old_third_with_a_long_name_whose_hash_overflows"}) {
+    void* found = find_loaded_symbol("libold_hash_example", name);
+    ASSERT_NE(found, nullptr) << name;
+    EXPECT_EQ(found, dlsym(library, name)) << name;
+  }
+  // Neither what isn't there nor what is no function.
+  for (const char* name : {"gpunode_old_fourth", "gpunode_old_variable", ""}) {
+    EXPECT_EQ(find_loaded_symbol("libold_hash_example", name), nullptr) << name;
+  }
+  dlclose(library);
+  EXPECT_EQ(find_loaded_symbol("libold_hash_example", "gpunode_old_first"),
+            nullptr);
+}
+
+TEST(LoadedSymbol, WhatIsKnownIsForgottenWhenALibraryWasUnloaded) {
+  LoadedOnce known;
+  EXPECT_FALSE(known.is_known());
+  known.know(unloads_so_far());
+  known.forget_if_unloaded();
+  EXPECT_TRUE(known.is_known());
+  void* library = dlopen(GPUNODE_OLD_HASH_EXAMPLE, RTLD_NOW);
+  known.forget_if_unloaded();
+  EXPECT_TRUE(known.is_known()) << "one more changes no address";
+  dlclose(library);
+  EXPECT_TRUE(known.is_known());
+  known.forget_if_unloaded();
+  EXPECT_FALSE(known.is_known());
+}
+
 TEST(LoadedSymbol, AnAddressHasTheDirectoryOfItsFile) {
   std::array<char, 4096> directory = {};
   ASSERT_TRUE(directory_of(find_loaded_symbol("libc.so", "getpid"),
