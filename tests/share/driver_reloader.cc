@@ -42,9 +42,9 @@ int main() {
     std::printf("stayed 1\n");
     return 4;
   }
-  constexpr std::size_t kTaken = 16 << 20;
-  mmap(reinterpret_cast<void*>(place), kTaken, PROT_NONE,
-       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  void* page = mmap(reinterpret_cast<void*>(place), 4096, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (page != reinterpret_cast<void*>(place)) return 7;
   library = dlopen("libcuda.so.1", RTLD_NOW);
   if (library == nullptr) return 5;
   abi::CUcontext context = nullptr;
