@@ -4,8 +4,8 @@
 //   nvml_viewer WAY QUESTION...
 //
 // WAY is linked, dlsym, default or dlvsym. Questions: memory, memory_v2,
-// memory_v9 (a structure of a later version), null, lists, or the name of a
-// function that is to be missing.
+// memory_v9 (a structure of a later version), null, lists, details, or the name
+// of a function that is to be missing.
 #include <dlfcn.h>
 
 #include <array>
@@ -83,6 +83,28 @@ void say_list(const char* name, nvmlDevice_t device, List<Info>* list) {
   }
 }
 
+void say_details(nvmlDevice_t device) {
+  const auto ask = GET(nvmlDeviceGetRunningProcessDetailList);
+  constexpr unsigned kV1 = NVML_STRUCT_VERSION(nvmlProcessDetailList_v1_t, 1);
+  for (unsigned mode = 0; mode <= NVML_PROCESS_MODE_MPS + 1; ++mode) {
+    std::array<nvmlProcessDetail_v1_t, 32> infos = {};
+    nvmlProcessDetailList_v1_t list = {kV1, mode, 0, nullptr};
+    std::printf("details%u asked %d\n", mode, ask(device, &list));
+    list.numProcArrayEntries = infos.size();
+    std::printf("details%u no_place %d\n", mode, ask(device, &list));
+    list = {kV1, mode, infos.size(), infos.data()};
+    std::printf("details%u result %d\n", mode, ask(device, &list));
+    for (unsigned at = 0; at < list.numProcArrayEntries && at < infos.size();
+         ++at) {
+      if (infos[at].pid == 0) continue;
+      std::printf("details%u pid %u %llu\n", mode, infos[at].pid,
+                  infos[at].usedGpuMemory);
+    }
+  }
+  nvmlProcessDetailList_v1_t later = {kV1 + (1U << 24U), 0, 0, nullptr};
+  std::printf("details_v2 %d\n", ask(device, &later));
+}
+
 void say_lists(nvmlDevice_t device) {
 #define SAY(kind)                                                      \
   say_list(#kind, device, GET(nvmlDeviceGet##kind##RunningProcesses)); \
@@ -115,6 +137,8 @@ int main(int count, char** argv) {
       say_memory_v2(device, NVML_STRUCT_VERSION(nvmlMemory_v2_t, 9));
     } else if (question == "null") {
       say_null(device);
+    } else if (question == "details") {
+      say_details(device);
     } else if (question == "lists") {
       say_lists(device);
     } else if (dlsym(library(), question.c_str()) == nullptr) {

@@ -87,6 +87,23 @@ TEST_P(ViewByEachWay, OnlyTheContainersProcessesAreListed) {
   EXPECT_EQ(answer.text.find("4000001"), std::string::npos) << answer.text;
 }
 
+TEST_P(ViewByEachWay, DetailsAreOfTheContainersProcessesToo) {
+  container.lay(1024 * kMiB);
+  hold(300 * kMiB);
+  const Answer answer = view(GetParam(), {"details"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("details0 pid " + std::to_string(getpid()) + " " +
+                         std::to_string(300 * kMiB)))
+      << answer.text;
+  EXPECT_EQ(answer.number("details0 asked"), kTooLittle) << answer.text;
+  EXPECT_EQ(answer.number("details0 no_place"), kInvalid) << answer.text;
+  EXPECT_EQ(answer.number("details1 result"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("details2 result"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("details3 result"), kInvalid) << answer.text;
+  EXPECT_EQ(answer.number("details_v2"), 25u) << "another version passes";
+  EXPECT_EQ(answer.text.find("4000001"), std::string::npos) << answer.text;
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, ViewByEachWay,
                          ::testing::Values("linked", "dlsym", "default",
                                            "dlvsym"),
@@ -141,7 +158,8 @@ TEST_F(ShareView, BadCallsGetTheDriversAnswers) {
 }
 
 TEST_F(ShareView, WithoutLimitsOrForAnotherGpuNothingChanges) {
-  const std::vector<std::string> questions = {"memory", "memory_v2", "lists"};
+  const std::vector<std::string> questions = {"memory", "memory_v2", "lists",
+                                              "details"};
   const Answer bare = view("dlsym", questions, false);
   EXPECT_TRUE(bare.has("Compute pid 4000001 5368709120")) << bare.text;
   EXPECT_EQ(view("dlsym", questions).text, bare.text);

@@ -207,6 +207,8 @@ nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v2(
     nvmlDevice_t device, unsigned* count, nvmlProcessInfo_t* infos);
 nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v3(
     nvmlDevice_t device, unsigned* count, nvmlProcessInfo_t* infos);
+nvmlReturn_t nvmlDeviceGetRunningProcessDetailList(
+    nvmlDevice_t device, nvmlProcessDetailList_v1_t* list);
 nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device,
                                            nvmlUtilization_t* utilization);
 nvmlReturn_t nvmlDeviceGetProcessUtilization(

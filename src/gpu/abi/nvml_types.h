@@ -391,6 +391,24 @@ typedef struct nvmlProcessInfo_v1_st {
   unsigned long long usedGpuMemory;
 } nvmlProcessInfo_v1_t;
 
+enum {
+  NVML_PROCESS_MODE_COMPUTE = 0,
+  NVML_PROCESS_MODE_GRAPHICS = 1,
+  NVML_PROCESS_MODE_MPS = 2,
+};
+typedef struct {
+  unsigned pid;
+  unsigned long long usedGpuMemory;
+  unsigned gpuInstanceId;
+  unsigned computeInstanceId;
+  unsigned long long usedGpuCcProtectedMemory;
+} nvmlProcessDetail_v1_t;
+typedef struct {
+  unsigned version;  ///< NVML_STRUCT_VERSION(nvmlProcessDetailList_v1_t, 1)
+  unsigned mode;
+  unsigned numProcArrayEntries;  ///< Room in, number out.
+  nvmlProcessDetail_v1_t* procArray;
+} nvmlProcessDetailList_v1_t;
 typedef struct nvmlUtilization_st {
   unsigned gpu;  ///< Percent of the last sample period.
   unsigned memory;
@@ -441,6 +459,8 @@ static_assert(sizeof(nvmlGpuInstanceProfileInfo_v2_t) == 152);
 static_assert(sizeof(nvmlGpuInstanceProfileInfo_v3_t) == 152);
 static_assert(sizeof(nvmlEventData_t) == 32);
 static_assert(sizeof(nvmlProcessInfo_t) == 24);
+static_assert(sizeof(nvmlProcessDetail_v1_t) == 32);
+static_assert(sizeof(nvmlProcessDetailList_v1_t) == 24);
 static_assert(sizeof(nvmlGpuFabricInfo_t) == 28);
 static_assert(sizeof(nvmlGpuFabricInfo_v3_t) == 40);
 #endif

@@ -87,6 +87,36 @@ void fill(nvmlProcessInfo_t* info, const Holder& holder,
   *info = {holder.pid, holder.bytes, instances.gpu, instances.compute};
 }
 
+void fill(nvmlProcessDetail_v1_t* info, const Holder& holder,
+          const Instances& instances) {
+  // Memory that confidential computing protects is not told apart.
+  *info = {holder.pid, holder.bytes, instances.gpu, instances.compute, 0};
+}
+
+/// Fills what there is room for; `count` is that in, and how many there are
+/// out.
+template <typename Info>
+nvmlReturn_t list_holders(nvmlDevice_t device, std::uint32_t number,
+                          unsigned* count, Info* infos) {
+  const unsigned room = *count;
+  *count = 0;
+  const Instances instances = instances_of(device);
+  account().look_at(number);  // The dead are gone from here on.
+  std::uint32_t slot = 0;
+  Holder holder;
+  while (account().next_holder(number, &slot, &holder)) {
+    if (*count < room) fill(infos + *count, holder, instances);
+    ++*count;
+  }
+  return *count > room ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS;
+}
+
+/// Whether NVML tells at all, by its answer to one who asks how many there are:
+/// its own count is not ours.
+bool tells(nvmlReturn_t result) {
+  return result == NVML_SUCCESS || result == NVML_ERROR_INSUFFICIENT_SIZE;
+}
+
 template <typename Info>
 using AskForProcesses = nvmlReturn_t (*)(nvmlDevice_t, unsigned*, Info*);
 
@@ -98,25 +128,15 @@ nvmlReturn_t list(AskForProcesses<Info> ask, bool is_known_to_ledger,
   if (number == Account::kNoDevice || count == nullptr) {
     return ask(device, count, infos);
   }
-  // Whether it can be told at all: NVML's own count is not ours.
   unsigned none = 0;
   const nvmlReturn_t result = ask(device, &none, nullptr);
-  if (result != NVML_SUCCESS && result != NVML_ERROR_INSUFFICIENT_SIZE) {
-    return result;
+  if (!tells(result)) return result;
+  if (*count != 0 && infos == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  if (!is_known_to_ledger) {
+    *count = 0;
+    return NVML_SUCCESS;
   }
-  const unsigned room = *count;
-  if (room != 0 && infos == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-  *count = 0;
-  if (!is_known_to_ledger) return NVML_SUCCESS;
-  const Instances instances = instances_of(device);
-  account().look_at(number);  // The dead are gone from here on.
-  std::uint32_t slot = 0;
-  Holder holder;
-  while (account().next_holder(number, &slot, &holder)) {
-    if (*count < room) fill(infos + *count, holder, instances);
-    ++*count;
-  }
-  return *count > room ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS;
+  return list_holders(device, number, count, infos);
 }
 
 }  // namespace
@@ -151,6 +171,29 @@ nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t* memory) {
   *memory = {memory->version, seen.total, memory->reserved, seen.free,
              seen.used};
   return result;
+}
+
+GPUNODE_EXPORT nvmlReturn_t nvmlDeviceGetRunningProcessDetailList(
+    nvmlDevice_t device, nvmlProcessDetailList_v1_t* list) {
+  const auto ask = real(nvml().nvmlDeviceGetRunningProcessDetailList);
+  if (ask == nullptr) return NVML_ERROR_FUNCTION_NOT_FOUND;
+  const std::uint32_t number = number_of(device);
+  if (number == Account::kNoDevice || list == nullptr ||
+      list->version != NVML_STRUCT_VERSION(nvmlProcessDetailList_v1_t, 1)) {
+    return ask(device, list);
+  }
+  nvmlProcessDetailList_v1_t none = {list->version, list->mode, 0, nullptr};
+  const nvmlReturn_t result = ask(device, &none);
+  if (!tells(result)) return result;
+  if (list->numProcArrayEntries != 0 && list->procArray == nullptr) {
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  if (list->mode != NVML_PROCESS_MODE_COMPUTE) {
+    list->numProcArrayEntries = 0;
+    return NVML_SUCCESS;
+  }
+  return list_holders(device, number, &list->numProcArrayEntries,
+                      list->procArray);
 }
 
 // NOLINTBEGIN(bugprone-macro-parentheses): `name` is defined.

@@ -20,7 +20,7 @@ void fill() {
       std::memory_order_relaxed);
   // NOLINTEND(bugprone-macro-parentheses)
   GPUNODE_PROCESS_LISTS(GPUNODE_FILL)
-  GPUNODE_NVML_MEMORY(GPUNODE_FILL)
+  GPUNODE_NVML_OTHERS(GPUNODE_FILL)
   GPUNODE_NVML_CALLED(GPUNODE_FILL)
 #undef GPUNODE_FILL
 }
@@ -53,7 +53,7 @@ void* replaced_of_nvml(void* real) {
   }
   // NOLINTEND(bugprone-macro-parentheses)
   GPUNODE_PROCESS_LISTS(GPUNODE_REPLACE)
-  GPUNODE_NVML_MEMORY(GPUNODE_REPLACE)
+  GPUNODE_NVML_OTHERS(GPUNODE_REPLACE)
 #undef GPUNODE_REPLACE
   return real;
 }

@@ -22,9 +22,10 @@ namespace gpunode::share {
   X(nvmlDeviceGetMPSComputeRunningProcesses_v3, nvmlProcessInfo_t, false)
 
 /// The rest of what is replaced, and what is only called: name.
-#define GPUNODE_NVML_MEMORY(X) \
-  X(nvmlDeviceGetMemoryInfo)   \
-  X(nvmlDeviceGetMemoryInfo_v2)
+#define GPUNODE_NVML_OTHERS(X)  \
+  X(nvmlDeviceGetMemoryInfo)    \
+  X(nvmlDeviceGetMemoryInfo_v2) \
+  X(nvmlDeviceGetRunningProcessDetailList)
 #define GPUNODE_NVML_CALLED(X)  \
   X(nvmlDeviceGetUUID)          \
   X(nvmlDeviceGetGpuInstanceId) \
@@ -35,7 +36,7 @@ struct Nvml {
 // NOLINTBEGIN(bugprone-macro-parentheses): `name` is declared.
 #define GPUNODE_MEMBER(name, ...) std::atomic<decltype(&::name)> name = nullptr;
   GPUNODE_PROCESS_LISTS(GPUNODE_MEMBER)
-  GPUNODE_NVML_MEMORY(GPUNODE_MEMBER)
+  GPUNODE_NVML_OTHERS(GPUNODE_MEMBER)
   GPUNODE_NVML_CALLED(GPUNODE_MEMBER)
 #undef GPUNODE_MEMBER
   // NOLINTEND(bugprone-macro-parentheses)

@@ -95,6 +95,7 @@ namespace gpunode::fake_nvml {
   X(nvmlDeviceGetMPSComputeRunningProcesses)      \
   X(nvmlDeviceGetMPSComputeRunningProcesses_v2)   \
   X(nvmlDeviceGetMPSComputeRunningProcesses_v3)   \
+  X(nvmlDeviceGetRunningProcessDetailList)        \
   X(nvmlDeviceGetUtilizationRates)                \
   X(nvmlDeviceGetProcessUtilization)              \
   X(nvmlDeviceGetTemperature)                     \

@@ -25,6 +25,11 @@ void fill(const ProcessSpec& process, nvmlProcessInfo_v1_t& info) {
   info = {process.pid, process.used_bytes};
 }
 
+void fill(const ProcessSpec& process, nvmlProcessDetail_v1_t& info) {
+  info = {process.pid, process.used_bytes, process.gpu_instance,
+          process.compute_instance, 0};
+}
+
 template <class Info>
 nvmlReturn_t compute_processes(Call call, nvmlDevice_t handle, unsigned* count,
                                Info* infos) {
@@ -127,6 +132,21 @@ nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v3(
     nvmlDevice_t device, unsigned* count, nvmlProcessInfo_t* /*infos*/) {
   return no_processes(Call::knvmlDeviceGetMPSComputeRunningProcesses_v3, device,
                       count);
+}
+
+nvmlReturn_t nvmlDeviceGetRunningProcessDetailList(
+    nvmlDevice_t device, nvmlProcessDetailList_v1_t* list) {
+  constexpr Call kCall = Call::knvmlDeviceGetRunningProcessDetailList;
+  if (list == nullptr) return no_processes(kCall, device, nullptr);
+  if (list->version != NVML_STRUCT_VERSION(nvmlProcessDetailList_v1_t, 1)) {
+    return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+  }
+  if (list->mode > NVML_PROCESS_MODE_MPS) return NVML_ERROR_INVALID_ARGUMENT;
+  if (list->mode != NVML_PROCESS_MODE_COMPUTE) {
+    return no_processes(kCall, device, &list->numProcArrayEntries);
+  }
+  return compute_processes(kCall, device, &list->numProcArrayEntries,
+                           list->procArray);
 }
 
 nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device,
