@@ -30,10 +30,12 @@ def blocks_of(profile):
     return (machine.get("model", {}) | machine["gpus"][0])["memoryBytes"] // BLOCK
 
 
-def taker(name, parts, restart="Never"):
+def taker(name, parts, profile=A10G, restart="Never"):
     """Takes blocks until it is refused, and keeps them."""
     document = pod(name, TAKER_IMAGE, gpus=parts)
     document["spec"]["restartPolicy"] = restart
+    document["spec"]["containers"][0]["env"] = [
+        {"name": "GPUNODE_FAKE_NVML", "value": f"/profiles/{profile.name}.json"}]
     document["spec"]["containers"][0]["args"] = ["dlsym", "info", "take", str(BLOCK), "hold"]
     return document
 
@@ -63,7 +65,7 @@ def into_shares(story, profile):
 def exact(story):
     into_shares(story, A10G)
     for parts in (1, 5, 14):
-        story.cluster.apply(taker(f"share-{parts}", parts, "Always" if parts == 5 else "Never"))
+        story.cluster.apply(taker(f"share-{parts}", parts, A10G, "Always" if parts == 5 else "Never"))
     story.wait_pods([f"share-{parts}" for parts in (1, 5, 14)], "Running")
     for parts in (1, 5, 14):
         expect_share(story, f"share-{parts}", parts)
@@ -99,7 +101,7 @@ def exact(story):
 @check("a whole GPU's worth of shares is the GPU, without a library", T4)
 def whole(story):
     into_shares(story, T4)
-    story.cluster.apply(taker("whole", 20))
+    story.cluster.apply(taker("whole", 20, T4))
     story.wait_pods(["whole"], "Running")
     got = taken(story, "whole")
     # But for what the driver keeps for itself.
@@ -111,9 +113,9 @@ def whole(story):
 def storm(story):
     into_shares(story, T4)
     for name, parts in (("full-a", 20), ("full-b", 20), ("most-a", 17), ("most-b", 17)):
-        story.cluster.apply(taker(name, parts))
+        story.cluster.apply(taker(name, parts, T4))
     story.wait_pods(["full-a", "full-b", "most-a", "most-b"], "Running")
-    template = taker("five", 5)["spec"] | {"restartPolicy": "Always"}
+    template = taker("five", 5, T4)["spec"] | {"restartPolicy": "Always"}
     story.cluster.apply({
         "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "five"},
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "five"}},
@@ -134,7 +136,7 @@ def storm(story):
         story.wait(waits, lambda: f"its next Pod waits; {len(of_five('Failed'))} were refused", 90)
         count = len(of_five("Failed"))
         # What fits is placed, and when a GPU has room the Pod that waited is.
-        story.cluster.apply(taker("three", 3))
+        story.cluster.apply(taker("three", 3, T4))
         story.wait_pods(["three"], "Running")
         story.cluster.kubectl("delete", "pod", "full-a", "--grace-period=1")
         story.wait(lambda: of_five("Running"), lambda: "the Pod that waited runs", 120)

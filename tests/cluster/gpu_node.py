@@ -230,6 +230,8 @@ def import_images(cluster, build):
     for path, file in images.needed_libraries(build.taker).items():
         if not path.endswith("libcuda.so.1"):
             root_of_taker.add(file, path)
+    for profile in (A10G, T4):  # Which GPUs the driver's double has, by their UUIDs.
+        root_of_taker.add(profile.file, f"/profiles/{profile.name}.json", 0o644)
     cluster.import_image(TAKER_IMAGE, root_of_taker, ["/usr/bin/cuda_taker"])
     cluster.import_image(BROKEN_IMAGE, root, ["/usr/bin/vectoradd"],
                          ["GPUNODE_FAKE_CUDA_MUTATE=add.f32=sub.f32"])
