@@ -74,6 +74,7 @@ class Agent {
   void on(const device::XidEvent& event);
   void on(const Probed& probed);
   void on(const MpsChecked& checked);
+  void on(const ProcessesSeen& seen);
 
   /// Reads the configuration again; a bad one changes nothing but is told.
   void reload();
@@ -154,6 +155,7 @@ class Agent {
   };
   std::map<std::string, Unfitting> unfitting_;  // By resource.
   std::set<std::string> held_back_;             // As published last.
+  TimePoint next_reconcile_{};
   std::string told_neighbour_;
   std::uint64_t told_takes_ = 0;
   std::shared_ptr<const kube::NodeMeta> told_node_;

@@ -13,6 +13,8 @@ namespace {
 /// it takes the kubelet to tell the scheduler, and some more.
 constexpr std::chrono::seconds kFirstPeriod{60};
 constexpr std::chrono::seconds kLongestPeriod{600};
+/// How often the driver is asked what processes hold.
+constexpr std::chrono::seconds kReconcile{2};
 
 }  // namespace
 
@@ -70,7 +72,16 @@ void Agent::keep_shares(TimePoint now) {
     }
     if (largest != std::exchange(largest_free_, largest)) label();
   }
+  if (now >= next_reconcile_) {
+    next_reconcile_ = now + kReconcile;
+    std::vector<device::DeviceId> devices = shares_->begin_reconcile();
+    if (!devices.empty()) observer_->list_processes(std::move(devices));
+  }
   if (is_changed || (has_news && !unfitting_.empty())) publish();
+}
+
+void Agent::on(const ProcessesSeen& seen) {
+  shares_->reconcile(seen.by_device);
 }
 
 void Agent::hold_back(std::vector<Offer>& offers) {

@@ -123,6 +123,12 @@ void add_shares(const AgentView& view, metrics::Registry& page) {
                {{"resource", resource}})
         .set(largest);
   }
+  for (const auto& [device, count] : view.share_strangers) {
+    page.gauge("gpunode_share_bypassing_processes",
+               "Processes of Pods on a shared GPU that are in no account.",
+               {{"device", device}})
+        .set(count);
+  }
   for (const ShareUse& share : view.shares) add_share(share, page);
 }
 

@@ -51,6 +51,7 @@ struct AgentView {
   std::optional<SelectionStatus> selection;  ///< Nothing: not by label.
   std::vector<ShareUse> shares;
   std::string share_problem;  ///< Empty: there is none.
+  std::map<std::string, std::uint32_t> share_strangers;  ///< By Device.
   /// Replicas that one container could be given, by resource.
   std::map<std::string, std::uint32_t> largest_free;
 };

@@ -86,6 +86,10 @@ void Observer::check_mps(std::string resource_name) {
   request(CheckMps{std::move(resource_name)});
 }
 
+void Observer::list_processes(std::vector<device::DeviceId> ids) {
+  request(ListProcesses{std::move(ids)});
+}
+
 Duration Observer::stuck_for(TimePoint now) const {
   const TimePoint::rep since = busy_since_.load();
   if (since == 0) return Duration::zero();
@@ -173,6 +177,17 @@ void Observer::handle(const Request& request) {
             observations_.post(MpsChecked{
                 check.resource_name,
                 checked ? std::nullopt : std::optional(checked.error())});
+          },
+          [&](const ListProcesses& list) {
+            ProcessesSeen seen;
+            for (const device::DeviceId& id : list.ids) {
+              if (!driver_) break;
+              const Busy busy(busy_since_);
+              if (auto processes = driver_->session.processes(id)) {
+                seen.by_device.emplace(id, *std::move(processes));
+              }
+            }
+            observations_.post(std::move(seen));
           }},
       request);
 }

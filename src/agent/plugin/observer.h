@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -25,6 +26,7 @@
 #include "base/host/host_root.h"
 #include "gpu/device/health.h"
 #include "gpu/device/inventory.h"
+#include "gpu/device/process_use.h"
 #include "gpu/nvml/event_stream.h"
 #include "gpu/nvml/session.h"
 
@@ -54,8 +56,13 @@ struct MpsChecked {
   std::optional<Error> failure;
 };
 
-using Observation =
-    std::variant<DriverUp, DriverDown, device::XidEvent, Probed, MpsChecked>;
+/// The answer to list_processes(): of each Device that the driver tells of.
+struct ProcessesSeen {
+  std::map<device::DeviceId, std::vector<device::ProcessUse>> by_device;
+};
+
+using Observation = std::variant<DriverUp, DriverDown, device::XidEvent, Probed,
+                                 MpsChecked, ProcessesSeen>;
 
 class Observer {
  public:
@@ -88,6 +95,7 @@ class Observer {
   void rescan();
   void probe(std::vector<device::DeviceId> ids);
   void check_mps(std::string resource_name);
+  void list_processes(std::vector<device::DeviceId> ids);
 
   /// For how long the call in progress has not returned; zero when none is.
   Duration stuck_for(TimePoint now) const;
@@ -104,7 +112,11 @@ class Observer {
     std::string resource_name;
     bool operator==(const CheckMps&) const = default;
   };
-  using Request = std::variant<Rescan, Probe, CheckMps>;
+  struct ListProcesses {
+    std::vector<device::DeviceId> ids;
+    bool operator==(const ListProcesses&) const = default;
+  };
+  using Request = std::variant<Rescan, Probe, CheckMps, ListProcesses>;
 
   /// An open driver: destroyed in reverse order, the stream before the session.
   struct Driver {

@@ -95,6 +95,66 @@ void ShareKeeper::remove_ended() {
   }
 }
 
+ShareKeeper::Ledgers ShareKeeper::ledgers() const {
+  Ledgers ledgers;
+  for (const auto& [id, look] : watch_.looks()) {
+    for (std::size_t at = 0; at < look.devices.size(); ++at) {
+      auto& processes = ledgers[{id, look.devices[at].uuid}];
+      for (const share::SlotHeld& slot : look.slots) {
+        const std::uint32_t pid = watch_.host_pid(id, slot);
+        if (pid != 0) processes.push_back({pid, slot.held[at]});
+      }
+    }
+  }
+  return ledgers;
+}
+
+std::vector<device::DeviceId> ShareKeeper::begin_reconcile() {
+  std::set<device::DeviceId> devices;
+  if (sees_host_) {
+    before_ = ledgers();
+    for (const auto& [place, processes] : before_) devices.insert({place.second});
+  }
+  return {devices.begin(), devices.end()};
+}
+
+void ShareKeeper::reconcile(
+    const std::map<device::DeviceId, std::vector<device::ProcessUse>>& driver) {
+  watch_.step();
+  std::map<std::string, std::set<std::uint32_t>> known;
+  for (const auto& [place, after] : ledgers()) {
+    const auto& [id, uuid] = place;
+    for (const share::GrantProcess& one : after) known[uuid].insert(one.pid);
+    const auto seen = driver.find({uuid});
+    if (seen == driver.end()) continue;
+    const auto told = watch_.files().set_unaccounted(
+        id, uuid,
+        share::unaccounted_bytes(before_[place], after, seen->second));
+    if (!told) log::warning("shares", "{}", told.error().message());
+  }
+  strangers_.clear();
+  std::set<std::uint32_t> told;
+  for (const auto& [device, processes] : driver) {
+    std::uint32_t& strangers = strangers_[device.value];
+    for (const device::ProcessUse& one : processes) {
+      if (known[device.value].contains(one.pid)) continue;
+      const auto cgroup =
+          host_.read_file("/proc/" + std::to_string(one.pid) + "/cgroup");
+      const std::string pod = cgroup ? share::pod_of_cgroup(*cgroup) : "";
+      if (pod.empty()) continue;
+      ++strangers;
+      told.insert(one.pid);
+      if (told_.contains(one.pid)) continue;
+      log::warning("shares",
+                   "process {} of Pod {} holds {} MiB of {} and is in no "
+                   "account: it went around its limit, or had no library to "
+                   "keep it (docs/sharing.md)",
+                   one.pid, pod, one.bytes >> 20U, device.value);
+    }
+  }
+  told_ = std::move(told);
+}
+
 std::optional<std::vector<std::string>> ShareKeeper::held(
     const std::string& resource) const {
   if (!is_heard_) return std::nullopt;

@@ -5,13 +5,17 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/plugin/catalogue.h"
 #include "agent/plugin/pod_holders.h"
 #include "base/core/clock.h"
+#include "gpu/device/process_use.h"
 #include "share/grants/grant_watch.h"
+#include "share/grants/reconciliation.h"
 
 namespace gpunode::plugin {
 
@@ -33,7 +37,8 @@ class ShareKeeper {
 
   ShareKeeper(share::GrantFiles files, host::HostRoot host, bool sees_host,
               HolderSources sources)
-      : watch_(std::move(files), std::move(host), sees_host),
+      : watch_(std::move(files), host, sees_host),
+        host_(std::move(host)),
         sees_host_(sees_host),
         query_(std::move(sources)) {}
 
@@ -49,6 +54,18 @@ class ShareKeeper {
 
   /// As of the last look, by allocation id.
   std::vector<ShareUse> uses() const;
+  /// Devices on which somebody is held to a share and runs, to ask the driver
+  /// about; what the ledgers have of them is remembered for reconcile().
+  std::vector<device::DeviceId> begin_reconcile();
+  /// Tells the ledgers what the driver says beyond them, and looks for
+  /// processes of Pods that are on such a Device and in no ledger.
+  void reconcile(const std::map<device::DeviceId,
+                                std::vector<device::ProcessUse>>& driver);
+  /// Those, by Device, as of the last reconcile().
+  const std::map<std::string, std::uint32_t>& strangers() const {
+    return strangers_;
+  }
+
   /// Ids of the resource that containers hold, as of the kubelet's last answer;
   /// absent: it has not been heard.
   std::optional<std::vector<std::string>> held(
@@ -64,7 +81,16 @@ class ShareKeeper {
                   const Resources& resources) const;
   void remove_ended();
 
+  /// Of each grant and Device, the host's processes in its ledger.
+  using Ledgers = std::map<std::pair<std::string, std::string>,
+                           std::vector<share::GrantProcess>>;
+  Ledgers ledgers() const;
+
   share::GrantWatch watch_;
+  const host::HostRoot host_;
+  Ledgers before_;
+  std::map<std::string, std::uint32_t> strangers_;
+  std::set<std::uint32_t> told_;  // Strangers that the log has.
   const bool sees_host_;
   HolderQuery query_;
   Holders holders_;

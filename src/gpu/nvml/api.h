@@ -46,6 +46,8 @@
   X(nvmlDeviceGetNvLinkState)            \
   X(nvmlDeviceGetNvLinkRemotePciInfo_v2) \
   X(nvmlDeviceGetRemappedRows)           \
+  X(nvmlDeviceGetComputeRunningProcesses_v2) \
+  X(nvmlDeviceGetComputeRunningProcesses_v3) \
   X(nvmlDeviceGetRetiredPagesPendingStatus)
 
 namespace gpunode::nvml {

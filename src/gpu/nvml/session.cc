@@ -143,4 +143,42 @@ Result<void> Session::check_alive(const device::DeviceId& id) const {
   return {};
 }
 
+Result<std::vector<device::ProcessUse>> Session::processes(
+    const device::DeviceId& id) const {
+  const Api& api = library().api();
+  nvmlDevice_t handle = nullptr;
+  nvmlReturn_t code = api.nvmlDeviceGetHandleByUUID(id.value.c_str(), &handle);
+  if (code != NVML_SUCCESS) {
+    return error_of(fmt::format("nvmlDeviceGetHandleByUUID {}", id.value),
+                    code);
+  }
+  // Both forms have entries of one layout.
+  auto* const ask = api.nvmlDeviceGetComputeRunningProcesses_v3 != nullptr
+                        ? api.nvmlDeviceGetComputeRunningProcesses_v3
+                        : api.nvmlDeviceGetComputeRunningProcesses_v2;
+  // More may have come when it is asked again with room for all.
+  constexpr int kTries = 4;
+  std::vector<nvmlProcessInfo_t> infos(64);
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    auto count = static_cast<unsigned>(infos.size());
+    code = call_optional(ask, handle, &count, infos.data());
+    if (code != NVML_ERROR_INSUFFICIENT_SIZE) {
+      infos.resize(code == NVML_SUCCESS ? count : 0);
+      break;
+    }
+    infos.resize(count + 64);
+  }
+  if (code != NVML_SUCCESS) {
+    return error_of(
+        fmt::format("nvmlDeviceGetComputeRunningProcesses {}", id.value), code);
+  }
+  constexpr std::uint64_t kNotTold = ~std::uint64_t{0};
+  std::vector<device::ProcessUse> processes;
+  for (const nvmlProcessInfo_t& info : infos) {
+    if (info.usedGpuMemory == kNotTold) continue;
+    processes.push_back({info.pid, info.usedGpuMemory});
+  }
+  return processes;
+}
+
 }  // namespace gpunode::nvml

@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/core/result.h"
 #include "gpu/device/inventory.h"
+#include "gpu/device/process_use.h"
 #include "gpu/nvml/library.h"
 
 namespace gpunode::nvml {
@@ -43,6 +45,12 @@ class Session {
   /// Fails with what the driver answered, or with kUnavailable while memory
   /// repairs of the GPU wait for a reset.
   Result<void> check_alive(const device::DeviceId& id) const;
+
+  /// Processes that compute on the Device, by UUID, and what each holds; those
+  /// whose memory the driver does not tell are left out. kUnsupported: the
+  /// driver does not tell processes.
+  Result<std::vector<device::ProcessUse>> processes(
+      const device::DeviceId& id) const;
 
  private:
   struct State {

@@ -35,6 +35,12 @@ bool GrantWatch::has_ended(const Key& key, const SlotHeld& slot,
   return false;
 }
 
+std::uint32_t GrantWatch::host_pid(const std::string& id,
+                                   const SlotHeld& slot) const {
+  const auto known = known_.find({id, slot.slot, slot.generation});
+  return known == known_.end() ? 0 : known->second.pid;
+}
+
 void GrantWatch::step() {
   looks_.clear();
   const auto ids = files_.list();

@@ -36,6 +36,8 @@ class GrantWatch {
   /// As of the last step; 0: nobody can tell, or nobody holds anything.
   std::size_t processes() const { return known_.size(); }
   const GrantFiles& files() const { return files_; }
+  /// The host's pid of who has the slot; 0: it is not known.
+  std::uint32_t host_pid(const std::string& id, const SlotHeld& slot) const;
 
  private:
   using Key = std::tuple<std::string, std::uint32_t, std::uint32_t>;
