@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -57,17 +60,24 @@ class AgentShares : public AgentTest {
     return place;
   }
 
+  std::map<std::string, std::string> inside_environment(
+      const std::string& container) const {
+    const std::string cuda = fs::path(FAKE_CUDA_LIBRARY).parent_path().string();
+    return {{"LD_LIBRARY_PATH", cuda},
+            {"GPUNODE_FAKE_DEV", cuda + "/dev"},
+            {"GPUNODE_FAKE_NVML", environment.at("GPUNODE_FAKE_NVML")},
+            {"LD_PRELOAD", container + "/libgpunode-cuda.so"}};
+  }
+
   /// What a program of the container wrote.
   std::string run(const std::string& container,
                   const std::vector<std::string>& deeds) const {
     host::Command command;
     command.argv = {GPUNODE_TAKER, "linked"};
     command.argv.insert(command.argv.end(), deeds.begin(), deeds.end());
-    const std::string cuda = fs::path(FAKE_CUDA_LIBRARY).parent_path().string();
-    command.env = {"LD_LIBRARY_PATH=" + cuda,
-                   "GPUNODE_FAKE_DEV=" + cuda + "/dev",
-                   "GPUNODE_FAKE_NVML=" + environment.at("GPUNODE_FAKE_NVML"),
-                   "LD_PRELOAD=" + container + "/libgpunode-cuda.so"};
+    for (const auto& [name, value] : inside_environment(container)) {
+      command.env.push_back(name + "=" + value);
+    }
     const auto done = host::SystemCommandRunner().run(command);
     return done ? done->out + done->err : done.error().message();
   }
@@ -189,6 +199,50 @@ TEST_F(AgentShares, ThatNoGpuHasAreRefusedInWordsAndTold) {
   kubelet().release("pod80");
   EXPECT_TRUE(lists(kGpu, 80, 80));
   EXPECT_TRUE(kubelet().admit("five", kGpu, 5).is_admitted);
+}
+
+// Code that was loaded, stacks that grew: what no call tells the library.
+TEST_F(AgentShares, WhatTheDriverSaysBeyondTheAccountCountsToo) {
+  use_profile("a10g-x1");
+  start();
+  ASSERT_TRUE(lists(kGpu, 20, 20));
+  const doubles::Admission pod = kubelet().admit("pod", kGpu, 5);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  const std::string inside = container(pod);
+  const Process holder({GPUNODE_TAKER, "linked", "take", "4194304", "hold"},
+                       inside_environment(inside), file("holder"));
+  const auto used = [&] {
+    return metric("gpunode_share_used_bytes", "kind=\"data\"").value_or(0) +
+           metric("gpunode_share_used_bytes", "kind=\"context\"").value_or(0);
+  };
+  ASSERT_TRUE(doubles::eventually([&] {
+    return holder.log().find("holding") != std::string::npos && used() > 0;
+  })) << holder.log();
+  const double held = used();
+  const auto driver_says = [&](double bytes) {
+    std::ifstream read(environment.at("GPUNODE_FAKE_NVML"));
+    std::string profile{std::istreambuf_iterator<char>(read), {}};
+    const std::string place = "\"memoryBytes\"";
+    profile.insert(profile.find(place),
+                   "\"processes\": [{\"pid\": " + std::to_string(holder.pid()) +
+                       ", \"usedBytes\": " +
+                       std::to_string(static_cast<std::uint64_t>(bytes)) +
+                       "}], ");
+    std::ofstream(file("profile.json")) << profile;
+    environment["GPUNODE_FAKE_NVML"] = file("profile.json");
+  };
+  constexpr double kBeyond = 100 << 20;
+  driver_says(held + kBeyond);
+  start();
+  EXPECT_TRUE(doubles::eventually([&] {
+    return metric("gpunode_share_unaccounted_bytes") == kBeyond;
+  })) << page("/metrics");
+  holder.signal(SIGKILL);
+  EXPECT_TRUE(doubles::eventually([&] {
+    return metric("gpunode_share_processes") == 0.0;
+  })) << page("/metrics");
+  EXPECT_TRUE(doubles::eventually(
+      [&] { return metric("gpunode_share_unaccounted_bytes") == 0.0; }));
 }
 
 TEST_F(AgentShares, AreNotOfferedWhereTheirLibraryIsNot) {

@@ -69,7 +69,8 @@ Result<void> Agent::open() {
                           : Publisher::Stranger::kRespect,
       [this] { return node_signs(); });
   open_status();
-  shares_.emplace(grant_files(settings_), host::HostRoot(settings_.host_root),
+  // Its own /proc is the host's, with hostPID.
+  shares_.emplace(grant_files(settings_), host::HostRoot(),
                   share::GrantWatch::sees_host_processes(), holder_sources());
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,

@@ -113,7 +113,8 @@ std::vector<device::DeviceId> ShareKeeper::begin_reconcile() {
   std::set<device::DeviceId> devices;
   if (sees_host_) {
     before_ = ledgers();
-    for (const auto& [place, processes] : before_) devices.insert({place.second});
+    for (const auto& [place, processes] : before_)
+      devices.insert({place.second});
   }
   return {devices.begin(), devices.end()};
 }

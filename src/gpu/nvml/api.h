@@ -28,24 +28,24 @@
   X(nvmlEventSetFree)                   \
   X(nvmlEventSetWait)
 
-#define GPUNODE_NVML_OPTIONAL(X)         \
-  X(nvmlSystemGetCudaDriverVersion)      \
-  X(nvmlSystemGetCudaDriverVersion_v2)   \
-  X(nvmlEventSetWait_v2)                 \
-  X(nvmlDeviceGetMigMode)                \
-  X(nvmlDeviceGetMaxMigDeviceCount)      \
-  X(nvmlDeviceGetMigDeviceHandleByIndex) \
-  X(nvmlDeviceGetGpuInstanceId)          \
-  X(nvmlDeviceGetComputeInstanceId)      \
-  X(nvmlDeviceGetAttributes_v2)          \
-  X(nvmlDeviceGetGpuInstanceProfileInfo) \
-  X(nvmlDeviceGetGpuInstanceById)        \
-  X(nvmlGpuInstanceGetInfo)              \
-  X(nvmlDeviceGetTopologyCommonAncestor) \
-  X(nvmlDeviceGetGpuFabricInfo)          \
-  X(nvmlDeviceGetNvLinkState)            \
-  X(nvmlDeviceGetNvLinkRemotePciInfo_v2) \
-  X(nvmlDeviceGetRemappedRows)           \
+#define GPUNODE_NVML_OPTIONAL(X)             \
+  X(nvmlSystemGetCudaDriverVersion)          \
+  X(nvmlSystemGetCudaDriverVersion_v2)       \
+  X(nvmlEventSetWait_v2)                     \
+  X(nvmlDeviceGetMigMode)                    \
+  X(nvmlDeviceGetMaxMigDeviceCount)          \
+  X(nvmlDeviceGetMigDeviceHandleByIndex)     \
+  X(nvmlDeviceGetGpuInstanceId)              \
+  X(nvmlDeviceGetComputeInstanceId)          \
+  X(nvmlDeviceGetAttributes_v2)              \
+  X(nvmlDeviceGetGpuInstanceProfileInfo)     \
+  X(nvmlDeviceGetGpuInstanceById)            \
+  X(nvmlGpuInstanceGetInfo)                  \
+  X(nvmlDeviceGetTopologyCommonAncestor)     \
+  X(nvmlDeviceGetGpuFabricInfo)              \
+  X(nvmlDeviceGetNvLinkState)                \
+  X(nvmlDeviceGetNvLinkRemotePciInfo_v2)     \
+  X(nvmlDeviceGetRemappedRows)               \
   X(nvmlDeviceGetComputeRunningProcesses_v2) \
   X(nvmlDeviceGetComputeRunningProcesses_v3) \
   X(nvmlDeviceGetRetiredPagesPendingStatus)

@@ -30,7 +30,7 @@ bool GrantWatch::has_ended(const Key& key, const SlotHeld& slot,
   if (!std::exchange(*has_table, true)) *table = ProcessTable::read(host_);
   const HostProcess* const process =
       table->find(slot.pid, slot.pid_namespace, slot.start_time);
-  if (process == nullptr) return true;
+  if (process == nullptr) return table->has_self();
   known->emplace(key, *process);
   return false;
 }

@@ -106,8 +106,11 @@ TEST_F(WatchedGrants, OneThatEndedBeforeAnybodyLookedIsGoneToo) {
 TEST_F(WatchedGrants, NobodyIsToldGoneByWhoDoesNotSeeTheHost) {
   Holder early(*files);
   early.finish();
-  GrantWatch watch(*files, host::HostRoot("/nowhere"), false);
-  watch.step();
+  GrantWatch blind(*files, host::HostRoot(), false);
+  blind.step();
+  EXPECT_EQ(files->look(kId)->devices[0].use.total, kMiB);
+  GrantWatch mistaken(*files, host::HostRoot("/nowhere"), true);
+  mistaken.step();
   EXPECT_EQ(files->look(kId)->devices[0].use.total, kMiB);
 }
 

@@ -1,5 +1,8 @@
 #include "share/grants/process_table.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <string_view>
@@ -80,6 +83,13 @@ ProcessTable ProcessTable::read(const host::HostRoot& host) {
     }
   }
   return ProcessTable(processes);
+}
+
+bool ProcessTable::has_self() const {
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  return std::any_of(
+      processes_.begin(), processes_.end(),
+      [self](const auto& one) { return one.second.pid == self; });
 }
 
 const HostProcess* ProcessTable::find(std::uint32_t inner_pid,

@@ -43,7 +43,9 @@ class ProcessTable {
                           std::uint32_t low_namespace_bits,
                           std::uint64_t start_time) const;
 
-  std::size_t size() const { return processes_.size(); }
+  /// The calling process is in it: a /proc that is none, or another
+  /// namespace's, would make everybody seem to have ended.
+  bool has_self() const;
 
  private:
   std::multimap<std::uint64_t, HostProcess> processes_;  // By start time.

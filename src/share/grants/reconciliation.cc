@@ -43,11 +43,11 @@ std::string pod_of_cgroup(const std::string& cgroup) {
        at = cgroup.find("pod", at + 1)) {
     std::string uid = cgroup.substr(at + 3, kUid);
     std::replace(uid.begin(), uid.end(), '_', '-');
-    const bool is_uid =
-        uid.size() == kUid && uid[8] == '-' && uid[13] == '-' &&
-        uid[18] == '-' && uid[23] == '-' &&
-        std::all_of(uid.begin(), uid.end(),
-                    [](char c) { return c == '-' || is_hexadecimal(c); });
+    const bool is_uid = uid.size() == kUid && uid[8] == '-' && uid[13] == '-' &&
+                        uid[18] == '-' && uid[23] == '-' &&
+                        std::all_of(uid.begin(), uid.end(), [](char c) {
+                          return c == '-' || is_hexadecimal(c);
+                        });
     if (is_uid) return uid;
   }
   return {};

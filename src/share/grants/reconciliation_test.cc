@@ -30,7 +30,8 @@ TEST(PodOfCgroup, IsTheUidOfEveryDriversForm) {
   for (const std::string& cgroup :
        {"0::/kubepods/burstable/pod" + uid + "/abc\n",
         "0::/kubepods.slice/kubepods-besteffort.slice/"
-        "kubepods-besteffort-pod" + slice + ".slice/cri-containerd-ab.scope\n",
+        "kubepods-besteffort-pod" +
+            slice + ".slice/cri-containerd-ab.scope\n",
         "12:devices:/kubepods/pod" + uid + "/abc\n11:cpu:/kubepods/pod" + uid,
         "0::/kubelet/kubepods/pod" + uid + "/abc"}) {
     EXPECT_EQ(pod_of_cgroup(cgroup), uid) << cgroup;
