@@ -456,6 +456,36 @@ TEST(Rollback, GoesAsFarAsToldTheLatestFirst) {
   EXPECT_GT(later.front().line.seq, later.back().line.seq);
 }
 
+TEST(Rollback, WhatANodeWasGivenIsGoneWithItsLeave) {
+  std::vector<JournalLine> lines;
+  const auto add = [&](const Action& action, const Action& inverse) {
+    lines.push_back({.seq = lines.size() + 1, .event = JournalEvent::kBegin});
+    lines.back().action = action;
+    lines.back().inverse = {inverse};
+    lines.push_back({.seq = lines.size() + 1,
+                     .event = JournalEvent::kDone,
+                     .of = lines.back().seq});
+  };
+  const auto order = [&] {
+    std::vector<std::uint64_t> seqs;
+    for (const Undoing& one : plan_rollback(lines, {}, {})) {
+      seqs.push_back(one.line.seq);
+    }
+    return seqs;
+  };
+  const std::string path = "/var/lib/gpunode/node-meta";
+  add(WriteFile{path, "1"}, RestoreFile{path, "", "1"});
+  add(WriteFile{path, "2"}, RestoreFile{path, "/backup", "2"});
+  add(WriteFile{"/etc/a", "a"}, RestoreFile{"/etc/a", "", "a"});
+  EXPECT_THAT(order(), ElementsAre(5, 3, 1));
+  add(LeaveCluster{"gpu-1"}, RestoreFile{"/etc/a", "", "a"});
+  add(WriteFile{path, "1"}, RestoreFile{path, "", "1"});
+  EXPECT_THAT(order(), ElementsAre(9, 7, 5));
+  // A leave that did not come to its end has taken nothing away for sure.
+  lines.erase(lines.begin() + 7);
+  EXPECT_THAT(order(), ElementsAre(9, 7, 5, 3, 1));
+}
+
 // A restart before the file is back would take in what is being undone.
 TEST(Rollback, WhatTakesInFilesComesAfterTheFilesOfItsStep) {
   std::vector<JournalLine> lines;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/steps/kubernetes/node_identity.h"
 #include "node/provision/wipe_confirmation.h"
 
 namespace gpunode::provision {
@@ -92,6 +93,22 @@ void leave_what_later_ones_changed(const std::vector<JournalLine>& standing,
                             later.step, later.seq, path);
     }
   }
+}
+
+/// The last time that the host left a cluster; 0: never.
+std::uint64_t last_leave(const std::vector<JournalLine>& lines) {
+  std::uint64_t begun = 0;
+  std::uint64_t left = 0;
+  for (const JournalLine& line : lines) {
+    if (line.event == JournalEvent::kBegin && line.action &&
+        std::holds_alternative<LeaveCluster>(*line.action)) {
+      begun = line.seq;
+    } else if (line.event == JournalEvent::kDone && begun != 0 &&
+               line.of == begun) {
+      left = begun;
+    }
+  }
+  return left;
 }
 
 /// Whether undoing it makes a program take in files that the same Step changed:
@@ -182,7 +199,11 @@ std::vector<Undoing> plan_rollback(const std::vector<JournalLine>& lines,
   std::vector<Undoing> plan;
   const std::vector<JournalLine> standing = standing_actions(lines);
   const std::vector<DiskIdentity> all = erased_by(lines);
+  const std::uint64_t left = last_leave(lines);
   for (const JournalLine& line : standing) {
+    // What the Node of then was given: that went with it (node_reset.h), and is
+    // neither to be brought back nor changed by hand.
+    if (line.seq < left && file_of(line) == kNodeMetaPath) continue;
     if (target.after && line.seq <= *target.after) continue;
     if (!target.step.empty() && line.step != target.step) continue;
     plan.push_back(undoing_of(line, all, confirmed));
