@@ -6,8 +6,8 @@
 //   free              the block taken last
 //   limit L N         cuCtxSetLimit
 //   info              free and total bytes
-//   raw N             a child by a raw clone takes one block of N bytes and
-//                     ends; then one is taken here
+//   raw N             a child by a raw clone frees the first block, as it has
+//                     it of its parent, takes one of N bytes, and ends
 //   nofiles, files    no file can be opened; files can be opened again
 //   write32 F O N     N at offset O of file F, as the node writes
 #include <fcntl.h>
@@ -61,9 +61,9 @@ void take_in_raw_child(std::size_t bytes) {
   std::fflush(stdout);
   const long child = syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0);
   if (child == 0) {
-    take(bytes);
     // The parent's block is none of the child's.
     std::printf("child_free %d\n", abi::cuMemFree_v2(taken.front()));
+    take(bytes);
     std::fflush(stdout);
     _exit(0);
   }
