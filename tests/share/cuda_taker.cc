@@ -11,6 +11,9 @@
 //   hold              keeps all until it is killed
 //   release           the same, and what it was is still known to map, unmap,
 //                     retain and import, which are about virtual memory
+//   odd               gives every other back
+//   sync, keep, trim, destroy
+//                     about pools: taking_path.h
 //   path NAME         takes and frees by it from here on: taking_path.cc
 //   early             asks for memory before cuInit, which is refused
 //   fork N            takes blocks of N bytes in a child, and when that has
@@ -150,6 +153,19 @@ void free_all() {
   }
 }
 
+/// Every other: what is free then lies in pieces.
+void free_odd() {
+  std::vector<std::uint64_t> kept;
+  for (std::size_t at = 0; at < taken.size(); ++at) {
+    if (at % 2 == 0) {
+      kept.push_back(taken[at]);
+    } else {
+      gpunode::share::path_of(path).give(taken[at]);
+    }
+  }
+  taken = kept;
+}
+
 /// The words of the deeds, one by one.
 class Words {
  public:
@@ -172,6 +188,8 @@ bool is_done_before(const std::string& deed, Words& words) {
     std::printf("holding 1\n");
     std::fflush(stdout);
     for (;;) pause();
+  } else if (deed == "path") {
+    path = words.next();
   } else if (deed == "fork") {
     take_in_child_and_here(words.number());
   } else if (deed == "crowd") {
@@ -197,9 +215,10 @@ int main(int count, char** argv) {
     has_begun = true;
     if (deed == "uuid") say_uuid();
     if (deed == "info") say_info();
-    if (deed == "path") path = words.next();
     if (deed == "free" || deed == "release") free_all();
     if (deed == "free") taken.clear();
+    if (gpunode::share::do_pool(deed)) continue;
+    if (deed == "odd") free_odd();
     gpunode::share::do_virtual(deed, taken_bytes, taken);
     if (deed == "take") {
       const int result = take_all(words.number());

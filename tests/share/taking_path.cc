@@ -93,6 +93,38 @@ int give_mipmap(std::uint64_t key) {
       reinterpret_cast<abi::CUmipmappedArray>(key));
 }
 
+int take_async(std::size_t bytes, std::uint64_t* key) {
+  return GET(cuMemAllocAsync, cuMemAllocAsync)(key, bytes, nullptr);
+}
+
+int give_async(std::uint64_t key) {
+  return GET(cuMemFreeAsync, cuMemFreeAsync)(key, nullptr);
+}
+
+/// The forms for the thread's own null stream, which have no plain name.
+int take_async_ptsz(std::size_t bytes, std::uint64_t* key) {
+  return abi::cuMemAllocAsync_ptsz(key, bytes, nullptr);
+}
+
+int give_async_ptsz(std::uint64_t key) {
+  return abi::cuMemFreeAsync_ptsz(key, nullptr);
+}
+
+abi::CUmemoryPool own_pool = nullptr;
+
+int take_own_pool(std::size_t bytes, std::uint64_t* key) {
+  if (own_pool == nullptr) {
+    abi::CUmemPoolProps properties = {};
+    properties.allocType = abi::CU_MEM_ALLOCATION_TYPE_PINNED;
+    properties.location = {abi::CU_MEM_LOCATION_TYPE_DEVICE, 0};
+    const int result =
+        GET(cuMemPoolCreate, cuMemPoolCreate)(&own_pool, &properties);
+    if (result != abi::CUDA_SUCCESS) return result;
+  }
+  return GET(cuMemAllocFromPoolAsync, cuMemAllocFromPoolAsync)(
+      key, bytes, own_pool, nullptr);
+}
+
 constexpr TakingPath kPaths[] = {
     // NOLINT(*-avoid-c-arrays): of any size.
     {"data", take_data, give_data},
@@ -102,6 +134,13 @@ constexpr TakingPath kPaths[] = {
     {"array3d", take_array3d, give_array},
     {"sparse", take_sparse, give_array},
     {"mipmap", take_mipmap, give_mipmap},
+    {"async", take_async, give_async},
+    {"async_ptsz", take_async_ptsz, give_async_ptsz},
+    {"ownpool", take_own_pool, give_async},
+    // Of one kind, freed as the other.
+    {"asyncfree", take_async, give_data},
+    {"ownpoolfree", take_own_pool, give_data},
+    {"dataasync", take_data, give_async},
 };
 
 /// One behind the other, as segments that grow do it.
@@ -143,6 +182,20 @@ void import_all(const std::vector<std::uint64_t>& taken) {
   }
 }
 
+void keep_all_free() {
+  abi::CUmemoryPool pool = nullptr;
+  std::uint64_t threshold = ~std::uint64_t{0};
+  GET(cuDeviceGetMemPool, cuDeviceGetMemPool)(&pool, 0);
+  say("keep", GET(cuMemPoolSetAttribute, cuMemPoolSetAttribute)(
+                  pool, abi::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &threshold));
+}
+
+void trim_pool() {
+  abi::CUmemoryPool pool = nullptr;
+  GET(cuDeviceGetMemPool, cuDeviceGetMemPool)(&pool, 0);
+  say("trim", GET(cuMemPoolTrimTo, cuMemPoolTrimTo)(pool, 0));
+}
+
 }  // namespace
 
 const TakingPath& path_of(const std::string& name) {
@@ -151,6 +204,21 @@ const TakingPath& path_of(const std::string& name) {
   }
   std::printf("no path %s\n", name.c_str());
   end_with(2);
+}
+
+bool do_pool(const std::string& deed) {
+  if (deed == "sync") {
+    say("sync", GET(cuStreamSynchronize, cuStreamSynchronize)(nullptr));
+  } else if (deed == "keep") {
+    keep_all_free();
+  } else if (deed == "trim") {
+    trim_pool();
+  } else if (deed == "destroy") {
+    say("destroy", GET(cuMemPoolDestroy, cuMemPoolDestroy)(own_pool));
+  } else {
+    return false;
+  }
+  return true;
 }
 
 bool do_virtual(const std::string& deed, std::size_t bytes,

@@ -23,4 +23,8 @@ const TakingPath& path_of(const std::string& name);
 bool do_virtual(const std::string& deed, std::size_t bytes,
                 const std::vector<std::uint64_t>& taken);
 
+/// sync, or about the device's pool: keep (nothing is returned), trim; destroy
+/// is about the program's own.
+bool do_pool(const std::string& deed);
+
 }  // namespace gpunode::share

@@ -94,6 +94,36 @@ inline constexpr unsigned CUDA_ARRAY3D_CUBEMAP = 0x04;
 inline constexpr unsigned CUDA_ARRAY3D_SPARSE = 0x40;
 inline constexpr unsigned CUDA_ARRAY3D_DEFERRED_MAPPING = 0x80;
 
+// ---- Stream-ordered memory (11.2 and later)
+
+struct CUmemPoolProps {
+  CUmemAllocationType allocType;
+  CUmemAllocationHandleType handleTypes;
+  CUmemLocation location;
+  void* win32SecurityAttributes;
+  std::size_t maxSize;
+  unsigned short usage;
+  unsigned char reserved[54];  // NOLINT(modernize-avoid-c-arrays): the layout.
+};
+static_assert(sizeof(CUmemPoolProps) == 88);
+
+enum CUmemPool_attribute : int {
+  CU_MEMPOOL_ATTR_RELEASE_THRESHOLD = 4,
+  CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT = 5,
+  CU_MEMPOOL_ATTR_USED_MEM_CURRENT = 7,
+};
+
+enum CUstreamCaptureMode : int {
+  CU_STREAM_CAPTURE_MODE_GLOBAL = 0,
+  CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1,
+  CU_STREAM_CAPTURE_MODE_RELAXED = 2,
+};
+
+enum CUstreamCaptureStatus : int {
+  CU_STREAM_CAPTURE_STATUS_NONE = 0,
+  CU_STREAM_CAPTURE_STATUS_ACTIVE = 1,
+};
+
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
@@ -129,6 +159,29 @@ CUresult cuMipmappedArrayCreate(CUmipmappedArray* array,
                                 const CUDA_ARRAY3D_DESCRIPTOR* descriptor,
                                 unsigned levels);
 CUresult cuMipmappedArrayDestroy(CUmipmappedArray array);
+
+// The forms that end in _ptsz take the null stream for the thread's own.
+CUresult cuMemAllocAsync_ptsz(CUdeviceptr* address, std::size_t bytes,
+                              CUstream stream);
+CUresult cuMemAllocFromPoolAsync(CUdeviceptr* address, std::size_t bytes,
+                                 CUmemoryPool pool, CUstream stream);
+CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr* address, std::size_t bytes,
+                                      CUmemoryPool pool, CUstream stream);
+CUresult cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream);
+CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* properties);
+CUresult cuMemPoolDestroy(CUmemoryPool pool);
+CUresult cuMemPoolTrimTo(CUmemoryPool pool, std::size_t bytes);
+CUresult cuMemPoolGetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute,
+                               void* value);
+CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute,
+                               void* value);
+CUresult cuDeviceGetDefaultMemPool(CUmemoryPool* pool, CUdevice device);
+CUresult cuDeviceGetMemPool(CUmemoryPool* pool, CUdevice device);
+CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool);
+CUresult cuStreamGetCtx(CUstream stream, CUcontext* context);
+CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status);
+CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode);
+CUresult cuStreamSynchronize_ptsz(CUstream stream);
 
 }  // extern "C"
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

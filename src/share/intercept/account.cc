@@ -12,6 +12,7 @@
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/loaded_symbol.h"
+#include "share/intercept/pool.h"
 #include "share/intercept/process_words.h"
 #include "share/intercept/taking.h"
 
@@ -104,6 +105,7 @@ Account::Rule Account::open() {
   // What a parent had is not this process's.
   blocks_.forget();
   forget_virtual();
+  forget_pools();
   forget_contexts();
   has_ledger_.store(false, std::memory_order_relaxed);
   for (auto& number : numbers_) number.store(0, std::memory_order_relaxed);
@@ -228,14 +230,23 @@ Verdict Account::reserve_of(std::uint32_t device, std::uint64_t bytes,
                             Block* block) {
   if (rule() == Rule::kUnknown) return Verdict::kNotEnrolled;
   if (device == kNoDevice) return Verdict::kGranted;
-  if (!has_slot()) return Verdict::kNotEnrolled;
-  const Verdict verdict = ledger_.reserve(device, block->kind, bytes);
-  if (verdict == Verdict::kGranted) *block = {bytes, device, block->kind};
+  block->device = device;
+  const Verdict verdict = reserve_block({bytes, device, block->kind});
+  if (verdict == Verdict::kGranted) block->bytes = bytes;
   return verdict;
+}
+
+Verdict Account::reserve_block(const Block& block) {
+  if (!has_slot()) return Verdict::kNotEnrolled;
+  return ledger_.reserve(block.device, block.kind, block.bytes);
 }
 
 void Account::release(const Block& block) {
   if (block.bytes != 0) ledger_.release(block.device, block.kind, block.bytes);
+}
+
+void Account::charge(const Block& block) {
+  if (has_slot()) ledger_.charge(block.device, block.kind, block.bytes);
 }
 
 void Account::remember(std::uint64_t key, const Block& block) {

@@ -40,15 +40,22 @@ class Account {
   /// cannot be read though they may be there, it is.
   bool is_limited();
   /// Takes bytes of the current context's device before the driver is asked for
-  /// them, and says which device that is. kGranted for a device that has no
-  /// limit, or if nobody is limited here: then `block` is of 0 bytes. A process
-  /// takes its slot of the ledger with its first bytes; while there is none for
-  /// it, it gets nothing.
+  /// them, and says which device that is, refused too. kGranted for a device
+  /// that has no limit, or if nobody is limited here: then `block` is of 0
+  /// bytes. A process takes its slot of the ledger with its first bytes; while
+  /// there is none for it, it gets nothing.
   Verdict reserve(MemoryKind kind, std::uint64_t bytes, Block* block);
   /// The same for a device that is named.
   Verdict reserve_on(abi::CUdevice device, MemoryKind kind, std::uint64_t bytes,
                      Block* block);
+  /// The same for bytes of a device by its number in the limits.
+  Verdict reserve_block(const Block& block);
   void release(const Block& block);
+  /// What the driver has given already, whatever the limit says.
+  void charge(const Block& block);
+  /// Number of the device in the limits; kNoDevice: it has none.
+  std::uint32_t number_of(abi::CUdevice device);
+  static constexpr std::uint32_t kNoDevice = ~std::uint32_t{0};
 
   /// What is charged goes with `key`, an address or handle, until it is freed.
   void remember(std::uint64_t key, const Block& block);
@@ -81,8 +88,6 @@ class Account {
   /// `slot` on, which becomes the one to go on with; false: there is none.
   bool next_holder(std::uint32_t device, std::uint32_t* slot, Holder* holder);
 
-  static constexpr std::uint32_t kNoDevice = ~std::uint32_t{0};
-
  private:
   /// What ProcessWords::opening and ::slot say; 0 in a new process.
   enum Opening : std::uint32_t { kNew, kOpening, kLimited, kFree };
@@ -95,8 +100,6 @@ class Account {
   Rule open();
   bool attach();
   bool has_slot();
-  /// Number of the device in the limits; kNoDevice: it has none.
-  std::uint32_t number_of(abi::CUdevice device);
   std::uint32_t current_device();
   Verdict reserve_of(std::uint32_t device, std::uint64_t bytes, Block* block);
 

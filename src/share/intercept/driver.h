@@ -37,6 +37,21 @@ namespace gpunode::share {
   X(cuDevicePrimaryCtxReset_v2)        \
   X(cuCtxSetLimit)
 
+#define GPUNODE_INTERCEPTED_POOL(X) \
+  X(cuMemAllocAsync)                \
+  X(cuMemAllocAsync_ptsz)           \
+  X(cuMemAllocFromPoolAsync)        \
+  X(cuMemAllocFromPoolAsync_ptsz)   \
+  X(cuMemFreeAsync)                 \
+  X(cuMemFreeAsync_ptsz)            \
+  X(cuMemPoolCreate)                \
+  X(cuMemPoolDestroy)               \
+  X(cuMemPoolTrimTo)                \
+  X(cuStreamSynchronize)            \
+  X(cuStreamSynchronize_ptsz)       \
+  X(cuCtxSynchronize)               \
+  X(cuEventSynchronize)
+
 /// Exported names of libcuda.so.1, one for each form of a call that was ever
 /// given out. On drivers that were looked at (580), every address that
 /// cuGetProcAddress gives for any name, version and flag is that of an exported
@@ -45,6 +60,7 @@ namespace gpunode::share {
   GPUNODE_INTERCEPTED_VIRTUAL(X) \
   GPUNODE_INTERCEPTED_ARRAY(X)   \
   GPUNODE_INTERCEPTED_CONTEXT(X) \
+  GPUNODE_INTERCEPTED_POOL(X)    \
   X(cuGetProcAddress)            \
   X(cuGetProcAddress_v2)         \
   X(cuMemAlloc_v2)               \
@@ -55,14 +71,22 @@ namespace gpunode::share {
   X(cuDeviceTotalMem_v2)
 
 /// Called, not replaced.
-#define GPUNODE_CALLED(X)       \
-  X(cuCtxGetCurrent)            \
-  X(cuCtxGetLimit)              \
-  X(cuDeviceGetAttribute)       \
-  X(cuDevicePrimaryCtxGetState) \
-  X(cuCtxGetDevice)             \
-  X(cuDeviceGet)                \
-  X(cuDeviceGetUuid)            \
+#define GPUNODE_CALLED(X)              \
+  X(cuMemPoolGetAttribute)             \
+  X(cuDeviceGetDefaultMemPool)         \
+  X(cuDeviceGetMemPool)                \
+  X(cuStreamGetCtx)                    \
+  X(cuStreamIsCapturing)               \
+  X(cuThreadExchangeStreamCaptureMode) \
+  X(cuCtxPushCurrent_v2)               \
+  X(cuCtxPopCurrent_v2)                \
+  X(cuCtxGetCurrent)                   \
+  X(cuCtxGetLimit)                     \
+  X(cuDeviceGetAttribute)              \
+  X(cuDevicePrimaryCtxGetState)        \
+  X(cuCtxGetDevice)                    \
+  X(cuDeviceGet)                       \
+  X(cuDeviceGetUuid)                   \
   X(cuDeviceGetUuid_v2)
 
 /// Null members are functions that this driver does not have.

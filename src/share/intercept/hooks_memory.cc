@@ -56,7 +56,7 @@ GPUNODE_EXPORT CUresult cuMemAllocManaged(CUdeviceptr* address,
 GPUNODE_EXPORT CUresult cuMemFree_v2(CUdeviceptr address) {
   const auto ask = real(driver().cuMemFree_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  return share::give(address, [&] { return ask(address); });
+  return share::give_any(address, [&] { return ask(address); });
 }
 
 GPUNODE_EXPORT CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
@@ -69,6 +69,7 @@ GPUNODE_EXPORT CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
   if (result != CUDA_SUCCESS) return result;
   std::uint64_t limit = share::kNoLimit;
   std::uint64_t left = share::kNoLimit;
+  if (account().is_limited()) share::settle_pools();
   account().view(&limit, &left);
   if (free != nullptr) *free = left < real_free ? left : real_free;
   if (total != nullptr) *total = limit < real_total ? limit : real_total;

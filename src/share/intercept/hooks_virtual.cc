@@ -126,8 +126,12 @@ GPUNODE_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle* handle,
   }
   // Whole granules of 2 MiB, or the driver refuses them.
   Block block;
-  if (account().reserve_on(properties->location.id, MemoryKind::kVirtual, bytes,
-                           &block) != share::Verdict::kGranted) {
+  if (!share::is_reserved(
+          [&] {
+            return account().reserve_on(properties->location.id,
+                                        MemoryKind::kVirtual, bytes, &block);
+          },
+          block)) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   const CUresult result = ask(handle, bytes, properties, flags);

@@ -6,6 +6,7 @@
 
 #include "share/intercept/account.h"
 #include "share/intercept/driver.h"
+#include "share/intercept/pool.h"
 
 #define GPUNODE_EXPORT [[gnu::visibility("default")]]
 
@@ -17,6 +18,17 @@ Function real(const std::atomic<Function>& function) {
   return is_driver_known() ? function.load(std::memory_order_relaxed) : nullptr;
 }
 
+/// `reserve()` of the account into `block`; if there is no room, once more
+/// after memory that pools keep without need is returned, as the driver does
+/// it.
+template <typename Reserve>
+bool is_reserved(Reserve reserve, const Block& block) {
+  const Verdict verdict = reserve();
+  return verdict == Verdict::kGranted ||
+         (verdict == Verdict::kRefused && trim_pools(block.device) &&
+          reserve() == Verdict::kGranted);
+}
+
 /// Charges `bytes` of the current device, asks the driver, and keeps the charge
 /// under the key that `key_of()` gives, or takes it back if the driver gave
 /// nothing.
@@ -24,7 +36,8 @@ template <typename Ask, typename KeyOf>
 abi::CUresult take(MemoryKind kind, std::uint64_t bytes, Ask ask,
                    KeyOf key_of) {
   Block block;
-  if (account().reserve(kind, bytes, &block) != Verdict::kGranted) {
+  if (!is_reserved([&] { return account().reserve(kind, bytes, &block); },
+                   block)) {
     return abi::CUDA_ERROR_OUT_OF_MEMORY;
   }
   const abi::CUresult result = ask();
@@ -48,6 +61,19 @@ abi::CUresult give(std::uint64_t key, Ask ask) {
     account().end_free(key, block, result == abi::CUDA_SUCCESS);
   }
   return result;
+}
+
+/// The same for what cuMemFree and cuMemFreeAsync are given: it may be memory
+/// of a pool.
+template <typename Ask>
+abi::CUresult give_any(abi::CUdeviceptr address, Ask ask) {
+  if (!account().is_limited()) return ask();
+  return give(address, [&] {
+    const PoolFreeing freeing = begin_pool_free(address);
+    const abi::CUresult result = ask();
+    end_pool_free(address, freeing, result == abi::CUDA_SUCCESS);
+    return result;
+  });
 }
 
 /// In the child of a fork, which has none of its parent's.

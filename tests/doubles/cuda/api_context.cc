@@ -172,8 +172,10 @@ CUresult cuCtxGetApiVersion(CUcontext context, unsigned* version) {
 }
 
 CUresult cuCtxSynchronize() {
-  return enter_context("cuCtxSynchronize",
-                       [](Runtime&, Context&) { return CUDA_SUCCESS; });
+  return enter_context("cuCtxSynchronize", [](Runtime& runtime, Context&) {
+    runtime.return_unused();
+    return CUDA_SUCCESS;
+  });
 }
 
 CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {

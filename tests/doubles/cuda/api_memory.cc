@@ -2,14 +2,12 @@
 #include <bit>
 
 #include "tests/doubles/cuda/runtime.h"
-#include "tests/doubles/cuda/stream.h"
 
 namespace gpunode::abi {
 
 using fake_cuda::Allocation;
 using fake_cuda::Context;
 using fake_cuda::enter_context;
-using fake_cuda::is_stream;
 using fake_cuda::Runtime;
 
 namespace {
@@ -112,7 +110,11 @@ CUresult cuMemAllocManaged(CUdeviceptr* address, std::size_t bytes,
 
 CUresult cuMemFree_v2(CUdeviceptr address) {
   return enter_context("cuMemFree_v2", [&](Runtime& runtime, Context&) {
-    return address == 0 ? CUDA_SUCCESS : release(runtime, address, false);
+    if (address == 0) return CUDA_SUCCESS;
+    // Waits for all work, and so returns what pools have free.
+    if (!runtime.free_of_pool(address)) return release(runtime, address, false);
+    runtime.return_unused();
+    return CUDA_SUCCESS;
   });
 }
 
@@ -138,25 +140,6 @@ CUresult cuMemFreeHost(void* memory) {
   return enter_context("cuMemFreeHost", [&](Runtime& runtime, Context&) {
     return release(runtime, std::bit_cast<CUdeviceptr>(memory), true);
   });
-}
-
-CUresult cuMemAllocAsync(CUdeviceptr* address, std::size_t bytes,
-                         CUstream stream) {
-  return enter_context(
-      "cuMemAllocAsync", [&](Runtime& runtime, Context& context) {
-        if (!is_stream(context, stream)) return CUDA_ERROR_INVALID_HANDLE;
-        return allocate(runtime, context, Allocation::Kind::kDevice, bytes,
-                        address);
-      });
-}
-
-CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
-  return enter_context("cuMemFreeAsync",
-                       [&](Runtime& runtime, Context& context) {
-                         if (!is_stream(context, stream))
-                           return CUDA_ERROR_INVALID_HANDLE;
-                         return release(runtime, address, false);
-                       });
 }
 
 CUresult cuMemGetAddressRange_v2(CUdeviceptr* base, std::size_t* bytes,

@@ -4,6 +4,7 @@
 #include <bit>
 #include <chrono>
 
+#include "gpu/abi/cuda_memory.h"
 #include "tests/doubles/cuda/runtime.h"
 #include "tests/doubles/cuda/stream.h"
 
@@ -45,6 +46,7 @@ namespace gpunode::abi {
 
 using fake_cuda::Context;
 using fake_cuda::enter_context;
+using fake_cuda::enter_initialised;
 using fake_cuda::Event;
 using fake_cuda::find_event;
 using fake_cuda::is_stream;
@@ -93,8 +95,53 @@ CUresult cuStreamDestroy_v2(CUstream stream) {
   });
 }
 
+namespace {
+
+CUresult synchronize(const char* call, CUstream stream) {
+  return enter_context(call, [&](Runtime& runtime, Context& context) {
+    if (!is_stream(context, stream)) return CUDA_ERROR_INVALID_HANDLE;
+    runtime.return_unused();
+    return CUDA_SUCCESS;
+  });
+}
+
+}  // namespace
+
 CUresult cuStreamSynchronize(CUstream stream) {
-  return await_stream("cuStreamSynchronize", stream);
+  return synchronize("cuStreamSynchronize", stream);
+}
+
+CUresult cuStreamSynchronize_ptsz(CUstream stream) {
+  return synchronize("cuStreamSynchronize_ptsz", stream);
+}
+
+CUresult cuStreamGetCtx(CUstream stream, CUcontext* owner) {
+  return enter_context("cuStreamGetCtx", [&](Runtime&, Context& context) {
+    if (owner == nullptr || !is_stream(context, stream)) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    *owner = std::bit_cast<CUcontext>(&context);
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status) {
+  return enter_context("cuStreamIsCapturing", [&](Runtime&, Context& context) {
+    if (status == nullptr || !is_stream(context, stream)) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    *status = CU_STREAM_CAPTURE_STATUS_NONE;  // It captures nothing.
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
+  return enter_initialised("cuThreadExchangeStreamCaptureMode", [&](Runtime&) {
+    thread_local CUstreamCaptureMode current = CU_STREAM_CAPTURE_MODE_GLOBAL;
+    if (mode == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    std::swap(current, *mode);
+    return CUDA_SUCCESS;
+  });
 }
 
 CUresult cuStreamQuery(CUstream stream) {

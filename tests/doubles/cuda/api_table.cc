@@ -83,6 +83,18 @@ const auto& entries() {
       GPUNODE_CUDA_PLAIN(cuMemFreeHost, 2000),
       GPUNODE_CUDA_PLAIN(cuMemAllocAsync, 11020),
       GPUNODE_CUDA_PLAIN(cuMemFreeAsync, 11020),
+      GPUNODE_CUDA_PLAIN(cuMemAllocFromPoolAsync, 11020),
+      GPUNODE_CUDA_PLAIN(cuMemPoolCreate, 11020),
+      GPUNODE_CUDA_PLAIN(cuMemPoolDestroy, 11020),
+      GPUNODE_CUDA_PLAIN(cuMemPoolTrimTo, 11020),
+      GPUNODE_CUDA_PLAIN(cuMemPoolGetAttribute, 11020),
+      GPUNODE_CUDA_PLAIN(cuMemPoolSetAttribute, 11020),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetDefaultMemPool, 11020),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetMemPool, 11020),
+      GPUNODE_CUDA_PLAIN(cuDeviceSetMemPool, 11020),
+      GPUNODE_CUDA_PLAIN(cuStreamGetCtx, 9020),
+      GPUNODE_CUDA_PLAIN(cuStreamIsCapturing, 10000),
+      GPUNODE_CUDA_PLAIN(cuThreadExchangeStreamCaptureMode, 10010),
       GPUNODE_CUDA_V2(cuArrayCreate, 3020),
       GPUNODE_CUDA_V2(cuArray3DCreate, 3020),
       GPUNODE_CUDA_PLAIN(cuArrayDestroy, 2000),
@@ -137,8 +149,22 @@ const auto& entries() {
 #undef GPUNODE_CUDA_PLAIN
 #undef GPUNODE_CUDA_V2
 
+/// The forms for which the null stream is the thread's own.
+void* per_thread_form(void* function) {
+  // NOLINTBEGIN(bugprone-macro-parentheses): `name` is pasted.
+#define GPUNODE_CUDA_PTSZ(name) \
+  if (function == address_of(&name)) return address_of(&name##_ptsz);
+  // NOLINTEND(bugprone-macro-parentheses)
+  GPUNODE_CUDA_PTSZ(cuMemAllocAsync)
+  GPUNODE_CUDA_PTSZ(cuMemAllocFromPoolAsync)
+  GPUNODE_CUDA_PTSZ(cuMemFreeAsync)
+  GPUNODE_CUDA_PTSZ(cuStreamSynchronize)
+#undef GPUNODE_CUDA_PTSZ
+  return function;
+}
+
 CUresult look_up(const char* symbol, void** function, int version,
-                 CUdriverProcAddressQueryResult* status) {
+                 std::uint64_t flags, CUdriverProcAddressQueryResult* status) {
   if (symbol == nullptr || function == nullptr) return CUDA_ERROR_INVALID_VALUE;
   *function = nullptr;
   CUdriverProcAddressQueryResult outcome = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
@@ -148,7 +174,10 @@ CUresult look_up(const char* symbol, void** function, int version,
       outcome = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
       continue;
     }
-    *function = entry.function;
+    constexpr std::uint64_t kPerThreadStream = 2;
+    *function = (flags & kPerThreadStream) != 0
+                    ? per_thread_form(entry.function)
+                    : entry.function;
     outcome = CU_GET_PROC_ADDRESS_SUCCESS;
     break;
   }
@@ -159,17 +188,17 @@ CUresult look_up(const char* symbol, void** function, int version,
 }  // namespace
 
 CUresult cuGetProcAddress(const char* symbol, void** function, int version,
-                          std::uint64_t /*flags*/) {
+                          std::uint64_t flags) {
   return enter("cuGetProcAddress", [&](Runtime&) {
-    return look_up(symbol, function, version, nullptr);
+    return look_up(symbol, function, version, flags, nullptr);
   });
 }
 
 CUresult cuGetProcAddress_v2(const char* symbol, void** function, int version,
-                             std::uint64_t /*flags*/,
+                             std::uint64_t flags,
                              CUdriverProcAddressQueryResult* status) {
   return enter("cuGetProcAddress_v2", [&](Runtime&) {
-    return look_up(symbol, function, version, status);
+    return look_up(symbol, function, version, flags, status);
   });
 }
 

@@ -46,7 +46,8 @@ const Allocation* Memory::allocate(const Request& request) {
   allocation.kind = request.kind;
   allocation.owner = request.owner;
   allocation.device = request.device;
-  if (request.kind != Allocation::Kind::kHost) {
+  allocation.is_of_pool = request.is_of_pool;
+  if (request.kind != Allocation::Kind::kHost && !request.is_of_pool) {
     usage_[request.device].add(request.bytes);
   }
   return &allocations_.emplace(allocation.address, allocation).first->second;
@@ -137,7 +138,7 @@ void Memory::unmap(const Allocation& allocation) {
 
 void Memory::forget(const Allocation& allocation) {
   unmap(allocation);
-  if (allocation.kind != Allocation::Kind::kHost) {
+  if (allocation.kind != Allocation::Kind::kHost && !allocation.is_of_pool) {
     usage_[allocation.device].remove(allocation.bytes);
   }
 }

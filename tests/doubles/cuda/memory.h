@@ -23,6 +23,7 @@ struct Allocation {
   Kind kind = Kind::kDevice;
   const Context* owner = nullptr;  ///< Whose destruction frees it.
   std::size_t device = 0;          ///< Whose memory it takes.
+  bool is_of_pool = false;         ///< Which has taken it for all it holds.
 
   /// Whether a kernel of `context` may touch it.
   bool is_visible_to(const Context* context) const {
@@ -42,6 +43,7 @@ class Memory {
     Allocation::Kind kind = Allocation::Kind::kDevice;
     const Context* owner = nullptr;
     std::size_t device = 0;
+    bool is_of_pool = false;
   };
 
   /// The new allocation, or null if the host has no room for it. Whether the

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 namespace gpunode::fake_cuda {
 
@@ -41,6 +42,12 @@ Context* Runtime::make_context(std::size_t device, unsigned flags) {
 }
 
 void Runtime::destroy_context(Context* context) {
+  for (auto it = pools.in_use.begin(); it != pools.in_use.end();) {
+    const auto next = std::next(it);
+    if (it->second.owner == context) free_of_pool(it->first);
+    it = next;
+  }
+  return_unused();
   memory.release_all(context);
   context->modules.clear();
   context->streams.clear();

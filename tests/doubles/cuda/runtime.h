@@ -14,6 +14,7 @@
 #include "tests/doubles/cuda/device.h"
 #include "tests/doubles/cuda/environment.h"
 #include "tests/doubles/cuda/memory.h"
+#include "tests/doubles/cuda/pool.h"
 #include "tests/doubles/cuda/virtual_memory.h"
 
 namespace gpunode::fake_cuda {
@@ -36,6 +37,7 @@ struct Runtime {
   Memory memory;
   VirtualMemory virtual_memory;
   std::vector<std::unique_ptr<Array>> arrays;
+  Pools pools;
   std::vector<std::unique_ptr<Context>> contexts;
 
   struct Primary {
@@ -52,6 +54,17 @@ struct Runtime {
   bool has_device(abi::CUdevice device) const;
   Context* make_context(std::size_t device, unsigned flags);
   void destroy_context(Context* context);
+
+  Pool* default_pool(std::size_t device);
+  Pool* current_pool(std::size_t device);
+  /// The live pool behind a handle, or null.
+  Pool* find_pool(abi::CUmemoryPool handle) const;
+  /// Returns steps that nobody uses, while more than `keep` bytes are left.
+  void trim(Pool* pool, std::uint64_t keep);
+  /// As every waiting does: pools return what exceeds their threshold.
+  void return_unused();
+  /// False if the address is of no pool.
+  bool free_of_pool(std::uint64_t address);
 
   /// The live context behind a handle, or null.
   Context* find_context(abi::CUcontext handle) const;

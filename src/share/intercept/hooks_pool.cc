@@ -1,0 +1,166 @@
+// Stream-ordered memory, in the two forms of each call: those that end in _ptsz
+// take the null stream for the thread's own.
+#include "share/intercept/pool.h"
+#include "share/intercept/taking.h"
+
+namespace gpunode::abi {
+
+using share::account;
+using share::driver;
+using share::real;
+
+namespace {
+
+/// `ask` takes of `pool` for `stream`; `take_back` frees it there.
+template <typename Ask, typename Free>
+CUresult take_of_pool(CUmemoryPool pool, CUdeviceptr* address,
+                      std::size_t bytes, CUstream stream, Ask ask,
+                      Free take_back) {
+  share::PoolTaking taking;
+  if (!taking.begin(pool, bytes)) {
+    // What is captured takes its memory when the graph is launched.
+    return share::is_capturing(stream) ? ask() : CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  const CUresult result = ask();
+  if (taking.end(result == CUDA_SUCCESS ? *address : 0)) return result;
+  if (take_back != nullptr) take_back(*address, stream);
+  taking.take_back();
+  *address = 0;
+  return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+template <typename Ask, typename Free>
+CUresult take_async(Ask ask, Free take_back, CUdeviceptr* address,
+                    std::size_t bytes, CUstream stream) {
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  const auto really = [&] { return ask(address, bytes, stream); };
+  // The driver has words of its own for these.
+  if (address == nullptr || bytes == 0 || !account().is_limited()) {
+    return really();
+  }
+  const CUmemoryPool pool = share::pool_of(stream);
+  if (pool == nullptr) return really();
+  return take_of_pool(pool, address, bytes, stream, really, take_back);
+}
+
+template <typename Ask, typename Free>
+CUresult take_from_pool(Ask ask, Free take_back, CUdeviceptr* address,
+                        std::size_t bytes, CUmemoryPool pool, CUstream stream) {
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  const auto really = [&] { return ask(address, bytes, pool, stream); };
+  if (address == nullptr || bytes == 0 || pool == nullptr ||
+      !account().is_limited()) {
+    return really();
+  }
+  return take_of_pool(pool, address, bytes, stream, really, take_back);
+}
+
+template <typename Ask>
+CUresult free_async(Ask ask, CUdeviceptr address, CUstream stream) {
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  // It may be memory of cuMemAlloc.
+  return share::give_any(address, [&] { return ask(address, stream); });
+}
+
+template <typename Ask>
+CUresult wait(Ask ask) {
+  const CUresult result = ask();
+  if (account().is_limited()) share::settle_pools_after_waiting();
+  return result;
+}
+
+}  // namespace
+
+GPUNODE_EXPORT CUresult cuMemAllocAsync(CUdeviceptr* address, std::size_t bytes,
+                                        CUstream stream) {
+  return take_async(real(driver().cuMemAllocAsync),
+                    real(driver().cuMemFreeAsync), address, bytes, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemAllocAsync_ptsz(CUdeviceptr* address,
+                                             std::size_t bytes,
+                                             CUstream stream) {
+  return take_async(real(driver().cuMemAllocAsync_ptsz),
+                    real(driver().cuMemFreeAsync_ptsz), address, bytes, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemAllocFromPoolAsync(CUdeviceptr* address,
+                                                std::size_t bytes,
+                                                CUmemoryPool pool,
+                                                CUstream stream) {
+  return take_from_pool(real(driver().cuMemAllocFromPoolAsync),
+                        real(driver().cuMemFreeAsync), address, bytes, pool,
+                        stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr* address,
+                                                     std::size_t bytes,
+                                                     CUmemoryPool pool,
+                                                     CUstream stream) {
+  return take_from_pool(real(driver().cuMemAllocFromPoolAsync_ptsz),
+                        real(driver().cuMemFreeAsync_ptsz), address, bytes,
+                        pool, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
+  return free_async(real(driver().cuMemFreeAsync), address, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemFreeAsync_ptsz(CUdeviceptr address,
+                                            CUstream stream) {
+  return free_async(real(driver().cuMemFreeAsync_ptsz), address, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemPoolCreate(CUmemoryPool* pool,
+                                        const CUmemPoolProps* properties) {
+  const auto ask = real(driver().cuMemPoolCreate);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  const CUresult result = ask(pool, properties);
+  if (result == CUDA_SUCCESS && account().is_limited() &&
+      properties->location.type == CU_MEM_LOCATION_TYPE_DEVICE) {
+    share::note_pool_made(*pool, properties->location.id);
+  }
+  return result;
+}
+
+GPUNODE_EXPORT CUresult cuMemPoolDestroy(CUmemoryPool pool) {
+  const auto ask = real(driver().cuMemPoolDestroy);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  return account().is_limited() ? share::destroy_pool(pool) : ask(pool);
+}
+
+GPUNODE_EXPORT CUresult cuMemPoolTrimTo(CUmemoryPool pool, std::size_t bytes) {
+  const auto ask = real(driver().cuMemPoolTrimTo);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  const CUresult result = ask(pool, bytes);
+  if (account().is_limited()) share::settle_pools();
+  return result;
+}
+
+// After these the driver has returned what pools had free.
+
+GPUNODE_EXPORT CUresult cuStreamSynchronize(CUstream stream) {
+  const auto ask = real(driver().cuStreamSynchronize);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  return wait([&] { return ask(stream); });
+}
+
+GPUNODE_EXPORT CUresult cuStreamSynchronize_ptsz(CUstream stream) {
+  const auto ask = real(driver().cuStreamSynchronize_ptsz);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  return wait([&] { return ask(stream); });
+}
+
+GPUNODE_EXPORT CUresult cuCtxSynchronize() {
+  const auto ask = real(driver().cuCtxSynchronize);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  return wait(ask);
+}
+
+GPUNODE_EXPORT CUresult cuEventSynchronize(CUevent event) {
+  const auto ask = real(driver().cuEventSynchronize);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  return wait([&] { return ask(event); });
+}
+
+}  // namespace gpunode::abi

@@ -1,0 +1,303 @@
+#include "share/intercept/pool.h"
+
+#include "share/intercept/relaxed_capture.h"
+#include "share/intercept/table.h"
+#include "share/intercept/turn.h"
+
+namespace gpunode::share {
+namespace {
+
+constexpr std::uint64_t kStep = 32 << 20;
+
+struct Pool {
+  abi::CUmemoryPool handle;  ///< Null: destroyed, with memory still in use.
+  Block charge;
+  std::uint64_t pending;  ///< Of the charge: what the driver may be taking.
+  std::uint64_t in_use;   ///< Of pools that the program made: bytes not freed.
+  bool is_own;            ///< The program made it.
+};
+
+std::atomic<bool> is_busy = false;
+std::uint64_t last_number = 0;
+Table<Pool> pools;                ///< By our number.
+Table<std::uint64_t> numbers;     ///< By handle.
+Table<PoolFreeing> in_own_pools;  ///< By address.
+std::atomic<bool> was_freed = false;
+
+std::uint64_t attribute(abi::CUmemoryPool pool, abi::CUmemPool_attribute which,
+                        std::uint64_t otherwise) {
+  const auto ask = real(driver().cuMemPoolGetAttribute);
+  std::uint64_t value = 0;
+  return ask != nullptr && ask(pool, which, &value) == abi::CUDA_SUCCESS
+             ? value
+             : otherwise;
+}
+
+std::uint64_t reserved_by(const Pool& pool) {
+  return attribute(pool.handle, abi::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT,
+                   pool.charge.bytes);
+}
+
+void release_of(Pool* pool, std::uint64_t bytes) {
+  account().release({bytes, pool->charge.device, MemoryKind::kPool});
+  pool->charge.bytes -= bytes;
+}
+
+/// False if it holds more than there was room for: that is charged all the
+/// same.
+bool settle(Pool* pool) {
+  if (pool->handle == nullptr || pool->charge.device == Account::kNoDevice) {
+    return true;
+  }
+  const std::uint64_t reserved = reserved_by(*pool);
+  const std::uint64_t most = reserved + pool->pending;
+  if (pool->charge.bytes > most) release_of(pool, pool->charge.bytes - most);
+  if (pool->charge.bytes >= reserved) return true;
+  const Block more = {reserved - pool->charge.bytes, pool->charge.device,
+                      MemoryKind::kPool};
+  const bool has_room = account().reserve_block(more) == Verdict::kGranted;
+  if (!has_room) account().charge(more);
+  pool->charge.bytes = reserved;
+  return has_room;
+}
+
+Pool* add(abi::CUmemoryPool handle, std::uint32_t device, bool is_own) {
+  std::uint64_t* number = numbers.put(reinterpret_cast<std::uint64_t>(handle));
+  if (number == nullptr) return nullptr;
+  *number = ++last_number;
+  Pool* pool = pools.put(last_number);
+  if (pool == nullptr) return nullptr;
+  *pool = {handle, {0, device, MemoryKind::kPool}, 0, 0, is_own};
+  return pool;
+}
+
+/// One that the program did not make is a device's own, or another process's.
+std::uint32_t device_of_default(abi::CUmemoryPool handle) {
+  const auto get_pool = real(driver().cuDeviceGetDefaultMemPool);
+  abi::CUmemoryPool pool = nullptr;
+  for (abi::CUdevice device = 0;
+       get_pool != nullptr && get_pool(&pool, device) == abi::CUDA_SUCCESS;
+       ++device) {
+    if (pool == handle) return account().number_of(device);
+  }
+  return Account::kNoDevice;
+}
+
+std::uint64_t number_of(abi::CUmemoryPool handle) {
+  const auto key = reinterpret_cast<std::uint64_t>(handle);
+  const std::uint64_t* number = numbers.find(key);
+  if (number != nullptr) return *number;
+  return add(handle, device_of_default(handle), false) == nullptr ? 0
+                                                                  : last_number;
+}
+
+bool trim(std::uint32_t device) {
+  const auto ask = real(driver().cuMemPoolTrimTo);
+  std::uint64_t before = 0;
+  std::uint64_t after = 0;
+  pools.for_each([&](std::uint64_t, Pool* pool) {
+    if (ask == nullptr || pool->handle == nullptr ||
+        pool->charge.device != device) {
+      return;
+    }
+    before += pool->charge.bytes;
+    ask(pool->handle, 0);
+    settle(pool);
+    after += pool->charge.bytes;
+  });
+  return after < before;
+}
+
+}  // namespace
+
+PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle,
+                                        bool may_trim) {
+  const Turn turn(is_busy);
+  const RelaxedCapture relaxed;
+  pool_ = number_of(handle);
+  Pool* pool = pools.find(pool_);
+  if (pool == nullptr || pool->charge.device == Account::kNoDevice) {
+    pool_ = 0;
+    return Answer::kGranted;
+  }
+  settle(pool);
+  const std::uint64_t reserved = reserved_by(*pool);
+  const std::uint64_t used =
+      attribute(pool->handle, abi::CU_MEMPOOL_ATTR_USED_MEM_CURRENT, reserved);
+  const std::uint64_t free = used < reserved ? reserved - used : 0;
+  if (bytes_ <= free) return Answer::kGranted;
+  const std::uint64_t step =
+      bytes_ > ~kStep ? bytes_ : (bytes_ + kStep - 1) / kStep * kStep;
+  const Block more = {step, pool->charge.device, MemoryKind::kPool};
+  const bool is_granted = account().reserve_block(more) == Verdict::kGranted;
+  if (is_granted) {
+    reserved_ = step;
+    pool->charge.bytes += step;
+    pool->pending += step;
+    return Answer::kGranted;
+  }
+  // What other threads of the process are being given may have room for it.
+  if (pool->pending != 0) return Answer::kLater;
+  return may_trim && trim(pool->charge.device) ? Answer::kLater
+                                               : Answer::kRefused;
+}
+
+bool PoolTaking::begin(abi::CUmemoryPool handle, std::uint64_t bytes) {
+  constexpr int kMostTurns = 1000;
+  bytes_ = bytes;
+  for (int turn = 0; turn < kMostTurns; ++turn) {
+    const Answer answer = ask_once(handle, turn == 0);
+    if (answer != Answer::kLater) return answer == Answer::kGranted;
+    sched_yield();
+  }
+  return false;
+}
+
+bool PoolTaking::end(abi::CUdeviceptr address) {
+  if (pool_ == 0) return true;
+  const Turn turn(is_busy);
+  Pool* pool = pools.find(pool_);
+  if (pool == nullptr) return true;
+  pool->pending -= reserved_;
+  const RelaxedCapture relaxed;
+  const bool has_room = settle(pool);
+  if (address == 0) return true;
+  if (!has_room) return false;
+  if (pool->is_own) {
+    PoolFreeing* use = in_own_pools.put(address);
+    if (use != nullptr) *use = {pool_, bytes_};
+    pool->in_use += bytes_;
+  }
+  return true;
+}
+
+void PoolTaking::take_back() {
+  const Turn turn(is_busy);
+  const RelaxedCapture relaxed;
+  const Pool* pool = pools.find(pool_);
+  if (pool != nullptr) trim(pool->charge.device);
+  was_freed.store(true, std::memory_order_relaxed);
+}
+
+abi::CUmemoryPool pool_of(abi::CUstream stream) {
+  const auto get_device = real(driver().cuCtxGetDevice);
+  const auto get_pool = real(driver().cuDeviceGetMemPool);
+  const auto get_context = real(driver().cuStreamGetCtx);
+  const auto get_current = real(driver().cuCtxGetCurrent);
+  const auto push = real(driver().cuCtxPushCurrent_v2);
+  const auto pop = real(driver().cuCtxPopCurrent_v2);
+  if (get_device == nullptr || get_pool == nullptr) return nullptr;
+  // The null stream and its two names are of the current context.
+  constexpr std::uintptr_t kLastName = 2;
+  abi::CUcontext current = nullptr;
+  abi::CUcontext context = nullptr;
+  const bool is_elsewhere =
+      reinterpret_cast<std::uintptr_t>(stream) > kLastName &&
+      get_context != nullptr && get_current != nullptr && push != nullptr &&
+      pop != nullptr && get_current(&current) == abi::CUDA_SUCCESS &&
+      get_context(stream, &context) == abi::CUDA_SUCCESS &&
+      context != current && push(context) == abi::CUDA_SUCCESS;
+  abi::CUdevice device = 0;
+  const abi::CUresult result = get_device(&device);
+  if (is_elsewhere) pop(&context);
+  abi::CUmemoryPool pool = nullptr;
+  if (result != abi::CUDA_SUCCESS ||
+      get_pool(&pool, device) != abi::CUDA_SUCCESS) {
+    return nullptr;
+  }
+  return pool;
+}
+
+bool is_capturing(abi::CUstream stream) {
+  const auto ask = real(driver().cuStreamIsCapturing);
+  auto status = abi::CU_STREAM_CAPTURE_STATUS_NONE;
+  return ask != nullptr && ask(stream, &status) == abi::CUDA_SUCCESS &&
+         status != abi::CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+void note_pool_made(abi::CUmemoryPool handle, abi::CUdevice device) {
+  const std::uint32_t number = account().number_of(device);
+  const Turn turn(is_busy);
+  add(handle, number, true);
+}
+
+abi::CUresult destroy_pool(abi::CUmemoryPool handle) {
+  const auto ask = real(driver().cuMemPoolDestroy);
+  const Turn turn(is_busy);
+  const RelaxedCapture relaxed;
+  const auto key = reinterpret_cast<std::uint64_t>(handle);
+  const std::uint64_t* found = numbers.find(key);
+  if (found == nullptr) return ask(handle);
+  const std::uint64_t number = *found;
+  Pool* pool = pools.find(number);
+  const auto trim_to = real(driver().cuMemPoolTrimTo);
+  // A pool that another process shares keeps what it has there.
+  if (pool->is_own && trim_to != nullptr) trim_to(handle, 0);
+  settle(pool);
+  const abi::CUresult result = ask(handle);
+  if (result != abi::CUDA_SUCCESS) return result;
+  numbers.erase(key);
+  pool->handle = nullptr;
+  if (pool->in_use == 0) {
+    if (pool->charge.device != Account::kNoDevice) {
+      release_of(pool, pool->charge.bytes);
+    }
+    pools.erase(number);
+  }
+  return result;
+}
+
+PoolFreeing begin_pool_free(abi::CUdeviceptr address) {
+  const Turn turn(is_busy);
+  const PoolFreeing* found = in_own_pools.find(address);
+  if (found == nullptr) return {};
+  const PoolFreeing freeing = *found;
+  in_own_pools.erase(address);
+  return freeing;
+}
+
+void end_pool_free(abi::CUdeviceptr address, const PoolFreeing& freeing,
+                   bool is_freed) {
+  if (is_freed) was_freed.store(true, std::memory_order_relaxed);
+  if (freeing.pool == 0) return;
+  const Turn turn(is_busy);
+  if (!is_freed) {
+    PoolFreeing* use = in_own_pools.put(address);
+    if (use != nullptr) *use = freeing;
+    return;
+  }
+  Pool* pool = pools.find(freeing.pool);
+  if (pool == nullptr) return;
+  pool->in_use -= freeing.bytes;
+  if (pool->handle == nullptr && pool->in_use == 0) {
+    release_of(pool, pool->charge.bytes);
+    pools.erase(freeing.pool);
+  }
+}
+
+void settle_pools() {
+  const Turn turn(is_busy);
+  const RelaxedCapture relaxed;
+  pools.for_each([](std::uint64_t, Pool* pool) { settle(pool); });
+}
+
+void settle_pools_after_waiting() {
+  if (!was_freed.load(std::memory_order_relaxed)) return;
+  was_freed.store(false, std::memory_order_relaxed);
+  settle_pools();
+}
+
+bool trim_pools(std::uint32_t device) {
+  const Turn turn(is_busy);
+  const RelaxedCapture relaxed;
+  return trim(device);
+}
+
+void forget_pools() {
+  pools.forget();
+  numbers.forget();
+  in_own_pools.forget();
+  is_busy.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace gpunode::share

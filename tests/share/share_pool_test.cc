@@ -1,0 +1,130 @@
+// Stream-ordered memory: what pools hold is charged, in their steps of 32 MiB.
+#include "tests/share/share_program.h"
+
+namespace gpunode::share {
+namespace {
+
+constexpr std::uint64_t kLimit = 64 * kMiB;
+constexpr std::uint64_t kUnsaid = ~std::uint64_t{0};
+
+class SharePool : public ShareProgram {
+ protected:
+  /// With blocks of 8 MiB, eight of which the limit has room for.
+  Answer with(const char* path, std::vector<std::string> deeds,
+              const std::string& failure = {}) const {
+    lay(kLimit);
+    deeds.insert(deeds.begin(),
+                 {"path", path, "take", std::to_string(8 * kMiB)});
+    return take("proc_v2", std::move(deeds), failure);
+  }
+  std::uint64_t held() const {
+    return use().held[static_cast<std::size_t>(MemoryKind::kPool)];
+  }
+};
+
+class ByEachPool : public SharePool,
+                   public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(ByEachPool, TheLimitIsReachedAndNotPassed) {
+  const Answer answer = with(GetParam(), {"info"});
+  EXPECT_EQ(answer.number("blocks"), 8u) << answer.text;
+  EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
+  EXPECT_EQ(answer.number("free"), 0u) << answer.text;
+  EXPECT_EQ(held(), kLimit);
+  EXPECT_EQ(use().peak, kLimit);
+}
+
+TEST_P(ByEachPool, WhatIsFreedCanBeTakenAgain) {
+  const Answer answer = with(
+      GetParam(), {"free", "take", std::to_string(8 * kMiB), "free", "sync"});
+  EXPECT_EQ(answer.number("blocks"), 8u) << answer.text;
+  EXPECT_EQ(answer.number("free_result"), kUnsaid) << answer.text;
+  EXPECT_EQ(held(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Pools, ByEachPool,
+                         ::testing::Values("async", "async_ptsz", "ownpool",
+                                           "asyncfree", "ownpoolfree"),
+                         [](const auto& test) { return test.param; });
+
+TEST_F(SharePool, WhatIsFreedStaysInThePoolUntilSomebodyWaits) {
+  EXPECT_EQ(with("async", {"free", "info"}).number("free"), 0u);
+  EXPECT_EQ(held(), kLimit);
+  EXPECT_EQ(with("async", {"free", "sync", "info"}).number("free"), kLimit);
+  EXPECT_EQ(held(), 0u);
+}
+
+TEST_F(SharePool, WhatItKeepsIsTakenWhenThereIsNoOtherRoom) {
+  const Answer answer =
+      with("async", {"keep", "free", "sync", "info", "path", "data", "take",
+                     std::to_string(8 * kMiB)});
+  EXPECT_EQ(answer.number("free"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("blocks"), 8u) << answer.text;
+  EXPECT_EQ(held(), 0u);
+}
+
+TEST_F(SharePool, WhatItKeepsIsGivenBackWhenTrimmed) {
+  const Answer answer = with("async", {"keep", "free", "sync", "trim", "info"});
+  EXPECT_EQ(answer.number("free"), kLimit) << answer.text;
+}
+
+TEST_F(SharePool, WhatTheDriverRefusesIsNotCharged) {
+  const Answer third = with("async", {"info"}, "cuMemAllocAsync:2@3");
+  EXPECT_EQ(third.number("blocks"), 2u) << third.text;
+  EXPECT_EQ(third.number("free"), 32 * kMiB) << "the step that two are in";
+  const Answer first = with("ownpool", {"info"}, "cuMemAllocFromPoolAsync:2@1");
+  EXPECT_EQ(first.number("blocks"), 0u) << first.text;
+  EXPECT_EQ(first.number("free"), kLimit) << first.text;
+  EXPECT_EQ(use().refusals, 0u);
+}
+
+TEST_F(SharePool, WhatTheDriverDoesNotFreeStaysCharged) {
+  const Answer answer =
+      with("ownpool", {"free", "sync", "info"}, "cuMemFreeAsync:1@1");
+  EXPECT_EQ(answer.number("free_result"), 1u) << answer.text;
+  EXPECT_EQ(answer.number("free"), 32 * kMiB) << "the step that it is in";
+}
+
+TEST_F(SharePool, GrowthThatNobodyAskedForIsTakenBack) {
+  lay(kLimit);
+  // Two blocks of 12 MiB a step leave 8 MiB in each: 16 MiB, and no 12.
+  const Answer answer = take("proc_v2", {"path", "async", "keep", "take",
+                                         std::to_string(12 * kMiB), "info"});
+  EXPECT_EQ(answer.number("blocks"), 4u) << answer.text;
+  EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
+  EXPECT_EQ(held(), kLimit);
+}
+
+TEST_F(SharePool, ADestroyedPoolHoldsWhatIsInUse) {
+  EXPECT_EQ(with("ownpool", {"destroy", "info"}).number("free"), 0u);
+  EXPECT_EQ(with("ownpool", {"destroy", "odd", "info"}).number("free"), 0u);
+  EXPECT_EQ(with("ownpool", {"destroy", "free", "info"}).number("free"),
+            kLimit);
+  EXPECT_EQ(with("ownpool", {"free", "destroy", "info"}).number("free"),
+            kLimit);
+  EXPECT_EQ(with("ownpool", {"destroy", "info"}, "cuMemPoolDestroy:1")
+                .number("destroy_result"),
+            1u);
+}
+
+TEST_F(SharePool, OrdinaryMemoryIsFreedInOrderToo) {
+  EXPECT_EQ(with("dataasync", {"free", "info"}).number("free"), kLimit);
+}
+
+TEST_F(SharePool, WithoutLimitsNothingChanges) {
+  const Answer answer =
+      take("proc_v2", {"path", "async", "take", std::to_string(1024 * kMiB),
+                       "free", "sync", "info"});
+  EXPECT_EQ(answer.number("blocks"), 22u) << answer.text;
+  EXPECT_EQ(answer.number("free"), answer.number("total")) << answer.text;
+}
+
+TEST_F(SharePool, ManyProcessesAndThreadsHaveTheLimitTogether) {
+  lay(kLimit);
+  const Answer answer = take(
+      "dlsym", {"path", "async", "crowd", "4", "8", std::to_string(8 * kMiB)});
+  EXPECT_EQ(answer.number("blocks"), 8u) << answer.text;
+}
+
+}  // namespace
+}  // namespace gpunode::share
