@@ -41,7 +41,7 @@ def refused(vm):
 def kubelet_ends(vm):
     write_token(vm, vm.cluster.token)
     vm.sh("fallocate -l 64M /swap; chmod 600 /swap; mkswap /swap; swapon /swap")
-    write_spec(vm, with_swap=True)
+    write_spec(vm, ignored="Swap")
     told = vm.run(f"gpunode apply --yes {SPEC}", timeout=APPLY_LIMIT)
     vm.sh("swapoff /swap; rm /swap")
     write_spec(vm)
@@ -49,6 +49,23 @@ def kubelet_ends(vm):
            and "taken back" in told.out + told.err, f"apply: {told.words}")
     expect_none(vm, "after a join that was taken back")
     expect(vm.cluster.node(NAME) is None, "the cluster has a Node of it")
+
+
+@check("a port 10250 that another program has taken once kubeadm looks no more: the join is taken back, and told with what the kubelet"
+       " says of the port", JOIN)
+def port_is_taken(vm):
+    write_token(vm, vm.cluster.token)
+    holder = "import socket, time; s = socket.create_server(('0.0.0.0', 10250)); time.sleep(3600)"
+    vm.sh(f'systemd-run --quiet --collect --unit vm-port python3 -c "{holder}"')
+    wait(vm, "grep -q :280A /proc/net/tcp", "the port is taken")
+    write_spec(vm, ignored="Port-10250")
+    told = vm.run(f"gpunode apply --yes {SPEC}", timeout=APPLY_LIMIT)
+    vm.sh("systemctl stop vm-port.service")
+    write_spec(vm)
+    expect(told.status != 0 and "address already in use" in told.out + told.err and "ss -ltnp" in told.out + told.err
+           and "taken back" in told.out + told.err, f"apply: {told.words}")
+    expect_none(vm, "after a join that was taken back")
+    vm.cluster.kubectl("delete", "node", NAME, "--ignore-not-found")
 
 
 @check("a power cut while kubeadm joins: after the boot the run goes on by itself, and the host is a node", JOIN)
