@@ -1,7 +1,10 @@
 // A kernel's devel package that is in no repository, installed by real dnf and
 // apt from the distribution's archive, which is there for that alone.
+#include <algorithm>
+#include <string>
 #include <utility>
 
+#include "node/provision/packages/repository.h"
 #include "node/provision/seen_content.h"
 #include "tests/packages/driver_on_root.h"
 
@@ -20,6 +23,9 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
+constexpr const char* kKeyring =
+    "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 class Archive : public DriverOnRoot {
  protected:
   explicit Archive(Tool tool) : DriverOnRoot(tool) { lay_root(); }
@@ -30,18 +36,45 @@ class Archive : public DriverOnRoot {
     StepPlan plan = plan_of(*provision::make_kernel_build());
     EXPECT_EQ(plan.state, provision::StepState::kChange) << plan.why;
     if (plan.actions.size() < 3) return "nothing is planned";
-    plan.actions.resize(3);
-    auto& file = std::get<WriteFile>(plan.actions[0]);
-    path_ = file.path;
-    for (std::size_t at = 0;
-         !key.empty() && (at = file.content.find(key, at)) != std::string::npos;
-         at += with.size()) {
-      file.content.replace(at, key.size(), with);
+    until_proof(plan);
+    for (Action& action : plan.actions) {
+      if (auto* install = std::get_if<InstallPackages>(&action)) {
+        install->packages.resize(1);
+      }
     }
-    std::get<InstallPackages>(plan.actions[1]).packages.resize(1);
-    std::get<RemoveFile>(plan.actions[2]).before =
-        provision::seen_content(file.content);
+    sign_with(plan, key, with);
     return carry_out(*provision::make_kernel_build(), plan);
+  }
+
+  static void until_proof(StepPlan& plan) {
+    const auto proof =
+        std::ranges::find_if(plan.actions, [](const Action& one) {
+          return std::holds_alternative<provision::ProveBuild>(one);
+        });
+    plan.actions.erase(proof, plan.actions.end());
+  }
+
+  /// Another key in the repository's file.
+  void sign_with(StepPlan& plan, const std::string& key,
+                 const std::string& with) {
+    std::string content;
+    for (Action& action : plan.actions) {
+      auto* file = std::get_if<WriteFile>(&action);
+      if (file != nullptr && is_repository_file(file->path)) {
+        path_ = file->path;
+        for (std::size_t at = 0;
+             !key.empty() &&
+             (at = file->content.find(key, at)) != std::string::npos;
+             at += with.size()) {
+          file->content.replace(at, key.size(), with);
+        }
+        content = file->content;
+      }
+      auto* remove = std::get_if<RemoveFile>(&action);
+      if (remove != nullptr && remove->path == path_) {
+        remove->before = provision::seen_content(content);
+      }
+    }
   }
 
   bool is_file_there() const { return root_.root().exists(path_); }
@@ -125,8 +158,7 @@ class RealAptArchive : public Archive {
 
   /// apt finds the distribution's keyring on the machine itself.
   std::string install_devel_by(const std::string& key) {
-    return install_devel("/usr/share/keyrings/debian-archive-keyring.gpg",
-                         stubs() + "/keys/" + key + ".asc");
+    return install_devel(kKeyring, stubs() + "/keys/" + key + ".asc");
   }
 };
 
@@ -137,6 +169,34 @@ TEST_F(RealAptArchive, HasTheKernelsHeadersOfThatDayAndIsGoneAgain) {
   EXPECT_FALSE(is_file_there());
   roll_back();
   EXPECT_THAT(installed({}), IsEmpty());
+}
+
+// Served by another host than the repositories: by that apt knows it.
+TEST_F(RealAptArchive, NothingButKernelsComesFromItsSite) {
+  const Mirror mirror(stubs() + "/snapshot");
+  spec_.mirrors["https://snapshot.debian.org/archive"] = mirror.url();
+  const std::string pins = "/etc/apt/preferences.d/gpunode-kernel-archive.pref";
+  ASSERT_EQ(install_devel_by("good"), "");
+  EXPECT_THAT(installed({}),
+              ElementsAre("linux-headers-6.1.0-25-amd64 6.1.106-3"));
+  EXPECT_FALSE(root_.root().exists(pins));
+  roll_back();
+  EXPECT_THAT(installed({}), IsEmpty());
+  EXPECT_FALSE(root_.root().exists(pins));
+
+  // The archive alone has it by now, and is not asked.
+  root_.remove("etc/apt/sources.list.d/stub.sources");
+  StepPlan plan = plan_of(*provision::make_kernel_build());
+  until_proof(plan);
+  plan.actions.resize(3);
+  std::get<InstallPackages>(plan.actions[2]).packages = {"stub-extra"};
+  sign_with(plan, kKeyring, stubs() + "/keys/good.asc");
+  EXPECT_THAT(carry_out(*provision::make_kernel_build(), plan),
+              HasSubstr("stub-extra"));
+  EXPECT_THAT(installed({}), IsEmpty());
+  ASSERT_TRUE(root_.root().exists(pins));
+  root_.remove(pins.substr(1));
+  ASSERT_TRUE(manager().simulate({{{"stub-extra"}}, {}}));
 }
 
 TEST_F(RealAptArchive, IsHeldToTheDistributionsOwnKey) {

@@ -7,6 +7,7 @@
 #include "node/provision/offline/bundle_maker.h"
 #include "node/provision/offline/checksums.h"
 #include "node/provision/offline/package_download.h"
+#include "node/provision/package_actions.h"
 #include "node/provision/packages/package_set.h"
 #include "tests/packages/real_packages.h"
 
@@ -72,6 +73,22 @@ class Offline : public RealPackages {
     }
   }
 
+  /// As a driver comes back whose place another out of the bundle took.
+  void expect_older_from_elsewhere(const std::string& os_release) {
+    root_.file("etc/os-release", os_release);
+    settings_.root = root_.path();
+    settings_.mirror_attempts = 1;
+    settings_.only_repository = kBundleRepository;
+    provision::PackageActions actions(root_.root(), runner_, settings_);
+    const provision::InstallSet old{.packages = {"stub-extra=580.1-1"}};
+    const auto alone = actions.perform(old);
+    ASSERT_FALSE(alone);
+    actions.may_ask_others();
+    const auto back = actions.perform(old);
+    ASSERT_TRUE(back) << back.error().message();
+    EXPECT_THAT(installed({}), Contains("stub-extra 580.1-1"));
+  }
+
   host::HostTree machine_;
   host::HostTree work_;
   host::HostTree bundle_;
@@ -114,6 +131,18 @@ TEST_F(RealAptOffline, WhatIsFetchedIsInstalledFromTheDirectoryAlone) {
       in_words(applied.changed),
       ElementsAre("install stub-driver 580.1-1", "install stub-extra 580.2-1",
                   "install stub-lib 580.1-1"));
+}
+
+TEST_F(RealAptOffline, AnOlderVersionMayComeBackFromElsewhere) {
+  const auto names = fetch({"stub-extra"});
+  ASSERT_TRUE(names) << names.error().message();
+  lay_apt_root();
+  root_.file("etc/apt/sources.list.d/gpunode-bundle.list",
+             "deb [trusted=yes] file:" + bundle_.path("packages") + " ./\n");
+  root_.file(
+      "etc/apt/sources.list.d/stub.sources",
+      *machine_.root().read_file("/etc/apt/sources.list.d/stub.sources"));
+  expect_older_from_elsewhere("ID=debian\nVERSION_ID=\"12\"\n");
 }
 
 TEST_F(RealAptOffline, ARepositoryOfOursComesWithItsOwnKey) {
@@ -219,6 +248,13 @@ TEST_F(RealDnfOffline, WhatIsFetchedIsInstalledFromTheDirectoryAlone) {
   EXPECT_THAT(
       in_words(applied.changed),
       ElementsAre("install stub-driver 580.1-1", "install stub-lib 580.1-1"));
+}
+
+TEST_F(RealDnfOffline, AnOlderVersionMayComeBackFromElsewhere) {
+  const auto names = fetch({"stub-extra"});
+  ASSERT_TRUE(names) << names.error().message();
+  root_.file("etc/yum.repos.d/stub.repo", repo("stub", stubs() + "/rpm/good"));
+  expect_older_from_elsewhere("ID=rocky\nVERSION_ID=\"8.9\"\n");
 }
 
 TEST_F(RealDnfOffline, APackageOfAModuleStreamComesWithItsStream) {
