@@ -71,6 +71,13 @@ mkdir -p /proc/driver/nvidia
 echo "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  $(cat $module)  Release Build" > /proc/driver/nvidia/version
 )sh";
 
+/// make -C /lib/modules/K/build M=DIRECTORY …: the module that proves that
+/// modules can be built.
+constexpr const char* kMake = R"sh(
+kernel=${2#/lib/modules/}
+printf '\000vermagic=%s SMP\000' ${kernel%%/*} > ${3#M=}/gpunode_probe.ko
+)sh";
+
 host::Command shell(std::string script, std::vector<std::string> words) {
   host::Command command;
   command.argv = {
@@ -111,8 +118,9 @@ std::string fingerprint() {
 
 ProgramHost::ProgramHost(Tool tool) : tool_(tool) {
   for (const char* directory :
-       {"dev", "layer", "work", "usr", "realproc", "run", "tmp", "root",
-        "stubs", "proc/driver", "var/lib", "var/log", "var/cache", "var/tmp"}) {
+       {"dev", "layer", "work", "usr", "realproc", "run", "tmp", "root", "srv",
+        "stubs", "nothing", "proc/driver", "var/lib", "var/log", "var/cache",
+        "var/tmp"}) {
     tree_.directory(directory);
   }
   for (const char* name : {"bin", "sbin", "lib", "lib64"}) {
@@ -166,6 +174,7 @@ void ProgramHost::lay_host() {
   for (const char* directory : {"etc/modprobe.d", "etc/modules-load.d"}) {
     tree_.directory(directory);
   }
+  program("usr/bin/make", kMake);
   program("usr/sbin/dkms", kDkms);
   program("usr/sbin/modinfo", kModinfo);
   program("usr/sbin/modprobe", kModprobe);
@@ -183,6 +192,8 @@ void ProgramHost::lay_apt() const {
   }
   tree_.file("var/lib/dpkg/status", "");
   tree_.file("var/lib/dpkg/available", "");
+  tree_.file("etc/apt/sources.list.d/base.list",
+             "deb [signed-by=/stubs/keys/good.asc] file:/stubs/base/deb ./\n");
   // Nobody else than root is on it.
   tree_.file("etc/apt/apt.conf.d/10root", "APT::Sandbox::User \"root\";\n");
 }
@@ -204,6 +215,8 @@ void ProgramHost::lay_dnf() const {
   tree_.file("etc/rpm/macros", "%_dbpath /var/lib/rpm\n");
   tree_.file("etc/yum.repos.d/base.repo",
              "[base]\nname=Base\nbaseurl=file:///stubs/rpm/good\ngpgcheck=1\n"
+             "gpgkey=file:///stubs/keys/good.asc\n[tools]\nname=Tools\nbaseurl="
+             "file:///stubs/base/rpm\ngpgcheck=1\n"
              "gpgkey=file:///stubs/keys/good.asc\n");
   const std::string plugins = stubs() + "/dnf-plugins/";
   const std::string python = tree_.path("layer/lib/python3/dist-packages/");
@@ -211,7 +224,13 @@ void ProgramHost::lay_dnf() const {
   copy(plugins + "lib", python);
 }
 
-void ProgramHost::spec(const std::string& version) const {
+void ProgramHost::carry(const std::string& path,
+                        const ProgramHost& other) const {
+  copy(tree_.path(path.substr(1)), other.tree_.path(path.substr(1)));
+}
+
+void ProgramHost::spec(const std::string& version,
+                       const std::string& more) const {
   const bool is_apt = tool_ == Tool::kApt;
   tree_.file(
       "etc/gpunode/node.yaml",
@@ -225,7 +244,7 @@ void ProgramHost::spec(const std::string& version) const {
           "repos\": \"file:///stubs/cuda\"}\n"
           "  distributions:\n    - {id: " +
           (is_apt ? "ubuntu, version: \"22.04\"" : "rocky, version: \"8\"") +
-          ", keyFingerprint: " + fingerprint() + "}\n");
+          ", keyFingerprint: " + fingerprint() + "}\n" + more);
 }
 
 void ProgramHost::program(const std::string& path,
@@ -262,7 +281,9 @@ host::Completed ProgramHost::in_it(
   std::vector<std::string> all = {tree_.path()};
   all.insert(all.end(), words.begin(), words.end());
   // Not as the first process of its namespace, which nobody in it can kill.
-  const std::string script = std::string("STUBS=") + stubs() + "\n" + kMounts +
+  const std::string repositories =
+      is_offline_ ? tree_.path("nothing") : stubs();
+  const std::string script = "STUBS=" + repositories + "\n" + kMounts +
                              "/usr/sbin/chroot $T \"$@\" || exit $?\nexit 0\n";
   const auto done = host::SystemCommandRunner().run(shell(script, all));
   EXPECT_TRUE(done) << done.error().message();

@@ -16,7 +16,7 @@ namespace gpunode::packages {
 /// The program sees it as "/": /usr is this machine's with a layer of its own,
 /// /etc and /var are its own, and of /proc the kernel, its modules and its
 /// drivers are. It has a T4, a kernel that modules can be built for, and
-/// doubles of dkms, modinfo and modprobe. Without a network.
+/// doubles of make, dkms, modinfo and modprobe. Without a network.
 class ProgramHost {
  public:
   explicit ProgramHost(Tool tool);
@@ -24,8 +24,15 @@ class ProgramHost {
   /// Why none can be had here; empty if it can. Needs root and namespaces.
   static std::string obstacle();
 
-  /// The file of a node that wants a driver of NVIDIA's of that version.
-  void spec(const std::string& version) const;
+  /// The file of a node that wants a driver of NVIDIA's of that version; `more`
+  /// is further YAML of its spec.
+  void spec(const std::string& version, const std::string& more = "") const;
+
+  /// From now on there is no repository to read.
+  void go_offline() { is_offline_ = true; }
+
+  /// A directory of its own, as it is, to another host.
+  void carry(const std::string& path, const ProgramHost& other) const;
 
   /// A program of its /usr, as a script of its shell.
   void program(const std::string& path, const std::string& script) const;
@@ -63,6 +70,7 @@ class ProgramHost {
   host::Completed in_it(const std::vector<std::string>& words) const;
 
   Tool tool_;
+  bool is_offline_ = false;
   host::HostTree tree_;
 };
 

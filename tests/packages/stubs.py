@@ -41,6 +41,8 @@ brings a file for the second of
   vault/rocky/8.9/, snapshot/        an archive of a point release, and of a day: kernel-devel and
                                     linux-headers that no repository has, and a newer stub-extra
   rpm-extra/{crb,epel}/             stub-crb; stub-epel, which needs stub-crb; signed by good
+  base/{deb,rpm}/                   the tools of a distribution that a node and DKMS need, by their own
+                                    names, and what dkms needs; signed by good
 
   dnf-plugins/{enabled,lib}/        dnf's versionlock plugin and what it imports, if Debian's mirror
                                     has it, else asked for again the next time: the package that has it
@@ -105,6 +107,10 @@ CUDA_DEBS = {
     "nvidia-utils-580": (DRIVER[:3], {"needs": "libnvidia-compute-580 = {v}"}),
     "nvidia-persistenced": (BESIDE, {}),
 }
+BASE = {"conntrack": {}, "ethtool": {}, "g++": {}, "gcc": {}, "iproute2": {}, "make": {}, "patch": {}, "socat": {},
+        "dkms": {"needs": "patch = {v}"}}
+# As rpm has them.
+RPM_NAMES = {"conntrack": "conntrack-tools", "g++": "gcc-c++", "iproute2": "iproute-tc"}
 # Expiry is tested with a key that was good when it signed: it is born on the first day, and signs a
 # day later, since gpg's clock goes on while it makes the key.
 KEYS = {"good": None, "other": None, "expired": "20200101T000000"}
@@ -353,6 +359,16 @@ class Stubs:
         self.gpg("good", "-u", "good@stub.invalid", "--clearsign", "--digest-algo", "SHA256",
                  "--output", repository / "InRelease", repository / "Release")
 
+    def base(self):
+        debs, rpms = self.directory(self.top / "base/deb"), self.directory(self.top / "base/rpm")
+        for name, relations in BASE.items():
+            self.deb(debs, name, "1.0", relations, "1")
+            self.rpm(rpms, RPM_NAMES.get(name, name), "1.0", relations)
+        self.rpm(rpms, "elfutils-libelf-devel", "1.0", {})
+        self.flat_index(debs, "Ubuntu")
+        self.sign_rpms("good", sorted(rpms.glob("*.rpm")))
+        run("createrepo_c", "-q", "--no-database", rpms)
+
     def archives(self):
         for place, packages in (("BaseOS", ("kernel-devel", "stub-extra")), ("AppStream", ("stub-extra",))):
             repository = self.top / "vault/rocky/8.9" / place / "x86_64/os"
@@ -536,6 +552,7 @@ class Stubs:
         self.cuda_rpms()
         self.cuda_debs()
         self.archives()
+        self.base()
         self.plan_repositories()
         subprocess.run(["gpgconf", "--kill", "all"], env=self.env, check=False)
         shutil.rmtree(self.work)

@@ -1,5 +1,6 @@
 // `gpunode apply` and `rollback` of NVIDIA's driver as runs of the whole
 // program, with the real apt and dnf: from the repository to loaded modules.
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,14 +24,29 @@ class WholeRun : public ::testing::TestWithParam<Tool> {
     if (!obstacle.empty()) GTEST_SKIP() << obstacle;
   }
 
-  static std::vector<std::string> apply() {
+  static std::vector<std::string> apply(
+      const std::vector<std::string>& more = {}) {
     std::vector<std::string> words = {"apply", "--yes"};
-    for (const char* step : {"driver.repository", "driver.packages",
-                             "driver.hold", "driver.modules", "driver.load"}) {
+    std::vector<std::string> steps = {"driver.repository", "driver.packages",
+                                      "driver.hold", "driver.modules",
+                                      "driver.load"};
+    steps.insert(steps.end(), more.begin(), more.end());
+    for (std::string& step : steps) {
       words.emplace_back("--only");
-      words.emplace_back(step);
+      words.push_back(std::move(step));
     }
     return words;
+  }
+
+  /// Keys that rpm took out of a bundle's repository stay, as those that it
+  /// takes out of a distribution's do.
+  static std::string without_keys(const std::string& packages) {
+    std::string rest;
+    std::istringstream lines(packages);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("gpg-pubkey-")) rest += line + "\n";
+    }
+    return rest;
   }
 
   static void expect_good(const Completed& done) {
@@ -109,6 +125,56 @@ TEST_P(WholeRun, ADriverThatCannotBeBuiltLeavesTheOneBeforeIt) {
   const Completed again = host.run(apply());
   expect_good(again);
   EXPECT_THAT(again.out, HasSubstr("0 to change"));
+}
+
+// The same file on both; the second host has no repository and no network, and
+// all that its node needs of packages comes out of what was carried to it.
+TEST_P(WholeRun, ABundleOfAnotherMachineIsEnoughWithoutTheInternet) {
+  const std::string bundle = "  bundle: /srv/bundle\n";
+  const ProgramHost online(GetParam());
+  online.spec(kVersion, bundle);
+  const Completed made = online.run({"bundle", "/srv/bundle"});
+  ASSERT_EQ(made.status, 0) << made.out << made.err;
+  EXPECT_THAT(made.out,
+              AllOf(HasSubstr("\n  driver.packages: "),
+                    HasSubstr("\n  kernel.build: "), Not(HasSubstr("LACKS"))));
+
+  ProgramHost host(GetParam());
+  host.spec(kVersion, bundle);
+  host.go_offline();
+  const auto before = host.files();
+  const std::string packages_before = host.packages();
+  const auto words = apply({"prep.bundle", "prep.packages", "kernel.build"});
+  // Nothing has been carried over yet.
+  const Completed empty = host.run(words);
+  EXPECT_NE(empty.status, 0);
+  EXPECT_THAT(empty.out + empty.err, HasSubstr("no bundle at /srv/bundle"));
+  EXPECT_EQ(host.packages(), packages_before);
+
+  online.carry("/srv/bundle", host);
+  expect_good(host.run(words));
+  const std::string packages = host.packages();
+  // What dkms needs is in no list of ours.
+  EXPECT_THAT(packages, AllOf(HasSubstr(kVersion), HasSubstr("ethtool"),
+                              HasSubstr("dkms"), HasSubstr("patch")));
+  EXPECT_THAT(host.text("/proc/driver/nvidia/version"), HasSubstr(kVersion));
+  const Completed again = host.run(words);
+  expect_good(again);
+  EXPECT_THAT(again.out, HasSubstr("0 to change"));
+
+  // Another version than it was made with is told before anything is done.
+  host.spec("580.65.06", bundle);
+  const Completed other = host.run(words);
+  EXPECT_NE(other.status, 0);
+  EXPECT_THAT(other.out + other.err,
+              AllOf(HasSubstr("the bundle at /srv/bundle was made without"),
+                    HasSubstr("in version 580.65.06")));
+  EXPECT_EQ(host.packages(), packages);
+
+  host.spec(kVersion, bundle);
+  expect_good(host.run({"rollback", "--yes"}));
+  EXPECT_EQ(without_keys(host.packages()), packages_before);
+  EXPECT_EQ(host.files(), before);
 }
 
 std::string name_of_tool(const ::testing::TestParamInfo<Tool>& info) {
