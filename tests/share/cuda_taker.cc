@@ -14,6 +14,8 @@
 //   odd               gives every other back
 //   sync, keep, trim, destroy
 //                     about pools: taking_path.h
+//   graph, chain, nested, launch, ...
+//                     about graphs: graph_path.h
 //   path NAME         takes and frees by it from here on: taking_path.cc
 //   early             asks for memory before cuInit, which is refused
 //   fork N            takes blocks of N bytes in a child, and when that has
@@ -34,6 +36,7 @@
 
 #include "gpu/abi/cuda.h"
 #include "tests/share/driver_way.h"
+#include "tests/share/graph_path.h"
 #include "tests/share/taking_path.h"
 
 namespace {
@@ -218,6 +221,11 @@ int main(int count, char** argv) {
     if (deed == "free" || deed == "release") free_all();
     if (deed == "free") taken.clear();
     if (gpunode::share::do_pool(deed)) continue;
+    const bool has_size = gpunode::share::is_graph_with_size(deed);
+    const std::size_t bytes = has_size ? words.number() : 0;
+    if (gpunode::share::do_graph(deed, bytes, has_size ? words.number() : 0)) {
+      continue;
+    }
     if (deed == "odd") free_odd();
     gpunode::share::do_virtual(deed, taken_bytes, taken);
     if (deed == "take") {

@@ -124,6 +124,41 @@ enum CUstreamCaptureStatus : int {
   CU_STREAM_CAPTURE_STATUS_ACTIVE = 1,
 };
 
+// ---- Graphs (10.0 and later), as far as their memory goes
+
+using CUgraph = struct CUgraph_st*;
+using CUgraphNode = struct CUgraphNode_st*;
+using CUgraphExec = struct CUgraphExec_st*;
+
+enum CUgraphNodeType : int {
+  CU_GRAPH_NODE_TYPE_GRAPH = 4,
+  CU_GRAPH_NODE_TYPE_MEM_ALLOC = 10,
+  CU_GRAPH_NODE_TYPE_MEM_FREE = 11,
+};
+
+enum CUgraphMem_attribute : int {
+  CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT = 0,
+  CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT = 2,
+};
+
+struct CUDA_MEM_ALLOC_NODE_PARAMS {
+  CUmemPoolProps poolProps;
+  const CUmemAccessDesc* accessDescs;
+  std::size_t accessDescCount;
+  std::size_t bytesize;
+  CUdeviceptr dptr;  ///< The driver writes it: fixed for the graph's life.
+};
+static_assert(sizeof(CUDA_MEM_ALLOC_NODE_PARAMS) == 120);
+
+struct CUDA_GRAPH_INSTANTIATE_PARAMS {
+  std::uint64_t flags;
+  CUstream hUploadStream;
+  CUgraphNode hErrNode_out;
+  int result_out;
+};
+
+inline constexpr std::uint64_t CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD = 2;
+
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
@@ -182,6 +217,47 @@ CUresult cuStreamGetCtx(CUstream stream, CUcontext* context);
 CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status);
 CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode);
 CUresult cuStreamSynchronize_ptsz(CUstream stream);
+
+CUresult cuGraphCreate(CUgraph* graph, unsigned flags);
+CUresult cuGraphDestroy(CUgraph graph);
+CUresult cuGraphAddMemAllocNode(CUgraphNode* node, CUgraph graph,
+                                const CUgraphNode* dependencies,
+                                std::size_t count,
+                                CUDA_MEM_ALLOC_NODE_PARAMS* parameters);
+CUresult cuGraphAddMemFreeNode(CUgraphNode* node, CUgraph graph,
+                               const CUgraphNode* dependencies,
+                               std::size_t count, CUdeviceptr address);
+CUresult cuGraphAddChildGraphNode(CUgraphNode* node, CUgraph graph,
+                                  const CUgraphNode* dependencies,
+                                  std::size_t count, CUgraph child);
+CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode* nodes, std::size_t* count);
+CUresult cuGraphNodeGetType(CUgraphNode node, CUgraphNodeType* type);
+CUresult cuGraphMemAllocNodeGetParams(CUgraphNode node,
+                                      CUDA_MEM_ALLOC_NODE_PARAMS* parameters);
+CUresult cuGraphChildGraphNodeGetGraph(CUgraphNode node, CUgraph* graph);
+CUresult cuGraphInstantiate(CUgraphExec* exec, CUgraph graph,
+                            CUgraphNode* error_node, char* log,
+                            std::size_t log_bytes);
+CUresult cuGraphInstantiate_v2(CUgraphExec* exec, CUgraph graph,
+                               CUgraphNode* error_node, char* log,
+                               std::size_t log_bytes);
+CUresult cuGraphInstantiateWithFlags(CUgraphExec* exec, CUgraph graph,
+                                     std::uint64_t flags);
+CUresult cuGraphInstantiateWithParams(
+    CUgraphExec* exec, CUgraph graph,
+    CUDA_GRAPH_INSTANTIATE_PARAMS* parameters);
+CUresult cuGraphInstantiateWithParams_ptsz(
+    CUgraphExec* exec, CUgraph graph,
+    CUDA_GRAPH_INSTANTIATE_PARAMS* parameters);
+CUresult cuGraphExecDestroy(CUgraphExec exec);
+CUresult cuGraphUpload(CUgraphExec exec, CUstream stream);
+CUresult cuGraphUpload_ptsz(CUgraphExec exec, CUstream stream);
+CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream);
+CUresult cuGraphLaunch_ptsz(CUgraphExec exec, CUstream stream);
+CUresult cuDeviceGetGraphMemAttribute(CUdevice device,
+                                      CUgraphMem_attribute attribute,
+                                      void* value);
+CUresult cuDeviceGraphMemTrim(CUdevice device);
 
 }  // extern "C"
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -106,6 +106,7 @@ Account::Rule Account::open() {
   blocks_.forget();
   forget_virtual();
   forget_pools();
+  forget_graphs();
   forget_contexts();
   has_ledger_.store(false, std::memory_order_relaxed);
   for (auto& number : numbers_) number.store(0, std::memory_order_relaxed);

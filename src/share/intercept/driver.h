@@ -52,6 +52,19 @@ namespace gpunode::share {
   X(cuCtxSynchronize)               \
   X(cuEventSynchronize)
 
+#define GPUNODE_INTERCEPTED_GRAPH(X)   \
+  X(cuGraphInstantiate)                \
+  X(cuGraphInstantiate_v2)             \
+  X(cuGraphInstantiateWithFlags)       \
+  X(cuGraphInstantiateWithParams)      \
+  X(cuGraphInstantiateWithParams_ptsz) \
+  X(cuGraphExecDestroy)                \
+  X(cuGraphUpload)                     \
+  X(cuGraphUpload_ptsz)                \
+  X(cuGraphLaunch)                     \
+  X(cuGraphLaunch_ptsz)                \
+  X(cuDeviceGraphMemTrim)
+
 /// Exported names of libcuda.so.1, one for each form of a call that was ever
 /// given out. On drivers that were looked at (580), every address that
 /// cuGetProcAddress gives for any name, version and flag is that of an exported
@@ -61,6 +74,7 @@ namespace gpunode::share {
   GPUNODE_INTERCEPTED_ARRAY(X)   \
   GPUNODE_INTERCEPTED_CONTEXT(X) \
   GPUNODE_INTERCEPTED_POOL(X)    \
+  GPUNODE_INTERCEPTED_GRAPH(X)   \
   X(cuGetProcAddress)            \
   X(cuGetProcAddress_v2)         \
   X(cuMemAlloc_v2)               \
@@ -73,6 +87,11 @@ namespace gpunode::share {
 /// Called, not replaced.
 #define GPUNODE_CALLED(X)              \
   X(cuMemPoolGetAttribute)             \
+  X(cuGraphGetNodes)                   \
+  X(cuGraphNodeGetType)                \
+  X(cuGraphMemAllocNodeGetParams)      \
+  X(cuGraphChildGraphNodeGetGraph)     \
+  X(cuDeviceGetGraphMemAttribute)      \
   X(cuDeviceGetDefaultMemPool)         \
   X(cuDeviceGetMemPool)                \
   X(cuStreamGetCtx)                    \

@@ -69,7 +69,10 @@ GPUNODE_EXPORT CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
   if (result != CUDA_SUCCESS) return result;
   std::uint64_t limit = share::kNoLimit;
   std::uint64_t left = share::kNoLimit;
-  if (account().is_limited()) share::settle_pools();
+  if (account().is_limited()) {
+    share::settle_pools();
+    share::settle_graphs();
+  }
   account().view(&limit, &left);
   if (free != nullptr) *free = left < real_free ? left : real_free;
   if (total != nullptr) *total = limit < real_total ? limit : real_total;

@@ -128,7 +128,8 @@ PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle,
   if (bytes_ <= free) return Answer::kGranted;
   const std::uint64_t step =
       bytes_ > ~kStep ? bytes_ : (bytes_ + kStep - 1) / kStep * kStep;
-  const Block more = {step, pool->charge.device, MemoryKind::kPool};
+  device_ = pool->charge.device;
+  const Block more = {step, device_, MemoryKind::kPool};
   const bool is_granted = account().reserve_block(more) == Verdict::kGranted;
   if (is_granted) {
     reserved_ = step;
@@ -145,12 +146,15 @@ PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle,
 bool PoolTaking::begin(abi::CUmemoryPool handle, std::uint64_t bytes) {
   constexpr int kMostTurns = 1000;
   bytes_ = bytes;
-  for (int turn = 0; turn < kMostTurns; ++turn) {
-    const Answer answer = ask_once(handle, turn == 0);
-    if (answer != Answer::kLater) return answer == Answer::kGranted;
-    sched_yield();
+  Answer answer = Answer::kLater;
+  for (int turn = 0; turn < kMostTurns && answer == Answer::kLater; ++turn) {
+    answer = ask_once(handle, turn == 0);
+    if (answer == Answer::kLater) sched_yield();
   }
-  return false;
+  if (answer == Answer::kRefused && trim_graphs(device_)) {
+    answer = ask_once(handle, false);
+  }
+  return answer == Answer::kGranted;
 }
 
 bool PoolTaking::end(abi::CUdeviceptr address) {

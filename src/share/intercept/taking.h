@@ -6,6 +6,7 @@
 
 #include "share/intercept/account.h"
 #include "share/intercept/driver.h"
+#include "share/intercept/graph_memory.h"
 #include "share/intercept/pool.h"
 
 #define GPUNODE_EXPORT [[gnu::visibility("default")]]
@@ -18,6 +19,13 @@ Function real(const std::atomic<Function>& function) {
   return is_driver_known() ? function.load(std::memory_order_relaxed) : nullptr;
 }
 
+/// Returns memory of the device, by its number in the limits, that pools and
+/// graphs keep without need, as the driver does it; true if that was any.
+inline bool make_room(std::uint32_t device) {
+  const bool have_pools = trim_pools(device);
+  return trim_graphs(device) || have_pools;
+}
+
 /// `reserve()` of the account into `block`; if there is no room, once more
 /// after memory that pools keep without need is returned, as the driver does
 /// it.
@@ -25,7 +33,7 @@ template <typename Reserve>
 bool is_reserved(Reserve reserve, const Block& block) {
   const Verdict verdict = reserve();
   return verdict == Verdict::kGranted ||
-         (verdict == Verdict::kRefused && trim_pools(block.device) &&
+         (verdict == Verdict::kRefused && make_room(block.device) &&
           reserve() == Verdict::kGranted);
 }
 

@@ -92,6 +92,26 @@ const auto& entries() {
       GPUNODE_CUDA_PLAIN(cuDeviceGetDefaultMemPool, 11020),
       GPUNODE_CUDA_PLAIN(cuDeviceGetMemPool, 11020),
       GPUNODE_CUDA_PLAIN(cuDeviceSetMemPool, 11020),
+      GPUNODE_CUDA_PLAIN(cuGraphCreate, 10000),
+      GPUNODE_CUDA_PLAIN(cuGraphDestroy, 10000),
+      GPUNODE_CUDA_PLAIN(cuGraphAddMemAllocNode, 11040),
+      GPUNODE_CUDA_PLAIN(cuGraphAddMemFreeNode, 11040),
+      GPUNODE_CUDA_PLAIN(cuGraphAddChildGraphNode, 10000),
+      GPUNODE_CUDA_PLAIN(cuGraphGetNodes, 10000),
+      GPUNODE_CUDA_PLAIN(cuGraphNodeGetType, 10000),
+      GPUNODE_CUDA_PLAIN(cuGraphMemAllocNodeGetParams, 11040),
+      GPUNODE_CUDA_PLAIN(cuGraphChildGraphNodeGetGraph, 10000),
+      Entry{"cuGraphInstantiate", 12000,
+            address_of(&cuGraphInstantiateWithFlags)},
+      GPUNODE_CUDA_V2(cuGraphInstantiate, 11000),
+      GPUNODE_CUDA_PLAIN(cuGraphInstantiate, 10000),
+      GPUNODE_CUDA_PLAIN(cuGraphInstantiateWithFlags, 11040),
+      GPUNODE_CUDA_PLAIN(cuGraphInstantiateWithParams, 12000),
+      GPUNODE_CUDA_PLAIN(cuGraphExecDestroy, 10000),
+      GPUNODE_CUDA_PLAIN(cuGraphUpload, 11010),
+      GPUNODE_CUDA_PLAIN(cuGraphLaunch, 10000),
+      GPUNODE_CUDA_PLAIN(cuDeviceGetGraphMemAttribute, 11040),
+      GPUNODE_CUDA_PLAIN(cuDeviceGraphMemTrim, 11040),
       GPUNODE_CUDA_PLAIN(cuStreamGetCtx, 9020),
       GPUNODE_CUDA_PLAIN(cuStreamIsCapturing, 10000),
       GPUNODE_CUDA_PLAIN(cuThreadExchangeStreamCaptureMode, 10010),
@@ -159,6 +179,9 @@ void* per_thread_form(void* function) {
   GPUNODE_CUDA_PTSZ(cuMemAllocFromPoolAsync)
   GPUNODE_CUDA_PTSZ(cuMemFreeAsync)
   GPUNODE_CUDA_PTSZ(cuStreamSynchronize)
+  GPUNODE_CUDA_PTSZ(cuGraphInstantiateWithParams)
+  GPUNODE_CUDA_PTSZ(cuGraphUpload)
+  GPUNODE_CUDA_PTSZ(cuGraphLaunch)
 #undef GPUNODE_CUDA_PTSZ
   return function;
 }

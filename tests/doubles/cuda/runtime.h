@@ -13,6 +13,7 @@
 #include "tests/doubles/cuda/context.h"
 #include "tests/doubles/cuda/device.h"
 #include "tests/doubles/cuda/environment.h"
+#include "tests/doubles/cuda/graph.h"
 #include "tests/doubles/cuda/memory.h"
 #include "tests/doubles/cuda/pool.h"
 #include "tests/doubles/cuda/virtual_memory.h"
@@ -38,6 +39,7 @@ struct Runtime {
   VirtualMemory virtual_memory;
   std::vector<std::unique_ptr<Array>> arrays;
   Pools pools;
+  Graphs graphs;
   std::vector<std::unique_ptr<Context>> contexts;
 
   struct Primary {

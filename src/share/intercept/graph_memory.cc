@@ -1,0 +1,331 @@
+#include "share/intercept/graph_memory.h"
+
+#include <sys/mman.h>
+
+#include "share/intercept/relaxed_capture.h"
+#include "share/intercept/table.h"
+#include "share/intercept/turn.h"
+
+namespace gpunode::share {
+namespace {
+
+constexpr std::uint64_t kStep = 32 << 20;
+
+std::uint64_t in_steps(std::uint64_t bytes) {
+  return bytes > ~kStep ? bytes : (bytes + kStep - 1) / kStep * kStep;
+}
+
+/// An array that grows; memory from mmap. All of it is lost when it ends.
+template <typename Item>
+class Items {
+ public:
+  Items() = default;
+  Items(const Items&) = delete;
+  Items& operator=(const Items&) = delete;
+  ~Items() {
+    if (items_ != nullptr) munmap(items_, capacity_ * sizeof(Item));
+  }
+  /// False if there is no memory; what was in it is kept.
+  bool grow_to(std::size_t capacity) {
+    if (capacity <= capacity_) return true;
+    void* memory =
+        mmap(nullptr, capacity * sizeof(Item), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return false;
+    Item* old = items_;
+    items_ = static_cast<Item*>(memory);
+    for (std::size_t at = 0; at < count_; ++at) items_[at] = old[at];
+    if (old != nullptr) munmap(old, capacity_ * sizeof(Item));
+    capacity_ = capacity;
+    return true;
+  }
+  void add(const Item& item) {
+    constexpr std::size_t kFirst = 256;
+    if (count_ == capacity_ &&
+        !grow_to(capacity_ == 0 ? kFirst : 2 * capacity_)) {
+      return;
+    }
+    items_[count_++] = item;
+  }
+  Item* data() { return items_; }
+  std::size_t size() const { return count_; }
+
+ private:
+  Item* items_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t count_ = 0;
+};
+
+struct Range {
+  std::uint64_t begin;
+  std::uint64_t end;
+  abi::CUdevice device;
+};
+using Ranges = Items<Range>;
+
+void collect_nodes(abi::CUgraph graph, int depth, Ranges* ranges);
+
+void collect_node(abi::CUgraphNode node, int depth, Ranges* ranges) {
+  const auto get_type = real(driver().cuGraphNodeGetType);
+  const auto get_taken = real(driver().cuGraphMemAllocNodeGetParams);
+  const auto get_child = real(driver().cuGraphChildGraphNodeGetGraph);
+  auto type = abi::CUgraphNodeType{};
+  if (get_type == nullptr || get_type(node, &type) != abi::CUDA_SUCCESS) return;
+  abi::CUgraph child = nullptr;
+  abi::CUDA_MEM_ALLOC_NODE_PARAMS taken = {};
+  if (type == abi::CU_GRAPH_NODE_TYPE_GRAPH && get_child != nullptr &&
+      get_child(node, &child) == abi::CUDA_SUCCESS) {
+    collect_nodes(child, depth + 1, ranges);
+  }
+  if (type == abi::CU_GRAPH_NODE_TYPE_MEM_ALLOC && get_taken != nullptr &&
+      get_taken(node, &taken) == abi::CUDA_SUCCESS &&
+      taken.poolProps.location.type == abi::CU_MEM_LOCATION_TYPE_DEVICE) {
+    ranges->add({taken.dptr, taken.dptr + in_steps(taken.bytesize),
+                 taken.poolProps.location.id});
+  }
+}
+
+void collect_nodes(abi::CUgraph graph, int depth, Ranges* ranges) {
+  constexpr int kDeepest = 32;
+  const auto get_nodes = real(driver().cuGraphGetNodes);
+  std::size_t count = 0;
+  Items<abi::CUgraphNode> nodes;
+  if (depth > kDeepest || get_nodes == nullptr ||
+      get_nodes(graph, nullptr, &count) != abi::CUDA_SUCCESS || count == 0 ||
+      !nodes.grow_to(count) ||
+      get_nodes(graph, nodes.data(), &count) != abi::CUDA_SUCCESS) {
+    return;
+  }
+  for (std::size_t at = 0; at < count; ++at) {
+    collect_node(nodes.data()[at], depth, ranges);
+  }
+}
+
+/// By device, then by address (Shell's method).
+void sort(Ranges* ranges) {
+  Range* all = ranges->data();
+  const auto is_before = [](const Range& one, const Range& other) {
+    return one.device != other.device ? one.device < other.device
+                                      : one.begin < other.begin;
+  };
+  for (std::size_t gap = ranges->size() / 2; gap > 0; gap /= 2) {
+    for (std::size_t at = gap; at < ranges->size(); ++at) {
+      const Range moved = all[at];
+      std::size_t to = at;
+      for (; to >= gap && is_before(moved, all[to - gap]); to -= gap) {
+        all[to] = all[to - gap];
+      }
+      all[to] = moved;
+    }
+  }
+}
+
+/// Nodes that follow one another's end have the same addresses: what counts is
+/// the addresses.
+GraphNeeds needs_of(Ranges* ranges) {
+  GraphNeeds needs = {};
+  sort(ranges);
+  std::uint64_t covered = 0;
+  abi::CUdevice device = -1;
+  for (std::size_t at = 0; at < ranges->size(); ++at) {
+    const Range& range = ranges->data()[at];
+    if (range.device != device) covered = 0;
+    device = range.device;
+    const std::uint32_t number = account().number_of(device);
+    const std::uint64_t from = range.begin < covered ? covered : range.begin;
+    if (number < GraphNeeds::kMostDevices && range.end > from) {
+      needs.of[number].bytes += range.end - from;
+      needs.of[number].device = device;
+    }
+    if (range.end > covered) covered = range.end;
+  }
+  for (GraphNeeds::Of& of : needs.of) of.bytes = in_steps(of.bytes);
+  return needs;
+}
+
+/// What graphs of a device hold.
+struct Holding {
+  Block charge;
+  std::uint64_t pending;  ///< Of the charge: what the driver may be taking.
+  std::uint64_t trims;    ///< Counted from 1.
+  abi::CUdevice device;
+  bool is_known;
+};
+
+std::atomic<bool> is_busy = false;
+Table<GraphNeeds> needs_by_exec;
+std::array<Holding, GraphNeeds::kMostDevices> holdings = {};
+
+std::uint64_t attribute(const Holding& holding, abi::CUgraphMem_attribute which,
+                        std::uint64_t otherwise) {
+  const auto ask = real(driver().cuDeviceGetGraphMemAttribute);
+  std::uint64_t value = 0;
+  return ask != nullptr &&
+                 ask(holding.device, which, &value) == abi::CUDA_SUCCESS
+             ? value
+             : otherwise;
+}
+
+std::uint64_t reserved_by(const Holding& holding) {
+  return attribute(holding, abi::CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT,
+                   holding.charge.bytes);
+}
+
+void settle(Holding* holding) {
+  if (!holding->is_known) return;
+  const std::uint64_t reserved = reserved_by(*holding);
+  const std::uint64_t most = reserved + holding->pending;
+  Block change = holding->charge;
+  if (holding->charge.bytes > most) {
+    change.bytes = holding->charge.bytes - most;
+    account().release(change);
+    holding->charge.bytes = most;
+  } else if (holding->charge.bytes < reserved) {
+    // A launch can't be taken back.
+    change.bytes = reserved - holding->charge.bytes;
+    account().charge(change);
+    holding->charge.bytes = reserved;
+  }
+}
+
+Holding* holding_of(std::uint32_t number, abi::CUdevice device) {
+  Holding* holding = &holdings[number];
+  if (!holding->is_known) {
+    *holding = {{0, number, MemoryKind::kGraph}, 0, 1, device, true};
+  }
+  return holding;
+}
+
+/// False if the limit has no room.
+bool reserve(Holding* holding, std::uint64_t bytes, std::uint64_t* reserved) {
+  settle(holding);
+  const std::uint64_t has = reserved_by(*holding);
+  const std::uint64_t used =
+      attribute(*holding, abi::CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, has);
+  const std::uint64_t free = used < has ? has - used : 0;
+  if (bytes <= free) return true;
+  Block more = holding->charge;
+  more.bytes = bytes - free;
+  if (account().reserve_block(more) != Verdict::kGranted) return false;
+  *reserved = more.bytes;
+  holding->charge.bytes += more.bytes;
+  holding->pending += more.bytes;
+  return true;
+}
+
+std::uint64_t key_of(abi::CUgraphExec exec) {
+  return reinterpret_cast<std::uint64_t>(exec);
+}
+
+}  // namespace
+
+void note_instantiated(abi::CUgraphExec exec, abi::CUgraph graph) {
+  const RelaxedCapture relaxed;
+  Ranges ranges;
+  collect_nodes(graph, 0, &ranges);
+  if (ranges.size() == 0) return;
+  const GraphNeeds needs = needs_of(&ranges);
+  const Turn turn(is_busy);
+  GraphNeeds* kept = needs_by_exec.put(key_of(exec));
+  if (kept != nullptr) *kept = needs;
+}
+
+bool begin_graph_destroy(abi::CUgraphExec exec, GraphNeeds* needs) {
+  const Turn turn(is_busy);
+  const GraphNeeds* found = needs_by_exec.find(key_of(exec));
+  if (found == nullptr) return false;
+  *needs = *found;
+  needs_by_exec.erase(key_of(exec));
+  return true;
+}
+
+void undo_graph_destroy(abi::CUgraphExec exec, const GraphNeeds& needs) {
+  const Turn turn(is_busy);
+  GraphNeeds* kept = needs_by_exec.put(key_of(exec));
+  if (kept != nullptr) *kept = needs;
+}
+
+bool GraphTaking::begin_once(abi::CUgraphExec exec, std::uint32_t* refused) {
+  const Turn turn(is_busy);
+  const GraphNeeds* needs = needs_by_exec.find(key_of(exec));
+  if (needs == nullptr) return true;
+  exec_ = key_of(exec);
+  const RelaxedCapture relaxed;
+  for (std::uint32_t number = 0; number < needs->of.size(); ++number) {
+    const GraphNeeds::Of& of = needs->of[number];
+    if (of.bytes == 0) continue;
+    Holding* holding = holding_of(number, of.device);
+    trims_[number] = holding->trims;
+    if (of.backed == holding->trims) continue;
+    if (reserve(holding, of.bytes, &reserved_[number])) continue;
+    *refused = number;
+    return false;
+  }
+  return true;
+}
+
+bool GraphTaking::begin(abi::CUgraphExec exec) {
+  std::uint32_t refused = 0;
+  if (begin_once(exec, &refused)) return true;
+  end(false);
+  if (!make_room(refused)) return false;
+  if (begin_once(exec, &refused)) return true;
+  end(false);
+  return false;
+}
+
+void GraphTaking::end(bool is_launched) {
+  if (exec_ == 0) return;
+  const Turn turn(is_busy);
+  const RelaxedCapture relaxed;
+  GraphNeeds* needs = needs_by_exec.find(exec_);
+  for (std::uint32_t number = 0; number < holdings.size(); ++number) {
+    Holding* holding = &holdings[number];
+    if (trims_[number] == 0) continue;
+    holding->pending -= reserved_[number];
+    settle(holding);
+    if (is_launched && needs != nullptr) {
+      needs->of[number].backed = trims_[number];
+    }
+  }
+  exec_ = 0;
+  reserved_ = {};
+  trims_ = {};
+}
+
+void settle_graphs() {
+  const Turn turn(is_busy);
+  const RelaxedCapture relaxed;
+  for (Holding& holding : holdings) settle(&holding);
+}
+
+bool trim_graphs(std::uint32_t device) {
+  const auto ask = real(driver().cuDeviceGraphMemTrim);
+  if (device >= holdings.size() || ask == nullptr) return false;
+  const Turn turn(is_busy);
+  Holding* holding = &holdings[device];
+  if (!holding->is_known || holding->charge.bytes == 0) return false;
+  const RelaxedCapture relaxed;
+  const std::uint64_t before = holding->charge.bytes;
+  ask(holding->device);
+  ++holding->trims;
+  settle(holding);
+  return holding->charge.bytes < before;
+}
+
+void note_graphs_trimmed() {
+  const Turn turn(is_busy);
+  const RelaxedCapture relaxed;
+  for (Holding& holding : holdings) {
+    ++holding.trims;
+    settle(&holding);
+  }
+}
+
+void forget_graphs() {
+  needs_by_exec.forget();
+  holdings = {};
+  is_busy.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace gpunode::share
