@@ -43,13 +43,9 @@ void release_of(Pool* pool, std::uint64_t bytes) {
   pool->charge.bytes -= bytes;
 }
 
-/// False if it holds more than there was room for: that is charged all the
-/// same.
-bool settle(Pool* pool) {
-  if (pool->handle == nullptr || pool->charge.device == Account::kNoDevice) {
-    return true;
-  }
-  const std::uint64_t reserved = reserved_by(*pool);
+/// False if it holds more, `reserved` bytes, than there was room for: that is
+/// charged all the same.
+bool settle_to(Pool* pool, std::uint64_t reserved) {
   const std::uint64_t most = reserved + pool->pending;
   if (pool->charge.bytes > most) release_of(pool, pool->charge.bytes - most);
   if (pool->charge.bytes >= reserved) return true;
@@ -59,6 +55,11 @@ bool settle(Pool* pool) {
   if (!has_room) account().charge(more);
   pool->charge.bytes = reserved;
   return has_room;
+}
+
+bool settle(Pool* pool) {
+  return pool->handle == nullptr || pool->charge.device == Account::kNoDevice ||
+         settle_to(pool, reserved_by(*pool));
 }
 
 Pool* add(abi::CUmemoryPool handle, std::uint32_t device, bool is_own) {
@@ -120,8 +121,8 @@ PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle,
     pool_ = 0;
     return Answer::kGranted;
   }
-  settle(pool);
   const std::uint64_t reserved = reserved_by(*pool);
+  settle_to(pool, reserved);
   const std::uint64_t used =
       attribute(pool->handle, abi::CU_MEMPOOL_ATTR_USED_MEM_CURRENT, reserved);
   const std::uint64_t free = used < reserved ? reserved - used : 0;
