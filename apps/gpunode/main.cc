@@ -80,6 +80,7 @@ int main_with(int argc, char** argv) {
   add_doctor(app, session);
   add_verify(app, session);
   add_status(app, session);
+  add_shares(app, session);
   add_support_bundle(app, session);
   add_rollout(app, session);
   add_runtime(app, session);

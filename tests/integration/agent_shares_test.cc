@@ -245,6 +245,39 @@ TEST_F(AgentShares, WhatTheDriverSaysBeyondTheAccountCountsToo) {
       [&] { return metric("gpunode_share_unaccounted_bytes") == 0.0; }));
 }
 
+// Live: the program that runs gets more without being started anew.
+TEST_F(AgentShares, AreResizedWhileTheirContainerRuns) {
+  use_profile("a10g-x1");
+  start();
+  ASSERT_TRUE(lists(kGpu, 20, 20));
+  const doubles::Admission pod = kubelet().admit("team/pod", kGpu, 1);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  const std::string inside = container(pod);
+  const auto shares = [&](std::vector<std::string> words) {
+    host::Command command;
+    command.argv = {GPUNODE, "shares", "--root", file("host")};
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    const auto done = host::SystemCommandRunner().run(command);
+    return done ? std::to_string(done->status) + " " + done->out + done->err
+                : done.error().message();
+  };
+  // The agent's socket is below the host's root in life.
+  fs::create_directories(file("host/var/lib/kubelet/device-plugins"));
+  fs::create_directory_symlink(
+      plugins().file("gpunode"),
+      file("host/var/lib/kubelet/device-plugins/gpunode"));
+  EXPECT_THAT(shares({}), AllOf(HasSubstr("team/pod main"),
+                                HasSubstr("0 MiB of 1150 MiB")));
+  EXPECT_THAT(shares({"--json"}), HasSubstr("\"limitBytes\": 1205862400"));
+  EXPECT_THAT(shares({"resize", "pod", "2GiB"}), HasSubstr("is now 2048 MiB"));
+  EXPECT_EQ(number(run(inside, {"info"}), "total"), std::uint64_t{2} << 30);
+  for (const char* size : {"2", "0GiB", "-1GiB", "2GB", "9999999999999GiB"}) {
+    EXPECT_THAT(shares({"resize", "pod", size}), HasSubstr("is no size"));
+  }
+  EXPECT_THAT(shares({"resize", "nobody", "2GiB"}),
+              HasSubstr("nothing on this node is called 'nobody'"));
+}
+
 TEST_F(AgentShares, AreNotOfferedWhereTheirLibraryIsNot) {
   use_profile("a10g-x1");
   start_agent({"--share-library=/nowhere/libgpunode-cuda.so"});

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/resource/allocation_id.h"
 #include "agent/resource/replica_id.h"
 #include "base/text/json_splice.h"
 #include "base/text/node.h"
@@ -297,12 +298,15 @@ std::string holder_list(const AgentView& view, const Holders& holders) {
     if (!ours.has(one)) continue;
     std::vector<std::string> ids;
     for (const std::string& id : one.ids) ids.push_back(json_string(id));
-    items.push_back(json_object({{"namespace", json_string(one.pod_namespace)},
-                                 {"pod", json_string(one.pod)},
-                                 {"uid", json_string(one.pod_uid)},
-                                 {"container", json_string(one.container)},
-                                 {"resource", json_string(one.resource)},
-                                 {"ids", json_array(ids)}}));
+    items.push_back(json_object(
+        {{"namespace", json_string(one.pod_namespace)},
+         {"pod", json_string(one.pod)},
+         {"uid", json_string(one.pod_uid)},
+         {"container", json_string(one.container)},
+         {"resource", json_string(one.resource)},
+         {"ids", json_array(ids)},
+         {"allocation",
+          json_string(resource::allocation_id(one.resource, one.ids))}}));
   }
   return json_object({{"source", json_string(word(holders.source))},
                       {"problem", json_string(holders.problem)},

@@ -133,7 +133,8 @@ TEST(StatusDocument, SaysWhoHoldsWhatAndWhatIsLeft) {
                         "\"pod\":\"train\",\"uid\":\"\","
                         "\"container\":\"main\","
                         "\"resource\":\"nvidia.com/gpu\","
-                        "\"ids\":[\"GPU-0::0\",\"GPU-1::7\"]}"));
+                        "\"ids\":[\"GPU-0::0\",\"GPU-1::7\"],"
+                        "\"allocation\":\""));
   EXPECT_THAT(document, Not(HasSubstr("rdma")));
 }
 

@@ -122,6 +122,7 @@ Result<void> read(JsonReader& reader, AgentStatus::Holder& one) {
     if (key == "pod") return read(reader, one.pod);
     if (key == "uid") return read(reader, one.uid);
     if (key == "container") return read(reader, one.container);
+    if (key == "allocation") return read(reader, one.allocation);
     if (key == "resource") return read(reader, one.resource);
     if (key == "ids") return read(reader, one.ids);
     return std::nullopt;

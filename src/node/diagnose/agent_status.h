@@ -57,6 +57,8 @@ struct AgentStatus {
     std::string container;
     std::string resource;
     std::vector<std::string> ids;
+    /// Of what it was given (docs/adr/0006); empty: nobody said.
+    std::string allocation = {};
   };
   struct LeftOut {
     std::string resource;
