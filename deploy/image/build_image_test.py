@@ -33,7 +33,7 @@ def build(directory, umask=0o022, zone="UTC", when=None, library="libc.so.6"):
         ["sh", "-c", f'umask {umask:o}; exec "$@"', "sh", sys.executable, str(BUILDER),
          "--agent", str(program), "--version", "9.9", "--name", NAME,
          "--library", f"{library}={libc}", "--library", f"ld-linux-x86-64.so.2={libc}",
-         "--document", str(notice), "--output", str(output)],
+         "--share-library", str(program), "--document", str(notice), "--output", str(output)],
         check=True, capture_output=True, timeout=120,
         env={"PATH": os.environ["PATH"], "TZ": zone, "PYTHONHASHSEED": str(umask)})
     return output.read_bytes()
@@ -86,12 +86,14 @@ class Image(unittest.TestCase):
         with self.layer(self.files(build(self.directory / "one"))) as layer:
             members = {one.name: one for one in layer}
         programs = {name for name, one in members.items() if one.isfile() and one.mode & 0o111}
-        self.assertEqual(programs, {"usr/bin/gpunode-agent", "usr/lib64/ld-linux-x86-64.so.2",
+        self.assertEqual(programs, {"usr/bin/gpunode-agent", "usr/lib/gpunode/libgpunode-cuda.so",
+                                    "usr/lib64/ld-linux-x86-64.so.2",
                                     "usr/lib/x86_64-linux-gnu/libc.so.6"})
         for name in ("nvidia-device-plugin", "gpu-feature-discovery", "config-manager"):
             self.assertEqual(members[f"usr/bin/{name}"].linkname, "gpunode-agent")
         self.assertEqual(members["lib64"].linkname, "usr/lib64")
-        for place in ("var/lib/kubelet/device-plugins", "driver-root", "run/cdi", "proc"):
+        for place in ("var/lib/kubelet/device-plugins", "driver-root", "run/cdi", "run/gpunode/allocations",
+                      "proc"):
             self.assertTrue(members[place].isdir(), place)
         for one in members.values():
             self.assertEqual((one.uid, one.gid, one.mtime), (0, 0, 0))

@@ -15,6 +15,8 @@ import sys
 import tempfile
 import unittest
 
+import yaml
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CHART = ROOT / "deploy/helm/gpunode"
@@ -107,7 +109,34 @@ class Rights(ChartTest):
             self.assertNotIn("Pod hostPID", table)
             self.assertNotIn("Pod hostNetwork", table)
 
-    def test_no_values_ever_ask_for_the_hosts_processes(self):
+    def test_shares_bring_what_they_take_and_nothing_else_does(self):
+        shares = yaml.safe_load((ROOT / "examples/values-shares.yaml").read_text())
+        limits = {"config": {"map": {"a": "sharing: {timeSlicing: {limits: memory, resources: "
+                                          "[{name: gpu, replicas: 2}]}}"}}}
+        for helm in self.each_helm():
+            for values in (shares, limits, {"config": {"name": "x", "default": "y"}, "shares": True}):
+                found = documents(helm.template(CHART, values))
+                pod = daemon_set(found)["spec"]["template"]["spec"]
+                self.assertTrue(pod["hostPID"])
+                mounts = {one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+                self.assertLessEqual({"/run/gpunode/allocations", "/var/lib/gpunode"}, mounts)
+                table = facts(helm.template(CHART, values))
+                self.assertEqual(table["security"]["seLinuxOptions"], {"type": "spc_t"})
+            for values in (shares | {"shares": False}, {}):
+                pod = daemon_set(documents(helm.template(CHART, values)))["spec"]["template"]["spec"]
+                self.assertNotIn("hostPID", pod)
+
+    def test_the_seeds_shares_differ_from_the_seed_in_one_block(self):
+        seed, ours = (yaml.safe_load(path.read_text()) for path in
+                      (HERE / "values/seed.yaml", ROOT / "examples/values-shares.yaml"))
+        theirs = yaml.safe_load(seed["config"]["map"].pop("default"))
+        config = yaml.safe_load(ours["config"]["map"].pop("default"))
+        self.assertEqual(seed, ours)
+        self.assertEqual(config["sharing"].pop("shares")["resources"],
+                         theirs["sharing"].pop("timeSlicing")["resources"])
+        self.assertEqual(config, theirs)
+
+    def test_no_values_of_nvidias_ever_ask_for_the_hosts_processes(self):
         for helm in self.each_helm():
             for name, values in value_sets().items():
                 with self.subTest(values=name):
