@@ -116,7 +116,12 @@ Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
 
 Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
   TRY(provision::SpecReading reading, read_node_spec(options));
-  if (reading.problems.empty()) return std::move(reading.spec);
+  if (reading.problems.empty()) {
+    // The run at boot, which makes a blank disk anew: a GPU that has fallen off
+    // the bus is nothing against that.
+    if (options.blank_only) reading.spec.gpu = {};
+    return std::move(reading.spec);
+  }
   for (const provision::SpecProblem& problem : reading.problems) {
     std::fputs((console::printable(problem) + "\n").c_str(), stderr);
   }
