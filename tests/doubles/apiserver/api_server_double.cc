@@ -272,7 +272,7 @@ void ApiServerDouble::forget_history() {
 
 void ApiServerDouble::end_watches(End how) {
   const MutexLock lock(mutex_);
-  feed_.end(how);
+  feed_.end(how, objects_);
   news_.notify_all();
 }
 
@@ -287,7 +287,7 @@ void ApiServerDouble::be_away(bool is_away) {
   is_away_ = is_away;
   if (!is_away) return;
   for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
-  feed_.end(End::kReset);
+  feed_.end(End::kReset, objects_);
   news_.notify_all();
 }
 

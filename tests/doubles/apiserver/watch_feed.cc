@@ -1,5 +1,6 @@
 #include "tests/doubles/apiserver/watch_feed.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -19,14 +20,14 @@ WatchFeed::Place WatchFeed::begin(const Request& request,
   return place;
 }
 
-void WatchFeed::end(WatchEnd how) {
+void WatchFeed::end(WatchEnd how, const ObjectStore& store) {
   News news{"", how};
   if (how == WatchEnd::kGone) {
     news.bytes = R"({"type":"ERROR","object":)" +
                  status_json(410, "Expired", "too old resource version") +
                  "}\n";
   }
-  commands_.push_back(news);
+  commands_.push_back({news, store.changes().size()});
 }
 
 bool WatchFeed::has_news(const Place& place, const ObjectStore& store) const {
@@ -37,14 +38,18 @@ bool WatchFeed::has_news(const Place& place, const ObjectStore& store) const {
 WatchFeed::News WatchFeed::take(Place& place, const Request& request,
                                 const ObjectStore& store) const {
   News news;
-  for (; place.change < store.changes().size(); ++place.change) {
+  const bool has_command = place.command < commands_.size();
+  const std::size_t last = std::min(
+      store.changes().size(),
+      has_command ? commands_[place.command].changes : store.changes().size());
+  for (; place.change < last; ++place.change) {
     const Change& next = store.changes()[place.change];
     if (!request.selects(next.path)) continue;
     news.bytes += fmt::format("{{\"type\":\"{}\",\"object\":{}}}\n", next.type,
                               next.json);
   }
-  if (place.command < commands_.size()) {
-    const News& command = commands_[place.command++];
+  if (has_command) {
+    const News& command = commands_[place.command++].news;
     news.bytes += command.bytes;
     news.end = command.end;
   }

@@ -36,8 +36,9 @@ class WatchFeed {
   unsigned begun() const { return begun_; }
 
   /// To the watches that run.
-  void send(const std::string& bytes) { commands_.push_back({bytes, {}}); }
-  void end(WatchEnd how);
+  void send(const std::string& bytes) { commands_.push_back({{bytes, {}}}); }
+  /// None of them gets what `store` has from then on.
+  void end(WatchEnd how, const ObjectStore& store);
 
   bool has_news(const Place& place, const ObjectStore& store) const;
   /// What comes after `place`, which moves on.
@@ -45,7 +46,13 @@ class WatchFeed {
             const ObjectStore& store) const;
 
  private:
-  std::vector<News> commands_;
+  struct Command {
+    News news;
+    /// Changes that come before it.
+    std::size_t changes = ~std::size_t{0};
+  };
+
+  std::vector<Command> commands_;
   unsigned begun_ = 0;
 };
 
