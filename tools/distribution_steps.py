@@ -45,7 +45,7 @@ CLAIMS = (
     ("rocky 8", ("runtime", "kubernetes"), "planned", "src/node/provision/steps/trial_host.h", 'facts.os.version_id = "8.9";'),
     ("amzn 2023", ("runtime",), "planned", "src/node/provision/steps/runtime/engine_test.cc",
      'amazon.facts.os.version_id = "2023";'),
-    ("ubuntu 22.04", ("kernel", "nouveau"), "planned", "src/node/provision/steps/kernel/kernel_test.cc",
+    ("ubuntu 22.04", ("kernel", "nouveau"), "planned", "src/node/provision/steps/kernel/kernel_steps.h",
      'host_.facts.os.version_id = "22.04";'),
 )
 
