@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 BUILD := build/dev
 
-.PHONY: help setup build image demo test lint tidy fuzz bench install package clean
+.PHONY: help setup build image demo test lint tidy fuzz bench bench-gpu install package clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,12 @@ bench: setup ## the figures of docs/benchmarks.md; PEER=directory measures NVIDI
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) bench
 	@bench/run --build-dir $(BUILD) $(if $(PEER),--peer $(PEER))
+
+bench-gpu: setup ## what shares cost on this machine's GPU; HAMI=libvgpu.so measures HAMi-core's beside ours
+	@tools/setup bench
+	@cmake --preset dev >/dev/null
+	@ninja -C $(BUILD) share_bench
+	@python3 bench/gpu_shares.py --build-dir $(BUILD) $(if $(HAMI),--hami $(HAMI))
 
 install: build ## into PREFIX (/usr/local); DESTDIR is honoured
 	@cmake --install $(BUILD) --prefix $(PREFIX) --strip

@@ -22,7 +22,7 @@ SLOTS = 64
 LINE = 64
 HERE = pathlib.Path(__file__).resolve().parent
 
-# Path, bytes of a block, and how many of it a limit of 1 GiB has room for.
+# Path, bytes of a block, and how many of it a limit of 1 GiB beside the context has room for.
 LIMIT = 1024 * MIB
 PATHS = [("data", 64 * MIB, 16), ("data", 33 * MIB, 30), ("managed", 64 * MIB, None), ("array", 64 * MIB, 16),
          ("array", 15 * MIB, 64), ("mipmap", 16 * MIB, 46), ("virtual", 64 * MIB, 16), ("mapped", 64 * MIB, 16),
@@ -41,11 +41,27 @@ def lay(directory, uuid):
     (directory / "ledger").write_bytes(ledger + bytes(LINE + SLOTS * 2 * LINE))
 
 
-def charged(directory):
-    """Bytes that all slots hold of the device."""
+CONTEXT = 5  # Of the eight kinds in a cell.
+
+
+def kinds(directory):
+    """Bytes that all slots hold of the device, by kind."""
     ledger = (directory / "ledger").read_bytes()
     cells = [struct.unpack_from("<8Q", ledger, (3 + 2 * slot) * LINE) for slot in range(SLOTS)]
-    return sum(sum(cell) for cell in cells)
+    return [sum(kind) for kind in zip(*cells)]
+
+
+def charged(directory):
+    """Bytes beside contexts."""
+    held = kinds(directory)
+    return sum(held) - held[CONTEXT]
+
+
+def make_room_for_the_context(directory):
+    """The program has one by now: the limit is what comes beside it. In place, as the node does."""
+    with open(directory / "limits", "r+b") as limits:
+        limits.seek(LINE + 48)
+        limits.write(struct.pack("<Q", LIMIT + kinds(directory)[CONTEXT]))
 
 
 class Device:
@@ -98,13 +114,18 @@ class Taker:
         return self.process.wait()
 
 
+# A real pool puts blocks into pieces of what it has; the double's takes a step for each.
+IN_PIECES = ("pool", "ownpool")
+
+
 def judge(path, expected, answer, held, ledger, rest):
     """What is wrong: `held` and `ledger` at the limit, `rest` of the ledger after all was given back."""
     blocks, code = (int(word) for word in answer.split())
     problems = []
     if code != OUT_OF_MEMORY:
         problems.append(f"refused with {code}, not {OUT_OF_MEMORY}")
-    if expected is not None and blocks != expected:
+    is_real_pool = held is not None and path in IN_PIECES
+    if expected is not None and (blocks < expected if is_real_pool else blocks != expected):
         problems.append(f"{blocks} blocks, not {expected}")
     if ledger > LIMIT:
         problems.append(f"{ledger} bytes are charged, above the limit")
@@ -122,6 +143,9 @@ def run(options, directory):
     shutil.copyfile(options.library, library)
     taker = Taker(library)
     problems = []
+    taker.ask("data 2097152")  # Makes the context, if nothing has.
+    taker.ask("give")
+    make_room_for_the_context(directory)
     for path, size, expected in PATHS:
         if options.double and path == "graph":
             continue  # It can't free what a launched graph took.
