@@ -46,7 +46,15 @@ Result<std::vector<Holder>> read_checkpoint(const std::string& path) {
 
 Holders find_holders(const HolderSources& sources) {
   Result<std::vector<Holder>> asked = ask_kubelet(sources);
-  if (asked) return {Holders::Source::kPodResources, "", *std::move(asked)};
+  if (asked) {
+    Holders holders{Holders::Source::kPodResources, "", *std::move(asked)};
+    if (sources.wants_both) {
+      if (auto read = read_checkpoint(sources.checkpoint)) {
+        holders.recorded = *std::move(read);
+      }
+    }
+    return holders;
+  }
   const std::string& why = asked.error().message();
   Result<std::vector<Holder>> read = read_checkpoint(sources.checkpoint);
   if (read) return {Holders::Source::kCheckpoint, why, *std::move(read)};

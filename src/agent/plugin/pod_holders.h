@@ -1,7 +1,8 @@
-// Which Pods hold devices: asked when a person wants to know.
+// Which Pods hold devices: for people, and for the grants of shares.
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,12 +30,17 @@ struct Holders {
   Source source = Source::kNone;
   std::string problem;  ///< Why a better source did not tell; empty: the best.
   std::vector<Holder> items;
+  /// What the checkpoint has besides, if it was asked for. The API leaves out
+  /// init containers, and Pods that a kubelet has not been told of anew since
+  /// it started. Absent: it could not be read.
+  std::optional<std::vector<Holder>> recorded = {};
 };
 
 struct HolderSources {
   std::string pod_resources_socket;  ///< Empty: not asked.
   std::string checkpoint;            ///< The kubelet's file.
   std::chrono::milliseconds patience = std::chrono::seconds(1);
+  bool wants_both = false;  ///< Reads the file in any case, too.
 };
 
 /// Asks the kubelet, and reads its file if it does not answer. Blocks for

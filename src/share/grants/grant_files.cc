@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,6 +53,24 @@ Result<void> make_directories(const std::string& path) {
   return make_directory(path);
 }
 
+/// Others that make or remove grants below the root, in this process or another
+/// agent's, wait for as long as it lives.
+class Turn {
+ public:
+  static Result<Turn> take(const std::string& root) {
+    UniqueFd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) return Error::from_errno("open " + root, errno);
+    while (::flock(fd.get(), LOCK_EX) != 0) {
+      if (errno != EINTR) return Error::from_errno("lock " + root, errno);
+    }
+    return Turn(std::move(fd));
+  }
+
+ private:
+  explicit Turn(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
 /// What a container engine makes of a mount whose source is missing.
 void remove_place(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno == EISDIR) ::rmdir(path.c_str());
@@ -77,9 +96,11 @@ class Mapped {
   std::size_t size_;
 };
 
-Result<Mapped> map(const std::string& path, int fd, std::size_t size) {
+Result<Mapped> map(const std::string& path, int fd, std::size_t size,
+                   bool is_writable = true) {
   void* const bytes =
-      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+      ::mmap(nullptr, size, is_writable ? PROT_READ | PROT_WRITE : PROT_READ,
+             MAP_SHARED, fd, 0);
   if (bytes == MAP_FAILED) return Error::from_errno("map " + path, errno);
   return Mapped(bytes, size);
 }
@@ -88,7 +109,7 @@ Result<Mapped> map(const std::string& path, int fd, std::size_t size) {
 /// told here, and not by a signal to the container's programs.
 Result<Mapped> make_file(const std::string& path, std::size_t size,
                          mode_t mode) {
-  remove_place(path);
+  ::unlink(path.c_str());
   const UniqueFd fd(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!fd) return Error::from_errno("create " + path, errno);
@@ -149,9 +170,16 @@ struct OpenLimits {
   }
 };
 
-Result<OpenLimits> open_limits(const std::string& path) {
-  const UniqueFd fd(
-      ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+enum class Access { kRead, kChange };
+
+Result<OpenLimits> open_limits(const std::string& path, Access access) {
+  const bool changes = access == Access::kChange;
+  const UniqueFd fd(::open(path.c_str(), (changes ? O_RDWR : O_RDONLY) |
+                                             O_NOFOLLOW | O_CLOEXEC |
+                                             O_NONBLOCK));
+  if (!fd && errno == EISDIR) {
+    return Error(ErrorCode::kCorrupt, path + " is a directory");
+  }
   if (!fd) return Error::from_errno("open " + path, errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) {
@@ -162,7 +190,7 @@ Result<OpenLimits> open_limits(const std::string& path) {
       size > limits_size(kMostDevices, kMostSlots)) {
     return Error(ErrorCode::kCorrupt, path + " is no file of limits");
   }
-  TRY(Mapped file, map(path, fd.get(), size));
+  TRY(Mapped file, map(path, fd.get(), size, changes));
   Limits view;
   if (!Limits::view(file.bytes(), size, &view)) {
     return Error(ErrorCode::kCorrupt,
@@ -206,44 +234,67 @@ std::string GrantFiles::ledger_path(const std::string& id) const {
 
 Result<void> GrantFiles::renew(const Grant& grant) const {
   TRY_VOID(check(grant));
+  TRY_VOID(make_directories(root_));
+  TRY(const Turn turn, Turn::take(root_));
+  return make(grant);
+}
+
+Result<void> GrantFiles::make(const Grant& grant) const {
   const std::string place = fmt::format("{}/{}", root_, grant.id);
-  TRY_VOID(make_directories(place));
+  TRY_VOID(make_directory(place));
   const auto devices = static_cast<std::uint32_t>(grant.devices.size());
-  // The ledger first: limits without one grant nothing, and one without limits
-  // is not looked at.
-  remove_place(limits_path(grant.id));
+  // Both are whole before anything that is there goes.
+  const std::string fresh_ledger = place + "/.ledger";
+  const std::string fresh_limits = place + "/.limits";
   TRY(const Mapped ledger,
-      make_file(ledger_path(grant.id), ledger_size(devices, kSlots), 0666));
+      make_file(fresh_ledger, ledger_size(devices, kSlots), 0666));
   format_ledger(ledger.bytes(), devices, kSlots);
-  // Under its name when it is whole: who opens it finds limits.
-  const std::string fresh = place + "/.limits";
+  // Not read-only: it is the node's to change, and root without capabilities
+  // may not write to what nobody may. Containers have it mounted read-only.
   TRY(const Mapped limits,
-      make_file(fresh, limits_size(devices, kSlots), 0444));
+      make_file(fresh_limits, limits_size(devices, kSlots), 0644));
   write_limits(grant, limits.bytes());
-  if (::rename(fresh.c_str(), limits_path(grant.id).c_str()) != 0) {
-    return Error::from_errno("rename " + fresh, errno);
+  // Limits without a ledger grant nothing, and the ledger of others' limits is
+  // none.
+  remove_place(limits_path(grant.id));
+  remove_place(ledger_path(grant.id));
+  if (::rename(fresh_ledger.c_str(), ledger_path(grant.id).c_str()) != 0) {
+    return Error::from_errno("rename " + fresh_ledger, errno);
+  }
+  if (::rename(fresh_limits.c_str(), limits_path(grant.id).c_str()) != 0) {
+    return Error::from_errno("rename " + fresh_limits, errno);
   }
   return {};
 }
 
 Result<void> GrantFiles::keep(const Grant& grant) const {
   TRY_VOID(check(grant));
-  const auto limits = open_limits(limits_path(grant.id));
+  TRY_VOID(make_directories(root_));
+  TRY(const Turn turn, Turn::take(root_));
+  const auto limits = open_limits(limits_path(grant.id), Access::kRead);
+  if (!limits && limits.error().code() != ErrorCode::kNotFound &&
+      limits.error().code() != ErrorCode::kCorrupt) {
+    return limits.error();
+  }
   bool fits =
       limits.has_value() && limits->view.devices() == grant.devices.size();
   for (const GrantedDevice& device : grant.devices) {
     fits = fits && limits->find(device.uuid) != nullptr;
   }
   struct stat status {};
-  fits = fits && ::lstat(ledger_path(grant.id).c_str(), &status) == 0 &&
-         S_ISREG(status.st_mode);
-  return fits ? Result<void>() : renew(grant);
+  const bool is_there = ::lstat(ledger_path(grant.id).c_str(), &status) == 0;
+  if (!is_there && errno != ENOENT) {
+    return Error::from_errno("look at " + ledger_path(grant.id), errno);
+  }
+  return fits && is_there && S_ISREG(status.st_mode) ? Result<void>()
+                                                     : make(grant);
 }
 
 Result<void> GrantFiles::remove(const std::string& id) const {
   if (!is_id(id)) return no_id(id);
   const std::string place = fmt::format("{}/{}", root_, id);
-  for (const char* name : {"/limits", "/ledger", "/.limits"}) {
+  TRY(const Turn turn, Turn::take(root_));
+  for (const char* name : {"/limits", "/ledger", "/.limits", "/.ledger"}) {
     remove_place(place + name);
   }
   if (::rmdir(place.c_str()) != 0 && errno != ENOENT) {
@@ -267,20 +318,11 @@ Result<std::vector<std::string>> GrantFiles::list() const {
   return ids;
 }
 
-Result<std::int64_t> GrantFiles::made_at(const std::string& id) const {
-  const std::string path = limits_path(id);
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) {
-    return Error::from_errno("look at " + path, errno);
-  }
-  return static_cast<std::int64_t>(status.st_mtime);
-}
-
 Result<void> GrantFiles::set_limit(const std::string& id,
                                    const std::string& uuid,
                                    std::uint64_t bytes) const {
   if (!is_id(id)) return no_id(id);
-  TRY(const OpenLimits limits, open_limits(limits_path(id)));
+  TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kChange));
   DeviceLimit* const limit = limits.find(uuid);
   if (limit == nullptr) return not_there(id, uuid);
   limit->bytes.store(bytes);
@@ -291,30 +333,41 @@ Result<void> GrantFiles::set_unaccounted(const std::string& id,
                                          const std::string& uuid,
                                          std::uint64_t bytes) const {
   if (!is_id(id)) return no_id(id);
-  TRY(const OpenLimits limits, open_limits(limits_path(id)));
+  TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kChange));
   DeviceLimit* const limit = limits.find(uuid);
   if (limit == nullptr) return not_there(id, uuid);
   limit->unaccounted.store(bytes);
   return {};
 }
 
-Result<void> GrantFiles::mark_gone(const std::string& id, std::uint32_t slot,
-                                   std::uint32_t generation) const {
+Result<void> GrantFiles::mark_gone(const std::string& id,
+                                   const SlotHeld& slot) const {
   if (!is_id(id)) return no_id(id);
-  TRY(const OpenLimits limits, open_limits(limits_path(id)));
-  if (slot >= limits.view.slots()) {
+  TRY(const Turn turn, Turn::take(root_));
+  TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kChange));
+  if (slot.slot >= limits.view.slots()) {
     return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("allocation {} has no slot {}", id, slot));
+                 fmt::format("allocation {} has no slot {}", id, slot.slot));
+  }
+  TRY(const std::string bytes, read_ledger(ledger_path(id), limits.view));
+  LedgerCopy copy;
+  SlotUse now;
+  if (!LedgerCopy::view(bytes.data(), bytes.size(), limits.view.devices(),
+                        limits.view.slots(), &copy) ||
+      !copy.read_slot(slot.slot, &now) ||
+      now.owner.generation != slot.generation || now.owner.pid != slot.pid ||
+      now.start_time != slot.start_time) {
+    return {};
   }
   auto* const gone = reinterpret_cast<GoneWord*>(
       limits_of(limits.file.bytes()) + limits.view.devices());
-  gone[slot].store(kGone | generation, std::memory_order_release);
+  gone[slot.slot].store(kGone | slot.generation, std::memory_order_release);
   return {};
 }
 
 Result<GrantLook> GrantFiles::look(const std::string& id) const {
   if (!is_id(id)) return no_id(id);
-  TRY(const OpenLimits limits, open_limits(limits_path(id)));
+  TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kRead));
   const std::uint32_t devices = limits.view.devices();
   GrantLook look;
   LedgerCopy copy;

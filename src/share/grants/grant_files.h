@@ -40,8 +40,9 @@ struct GrantLook {
 };
 
 /// The directory of grants: `<root>/<id>/limits` and `<root>/<id>/ledger`. On
-/// tmpfs; root's, and readable to all, for containers run as anybody. Const:
-/// any number of threads, for different grants.
+/// tmpfs; root's, and readable to all, for containers run as anybody. Needs no
+/// capability. Const: any number of threads, and of agents; what makes or
+/// removes files waits for the others that do.
 class GrantFiles {
  public:
   /// Where the node keeps them.
@@ -52,16 +53,15 @@ class GrantFiles {
 
   /// Both files anew, whatever was there: nobody runs in them yet.
   Result<void> renew(const Grant& grant) const;
-  /// As renew() unless both files are there and are of these Devices; what
-  /// runs in them goes on, under the limits that they have.
+  /// As renew() if they are not there, or are none of ours, or of other
+  /// Devices; else what runs in them goes on, under the limits that they have.
+  /// That they could not be looked at is an Error, and changes nothing.
   Result<void> keep(const Grant& grant) const;
   /// That it is not there is no failure. What is mounted from it stays.
   Result<void> remove(const std::string& id) const;
 
   /// Names of grants, sorted; none if there is no directory.
   Result<std::vector<std::string>> list() const;
-  /// Seconds since 1970 at which the grant was made.
-  Result<std::int64_t> made_at(const std::string& id) const;
 
   /// From the next reservation on; what is held above it stays. kNotFound if
   /// the grant has no such Device.
@@ -70,9 +70,9 @@ class GrantFiles {
   /// Counted as if the container's processes had taken it.
   Result<void> set_unaccounted(const std::string& id, const std::string& uuid,
                                std::uint64_t bytes) const;
-  /// The owner of a slot has ended: what it held counts no more.
-  Result<void> mark_gone(const std::string& id, std::uint32_t slot,
-                         std::uint32_t generation) const;
+  /// The owner of a slot has ended: what it held counts no more. Nothing is
+  /// done if the slot is another's by now, of a new ledger perhaps.
+  Result<void> mark_gone(const std::string& id, const SlotHeld& slot) const;
 
   Result<GrantLook> look(const std::string& id) const;
 
@@ -81,6 +81,8 @@ class GrantFiles {
   std::string ledger_path(const std::string& id) const;
 
  private:
+  Result<void> make(const Grant& grant) const;  // In its turn.
+
   std::string root_;
 };
 

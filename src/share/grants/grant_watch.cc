@@ -1,74 +1,93 @@
 #include "share/grants/grant_watch.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/core/log.h"
 
 namespace gpunode::share {
+namespace {
 
-bool GrantWatch::sees_host_processes() {
-  return ::getppid() != 0;
+bool is_same_owner(const SlotHeld& a, const SlotHeld& b) {
+  return a.pid == b.pid && a.pid_namespace == b.pid_namespace &&
+         a.start_time == b.start_time;
 }
 
+}  // namespace
+
 bool GrantWatch::has_ended(const Key& key, const SlotHeld& slot,
-                           std::map<Key, HostProcess>* known, bool* has_table,
-                           ProcessTable* table) {
-  if (const auto before = known_.find(key); before != known_.end()) {
-    const auto now = read_process(host_, before->second.pid);
-    if (now && now->start_time == before->second.start_time) {
-      known->insert(*before);
-      return false;
+                           std::map<Key, Known>* known,
+                           std::optional<ProcessTable>* table) {
+  // A new ledger begins with the same slots and generations.
+  if (const auto before = known_.find(key);
+      before != known_.end() && is_same_owner(before->second.slot, slot)) {
+    if (!may_live(host_, before->second.process.pid,
+                  before->second.process.start_time)) {
+      return true;
     }
-    return true;
+    known->insert(*before);
+    return false;
+  }
+  if (!*table) *table = ProcessTable::read(host_);
+  const HostProcess* const process =
+      (*table)->find(slot.pid, slot.pid_namespace, slot.start_time);
+  if (process != nullptr) {
+    known->emplace(key, Known{slot, *process});
+    return false;
   }
   // Of no namespace, it is nobody's that can be told.
-  if (slot.pid_namespace == 0) return false;
-  // After the ledger was read: who was in it and lives is in the table.
-  if (!std::exchange(*has_table, true)) *table = ProcessTable::read(host_);
-  const HostProcess* const process =
-      table->find(slot.pid, slot.pid_namespace, slot.start_time);
-  if (process == nullptr) return table->has_self();
-  known->emplace(key, *process);
-  return false;
+  const bool can_tell =
+      slot.pid_namespace != 0 && (*table)->can_tell(slot.pid_namespace);
+  is_blind_ = is_blind_ || !can_tell;
+  return can_tell;
 }
 
 std::uint32_t GrantWatch::host_pid(const std::string& id,
                                    const SlotHeld& slot) const {
   const auto known = known_.find({id, slot.slot, slot.generation});
-  return known == known_.end() ? 0 : known->second.pid;
+  return known == known_.end() ? 0 : known->second.process.pid;
 }
 
 void GrantWatch::step() {
   looks_.clear();
+  is_blind_ = false;
   const auto ids = files_.list();
   if (!ids) {
     log::warning("shares", "{}", ids.error().message());
     return;
   }
-  std::map<Key, HostProcess> known;
-  bool has_table = false;
-  ProcessTable table({});
+  // All ledgers before the table of processes: who is in one of them then and
+  // lives is in the table.
   for (const std::string& id : *ids) {
     auto look = files_.look(id);
     if (!look) {
-      look = GrantLook();
-      look->problem = "no limits are to be read";
-    }
-    if (sees_host_) {
-      std::erase_if(look->slots, [&](const SlotHeld& slot) {
-        if (!has_ended({id, slot.slot, slot.generation}, slot, &known,
-                       &has_table, &table)) {
-          return false;
-        }
-        const auto marked = files_.mark_gone(id, slot.slot, slot.generation);
-        if (!marked) log::warning("shares", "{}", marked.error().message());
-        return true;
-      });
+      if (look.error().code() == ErrorCode::kNotFound) continue;
+      GrantLook failed;
+      failed.problem = look.error().message();
+      look = std::move(failed);
     }
     looks_.emplace(id, *std::move(look));
+  }
+  std::map<Key, Known> known;
+  std::optional<ProcessTable> table;
+  for (auto& [id, look] : looks_) {
+    const std::string& name = id;
+    std::erase_if(look.slots, [&, this](const SlotHeld& slot) {
+      if (!has_ended({name, slot.slot, slot.generation}, slot, &known,
+                     &table)) {
+        return false;
+      }
+      const auto marked = files_.mark_gone(name, slot);
+      if (!marked) log::warning("shares", "{}", marked.error().message());
+      return true;
+    });
+    if (!look.slots.empty()) continue;
+    // What nobody holds is not beyond the ledger either.
+    for (DeviceHeld& held : look.devices) {
+      if (std::exchange(held.unaccounted, 0) == 0) continue;
+      const auto told = files_.set_unaccounted(name, held.uuid, 0);
+      if (!told) log::warning("shares", "{}", told.error().message());
+    }
   }
   known_ = std::move(known);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 
@@ -16,20 +17,18 @@ namespace gpunode::share {
 /// those before a container's restart only the node does. One thread at a time.
 class GrantWatch {
  public:
-  /// `sees_host`: /proc of `host` has the processes of containers. Without it
-  /// nobody is ever told gone.
-  GrantWatch(GrantFiles files, host::HostRoot host, bool sees_host)
-      : files_(std::move(files)),
-        host_(std::move(host)),
-        sees_host_(sees_host) {}
-
-  /// True for a process in the host's pid namespace: its parent is there, too.
-  static bool sees_host_processes();
+  /// /proc of `host` must have the processes of containers; where it does not,
+  /// nobody is told gone.
+  GrantWatch(GrantFiles files, host::HostRoot host)
+      : files_(std::move(files)), host_(std::move(host)) {}
 
   /// Looks at every grant, and marks the slots of processes that have ended.
   /// While nobody comes or goes this reads one file a process; the table of
   /// all of them is read when there is a slot of somebody who is not known.
   void step();
+
+  /// Somebody is in a ledger whose end nobody here could tell.
+  bool is_blind() const { return is_blind_; }
 
   /// By allocation id, as of the last step.
   const std::map<std::string, GrantLook>& looks() const { return looks_; }
@@ -42,15 +41,21 @@ class GrantWatch {
  private:
   using Key = std::tuple<std::string, std::uint32_t, std::uint32_t>;
 
+  /// Who has a slot, and the process that it is.
+  struct Known {
+    SlotHeld slot;
+    HostProcess process;
+  };
+
   bool has_ended(const Key& key, const SlotHeld& slot,
-                 std::map<Key, HostProcess>* known, bool* has_table,
-                 ProcessTable* table);
+                 std::map<Key, Known>* known,
+                 std::optional<ProcessTable>* table);
 
   GrantFiles files_;
   host::HostRoot host_;
-  bool sees_host_;
   std::map<std::string, GrantLook> looks_;
-  std::map<Key, HostProcess> known_;
+  std::map<Key, Known> known_;
+  bool is_blind_ = false;
 };
 
 }  // namespace gpunode::share

@@ -7,6 +7,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,12 +28,12 @@ constexpr const char* kId = "1";
 /// A process that holds 1 MiB until it is told to end.
 class Holder {
  public:
-  explicit Holder(const GrantFiles& files) {
+  explicit Holder(const GrantFiles& files, const char* id = kId) {
     std::array<int, 2> ready = {};
     EXPECT_EQ(pipe(ready.data()), 0);
     pid_ = fork();
     if (pid_ == 0) {
-      ContainerSide process(files, kId);
+      ContainerSide process(files, id);
       const bool holds = process.ledger().enroll(identity_of_this_process()) &&
                          process.ledger().reserve(0, MemoryKind::kData, kMiB) ==
                              Verdict::kGranted;
@@ -78,7 +80,7 @@ class WatchedGrants : public ::testing::Test {
 // The processes of a container that was started anew are of another pid
 // namespace than those before it: only the node can tell that these ended.
 TEST_F(WatchedGrants, AProcessThatEndedHoldsNothingFromTheNextStepOn) {
-  GrantWatch watch(*files, host::HostRoot(), true);
+  GrantWatch watch(*files, host::HostRoot());
   Holder one(*files);
   Holder two(*files);
   watch.step();
@@ -98,24 +100,63 @@ TEST_F(WatchedGrants, OneThatEndedBeforeAnybodyLookedIsGoneToo) {
   Holder early(*files);
   early.finish();
   EXPECT_EQ(files->look(kId)->devices[0].use.total, kMiB);
-  GrantWatch watch(*files, host::HostRoot(), true);
+  GrantWatch watch(*files, host::HostRoot());
   watch.step();
   EXPECT_EQ(files->look(kId)->devices[0].use.total, 0u);
 }
 
-TEST_F(WatchedGrants, NobodyIsToldGoneByWhoDoesNotSeeTheHost) {
+TEST_F(WatchedGrants, NobodyIsToldGoneByWhoDoesNotSeeProcesses) {
   Holder early(*files);
   early.finish();
-  GrantWatch blind(*files, host::HostRoot(), false);
+  GrantWatch blind(*files, host::HostRoot("/nowhere"));
   blind.step();
   EXPECT_EQ(files->look(kId)->devices[0].use.total, kMiB);
-  GrantWatch mistaken(*files, host::HostRoot("/nowhere"), true);
-  mistaken.step();
+  EXPECT_TRUE(blind.is_blind());
+}
+
+// The table of processes is read once a step: after all ledgers, or who comes
+// between two of them would seem to have ended.
+TEST_F(WatchedGrants, OfSeveralGrantsTheLivingStay) {
+  std::vector<std::unique_ptr<Holder>> holders;
+  for (const char* id : {"2", "3", "4"}) {
+    ASSERT_TRUE(files->renew({id, {{"GPU-a", 3 * kMiB}}}));
+    holders.push_back(std::make_unique<Holder>(*files, id));
+  }
+  GrantWatch watch(*files, host::HostRoot());
+  watch.step();
+  for (const char* id : {"2", "3", "4"}) {
+    EXPECT_THAT(watch.looks().at(id).slots, SizeIs(1)) << id;
+  }
+  EXPECT_FALSE(watch.is_blind());
+}
+
+// The same ids for another Pod: a new ledger, whose first slot is called as the
+// old one's.
+TEST_F(WatchedGrants, ANewLedgersProcessIsNotJudgedByTheOldOnes) {
+  GrantWatch watch(*files, host::HostRoot());
+  Holder old(*files);
+  watch.step();
+  ASSERT_TRUE(files->renew({kId, {{"GPU-a", 3 * kMiB}}}));
+  Holder fresh(*files);
+  old.finish();
+  watch.step();
+  EXPECT_THAT(watch.looks().at(kId).slots, SizeIs(1));
   EXPECT_EQ(files->look(kId)->devices[0].use.total, kMiB);
 }
 
+TEST_F(WatchedGrants, WhatTheDriverSaidGoesWithTheLastProcess) {
+  GrantWatch watch(*files, host::HostRoot());
+  Holder holder(*files);
+  ASSERT_TRUE(files->set_unaccounted(kId, "GPU-a", kMiB));
+  watch.step();
+  EXPECT_EQ(watch.looks().at(kId).devices[0].unaccounted, kMiB);
+  holder.finish();
+  watch.step();
+  EXPECT_EQ(files->look(kId)->devices[0].unaccounted, 0u);
+}
+
 TEST_F(WatchedGrants, ARemovedGrantIsForgotten) {
-  GrantWatch watch(*files, host::HostRoot(), true);
+  GrantWatch watch(*files, host::HostRoot());
   Holder holder(*files);
   watch.step();
   ASSERT_TRUE(files->remove(kId));

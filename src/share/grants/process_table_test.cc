@@ -24,7 +24,9 @@ TEST(ProcessTable, HasThisProcessAsALedgerNamesIt) {
   ASSERT_NE(found, nullptr);
   EXPECT_EQ(found->pid, self.pid);
   EXPECT_EQ(found->start_time, self.start_time);
-  EXPECT_EQ(read_process(host, self.pid), *found);
+  EXPECT_EQ(*read_process(host, self.pid), *found);
+  EXPECT_TRUE(may_live(host, self.pid, self.start_time));
+  EXPECT_FALSE(may_live(host, self.pid, self.start_time + 1));
   EXPECT_EQ(
       table.find(self.pid, low_bits(self.pid_namespace), self.start_time + 1),
       nullptr);
@@ -47,9 +49,11 @@ TEST(ProcessTable, FindsByInnerPidAndWhereTheKernelDoesNotTellItByTheTime) {
 }
 
 TEST(ProcessTable, HasNobodyWhoIsNotThere) {
-  EXPECT_FALSE(read_process(host::HostRoot(), 1 << 22));
-  EXPECT_FALSE(ProcessTable::read(host::HostRoot("/nowhere")).has_self());
-  EXPECT_TRUE(ProcessTable::read(host::HostRoot()).has_self());
+  EXPECT_FALSE(*read_process(host::HostRoot(), 1 << 22));
+  EXPECT_FALSE(may_live(host::HostRoot(), 1 << 22, 0));
+  const std::uint32_t own = low_bits(identity_of_this_process().pid_namespace);
+  EXPECT_FALSE(ProcessTable::read(host::HostRoot("/nowhere")).can_tell(own));
+  EXPECT_TRUE(ProcessTable::read(host::HostRoot()).can_tell(own));
 }
 
 TEST(ProcessTable, AZombieIsNobody) {
@@ -59,8 +63,21 @@ TEST(ProcessTable, AZombieIsNobody) {
   ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT),
             0);
   EXPECT_FALSE(
-      read_process(host::HostRoot(), static_cast<std::uint32_t>(child)));
+      *read_process(host::HostRoot(), static_cast<std::uint32_t>(child)));
   ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED), 0);
+}
+
+TEST(ProcessTable, TellsOfOtherNamespacesOnlyWhereItHasAnyProcessOfOne) {
+  const ProcessIdentity self = identity_of_this_process();
+  const std::uint32_t other = low_bits(self.pid_namespace) ^ 1;
+  const HostProcess own{self.pid, self.pid, self.pid_namespace,
+                        self.start_time};
+  EXPECT_FALSE(ProcessTable({own}).can_tell(other));
+  const HostProcess inside{4711, 1, 0, 9, true};
+  EXPECT_TRUE(ProcessTable({own, inside}).can_tell(other));
+  EXPECT_FALSE(ProcessTable({inside}).can_tell(other)) << "not even oneself";
+  EXPECT_FALSE(ProcessTable({own, inside}, false).can_tell(other))
+      << "something could not be read";
 }
 
 }  // namespace

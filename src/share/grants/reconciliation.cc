@@ -38,7 +38,9 @@ std::uint64_t unaccounted_bytes(const std::vector<GrantProcess>& before,
 std::string pod_of_cgroup(const std::string& cgroup) {
   // "…/kubepods/burstable/pod<uid>/…" or "…-pod<uid with _>.slice/…".
   constexpr std::size_t kUid = 36;
-  if (cgroup.find("kubepods") == std::string::npos) return {};
+  // Of another cgroup namespace it is told from where the reader is.
+  const bool is_relative = cgroup.find("/../") != std::string::npos;
+  if (!is_relative && cgroup.find("kubepods") == std::string::npos) return {};
   for (std::size_t at = cgroup.find("pod"); at != std::string::npos;
        at = cgroup.find("pod", at + 1)) {
     std::string uid = cgroup.substr(at + 3, kUid);

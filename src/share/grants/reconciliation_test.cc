@@ -33,7 +33,8 @@ TEST(PodOfCgroup, IsTheUidOfEveryDriversForm) {
         "kubepods-besteffort-pod" +
             slice + ".slice/cri-containerd-ab.scope\n",
         "12:devices:/kubepods/pod" + uid + "/abc\n11:cpu:/kubepods/pod" + uid,
-        "0::/kubelet/kubepods/pod" + uid + "/abc"}) {
+        "0::/kubelet/kubepods/pod" + uid + "/abc",
+        "0::/../../pod" + uid + "/abc"}) {
     EXPECT_EQ(pod_of_cgroup(cgroup), uid) << cgroup;
   }
   for (const std::string& cgroup :
