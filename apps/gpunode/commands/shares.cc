@@ -48,6 +48,7 @@ cannot be written (be root); 64: the command line is wrong.)";
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
+constexpr std::uint64_t kNoMore = ~std::uint64_t{0};
 
 struct Options {
   std::string root = "/";
@@ -113,8 +114,11 @@ class SharesVerb {
       auto look = files_.look(id);
       // Between the list and the look its Pod has ended.
       if (!look && look.error().code() == ErrorCode::kNotFound) continue;
-      if (!look) return look.error();
-      one.look = *std::move(look);
+      if (look) {
+        one.look = *std::move(look);
+      } else {
+        one.look.problem = look.error().message();
+      }
       shares.push_back(std::move(one));
     }
     return shares;
@@ -226,7 +230,10 @@ std::string text_of(const std::vector<Share>& shares,
                                 one.container, one.allocation),
               console::Style::kHeading);
     for (const share::DeviceHeld& held : one.look.devices) {
-      const std::uint64_t used = held.use.total + held.unaccounted;
+      // What a container says may be anything.
+      const std::uint64_t used = held.use.total > kNoMore - held.unaccounted
+                                     ? kNoMore
+                                     : held.use.total + held.unaccounted;
       page.line(2,
                 fmt::format("{}: {} of {}, at most {}; {} processes, {} "
                             "requests refused",

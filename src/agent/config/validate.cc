@@ -210,8 +210,7 @@ void copy_plain_options(const Chosen& chosen, Settings& settings) {
   settings.share_library = text(Option::kShareLibrary);
   // Who may name a GPU in the environment has all of it.
   settings.require_allocation =
-      enabled(Option::kRequireAllocation) ||
-      settings.sharing_strategy() == SharingStrategy::kShares;
+      enabled(Option::kRequireAllocation) || settings.limits_holders();
   settings.take_over = enabled(Option::kTakeOver);
   settings.give_back = enabled(Option::kGiveBack);
 }

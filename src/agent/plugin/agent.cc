@@ -70,8 +70,9 @@ Result<void> Agent::open() {
       [this] { return node_signs(); });
   open_status();
   // Its own /proc is the host's, with hostPID.
-  shares_.emplace(grant_files(settings_), host::HostRoot(),
-                  share::GrantWatch::sees_host_processes(), holder_sources());
+  HolderSources sources = holder_sources();
+  sources.wants_both = true;
+  shares_.emplace(grant_files(settings_), host::HostRoot(), std::move(sources));
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
                           [this] { return view(); }));
@@ -377,7 +378,10 @@ std::optional<std::string> Agent::blocked(
   const std::string& cdi_problem = context_.current()->cdi_problem;
   if (!cdi_problem.empty()) return cdi_problem;
   const std::string& share_problem = context_.current()->share_problem;
-  if (!share_problem.empty() && resource.is_limiting()) return share_problem;
+  if (resource.is_limiting() && !share_problem.empty()) return share_problem;
+  if (resource.is_limiting() && !runtime_problem_.empty()) {
+    return runtime_problem_;
+  }
   if (resource.sharing().strategy == config::SharingStrategy::kMps) {
     return mps_.problem(resource.name().value());
   }

@@ -103,6 +103,7 @@ class Agent {
   void report_stuck_driver(TimePoint now);
   void keep_shares(TimePoint now);
   void take_split_requests(TimePoint now);
+  void begin_reconcile(TimePoint now);
   /// Takes out of `offers` what would only attract requests that don't fit.
   void hold_back(std::vector<Offer>& offers);
   resource::ShareRoom room_of(const resource::Resource& resource,
@@ -156,6 +157,11 @@ class Agent {
   std::map<std::string, Unfitting> unfitting_;  // By resource.
   std::set<std::string> held_back_;             // As published last.
   TimePoint next_reconcile_{};
+  std::uint64_t reconcile_ = 0;  // Number of the last request.
+  bool is_reconciling_ = false;  // It has not been answered.
+  TimePoint reconciling_since_{};
+  /// Why containers may have more than they were granted; empty: they may not.
+  std::string runtime_problem_;
   std::string told_neighbour_;
   std::uint64_t told_takes_ = 0;
   std::shared_ptr<const kube::NodeMeta> told_node_;

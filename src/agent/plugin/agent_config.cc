@@ -5,6 +5,7 @@
 #include "agent/plugin/agent.h"
 #include "agent/plugin/cluster_credentials.h"
 #include "agent/plugin/gpu_operator.h"
+#include "agent/plugin/runtime_setting.h"
 #include "base/core/log.h"
 
 namespace gpunode::plugin {
@@ -146,6 +147,12 @@ void Agent::adopt(config::Loaded loaded,
       next.driver_root_ctr_path != settings_.driver_root_ctr_path ||
       next.discovery_strategy != settings_.discovery_strategy;
   settings_ = next;
+  // By the node's label shares may come at any time.
+  runtime_problem_.clear();
+  if (const auto told = tell_runtime(settings_); !told) {
+    runtime_problem_ = told.error().message();
+    log::error("shares", "{}", runtime_problem_);
+  }
   context_.adopt(std::move(context));
   log::info("config", "Running with config:\n{}", dump_json(settings_));
   if (driver_moved) {

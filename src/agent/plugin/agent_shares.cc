@@ -15,6 +15,7 @@ constexpr std::chrono::seconds kFirstPeriod{60};
 constexpr std::chrono::seconds kLongestPeriod{600};
 /// How often the driver is asked what processes hold.
 constexpr std::chrono::seconds kReconcile{2};
+constexpr std::chrono::seconds kLostAnswer{60};
 
 }  // namespace
 
@@ -72,15 +73,27 @@ void Agent::keep_shares(TimePoint now) {
     }
     if (largest != std::exchange(largest_free_, largest)) label();
   }
-  if (now >= next_reconcile_) {
-    next_reconcile_ = now + kReconcile;
-    std::vector<device::DeviceId> devices = shares_->begin_reconcile();
-    if (!devices.empty()) observer_->list_processes(std::move(devices));
-  }
+  begin_reconcile(now);
   if (is_changed || (has_news && !unfitting_.empty())) publish();
 }
 
+void Agent::begin_reconcile(TimePoint now) {
+  // An answer belongs to what the ledgers had when it was asked for. One that
+  // is lost, as with a driver that is replaced, is not waited for for ever.
+  const bool is_waiting =
+      is_reconciling_ && now - reconciling_since_ < kLostAnswer;
+  if (now < next_reconcile_ || is_waiting) return;
+  next_reconcile_ = now + kReconcile;
+  std::vector<device::DeviceId> devices = shares_->begin_reconcile();
+  is_reconciling_ = !devices.empty();
+  if (!is_reconciling_) return;
+  reconciling_since_ = now;
+  observer_->list_processes(std::move(devices), ++reconcile_);
+}
+
 void Agent::on(const ProcessesSeen& seen) {
+  if (!is_reconciling_ || seen.request != reconcile_) return;
+  is_reconciling_ = false;
   shares_->reconcile(seen.by_device);
 }
 

@@ -86,8 +86,9 @@ void Observer::check_mps(std::string resource_name) {
   request(CheckMps{std::move(resource_name)});
 }
 
-void Observer::list_processes(std::vector<device::DeviceId> ids) {
-  request(ListProcesses{std::move(ids)});
+void Observer::list_processes(std::vector<device::DeviceId> ids,
+                              std::uint64_t number) {
+  request(ListProcesses{std::move(ids), number});
 }
 
 Duration Observer::stuck_for(TimePoint now) const {
@@ -180,6 +181,7 @@ void Observer::handle(const Request& request) {
           },
           [&](const ListProcesses& list) {
             ProcessesSeen seen;
+            seen.request = list.number;
             for (const device::DeviceId& id : list.ids) {
               if (!driver_) break;
               const Busy busy(busy_since_);

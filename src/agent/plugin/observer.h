@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -58,6 +59,7 @@ struct MpsChecked {
 
 /// The answer to list_processes(): of each Device that the driver tells of.
 struct ProcessesSeen {
+  std::uint64_t request = 0;
   std::map<device::DeviceId, std::vector<device::ProcessUse>> by_device;
 };
 
@@ -95,7 +97,7 @@ class Observer {
   void rescan();
   void probe(std::vector<device::DeviceId> ids);
   void check_mps(std::string resource_name);
-  void list_processes(std::vector<device::DeviceId> ids);
+  void list_processes(std::vector<device::DeviceId> ids, std::uint64_t number);
 
   /// For how long the call in progress has not returned; zero when none is.
   Duration stuck_for(TimePoint now) const;
@@ -114,6 +116,7 @@ class Observer {
   };
   struct ListProcesses {
     std::vector<device::DeviceId> ids;
+    std::uint64_t number = 0;
     bool operator==(const ListProcesses&) const = default;
   };
   using Request = std::variant<Rescan, Probe, CheckMps, ListProcesses>;

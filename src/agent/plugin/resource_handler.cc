@@ -33,7 +33,8 @@ Result<kubelet::ContainerAllocation> ResourceHandler::allocate(
       *resource_, device_ids, context_->settings.device_id_strategy);
   if (!allocated) {
     if (context_->split_requests &&
-        resource::is_split(*resource_, device_ids)) {
+        resource::is_split(*resource_, device_ids) &&
+        resource::could_fit(*resource_, device_ids.size())) {
       context_->split_requests->post(
           {resource_->name().value(),
            static_cast<std::uint32_t>(device_ids.size())});

@@ -18,19 +18,13 @@ constexpr std::chrono::seconds kQuery{10};
 /// While there is a grant of a Pod that is not known yet.
 constexpr std::chrono::seconds kSoon{1};
 
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 bool ShareKeeper::due(TimePoint now, bool is_sharing,
                       const Resources& resources) {
   bool has_changed = false;
   for (Holders& answer : query_.take()) {
-    take(std::move(answer), resources);
+    take(std::move(answer), resources, now);
     has_changed = true;
   }
   // Without shares there is nobody new.
@@ -53,21 +47,25 @@ bool ShareKeeper::due(TimePoint now, bool is_sharing,
   return has_changed;
 }
 
-void ShareKeeper::take(Holders holders, const Resources& resources) {
+void ShareKeeper::take(Holders holders, const Resources& resources,
+                       TimePoint now) {
   if (holders.source == Holders::Source::kNone) {
     holders_.problem = holders.problem;
     return;
   }
   is_heard_ = true;
   bound_.clear();
-  for (const Holder& holder : holders.items) {
+  const auto bind = [&](const Holder& holder) {
     const std::string id = resource::allocation_id(holder.resource, holder.ids);
-    make_again(holder, id, resources);
-    bound_.insert_or_assign(id, holder);
-  }
-  const bool may_remove = holders.source == Holders::Source::kPodResources;
+    // The API's word, which has names, comes first.
+    if (bound_.emplace(id, holder).second) make_again(holder, id, resources);
+  };
+  std::ranges::for_each(holders.items, bind);
+  if (holders.recorded) std::ranges::for_each(*holders.recorded, bind);
+  const bool may_remove = holders.source == Holders::Source::kPodResources &&
+                          holders.recorded.has_value();
   holders_ = std::move(holders);
-  if (may_remove) remove_ended();
+  if (may_remove) remove_ended(now);
 }
 
 void ShareKeeper::make_again(const Holder& holder, const std::string& id,
@@ -85,14 +83,21 @@ void ShareKeeper::make_again(const Holder& holder, const std::string& id,
   if (!kept) log::warning("shares", "{}", kept.error().message());
 }
 
-void ShareKeeper::remove_ended() {
+void ShareKeeper::remove_ended(TimePoint now) {
+  std::map<std::string, TimePoint> unheld;
   for (const auto& [id, look] : watch_.looks()) {
     if (bound_.contains(id) || !look.slots.empty()) continue;
-    const auto made_at = watch_.files().made_at(id);
-    if (made_at && unix_now() - *made_at < kGrace.count()) continue;
+    const auto before = unheld_since_.find(id);
+    const TimePoint since =
+        before == unheld_since_.end() ? now : before->second;
+    if (now - since < kGrace) {
+      unheld.emplace(id, since);
+      continue;
+    }
     const auto removed = watch_.files().remove(id);
     if (!removed) log::warning("shares", "{}", removed.error().message());
   }
+  unheld_since_ = std::move(unheld);
 }
 
 ShareKeeper::Ledgers ShareKeeper::ledgers() const {
@@ -111,10 +116,9 @@ ShareKeeper::Ledgers ShareKeeper::ledgers() const {
 
 std::vector<device::DeviceId> ShareKeeper::begin_reconcile() {
   std::set<device::DeviceId> devices;
-  if (sees_host_) {
-    before_ = ledgers();
-    for (const auto& [place, processes] : before_)
-      devices.insert({place.second});
+  before_ = ledgers();
+  for (const auto& [place, processes] : before_) {
+    if (!processes.empty()) devices.insert({place.second});
   }
   return {devices.begin(), devices.end()};
 }
@@ -160,7 +164,7 @@ std::optional<std::vector<std::string>> ShareKeeper::held(
     const std::string& resource) const {
   if (!is_heard_) return std::nullopt;
   std::vector<std::string> ids;
-  for (const Holder& holder : holders_.items) {
+  for (const auto& [id, holder] : bound_) {
     if (holder.resource != resource) continue;
     ids.insert(ids.end(), holder.ids.begin(), holder.ids.end());
   }
@@ -178,10 +182,10 @@ std::vector<ShareUse> ShareKeeper::uses() const {
 }
 
 std::string ShareKeeper::problem() const {
-  if (!sees_host_) {
-    return "the host's processes are not seen, so the memory of processes that "
-           "ended with their container is not given back before the container "
-           "itself is gone: run the agent with hostPID: true";
+  if (watch_.is_blind()) {
+    return "the processes of containers are not seen, so what a container's "
+           "processes held before it was started anew is not given back: run "
+           "the agent with hostPID: true";
   }
   if (holders_.source != Holders::Source::kPodResources &&
       !holders_.problem.empty()) {

@@ -28,18 +28,20 @@ struct ShareUse {
 
 /// The kubelet replays answers after a reboot, so what they name is made again
 /// from what Pods hold; it tells nobody when a Pod ends, so what no Pod holds
-/// any more, and no process, is removed (docs/adr/0006). Nothing is removed on
-/// the word of anything but the kubelet's API. One thread, the agent's loop.
+/// any more, and no process, is removed (docs/adr/0006). Nothing is removed but
+/// on the word of both the kubelet's API and its checkpoint: the API leaves out
+/// init containers, and whatever a kubelet that has just started was not told
+/// yet. One thread, the agent's loop.
 class ShareKeeper {
  public:
-  /// A grant whose Pod the kubelet does not list yet is left alone this long.
+  /// A grant that nobody holds is left alone this long: its Pod may not be
+  /// listed yet.
   static constexpr std::chrono::seconds kGrace{60};
 
-  ShareKeeper(share::GrantFiles files, host::HostRoot host, bool sees_host,
+  ShareKeeper(share::GrantFiles files, host::HostRoot host,
               HolderSources sources)
-      : watch_(std::move(files), host, sees_host),
+      : watch_(std::move(files), host),
         host_(std::move(host)),
-        sees_host_(sees_host),
         query_(std::move(sources)) {}
 
   /// When due() has something to do; absent: nobody is held to anything.
@@ -76,10 +78,10 @@ class ShareKeeper {
   std::string problem() const;
 
  private:
-  void take(Holders holders, const Resources& resources);
+  void take(Holders holders, const Resources& resources, TimePoint now);
   void make_again(const Holder& holder, const std::string& id,
                   const Resources& resources) const;
-  void remove_ended();
+  void remove_ended(TimePoint now);
 
   /// Of each grant and Device, the host's processes in its ledger.
   using Ledgers = std::map<std::pair<std::string, std::string>,
@@ -91,12 +93,12 @@ class ShareKeeper {
   Ledgers before_;
   std::map<std::string, std::uint32_t> strangers_;
   std::set<std::uint32_t> told_;  // Strangers that the log has.
-  const bool sees_host_;
   HolderQuery query_;
   Holders holders_;
   bool is_heard_ = false;
   bool has_looked_ = false;
   std::map<std::string, Holder> bound_;  // By allocation id.
+  std::map<std::string, TimePoint> unheld_since_;
   std::optional<TimePoint> next_;
   std::optional<TimePoint> asked_;  // The kubelet.
 };

@@ -1,14 +1,13 @@
 #include "agent/plugin/share_keeper.h"
 
 #include <poll.h>
-#include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <utime.h>
 
 #include "agent/resource/allocation_id.h"
 #include "agent/resource/resource_set.h"
@@ -42,6 +41,7 @@ class KeptShares : public ::testing::Test {
     std::string pattern = ::testing::TempDir() + "keeper-XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     root = pattern;
+    record("");
     resources.push_back(
         std::make_shared<const resource::Resource>(in_shares(1)));
     auto made = doubles::PodResourcesDouble::start(
@@ -49,9 +49,10 @@ class KeptShares : public ::testing::Test {
         [this] { return pods; });
     ASSERT_TRUE(made) << made.error().message();
     kubelet = *std::move(made);
-    keeper.emplace(files(), host::HostRoot(), true,
-                   HolderSources{root.string() + "/pods.sock", "",
-                                 std::chrono::seconds(20)});
+    keeper.emplace(
+        files(), host::HostRoot(),
+        HolderSources{root.string() + "/pods.sock", root.string() + "/record",
+                      std::chrono::seconds(20), true});
   }
   void TearDown() override {
     keeper.reset();
@@ -70,10 +71,20 @@ class KeptShares : public ::testing::Test {
     ASSERT_EQ(poll(&news, 1, 30'000), 1);
     keeper->due(now, true, resources);
   }
-  /// As if the grant had been made an hour ago.
-  void age(const std::string& allocation) const {
-    const utimbuf hour{0, time(nullptr) - 3600};
-    ASSERT_EQ(utime(files().limits_path(allocation).c_str(), &hour), 0);
+  /// The kubelet's checkpoint, of one container or of none.
+  void record(const std::string& id) const {
+    std::ofstream(root / "record")
+        << R"({"Data":{"PodDeviceEntries":[)"
+        << (id.empty() ? std::string()
+                       : R"({"PodUID":"u","ContainerName":"init",)"
+                         R"("ResourceName":"nvidia.com/gpu",)"
+                         R"("DeviceIDs":{"-1":[")" +
+                             id + R"("]}})")
+        << "]}}";
+  }
+  /// Longer than a grant is left alone.
+  void ask_for_long() {
+    for (int i = 0; i < 5; ++i) ask();
   }
 
   fs::path root;
@@ -109,9 +120,30 @@ TEST_F(KeptShares, ThatNoPodHoldsAreRemovedWhenTheyHaveHadTheirTime) {
   ask();
   EXPECT_THAT(*files().list(), ElementsAre(allocation))
       << "its Pod may not be listed yet";
-  age(allocation);
-  ask();
+  ask_for_long();
   EXPECT_THAT(*files().list(), IsEmpty());
+}
+
+// The API names no init container, and after a kubelet's restart nothing but
+// static Pods until it has been told of the others.
+TEST_F(KeptShares, OfWhatOnlyTheCheckpointHasAreKeptAndMadeAgain) {
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 7)});
+  record(id(0, 7));
+  ask();
+  EXPECT_THAT(*files().list(), ElementsAre(allocation));
+  ask_for_long();
+  EXPECT_THAT(*files().list(), ElementsAre(allocation));
+  record("");
+  ask_for_long();
+  EXPECT_THAT(*files().list(), IsEmpty());
+}
+
+TEST_F(KeptShares, AreNotRemovedWhereTheCheckpointCannotBeRead) {
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 0)});
+  ASSERT_TRUE(files().renew({allocation, {{resource::uuid_of(0), 1 << 30}}}));
+  fs::remove(root / "record");
+  ask_for_long();
+  EXPECT_THAT(*files().list(), ElementsAre(allocation));
 }
 
 TEST_F(KeptShares, OfAPodKeepTheirLimitWhateverTheAgentDoes) {
@@ -119,10 +151,10 @@ TEST_F(KeptShares, OfAPodKeepTheirLimitWhateverTheAgentDoes) {
   ask();
   const std::string allocation = resource::allocation_id(kGpu, {id(0, 3)});
   ASSERT_TRUE(files().set_limit(allocation, resource::uuid_of(0), 12345));
-  age(allocation);
-  keeper.emplace(files(), host::HostRoot(), true,
-                 HolderSources{root.string() + "/pods.sock", "",
-                               std::chrono::seconds(20)});
+  keeper.emplace(
+      files(), host::HostRoot(),
+      HolderSources{root.string() + "/pods.sock", root.string() + "/record",
+                    std::chrono::seconds(20), true});
   ask();
   EXPECT_EQ(files().look(allocation)->devices.at(0).limit, 12345u);
 }
@@ -130,9 +162,8 @@ TEST_F(KeptShares, OfAPodKeepTheirLimitWhateverTheAgentDoes) {
 TEST_F(KeptShares, AreNotRemovedWhileNobodyTellsWhoHoldsWhat) {
   const std::string allocation = resource::allocation_id(kGpu, {id(0, 0)});
   ASSERT_TRUE(files().renew({allocation, {{resource::uuid_of(0), 1 << 30}}}));
-  age(allocation);
   kubelet.reset();
-  ask();
+  ask_for_long();
   EXPECT_THAT(*files().list(), ElementsAre(allocation));
   EXPECT_NE(keeper->problem(), "");
 }

@@ -135,6 +135,18 @@ bool is_split(const Resource& resource, const std::vector<std::string>& ids) {
          is_split(resource, parts_of(*replicas, resource.replica_count()));
 }
 
+bool could_fit(const Resource& resource, std::size_t count) {
+  const auto& devices = resource.devices();
+  return std::any_of(devices.begin(), devices.end(), [&](const Device& one) {
+    if (one.replicas == 0) return false;
+    const auto alike = static_cast<std::size_t>(std::count_if(
+        devices.begin(), devices.end(),
+        [&](const Device& other) { return other.replicas == one.replicas; }));
+    return count <= one.replicas ||
+           (count % one.replicas == 0 && count / one.replicas <= alike);
+  });
+}
+
 Result<Allocation> allocate(const Resource& resource,
                             const std::vector<std::string>& ids,
                             config::DeviceIdStrategy id_strategy) {

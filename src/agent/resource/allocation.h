@@ -42,6 +42,10 @@ std::uint64_t share_of_memory(std::uint64_t memory_bytes, std::uint32_t parts,
 /// Of `shares`: parts of several Devices, which no container is given.
 bool is_split(const Resource& resource, const std::vector<std::string>& ids);
 
+/// So many ids are a part of some Device, or whole ones: on an empty node they
+/// could be given.
+bool could_fit(const Resource& resource, std::size_t count);
+
 /// Answers Allocate for one container. Fails with kInvalidArgument when an id
 /// is not offered, or when more than one id of a shared Resource is asked for
 /// and that is forbidden; the text is NVIDIA's, for it reaches the Pod's

@@ -164,6 +164,17 @@ TEST(Shares, OfTimeSlicesAreOneEachWhateverIsAsked) {
   EXPECT_EQ(allocation->nodes.size(), 3u) << "as NVIDIA's plugin gives them";
 }
 
+// Who asks for what could never be given must not take anything from others.
+TEST(Shares, CouldFitOnOneGpuOrOnWholeOnes) {
+  const Node node(3);
+  for (const std::size_t count : {1, 19, 20, 40, 60}) {
+    EXPECT_TRUE(could_fit(node.resource, count)) << count;
+  }
+  for (const std::size_t count : {21, 25, 39, 41, 80}) {
+    EXPECT_FALSE(could_fit(node.resource, count)) << count;
+  }
+}
+
 TEST(PreferredShares, AreOnTheGpuWithTheLeastRoomThatSuffices) {
   const Node node(3);
   const Ids available = ids_of(0, 0, 20) + ids_of(1, 14, 6) + ids_of(2, 16, 4);
