@@ -107,6 +107,7 @@ class RolloutProgram : public testing::Test {
         if (on_request_) on_request_(server_.requests()[count - 1]);
       }
       daemon_set();
+      acted_ = count;
     }
   }
 
@@ -201,7 +202,7 @@ class RolloutProgram : public testing::Test {
       if (was_hit || !is_it(line)) return;
       while (pid == 0) std::this_thread::yield();
       was_hit = true;
-      ::kill(pid, signal);
+      if (pid > 0) ::kill(pid, signal);
     });
     const pid_t child = ::fork();
     if (child == 0) {
@@ -212,8 +213,14 @@ class RolloutProgram : public testing::Test {
       ::_exit(127);
     }
     pid = child;
-    ::waitpid(child, status, 0);
+    // Its pid stays its own until it is waited for.
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);
+    // On a busy machine requests are acted on after their program's end.
+    const std::size_t asked = server_.requests().size();
+    while (acted_ < asked) std::this_thread::yield();
     on_each_request(nullptr);
+    ::waitpid(child, status, 0);
     return was_hit;
   }
 
@@ -267,6 +274,7 @@ class RolloutProgram : public testing::Test {
   std::atomic<bool> bringer_fails_ = false;
   std::mutex on_request_mutex_;
   std::function<void(const std::string&)> on_request_;  ///< By that mutex.
+  std::atomic<std::size_t> acted_ = 0;
   std::thread controllers_;
 };
 
