@@ -31,7 +31,7 @@
   volumeMounts:
     - name: device-plugins
       mountPath: /var/lib/kubelet/device-plugins
-    # Asked which Pods hold what when somebody calls gpunode status on the node.
+    # Asked which Pods hold what: for gpunode status on the node, and where there are shares.
     - name: pod-resources
       mountPath: /var/lib/kubelet/pod-resources
       readOnly: true
@@ -68,7 +68,7 @@
     - name: gpunode
       mountPath: /var/lib/gpunode
     {{- end }}
-    {{- if include "gpunode.mayShare" . }}
+    {{- if include "gpunode.keepsGrants" . }}
     # What containers are held to: where their own mounts come from.
     - name: allocations
       mountPath: /run/gpunode/allocations

@@ -108,8 +108,14 @@ devices, and where the runtime takes nobody's word but a mount's. */}}
 {{- end }}
 {{- end }}
 
+{{/* An external map may hold shares: without the host's directories their containers would get nothing. */}}
+{{- define "gpunode.keepsGrants" -}}
+{{- if include "gpunode.mayShare" . }}true
+{{- else if and .Values.devicePlugin.enabled .Values.config.name (not (kindIs "bool" .Values.shares)) }}true{{ end }}
+{{- end }}
+
 {{- define "gpunode.writesHostState" -}}
-{{- if or (kindIs "bool" .Values.requireAllocation) (include "gpunode.mayShare" .) }}true{{ end }}
+{{- if or (kindIs "bool" .Values.requireAllocation) (include "gpunode.keepsGrants" .) }}true{{ end }}
 {{- end }}
 
 {{- define "gpunode.seLinuxType" -}}
