@@ -10,6 +10,7 @@ import threading
 
 import checks
 import gpu_node
+from checks_shares import expect_share, restart_container, taker
 from checks_takeover import expect_undisturbed
 from cluster import NODE
 from gpu_node import A10G, T4
@@ -24,6 +25,7 @@ ROOT = gpu_node.HERE.parent.parent
 CHART = ROOT / "deploy/helm/gpunode"
 VALUES = gpu_node.HERE.parent / "chart/values"
 SEED_VALUES = VALUES / "seed.yaml"
+SHARES_VALUES = ROOT / "examples/values-shares.yaml"
 NAMESPACE, RELEASE = "nvidia-device-plugin", "nvdp"
 DAEMON_SET = "nvdp-gpunode"
 CHECKS = []
@@ -376,3 +378,22 @@ def every_set(story):
             story.cluster.kubectl("apply", "--dry-run=server", "-f", str(manifest))
             count += 1
         return f"{count} sets and manifests"
+
+
+@check("helm, the seed's values with one block changed: a Pod asking 5 of 20 has that memory, by an agent without a right")
+def shares_by_helm(story):
+    with Release(story) as release:
+        release.add_repository()
+        release.upgrade("--values", SHARES_VALUES)
+        agent = release.running_pod()
+        story.wait_gpus(A10G.shares)
+        expect(agent["spec"].get("hostPID") is True, "the agent does not see the host's processes")
+        rights = agent["spec"]["containers"][0]["securityContext"]["capabilities"]
+        expect(rights == {"drop": ["ALL"]}, f"the agent has {rights}")
+        story.cluster.apply(taker("share-5", 5, restart="Always"))
+        story.wait_pods(["share-5"], "Running")
+        expect_share(story, "share-5", 5)
+        # Another pid namespace: only the agent can tell that the processes before have ended.
+        restart_container(story, "share-5")
+        expect_share(story, "share-5", 5)
+        story.cluster.kubectl("delete", "pod", "share-5", "--grace-period=1")

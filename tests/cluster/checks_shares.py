@@ -56,6 +56,17 @@ def expect_share(story, name, parts, profile=A10G, of=20):
     expect(got["result"] == 2, f"{name} was refused with {got['result']}")
 
 
+def restart_container(story, name):
+    """By a crash of its program; until the next one runs."""
+    first = container_ids(story.api.pods()[name])
+    os.kill(story.cluster.container_pid(first[0]), signal.SIGKILL)
+
+    def is_new():
+        now = story.api.pods()[name]
+        return container_ids(now) and container_ids(now) != first and phase(now) == "Running"
+    story.wait(is_new, lambda: f"{name} runs again; it is {said(story.api.pods()[name])}")
+
+
 def into_shares(story, profile):
     story.node.configure(OF_THE_SEED, "shares:")
     story.wait_gpus(profile.shares)
@@ -80,13 +91,7 @@ def exact(story):
     expect(len(before) == 3, f"{ALLOCATIONS} has {before}")
     story.node.restart_agent()
     story.wait_gpus(A10G.shares)
-    first = container_ids(story.api.pods()["share-5"])
-    os.kill(story.cluster.container_pid(first[0]), signal.SIGKILL)
-
-    def is_new():
-        now = story.api.pods()["share-5"]
-        return container_ids(now) and container_ids(now) != first and phase(now) == "Running"
-    story.wait(is_new, lambda: f"share-5 runs again; it is {said(story.api.pods()['share-5'])}")
+    restart_container(story, "share-5")
     expect_share(story, "share-5", 5)
     now = sorted(os.listdir(ALLOCATIONS))
     expect(now == before, f"{ALLOCATIONS} has {now}")
