@@ -102,7 +102,8 @@ class Agent {
   void run_timers();
   void report_stuck_driver(TimePoint now);
   void keep_shares(TimePoint now);
-  void take_split_requests(TimePoint now);
+  /// True if there was any.
+  bool take_split_requests(TimePoint now);
   void begin_reconcile(TimePoint now);
   /// Takes out of `offers` what would only attract requests that don't fit.
   void hold_back(std::vector<Offer>& offers);

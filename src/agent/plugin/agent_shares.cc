@@ -26,7 +26,8 @@ resource::ShareRoom Agent::room_of(const resource::Resource& resource,
           }};
 }
 
-void Agent::take_split_requests(TimePoint now) {
+bool Agent::take_split_requests(TimePoint now) {
+  bool has_any = false;
   for (const SplitRequest& request : context_.split_requests().take()) {
     Unfitting& one = unfitting_[request.resource];
     const bool is_minded = now < one.until;
@@ -46,15 +47,17 @@ void Agent::take_split_requests(TimePoint now) {
     one.asked = std::min(one.asked, request.asked);
     one.until = now + one.period;
     shares_->hurry();
+    has_any = true;
   }
+  return has_any;
 }
 
 void Agent::keep_shares(TimePoint now) {
-  take_split_requests(now);
-  bool is_changed = std::erase_if(unfitting_, [&](const auto& one) {
-                      // Remembered for as long again: it may come back.
-                      return now >= one.second.until + one.second.period;
-                    }) > 0;
+  bool is_changed = take_split_requests(now);
+  is_changed |= std::erase_if(unfitting_, [&](const auto& one) {
+                  // Remembered for as long again: it may come back.
+                  return now >= one.second.until + one.second.period;
+                }) > 0;
   for (const auto& [name, one] : unfitting_) {
     is_changed = is_changed || (held_back_.contains(name) && now >= one.until);
   }

@@ -73,7 +73,10 @@ class ShareKeeper {
   std::optional<std::vector<std::string>> held(
       const std::string& resource) const;
   /// The kubelet is asked as soon as may be.
-  void hurry() { asked_.reset(); }
+  void hurry() {
+    asked_.reset();
+    next_.reset();
+  }
   /// Why reclaiming or rebuilding does not work; empty: it does.
   std::string problem() const;
 
