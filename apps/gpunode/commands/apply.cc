@@ -245,7 +245,9 @@ Result<RunOutcome> Application::execute() {
   // Made before the journal says that a run began: nothing is left to go wrong
   // between the two but writing it.
   const provision::Pending pending = pending_of(run);
-  TRY_VOID(journal_->start(run, goes_on ? "resume" : "apply"));
+  TRY_VOID(journal_->start(run, goes_on      ? "resume"
+                                : is_whole() ? "apply"
+                                             : provision::kOnlyCommand));
   // Single Steps are somebody's own business, a boot unit's too: the run that
   // may be waiting for its reboot is not theirs.
   if (is_whole() && !goes_on) {

@@ -1,12 +1,15 @@
 #include "node/provision/driver_return.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "node/provision/resumption.h"
 #include "node/provision/taking_back.h"
 
 namespace gpunode::provision {
@@ -86,12 +89,15 @@ std::string hold_what_is_there(const DriverReturn& back, Performer& performer,
 }
 
 /// Where the last run began that was cut off before this one: what it did is
-/// nobody's yet. `begin` where there is none.
+/// nobody's yet. `begin` where there is none. Runs of single Steps between
+/// the two, a boot unit's, end nothing but themselves.
 std::size_t begin_of_cut_off(const std::vector<JournalLine>& lines,
                              std::size_t begin) {
+  const std::set<std::string> parts = runs_of_parts(lines);
   std::size_t first = begin;
   for (std::size_t at = begin; at > 0; --at) {
     const JournalLine& line = lines[at - 1];
+    if (parts.contains(line.run)) continue;
     if (line.event == JournalEvent::kEnd) break;
     if (line.event == JournalEvent::kRun) first = at - 1;
   }

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/host/host_tree.h"
+#include "node/provision/resumption.h"
 #include "node/provision/taking_back.h"
 
 namespace gpunode::provision {
@@ -268,6 +269,18 @@ TEST(DriverReturn, OfARunThatWasCutOffIsToldWhatTheMachineHas) {
               AllOf(HasSubstr("cannot be built; the driver is half installed"),
                     HasSubstr("(nvidia-driver-cuda 580.65.06 before)"),
                     HasSubstr("gpunode rollback --step driver.packages")));
+}
+
+TEST(DriverReturn, ABootUnitsRunHidesNoneThatWasCutOff) {
+  World world;
+  world.apply(true);
+  {
+    auto journal = Journal::open(world.tree.root(), "boot");
+    ASSERT_TRUE(journal) << journal.error().message();
+    ASSERT_TRUE(journal->start("disk", kOnlyCommand));
+    ASSERT_TRUE(journal->append({.event = JournalEvent::kEnd}));
+  }
+  EXPECT_THAT(world.apply().message, HasSubstr("the driver is half installed"));
 }
 
 TEST(DriverReturn, AnOldOneThatCannotBeBuiltAnyMoreIsTold) {

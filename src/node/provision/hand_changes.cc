@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/resumption.h"
+
 namespace gpunode::provision {
 namespace {
 
@@ -116,18 +118,46 @@ bool only_brings_back(const std::string& now, const std::string& after,
          std::ranges::none_of(goes, has);
 }
 
-/// The Step that the last run was cut off in, or stopped at; empty: it saw all
-/// of them through. Only after that is a change one by hand.
-std::string unended_step(const std::vector<JournalLine>& lines) {
-  std::string step;
-  for (const JournalLine& line : lines) {
-    if (line.event == JournalEvent::kBegin ||
-        line.event == JournalEvent::kEnd) {
-      step = line.step;
+/// By run, the Steps that it was cut off in, or failed in amid its work, and
+/// that no run saw through since. Only after that is a change one by hand.
+class UnendedSteps {
+ public:
+  explicit UnendedSteps(const std::vector<JournalLine>& lines)
+      : parts_(runs_of_parts(lines)) {
+    for (const JournalLine& line : lines) see(line);
+  }
+
+  bool has(const JournalLine& line) const {
+    return unended_.contains({line.run, line.step});
+  }
+
+ private:
+  void see(const JournalLine& line) {
+    if (line.event == JournalEvent::kRun) {
+      begun_.erase(line.run);  // Gone on with it looks at all anew.
+    } else if (line.event == JournalEvent::kBegin) {
+      std::string& begun = begun_[line.run];
+      if (begun != line.step) see_through(begun);
+      begun = line.step;
+      unended_.insert({line.run, line.step});
+    } else if (line.event == JournalEvent::kEnd) {
+      const auto begun = begun_.find(line.run);
+      if (begun != begun_.end() && begun->second != line.step) {
+        see_through(begun->second);
+      }
+      if (line.step.empty() && !parts_.contains(line.run)) unended_.clear();
     }
   }
-  return step;
-}
+
+  void see_through(const std::string& step) {
+    std::erase_if(unended_,
+                  [&](const auto& one) { return one.second == step; });
+  }
+
+  std::set<std::string> parts_;
+  std::map<std::string, std::string> begun_;  ///< The last, by run.
+  std::set<std::pair<std::string, std::string>> unended_;  ///< Run and Step.
+};
 
 /// What stands of earlier runs.
 class Past {
@@ -141,10 +171,10 @@ class Past {
       if (line.event == JournalEvent::kDone) done.insert(line.of);
       if (line.event == JournalEvent::kEnd) ended.insert(line.run);
     }
-    const std::string unended = unended_step(lines);
+    const UnendedSteps unended(lines);
     for (const JournalLine& line : standing_actions(lines)) {
       const bool is_of_this_boot = line.boot_id == boot_id;
-      const bool is_done = done.contains(line.seq) && line.step != unended;
+      const bool is_done = done.contains(line.seq) && !unended.has(line);
       see(*line.action, is_done, is_of_this_boot,
           is_of_this_boot || ended.contains(line.run));
     }

@@ -18,10 +18,11 @@ namespace gpunode::provision {
 /// by the journal, and the plan is only to do it again: `why` says what was
 /// changed. What a boot takes away (settings, loaded modules, swap) counts in
 /// the boot in which it was done. What was begun and not done is nobody's
-/// change, nor what the Step did that its run did not see through: the run that
-/// goes on does it once more, whoever changed it meanwhile. Nor is what `now`
-/// shows as it was set: a plan may set it once more beside something else.
-/// Pure.
+/// change, nor what a run did of the Step that it was cut off in or failed in:
+/// the run that goes on does it once more, whoever changed it meanwhile. What
+/// an earlier run had done of that Step and seen through is told. Nor is what
+/// `now` shows as it was set: a plan may set it once more beside something
+/// else. Pure.
 void tell_hand_changes(const std::vector<JournalLine>& lines,
                        const facts::HostFacts& now, Plan& plan);
 

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "node/provision/resumption.h"
+
 namespace gpunode::provision {
 namespace {
 
@@ -18,6 +20,7 @@ constexpr const char* kLeft = "# mine\nversion = 2\nSystemdCgroup = true\n";
 /// What earlier runs did, and a plan of one Step.
 struct Past {
   std::vector<JournalLine> lines;
+  std::string run = "r";
   facts::HostFacts now = [] {
     facts::HostFacts facts;
     facts.kernel.boot_id = "now";
@@ -27,7 +30,7 @@ struct Past {
   Past& begun(Action action, const std::string& boot = "now") {
     lines.push_back({.seq = lines.size() + 1,
                      .boot_id = boot,
-                     .run = "r",
+                     .run = run,
                      .event = JournalEvent::kBegin,
                      .step = "a"});
     lines.back().action = std::move(action);
@@ -44,9 +47,17 @@ struct Past {
         .ended(JournalEvent::kDone)
         .next_begun();
   }
+  Past& run_begun(const std::string& name, const std::string& command) {
+    run = name;
+    lines.push_back({.seq = lines.size() + 1,
+                     .run = run,
+                     .event = JournalEvent::kRun,
+                     .note = command});
+    return *this;
+  }
   Past& run_ended(const std::string& step) {
     lines.push_back({.seq = lines.size() + 1,
-                     .run = "r",
+                     .run = run,
                      .event = JournalEvent::kEnd,
                      .step = step});
     return *this;
@@ -156,6 +167,48 @@ TEST(HandChanges, WhatItsRunDidNotSeeThroughIsNone) {
   Past through = failed;
   through.run_ended("");
   EXPECT_EQ(through.judged({action}).state, StepState::kDrift);
+}
+
+// That a later run stopped at the Step, having done nothing of it, gives nobody
+// what was seen through before.
+TEST(HandChanges, WhatAnEarlierRunSawThroughIsToldWhereALaterOneStopped) {
+  const SetSysctl action{"a.b", "1"};
+  Past past;
+  past.run_begun("r1", "apply").done(action).run_ended("");
+  past.run_begun("r2", "apply").run_ended("a");
+  EXPECT_EQ(past.judged({action}).state, StepState::kDrift);
+  // Nor that it failed amid something else of it.
+  past.run_begun("r3", "apply")
+      .begun(SetSysctl{"e.f", "1"})
+      .ended(JournalEvent::kFailed)
+      .run_ended("a");
+  EXPECT_EQ(past.judged({action}).state, StepState::kDrift);
+  // The same run, gone on with after the Step had ended.
+  Past resumed;
+  resumed.run_begun("r1", "apply").done(action);
+  resumed.run_begun("r1", "resume").run_ended("a");
+  EXPECT_EQ(resumed.judged({action}).state, StepState::kDrift);
+}
+
+TEST(HandChanges, ARunOfSingleStepsEndsNoOther) {
+  const SetSysctl action{"a.b", "1"};
+  Past past;
+  past.run_begun("r1", "apply").begun(action).ended(JournalEvent::kDone);
+  past.run_begun("boot", kOnlyCommand).next_begun().run_ended("");
+  EXPECT_EQ(past.judged({action}).state, StepState::kChange);
+  Past same = past;
+  same.run_begun("only", kOnlyCommand)
+      .begun(action)
+      .ended(JournalEvent::kDone)
+      .run_ended("");
+  EXPECT_EQ(same.judged({action}).state, StepState::kDrift);
+  // Nor does the run itself, gone on with, that has to do with one before it.
+  Past again = past;
+  again.run_begun("r1", "resume").next_begun().run_ended("b");
+  EXPECT_EQ(again.judged({action}).state, StepState::kChange);
+  // Another that began anew saw all of the file through.
+  past.run_begun("r2", "apply").next_begun().run_ended("");
+  EXPECT_EQ(past.judged({action}).state, StepState::kDrift);
 }
 
 TEST(HandChanges, AServiceThatEndedIsStartedAgain) {

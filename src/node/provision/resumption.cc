@@ -92,4 +92,15 @@ bool has_unended_run(const std::vector<JournalLine>& lines) {
   return is_open;
 }
 
+std::set<std::string> runs_of_parts(const std::vector<JournalLine>& lines) {
+  std::set<std::string> runs;
+  for (const JournalLine& line : lines) {
+    if (line.event == JournalEvent::kRun && line.note != "apply" &&
+        line.note != "resume") {
+      runs.insert(line.run);
+    }
+  }
+  return runs;
+}
+
 }  // namespace gpunode::provision

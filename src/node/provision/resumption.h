@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,10 @@
 #include "node/provision/plan.h"
 
 namespace gpunode::provision {
+
+/// What a run is called in the journal that was to do single Steps alone
+/// (`--only`, a boot unit's too): another may be waiting to go on.
+inline constexpr const char* kOnlyCommand = "apply --only";
 
 struct Resumption {
   Plan agreed;     ///< What was planned at the start: to be executed.
@@ -30,5 +35,9 @@ Result<Resumption> go_on(const Pending& pending,
 /// The last run has no end: it was cut off, or waits for a reboot. Whether
 /// systemd was told of the files that it left is not known then. Pure.
 bool has_unended_run(const std::vector<JournalLine>& lines);
+
+/// The runs that did not see the whole file through, however well they ended:
+/// of single Steps, rollbacks and leaves. Pure.
+std::set<std::string> runs_of_parts(const std::vector<JournalLine>& lines);
 
 }  // namespace gpunode::provision
