@@ -1,6 +1,7 @@
 #include "node/provision/half_driver.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "node/provision/driver_return.h"
+#include "node/provision/resumption.h"
 #include "node/provision/run_json.h"
 
 namespace gpunode::provision {
@@ -31,17 +33,41 @@ bool builds_module(const JournalLine& line) {
   return module != nullptr && module->built;
 }
 
-/// How the run of `half` ended, in `half`; false: it saw all through.
+/// Whether it comes after the modules: a run that got to it had seen them to be
+/// there. dkms builds them in the packages' own scripts, too, and no line says
+/// so.
+bool is_after_modules(std::string_view step) {
+  constexpr auto kLater = std::to_array<std::string_view>(
+      {"driver.options", "driver.load", "driver.services", "cuda.", "runtime.",
+       "kubernetes.", "plugin.", "engine.check"});
+  return std::ranges::any_of(
+      kLater, [&](std::string_view one) { return step.starts_with(one); });
+}
+
+bool is_good_end(const JournalLine& line) {
+  constexpr auto kGood =
+      std::to_array({RunEnd::kDone, RunEnd::kMoreToDo, RunEnd::kRebootNeeded});
+  return line.event == JournalEvent::kEnd &&
+         std::ranges::any_of(kGood, [&](RunEnd good) {
+           return line.note.starts_with(end_name(good));
+         });
+}
+
+/// How the run of `half` ended, in `half`; false: it, or a later one, came past
+/// the modules.
 bool is_left_by_its_run(const std::vector<JournalLine>& lines, Half& half) {
+  const std::set<std::string> parts = runs_of_parts(lines);
   for (const JournalLine& line : lines) {
-    if (line.run != half.set.run) continue;
-    if (line.event == JournalEvent::kRun) half.failed = false;
-    if (line.event != JournalEvent::kEnd) continue;
-    for (const RunEnd good :
-         {RunEnd::kDone, RunEnd::kMoreToDo, RunEnd::kRebootNeeded}) {
-      if (line.note.starts_with(end_name(good))) return false;
+    const bool is_own = line.run == half.set.run;
+    if (is_own && line.event == JournalEvent::kRun) half.failed = false;
+    if (line.seq <= half.set.seq) continue;
+    const bool is_step =
+        line.event == JournalEvent::kBegin || line.event == JournalEvent::kEnd;
+    if (is_own && is_step && is_after_modules(line.step)) return false;
+    if (is_good_end(line) && (is_own || !parts.contains(line.run))) {
+      return false;
     }
-    half.failed = true;
+    if (is_own && line.event == JournalEvent::kEnd) half.failed = true;
   }
   return true;
 }
@@ -115,7 +141,7 @@ void tell_half_driver(const std::vector<JournalLine>& lines,
   for (PlannedStep& step : plan.steps) {
     const auto& actions = step.plan.actions;
     std::string words;
-    if (step.id == kModules && !actions.empty()) {
+    if (step.id == kModules && half->is_done && !actions.empty()) {
       words = words_between(*half, now);
     } else if (step.id == kPackages && !half->is_done &&
                std::ranges::any_of(actions, [](const Action& action) {

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "node/provision/resumption.h"
+
 namespace gpunode::provision {
 namespace {
 
@@ -51,6 +53,12 @@ struct World {
     begun("driver.packages", set_of(kNew),
           {InstallSet{.packages = {"nvidia-driver-cuda=580.65.06"}}});
     return done();
+  }
+  World& run(const char* name, const char* command) {
+    JournalLine& line = add(JournalEvent::kRun);
+    line.run = name;
+    line.note = command;
+    return *this;
   }
   World& ended(const char* note) {
     add(JournalEvent::kEnd).note = note;
@@ -113,6 +121,8 @@ TEST(HalfDriver, AmidThePackagesIsTold) {
       AllOf(HasSubstr("the run r1 was cut off amid these packages "
                       "(nvidia-driver-cuda 580.65.06 before)"),
             HasSubstr("this brings what lacks"), HasSubstr(": missing: some")));
+  // Whether they are installed nobody knows.
+  EXPECT_EQ(world.modules(), "the kernel 6.1 has no module nvidia");
 }
 
 TEST(HalfDriver, ARunThatFailedIsToldForThat) {
@@ -142,6 +152,40 @@ TEST(HalfDriver, WhatWasSeenThroughIsNone) {
   undone.add(JournalEvent::kUndone).of = 2;
   EXPECT_EQ(undone.modules(), why);
   EXPECT_EQ(World().modules(), why);
+}
+
+// dkms builds it in the packages' own scripts, and no line says so.
+TEST(HalfDriver, WhatARunWentPastIsNone) {
+  const std::string why = "the kernel 6.1 has no module nvidia";
+  World joined;
+  joined.installed();
+  joined.add(JournalEvent::kEnd, "kubernetes.join").note = "failed bad token";
+  EXPECT_EQ(joined.modules(), why);
+  World cut;
+  cut.installed().begun("driver.load", SetModule{"nvidia"});
+  EXPECT_EQ(cut.modules(), why);
+  World held;
+  held.installed().begun("driver.hold", HoldPackages{{"nvidia"}}).done();
+  held.add(JournalEvent::kEnd, "driver.modules").note = "failed no compiler";
+  EXPECT_THAT(held.modules(), HasSubstr("half installed"));
+  // Gone on with, something before it has to be done once more.
+  World again;
+  again.installed();
+  again.add(JournalEvent::kRun).note = "resume";
+  again.begun("prep.sysctl", SetSysctl{"a.b", "1"}).done();
+  EXPECT_THAT(again.modules(), HasSubstr("half installed"));
+}
+
+TEST(HalfDriver, WhatALaterRunSawThroughIsNone) {
+  World later;
+  later.installed().run("r2", "apply").ended("done");
+  EXPECT_EQ(later.modules(), "the kernel 6.1 has no module nvidia");
+  World failed;
+  failed.installed().run("r2", "apply").ended("failed no network");
+  EXPECT_THAT(failed.modules(), HasSubstr("half installed"));
+  World disk;
+  disk.installed().run("boot", kOnlyCommand).ended("done");
+  EXPECT_THAT(disk.modules(), HasSubstr("half installed"));
 }
 
 }  // namespace
