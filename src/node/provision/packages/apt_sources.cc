@@ -48,26 +48,6 @@ struct Entry {
   std::size_t end = 0;    ///< Of the components, in the file's text.
 };
 
-/// "http://host/a/b/" as {"host", "a/b"}.
-std::pair<std::string, std::string> host_and_path(std::string_view uri) {
-  const std::size_t scheme = uri.find(':');
-  if (scheme == std::string_view::npos) return {};
-  std::string_view rest = uri.substr(scheme + 1);
-  std::string host;
-  if (rest.starts_with("//")) {
-    rest.remove_prefix(2);
-    const std::size_t slash = std::min(rest.find('/'), rest.size());
-    host = lower(rest.substr(0, slash));
-    // User and password before it, a port after it.
-    host.erase(0, host.rfind('@') + 1);
-    host.erase(std::min(host.find(':'), host.size()));
-    rest.remove_prefix(slash);
-  }
-  while (rest.starts_with('/')) rest.remove_prefix(1);
-  while (rest.ends_with('/')) rest.remove_suffix(1);
-  return {host, std::string(rest)};
-}
-
 /// The keyrings that Debian's and Ubuntu's own packages bring.
 bool is_archive_key(std::string_view file) {
   const std::size_t slash = file.rfind('/');
@@ -307,6 +287,25 @@ bool has_own_suite(const Entry& entry, std::string_view codename) {
 }
 
 }  // namespace
+
+std::pair<std::string, std::string> host_and_path(std::string_view uri) {
+  const std::size_t scheme = uri.find(':');
+  if (scheme == std::string_view::npos) return {};
+  std::string_view rest = uri.substr(scheme + 1);
+  std::string host;
+  if (rest.starts_with("//")) {
+    rest.remove_prefix(2);
+    const std::size_t slash = std::min(rest.find('/'), rest.size());
+    host = lower(rest.substr(0, slash));
+    // User and password before it, a port after it.
+    host.erase(0, host.rfind('@') + 1);
+    host.erase(std::min(host.find(':'), host.size()));
+    rest.remove_prefix(slash);
+  }
+  while (rest.starts_with('/')) rest.remove_prefix(1);
+  while (rest.ends_with('/')) rest.remove_suffix(1);
+  return {host, std::string(rest)};
+}
 
 ComponentEdits with_components(const std::map<std::string, std::string>& files,
                                std::string_view codename,

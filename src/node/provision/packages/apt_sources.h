@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gpunode::packages {
@@ -27,5 +28,8 @@ struct ComponentEdits {
 ComponentEdits with_components(const std::map<std::string, std::string>& files,
                                std::string_view codename,
                                const std::vector<std::string>& components);
+
+/// "http://me:secret@Host:80/a/b/" as {"host", "a/b"}; no host of a directory.
+std::pair<std::string, std::string> host_and_path(std::string_view uri);
 
 }  // namespace gpunode::packages

@@ -11,6 +11,7 @@
 
 #include "node/driver/kernel_archive.h"
 #include "node/provision/file_plan.h"
+#include "node/provision/packages/apt_sources.h"
 #include "node/provision/packages/lines.h"
 #include "node/provision/packages/mirrors.h"
 #include "node/provision/seen_content.h"
@@ -34,11 +35,7 @@ constexpr const char* kOnly = "kernel kernel-*";
 /// The host that serves `url`, by which apt's preferences tell repositories
 /// apart; "" of a directory.
 std::string site_of(std::string_view url) {
-  const std::size_t begin = url.find("://");
-  if (begin == std::string_view::npos || url.starts_with("file:")) return "";
-  url.remove_prefix(begin + 3);
-  url = url.substr(0, url.find('/'));
-  return std::string(url.substr(0, url.find(':')));
+  return url.starts_with("file:") ? "" : packages::host_and_path(url).first;
 }
 
 /// Whether the host's own repositories are of that site: what is said of it is

@@ -14,9 +14,11 @@
 namespace gpunode::provision {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 TEST_F(KernelSteps, TheArchiveOfAPointReleaseIsThereForItsKernelsAlone) {
@@ -107,6 +109,8 @@ TEST_F(KernelSteps, AnArchiveOfTheHostsOwnSiteIsNotPinned) {
        std::vector<std::pair<std::string, bool>>{
            {"Types: deb\nURIs: http://m/ubuntu\n", false},
            {"Types: deb\nURIs: https://m:8443/ubuntu\n", false},
+           {"deb http://me:secret@M/ubuntu jammy main\n", false},
+           {"deb http://m:secret@other/ubuntu jammy main\n", true},
            {"#deb http://m/ubuntu jammy main\n", true},
            {"deb http://m.example/ubuntu jammy main\n", true},
            {"deb file:/srv/ubuntu jammy main\n", true}}) {
@@ -121,6 +125,18 @@ TEST_F(KernelSteps, AnArchiveOfTheHostsOwnSiteIsNotPinned) {
                   Contains(HasSubstr("m has this host's own repositories")));
     }
   }
+}
+
+TEST_F(KernelSteps, AnArchiveBehindAPasswordIsPinnedByItsHost) {
+  be_ubuntu("5.15.0-100-generic");
+  host_.facts.os.codename = "jammy";
+  host_.spec.host.kernel.archive = "20240905";
+  host_.spec.mirrors = {
+      {"https://snapshot.ubuntu.com", "https://me:secret@Mirror:8443/snap"}};
+  const StepPlan plan = host_.plan(*build_);
+  EXPECT_THAT(
+      std::get<WriteFile>(plan.actions.at(0)).content,
+      AllOf(HasSubstr("Pin: origin \"mirror\"\n"), Not(HasSubstr("secret"))));
 }
 
 /// What is left of an archive that a run which was cut off was at.
