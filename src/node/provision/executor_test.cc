@@ -18,6 +18,7 @@
 #include "base/host/fake_command_runner.h"
 #include "base/host/host_tree.h"
 #include "node/provision/host_performer.h"
+#include "node/provision/node_reset.h"
 #include "node/provision/rollback.h"
 #include "node/provision/seen_content.h"
 
@@ -484,6 +485,14 @@ TEST(Rollback, WhatANodeWasGivenIsGoneWithItsLeave) {
   // A leave that did not come to its end has taken nothing away for sure.
   lines.erase(lines.begin() + 7);
   EXPECT_THAT(order(), ElementsAre(9, 7, 5, 3, 1));
+  lines.insert(
+      lines.begin() + 7,
+      {.seq = 8, .event = JournalEvent::kFailed, .note = "no runtime"});
+  lines[7].of = 7;
+  EXPECT_THAT(order(), ElementsAre(9, 7, 5, 3, 1));
+  // It took all away but a Pod that still runs.
+  lines[7].note = std::string(kNoNodeAnyMore) + ", and a Pod runs";
+  EXPECT_THAT(order(), ElementsAre(9, 7, 5));
 }
 
 // A restart before the file is back would take in what is being undone.

@@ -8,6 +8,7 @@
 #include "base/text/base64.h"
 #include "node/provision/cluster_world_test.h"
 #include "node/provision/leaving.h"
+#include "node/provision/node_reset.h"
 
 namespace gpunode::provision {
 namespace {
@@ -89,7 +90,7 @@ TEST(LeaveClusterAction, WhatAResetSaysInPassingIsTold) {
   ASSERT_FALSE(left);
   EXPECT_THAT(left.error().message(),
               AllOf(HasSubstr("[reset] Failed to remove containers"),
-                    HasSubstr("no node any more"), HasSubstr("crictl stopp")));
+                    HasSubstr(kNoNodeAnyMore), HasSubstr("crictl stopp")));
   EXPECT_FALSE(world.exists(kKubeletConf));
 }
 

@@ -86,12 +86,13 @@ Result<void> reset_node(const host::HostRoot& host,
   TRY_VOID(host::remove_host_file(host, kNodeMetaPath));
   const std::string failed = failed_in_reset(done->out + "\n" + done->err);
   if (failed.empty()) return {};
-  return Error(ErrorCode::kUnavailable,
-               fmt::format("the host is no node any more, and `kubeadm reset` "
-                           "could not do all: {}; next: `crictl pods` shows "
-                           "Pods that still run, `crictl stopp ID` and `crictl "
-                           "rmp ID` end them, and a reboot all of them",
-                           failed));
+  return Error(
+      ErrorCode::kUnavailable,
+      fmt::format("{}, and `kubeadm reset` could not do all: {}; next: "
+                  "`crictl pods` shows Pods that still run, `crictl "
+                  "stopp ID` and `crictl rmp ID` end them, and a "
+                  "reboot all of them",
+                  kNoNodeAnyMore, failed));
 }
 
 }  // namespace gpunode::provision

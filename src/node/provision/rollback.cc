@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "node/provision/node_reset.h"
 #include "node/provision/steps/kubernetes/node_identity.h"
 #include "node/provision/wipe_confirmation.h"
 
@@ -95,7 +96,8 @@ void leave_what_later_ones_changed(const std::vector<JournalLine>& standing,
   }
 }
 
-/// The last time that the host left a cluster; 0: never.
+/// The last time that the host left a cluster, a Pod left behind or not; 0:
+/// never.
 std::uint64_t last_leave(const std::vector<JournalLine>& lines) {
   std::uint64_t begun = 0;
   std::uint64_t left = 0;
@@ -103,8 +105,10 @@ std::uint64_t last_leave(const std::vector<JournalLine>& lines) {
     if (line.event == JournalEvent::kBegin && line.action &&
         std::holds_alternative<LeaveCluster>(*line.action)) {
       begun = line.seq;
-    } else if (line.event == JournalEvent::kDone && begun != 0 &&
-               line.of == begun) {
+    } else if (begun != 0 && line.of == begun &&
+               (line.event == JournalEvent::kDone ||
+                (line.event == JournalEvent::kFailed &&
+                 line.note.find(kNoNodeAnyMore) != std::string::npos))) {
       left = begun;
     }
   }
