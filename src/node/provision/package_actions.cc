@@ -95,6 +95,12 @@ Result<packages::PackageManager*> PackageActions::manager() {
   return manager_.get();
 }
 
+/// No other repository mends what else may be wrong: a lock, a signature.
+bool is_missing(const Result<TransactionPlan>& plan) {
+  return !plan && (plan.error().code() == ErrorCode::kNotFound ||
+                   plan.error().code() == ErrorCode::kUnsupported);
+}
+
 /// A bare host may never have fetched an index, or one of long ago: what isn't
 /// found in it, or can't be had by it, is asked for once more with a new one.
 /// A repository of others that fails is no reason to stop where what is wanted
@@ -111,10 +117,7 @@ Result<TransactionPlan> PackageActions::resolve_by_manager(
   };
   if (indexes_ == Indexes::kStale) fetch();
   auto plan = tool->simulate(wanted);
-  const bool is_missing =
-      !plan && (plan.error().code() == ErrorCode::kNotFound ||
-                plan.error().code() == ErrorCode::kUnsupported);
-  if (is_missing && indexes_ == Indexes::kAsFound) {
+  if (is_missing(plan) && indexes_ == Indexes::kAsFound) {
     fetch();
     plan = tool->simulate(wanted);
   }
@@ -124,7 +127,10 @@ Result<TransactionPlan> PackageActions::resolve_by_manager(
 
 Result<TransactionPlan> PackageActions::resolve(const Transaction& wanted) {
   auto plan = resolve_by_manager(wanted);
-  if (plan || !asks_others_ || settings_.only_repository.empty()) return plan;
+  if (!is_missing(plan) || wanted.install.empty() || !asks_others_ ||
+      settings_.only_repository.empty()) {
+    return plan;
+  }
   const std::string why = plan.error().message();
   settings_.only_repository.clear();
   manager_.reset();

@@ -1,6 +1,7 @@
 #include "node/provision/package_actions.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -10,6 +11,7 @@
 #include "base/host/host_tree.h"
 #include "node/facts/packages.h"
 #include "node/provision/action_json.h"
+#include "node/provision/packages/tool_runner.h"
 
 namespace gpunode::provision {
 namespace {
@@ -93,6 +95,75 @@ TEST(HoldPackages, OfDnfInAnotherVersionAreMadeAnew) {
 }
 
 // The undo of an installation that is older than the node.
+packages::Settings of_bundle() {
+  packages::Settings settings;
+  settings.only_repository = packages::kBundleRepository;
+  return settings;
+}
+
+/// An apt with a bundle that can't give it, and why not.
+struct BundledApt final : host::CommandRunner {
+  std::string trouble;
+  int asked_others = 0;
+
+  Result<Completed> run(const host::Command& command) override {
+    const std::string line = host::command_line(command);
+    if (line.find("apt-get") == std::string::npos) return Completed{};
+    const bool is_of_bundle =
+        line.find("Dir::Etc::sourceparts=/dev/null") != std::string::npos;
+    if (!is_of_bundle) ++asked_others;
+    if (line.ends_with(" update")) return Completed{};
+    return Completed{100, "",
+                     is_of_bundle ? trouble : "E: Unable to locate package x"};
+  }
+};
+
+TEST(InstallPackages, OthersAreAskedForWhatTheBundleLacksAlone) {
+  const host::HostTree tree(
+      {{"etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"}});
+  for (const auto& [trouble, is_asked] :
+       std::vector<std::pair<std::string, bool>>{
+           {"E: Unable to locate package x", true},
+           {"E: Version '1' for 'x' was not found", true},
+           {"E: Held packages were changed and -y was used", true},
+           {"E: NO_PUBKEY 1234", false},
+           {"E: Something nobody knows", false}}) {
+    BundledApt runner;
+    runner.trouble = trouble + "\n";
+    PackageActions actions(tree.root(), runner, of_bundle());
+    EXPECT_FALSE(actions.prepare(InstallPackages{{"x=1"}}));
+    EXPECT_EQ(runner.asked_others, 0) << trouble;  // Nobody said they may be.
+    actions.may_ask_others();
+    const auto made = actions.prepare(InstallPackages{{"x=1"}});
+    ASSERT_FALSE(made);
+    EXPECT_EQ(runner.asked_others > 0, is_asked) << trouble;
+    EXPECT_EQ(made.error().message().find("the host's other repositories") !=
+                  std::string::npos,
+              is_asked)
+        << made.error().message();
+  }
+}
+
+// To remove is to ask nobody.
+TEST(RemovePackages, OthersAreNotAskedForWhatGoes) {
+  const host::HostTree tree(
+      {{"etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"}});
+  struct Installed final : host::CommandRunner {
+    BundledApt apt;
+    Result<Completed> run(const host::Command& command) override {
+      if (command.argv == facts::dpkg_list_argv()) {
+        return Completed{0, "x\tamd64\t1\tinstall\tok\tinstalled\t1\n", ""};
+      }
+      return apt.run(command);
+    }
+  } runner;
+  runner.apt.trouble = "E: Unable to locate package x\n";
+  PackageActions actions(tree.root(), runner, of_bundle());
+  actions.may_ask_others();
+  EXPECT_FALSE(actions.perform(RemovePackages{{"x"}}));
+  EXPECT_EQ(runner.apt.asked_others, 0);
+}
+
 TEST(RemovePackages, OfALivingNodeLeavesWhatItsPodsNeed) {
   Host host("rhel");
   host.has_rpms("kubelet\t1.25.16-1\tx86_64\t1\t1\n");
