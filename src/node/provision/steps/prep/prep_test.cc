@@ -142,8 +142,18 @@ TEST(PrepSysctl, AFileThatIsReadAfterOursBlocksByName) {
                               " sets net.ipv4.ip_forward to 0, and is read "
                               "after /etc/sysctl.d/99-gpunode.conf at each "
                               "boot");
-      EXPECT_EQ(plan.fix, "take that line out of " + path +
-                              ", or say net.ipv4.ip_forward = 1 there");
+      const std::string own = "/etc/sysctl.d/";
+      const std::string name = path.substr(path.rfind('/') + 1);
+      // No update brings that back, and nothing at boot.
+      EXPECT_EQ(plan.fix,
+                path.starts_with(own)
+                    ? "take that line out of " + path +
+                          ", or say net.ipv4.ip_forward = 1 there"
+                    : "put a copy of it without that line, or with "
+                      "net.ipv4.ip_forward = 1, in " +
+                          own + name +
+                          ", which takes its place (sysctl.d(5)): the file "
+                          "itself is a package's or a program's");
     }
   }
 }

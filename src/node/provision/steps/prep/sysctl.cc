@@ -123,6 +123,22 @@ std::string conflict_words(const Setting& setting, const Later& later) {
                      later.path, setting.name, later.value, kPath);
 }
 
+/// Where a person says it otherwise. What is not in /etc is a package's, which
+/// an update puts back, or a program's, which makes it at each boot.
+std::string fix_words(const Setting& setting, const Later& later) {
+  const std::string_view own = kDirectories.front();
+  if (later.path.starts_with(own)) {
+    return fmt::format("take that line out of {}, or say {} = {} there",
+                       later.path, setting.name, setting.value);
+  }
+  return fmt::format(
+      "put a copy of it without that line, or with {} = {}, in {}{}, which "
+      "takes its place (sysctl.d(5)): the file itself is a package's or a "
+      "program's",
+      setting.name, setting.value, own,
+      later.path.substr(later.path.rfind('/') + 1));
+}
+
 /// Why the running value is not the wanted one.
 std::string who_sets(const facts::HostFacts& host, const Setting& setting) {
   const std::string* old = content_of(host, kOldPath);
@@ -177,10 +193,8 @@ class Sysctl final : public Step {
             "or more there would do",
             conflict_words(setting, *later), setting.value));
       } else {
-        return StepPlan::blocked(
-            conflict_words(setting, *later),
-            fmt::format("take that line out of {}, or say {} = {} there",
-                        later->path, setting.name, setting.value));
+        return StepPlan::blocked(conflict_words(setting, *later),
+                                 fix_words(setting, *later));
       }
     }
     return plan;
