@@ -340,6 +340,13 @@ TEST(KubeadmWords, AnApiServerThatGoesMeanwhileIsToldByTheKubelet) {
   EXPECT_THAT(kubeadm_words(kInVain, tries),
               AllOf(HasSubstr("runs, is no node, and says: Failed to connect"),
                     HasSubstr("the API server does not answer; next: `curl")));
+  // It got through, and says something else by now.
+  EXPECT_EQ(kubelet_words("E1129 18:16:40.1    2922 kubelet_node_status.go:92] "
+                          "\"Unable to register node with API server\"\n"
+                          "I1129 18:16:47.1    2922 kubelet_node_status.go:73] "
+                          "\"Successfully registered node\" node=\"gpu-1\"\n")
+                .complaint,
+            "");
   // It was not the kubelet that kubeadm waited for.
   EXPECT_THAT(kubeadm_words("a Node with name \"gpu-1\" and status \"Ready\" "
                             "already exists in the cluster",

@@ -201,6 +201,10 @@ KubeletWords kubelet_words(std::string_view log) {
                  return text.find(part) != std::string_view::npos;
                })) {
       words.complaint = text;
+    } else if (text.find("Successfully registered node") !=
+               std::string_view::npos) {
+      // The API server answered after all.
+      words.complaint.clear();
     }
   }
   return words;
