@@ -279,7 +279,7 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& shown) {
     };
   }
   // The plan is older than the lease: whoever had that has gone on meanwhile.
-  const auto now = insist(std::ref(patience), [&] { return look(); });
+  const auto now = insist(lease, std::ref(patience), [&] { return look(); });
   if (!now) return give_up(lease, now.error());
   const rollout::SecondLook order = rollout::look_again(shown, *now);
   for (const std::string& words : order.words) follower->did("", words);

@@ -164,7 +164,8 @@ Result<void> begin_rollout(kube::Client& client, kube::LeaseHolder& lease,
   TRY_VOID(insist(patience, [&] { return apply(client, objects.front()); }));
   TRY_VOID(lease.take(await, patience));
   for (std::size_t i = 1; i < objects.size(); ++i) {
-    TRY_VOID(insist(patience, [&] { return apply(client, objects[i]); }));
+    TRY_VOID(
+        insist(lease, patience, [&] { return apply(client, objects[i]); }));
   }
   return {};
 }

@@ -69,6 +69,18 @@ auto insist(const kube::LeaseHolder::Patience& patience, Ask ask)
   }
 }
 
+/// The same while the lease is held, which is renewed before each try: once it
+/// is another's, nothing more is asked for.
+template <class Ask>
+auto insist(kube::LeaseHolder& lease,
+            const kube::LeaseHolder::Patience& patience, Ask ask)
+    -> decltype(ask()) {
+  return insist(patience, [&]() -> decltype(ask()) {
+    TRY_VOID(lease.renew());
+    return ask();
+  });
+}
+
 /// Makes the namespace, takes the lease, and then makes or changes the rest:
 /// another roll-out's DaemonSet is left alone. `await` while somebody has the
 /// lease who is perhaps dead, `patience` while the API server is away.
