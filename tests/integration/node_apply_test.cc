@@ -584,6 +584,24 @@ TEST_F(NodeApply, AClockOutOfItsMindIsToldAndCanBeIgnored) {
                  HasSubstr("no such check"));
 }
 
+// What the boot unit runs, and what only looks like it.
+TEST_F(NodeApply, AMissingGpuHoldsUpEverythingButTheDisksOfABoot) {
+  root_.tree().directory("sys/block");
+  root_.spec(
+      "spec:\n  gpu: {count: 8}\n  storage:\n"
+      "    - {id: d, select: {serials: [GONE]}, mount: {path: /data}}\n");
+  expect_nothing({"apply", "--yes", "--blank-only", "--only=storage.d.disk"}, 3,
+                 AllOf(HasSubstr("0 disks fit"), Not(HasSubstr("spec.gpu"))));
+  const auto missing = HasSubstr("spec.gpu.count is 8");
+  expect_nothing({"apply", "--yes", "--only=storage.d.disk"}, 3, missing);
+  expect_nothing({"apply", "--yes", "--blank-only"}, 3, missing);
+  expect_nothing({"apply", "--yes", "--blank-only", "--only=prep.sysctl"}, 5,
+                 missing);
+  expect_nothing({"apply", "--yes", "--blank-only", "--only=storage.d.disk",
+                  "--only=prep.sysctl"},
+                 3, missing);
+}
+
 TEST_F(NodeApply, APackageManagerInUseOrHalfWayIsToldWithWhoAndWhatNext) {
   root_.program("usr/bin/dpkg-query", kSocatAlone);
   root_.tree().file("var/lib/dpkg/status",

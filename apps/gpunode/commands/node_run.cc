@@ -117,9 +117,11 @@ Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
 Result<provision::NodeSpec> load_spec(const NodeOptions& options) {
   TRY(provision::SpecReading reading, read_node_spec(options));
   if (reading.problems.empty()) {
-    // The run at boot, which makes a blank disk anew: a GPU that has fallen off
-    // the bus is nothing against that.
-    if (options.blank_only) reading.spec.gpu = {};
+    // The run at boot, which makes a blank disk anew and nothing else: a GPU
+    // that has fallen off the bus is nothing against that.
+    if (options.blank_only && provision::names_disks_alone(options.only)) {
+      reading.spec.gpu = {};
+    }
     return std::move(reading.spec);
   }
   for (const provision::SpecProblem& problem : reading.problems) {

@@ -34,4 +34,10 @@ Result<void> keep_only(const std::vector<std::string>& only, Steps& steps) {
   return {};
 }
 
+bool names_disks_alone(const std::vector<std::string>& only) {
+  return !only.empty() && std::ranges::all_of(only, [](std::string_view name) {
+    return name.starts_with("storage.") && name.ends_with(".disk");
+  });
+}
+
 }  // namespace gpunode::provision

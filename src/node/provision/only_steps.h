@@ -18,4 +18,7 @@ bool is_guard_of(std::string_view guard, std::string_view step);
 /// nothing if none is named. kInvalidArgument for a name that no Step has.
 Result<void> keep_only(const std::vector<std::string>& only, Steps& steps);
 
+/// Whether disks of spec.storage are named, and nothing else.
+bool names_disks_alone(const std::vector<std::string>& only);
+
 }  // namespace gpunode::provision

@@ -43,5 +43,14 @@ TEST(OnlySteps, ANameThatNoneHasIsToldWithThoseThatAre) {
               HasSubstr("--only=prep.sysctls: no such Step; there are prep.h"));
 }
 
+TEST(OnlySteps, DisksAreNamedAloneWhereNothingElseIs) {
+  EXPECT_TRUE(names_disks_alone({"storage.data.disk"}));
+  EXPECT_TRUE(names_disks_alone({"storage.data.disk", "storage.b.disk"}));
+  EXPECT_FALSE(names_disks_alone({}));
+  EXPECT_FALSE(names_disks_alone({"storage.data.disk", "driver.packages"}));
+  EXPECT_FALSE(names_disks_alone({"storage.data.boot"}));
+  EXPECT_FALSE(names_disks_alone({"prep.disk"}));
+}
+
 }  // namespace
 }  // namespace gpunode::provision
