@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -268,7 +267,7 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& shown) {
         is_told = true;
         return pause_for(kBetweenLeaseLooks);
       },
-      std::ref(patience));
+      patience);
   if (!begun) return give_up(lease, begun.error());
   options_.walk.drain_timeout = seconds(options_.drain_timeout);
   options_.walk.bring_timeout = seconds(options_.bring_timeout);
@@ -279,7 +278,7 @@ Result<void> Rollout::walk(const rollout::RolloutPlan& shown) {
     };
   }
   // The plan is older than the lease: whoever had that has gone on meanwhile.
-  const auto now = insist(lease, std::ref(patience), [&] { return look(); });
+  const auto now = insist(lease, patience, [&] { return look(); });
   if (!now) return give_up(lease, now.error());
   const rollout::SecondLook order = rollout::look_again(shown, *now);
   for (const std::string& words : order.words) follower->did("", words);

@@ -154,15 +154,26 @@ bool ApiPatience::operator()(const Error& away) {
   return clock_.now() < *until_ && pause_();
 }
 
+void ApiPatience::answered() {
+  until_.reset();
+  told_.clear();
+}
+
 Result<void> begin_rollout(kube::Client& client, kube::LeaseHolder& lease,
                            const rollout::BringManifest& manifest,
                            const kube::LeaseHolder::Await& await,
-                           const kube::LeaseHolder::Patience& patience) {
+                           ApiPatience& patience) {
   const auto objects = rollout::bring_objects(manifest);
   TRY_VOID(
       insist(patience, [&] { return check_space(client, objects.front()); }));
   TRY_VOID(insist(patience, [&] { return apply(client, objects.front()); }));
-  TRY_VOID(lease.take(await, patience));
+  const auto await_answered = [&](const kube::Lease& other,
+                                  std::chrono::seconds left) {
+    patience.answered();
+    return await(other, left);
+  };
+  TRY_VOID(lease.take(await_answered, std::ref(patience)));
+  patience.answered();
   for (std::size_t i = 1; i < objects.size(); ++i) {
     TRY_VOID(
         insist(lease, patience, [&] { return apply(client, objects[i]); }));

@@ -33,7 +33,7 @@ Result<rollout::RolloutPlan> look_at_cluster(
 /// was one on this machine that is dead.
 kube::LeaseHolder::Self lease_self(const Session& session);
 
-/// Waits for an API server that is away, all in all for `most`, and tells why.
+/// Waits for an API server that is away, for `most` each time, and tells why.
 class ApiPatience {
  public:
   /// `pause` waits for a moment and says true, or false when it is to stop.
@@ -45,6 +45,9 @@ class ApiPatience {
         pause_(std::move(pause)) {}
 
   bool operator()(const Error& away);
+
+  /// It has answered: when it is away again, that is another time.
+  void answered();
 
  private:
   const Clock& clock_;
@@ -58,22 +61,21 @@ class ApiPatience {
 /// Asks again while the API server does not answer, as long as `patience` says
 /// true.
 template <class Ask>
-auto insist(const kube::LeaseHolder::Patience& patience, Ask ask)
-    -> decltype(ask()) {
+auto insist(ApiPatience& patience, Ask ask) -> decltype(ask()) {
   for (;;) {
     auto answer = ask();
-    if (answer || answer.error().code() != ErrorCode::kUnavailable ||
-        !patience(answer.error())) {
+    if (answer || answer.error().code() != ErrorCode::kUnavailable) {
+      patience.answered();
       return answer;
     }
+    if (!patience(answer.error())) return answer;
   }
 }
 
 /// The same while the lease is held, which is renewed before each try: once it
 /// is another's, nothing more is asked for.
 template <class Ask>
-auto insist(kube::LeaseHolder& lease,
-            const kube::LeaseHolder::Patience& patience, Ask ask)
+auto insist(kube::LeaseHolder& lease, ApiPatience& patience, Ask ask)
     -> decltype(ask()) {
   return insist(patience, [&]() -> decltype(ask()) {
     TRY_VOID(lease.renew());
@@ -87,6 +89,6 @@ auto insist(kube::LeaseHolder& lease,
 Result<void> begin_rollout(kube::Client& client, kube::LeaseHolder& lease,
                            const rollout::BringManifest& manifest,
                            const kube::LeaseHolder::Await& await,
-                           const kube::LeaseHolder::Patience& patience);
+                           ApiPatience& patience);
 
 }  // namespace gpunode::cli

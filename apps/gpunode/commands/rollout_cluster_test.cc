@@ -32,29 +32,46 @@ kube::ClientOptions once() {
   return options;
 }
 
+class Follower final : public rollout::WalkObserver {
+ public:
+  void node_started(const std::string&, std::size_t, std::size_t) override {}
+  void node_skipped(const std::string&) override {}
+  void did(const std::string&, const std::string&) override {}
+  void waits(const std::string&, const std::string&) override { ++told; }
+  void node_done(const std::string&) override {}
+  int told = 0;
+};
+
 class RolloutBegins : public testing::Test {
  protected:
   /// Ann's. While the server is away `away` is asked, after ten seconds each
-  /// time; false: she gives up.
-  Result<void> begin(const std::function<bool()>& away) {
+  /// time; false: she gives up, and at the latest after kMost.
+  Result<void> begin(std::function<bool()> away,
+                     const kube::LeaseHolder::Await& await = {}) {
+    ApiPatience patience(clock_, kMost, follower_, [this, away] {
+      clock_.advance(seconds(10));
+      return away();
+    });
     return begin_rollout(
         client_, lease_, {"kind: GPUNode\n", std::string(64, 'b'), "image"},
-        [](const kube::Lease&, seconds) { return false; },
-        [&](const Error&) {
+        [&](const kube::Lease& other, seconds left) {
           clock_.advance(seconds(10));
-          return away();
-        });
+          return await && await(other, left);
+        },
+        patience);
   }
   std::string holder() const {
     const auto lease = kube::read_lease(server_.object(kLease));
     return lease ? lease->holder : "nobody";
   }
-  void is_bens() {
+  void is_bens(seconds duration = seconds(120)) {
     server_.put(kLease, kube::lease_json({"gpunode-rollout", "rollout"},
-                                         {"ben", seconds(120), {}, "", ""}));
+                                         {"ben", duration, {}, "", ""}));
   }
 
+  static constexpr seconds kMost{300};
   kube::ApiServerDouble server_;
+  Follower follower_;
   kube::FixedCredentials credentials_{server_.port()};
   kube::Client client_{credentials_, nullptr, once()};
   FakeClock clock_;
@@ -120,6 +137,48 @@ TEST_F(RolloutBegins, EndsWhereAServerStaysAway) {
   EXPECT_EQ(done.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(left, 0);
   EXPECT_EQ(server_.object(kDaemonSet), "");
+}
+
+TEST_F(RolloutBegins, WaitsAnewEachTimeThatTheServerIsAway) {
+  server_.be_cut_off(kUntilTaken, false);
+  int looks = 0;
+  const auto done = begin([&] {
+    ++looks;
+    // The lease is renewed and one object applied between the two.
+    if (looks == 20) server_.be_cut_off(2, false);
+    if (looks == 40) server_.reset_connections(0);
+    return true;
+  });
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(looks, 40);
+  EXPECT_NE(server_.object(kDaemonSet), "");
+}
+
+TEST_F(RolloutBegins, TheWaitForAnothersLeaseIsNoneForTheServer) {
+  is_bens(seconds(600));
+  server_.be_cut_off(kUntilTaken - 2, false);
+  int times = 0;
+  const auto done = begin(
+      [&] {
+        server_.reset_connections(0);
+        return true;
+      },
+      [&](const kube::Lease&, seconds left) {
+        if (left <= seconds(100) && ++times == 1) server_.be_cut_off(0, false);
+        return true;
+      });
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(holder(), "ann");
+  EXPECT_EQ(follower_.told, 2);
+}
+
+TEST_F(RolloutBegins, DoesNotWaitForEver) {
+  server_.be_cut_off(kUntilTaken, false);
+  const TimePoint begun = clock_.now();
+  const auto done = begin([] { return true; });
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(clock_.now() - begun, kMost);
 }
 
 }  // namespace
