@@ -77,6 +77,23 @@ TEST_F(ShareGraph, WhatIsKeptIsReturnedWhenThereIsNoOtherRoom) {
   EXPECT_EQ(pool.number("blocks"), 3u) << pool.text;
 }
 
+TEST_F(ShareGraph, OneThatKeptItsMemoryIsLaunchedThoughThereIsNoRoom) {
+  // As of one that is running: the trim returns nothing.
+  const std::string mib64 = std::to_string(64 * kMiB);
+  const Answer kept =
+      with({"graph", mib20, "2", "launch", "take", mib64, "launch", "info"},
+           "cuDeviceGraphMemTrim:1");
+  EXPECT_EQ(kept.number("blocks"), 0u) << kept.text;
+  EXPECT_EQ(kept.number("launch"), 0u) << kept.text;
+  EXPECT_EQ(kept.number("free"), 32 * kMiB) << kept.text;
+  const Answer asked =
+      with({"graph", mib20, "2", "launch", "graphtrim", "launch", "info"},
+           "cuDeviceGraphMemTrim:1");
+  EXPECT_EQ(asked.number("graphtrim"), 1u) << asked.text;
+  EXPECT_EQ(asked.number("launch"), 0u) << asked.text;
+  EXPECT_EQ(asked.number("free"), 32 * kMiB) << asked.text;
+}
+
 TEST_F(ShareGraph, WhatTheDriverRefusesIsNotCharged) {
   const Answer answer = with({"graph", mib20, "2", "launch", "info", "launch"},
                              "cuGraphLaunch:CUDA_ERROR_OUT_OF_MEMORY@1");

@@ -147,7 +147,8 @@ GraphNeeds needs_of(Ranges* ranges) {
 struct Holding {
   Block charge;
   std::uint64_t pending;  ///< Of the charge: what the driver may be taking.
-  std::uint64_t trims;    ///< Counted from 1.
+  std::uint64_t trims;    ///< That returned anything; counted from 1.
+  std::uint64_t kept;     ///< What the last of them left to those in use.
   abi::CUdevice device;
   bool is_known;
 };
@@ -171,9 +172,7 @@ std::uint64_t reserved_by(const Holding& holding) {
                    holding.charge.bytes);
 }
 
-void settle(Holding* holding) {
-  if (!holding->is_known) return;
-  const std::uint64_t reserved = reserved_by(*holding);
+void settle_to(Holding* holding, std::uint64_t reserved) {
   const std::uint64_t most = reserved + holding->pending;
   Block change = holding->charge;
   if (holding->charge.bytes > most) {
@@ -188,10 +187,34 @@ void settle(Holding* holding) {
   }
 }
 
+void settle(Holding* holding) {
+  if (holding->is_known) settle_to(holding, reserved_by(*holding));
+}
+
+/// The driver was asked to trim. If that returned nothing, every graph has what
+/// it had: to reserve it again would refuse what takes nothing.
+void note_trimmed(Holding* holding) {
+  const std::uint64_t reserved = reserved_by(*holding);
+  if (reserved < holding->charge.bytes) {
+    ++holding->trims;
+    holding->kept = reserved;
+  }
+  settle_to(holding, reserved);
+}
+
+/// Of a graph for which there is no room, and which had memory: what the last
+/// trim left may be its own, if it was running then. Then it takes nothing; if
+/// it does, that is charged afterwards. What is left counts once.
+bool may_have_kept(Holding* holding, const GraphNeeds::Of& of) {
+  if (of.backed == 0 || of.bytes > holding->kept) return false;
+  holding->kept -= of.bytes;
+  return true;
+}
+
 Holding* holding_of(std::uint32_t number, abi::CUdevice device) {
   Holding* holding = &holdings[number];
   if (!holding->is_known) {
-    *holding = {{0, number, MemoryKind::kGraph}, 0, 1, device, true};
+    *holding = {{0, number, MemoryKind::kGraph}, 0, 1, 0, device, true};
   }
   return holding;
 }
@@ -257,7 +280,10 @@ bool GraphTaking::begin_once(abi::CUgraphExec exec, std::uint32_t* refused) {
     Holding* holding = holding_of(number, of.device);
     trims_[number] = holding->trims;
     if (of.backed == holding->trims) continue;
-    if (reserve(holding, of.bytes, &reserved_[number])) continue;
+    if (reserve(holding, of.bytes, &reserved_[number]) ||
+        may_have_kept(holding, of)) {
+      continue;
+    }
     *refused = number;
     return false;
   }
@@ -308,17 +334,15 @@ bool trim_graphs(std::uint32_t device) {
   const RelaxedCapture relaxed;
   const std::uint64_t before = holding->charge.bytes;
   ask(holding->device);
-  ++holding->trims;
-  settle(holding);
+  note_trimmed(holding);
   return holding->charge.bytes < before;
 }
 
-void note_graphs_trimmed() {
+void note_graphs_trimmed(abi::CUdevice device) {
   const Turn turn(is_busy);
   const RelaxedCapture relaxed;
   for (Holding& holding : holdings) {
-    ++holding.trims;
-    settle(&holding);
+    if (holding.is_known && holding.device == device) note_trimmed(&holding);
   }
 }
 

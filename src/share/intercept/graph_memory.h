@@ -49,7 +49,7 @@ void settle_graphs();
 /// limits, don't use; true if that was anything.
 bool trim_graphs(std::uint32_t device);
 /// The program had it done.
-void note_graphs_trimmed();
+void note_graphs_trimmed(abi::CUdevice device);
 
 void forget_graphs();
 

@@ -134,7 +134,9 @@ GPUNODE_EXPORT CUresult cuDeviceGraphMemTrim(CUdevice device) {
   const auto ask = real(driver().cuDeviceGraphMemTrim);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const CUresult result = ask(device);
-  if (account().is_limited()) share::note_graphs_trimmed();
+  if (result == CUDA_SUCCESS && account().is_limited()) {
+    share::note_graphs_trimmed(device);
+  }
   return result;
 }
 
