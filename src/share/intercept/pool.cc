@@ -111,8 +111,7 @@ bool trim(std::uint32_t device) {
 
 }  // namespace
 
-PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle,
-                                        bool may_trim) {
+PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle) {
   const Turn turn(is_busy);
   const RelaxedCapture relaxed;
   pool_ = number_of(handle);
@@ -140,8 +139,9 @@ PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle,
   }
   // What other threads of the process are being given may have room for it.
   if (pool->pending != 0) return Answer::kLater;
-  return may_trim && trim(pool->charge.device) ? Answer::kLater
-                                               : Answer::kRefused;
+  if (has_tried_trim_) return Answer::kRefused;
+  has_tried_trim_ = true;
+  return trim(device_) ? Answer::kLater : Answer::kRefused;
 }
 
 bool PoolTaking::begin(abi::CUmemoryPool handle, std::uint64_t bytes) {
@@ -149,11 +149,12 @@ bool PoolTaking::begin(abi::CUmemoryPool handle, std::uint64_t bytes) {
   bytes_ = bytes;
   Answer answer = Answer::kLater;
   for (int turn = 0; turn < kMostTurns && answer == Answer::kLater; ++turn) {
-    answer = ask_once(handle, turn == 0);
+    answer = ask_once(handle);
     if (answer == Answer::kLater) sched_yield();
   }
-  if (answer == Answer::kRefused && trim_graphs(device_)) {
-    answer = ask_once(handle, false);
+  // Who only ever was told to wait has trimmed nothing yet.
+  if (answer != Answer::kGranted && make_room(device_)) {
+    answer = ask_once(handle);
   }
   return answer == Answer::kGranted;
 }

@@ -26,12 +26,13 @@ class PoolTaking {
 
  private:
   enum class Answer : std::uint8_t { kGranted, kRefused, kLater };
-  Answer ask_once(abi::CUmemoryPool pool, bool may_trim);
+  Answer ask_once(abi::CUmemoryPool pool);
 
   std::uint64_t pool_ = 0;  ///< Our number for it; 0: charged to nobody.
   std::uint64_t bytes_ = 0;
   std::uint64_t reserved_ = 0;
   std::uint32_t device_ = 0;
+  bool has_tried_trim_ = false;
 };
 
 /// The pool that the stream's device has at present; null: unknown.
