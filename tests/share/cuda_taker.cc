@@ -7,6 +7,10 @@
 //   uuid              device 0's
 //   info              free and total bytes
 //   take N            takes blocks of N bytes until it is refused
+//   some N K          the same, K of them at most
+//   threads T N       the same by T threads at once, one block each
+//   heap N            sets the limit of the context's heap
+//   context           makes another context
 //   free              gives all back
 //   hold              keeps all until it is killed
 //   release           the same, and what it was is still known to map, unmap,
@@ -52,16 +56,17 @@ std::vector<std::uint64_t> taken;
 std::size_t taken_bytes = 0;  ///< Of each.
 std::string path = "data";
 
-int take_all(std::size_t bytes) {
+int take_all(std::size_t bytes, std::size_t most = ~std::size_t{0}) {
   const auto& way_of_taking = gpunode::share::path_of(path);
   taken_bytes = bytes;
-  for (;;) {
+  for (std::size_t at = 0; at < most; ++at) {
     std::uint64_t key = 0;
     const int result = way_of_taking.take(bytes, &key);
     if (result != abi::CUDA_SUCCESS) return result;
     const std::lock_guard lock(taken_mutex);
     taken.push_back(key);
   }
+  return abi::CUDA_SUCCESS;
 }
 
 void say_uuid() {
@@ -89,12 +94,13 @@ void say_info() {
 }
 
 /// By threads at once; returns how many blocks all have.
-std::size_t take_by_threads(int number, std::size_t bytes) {
+std::size_t take_by_threads(int number, std::size_t bytes,
+                            std::size_t most = ~std::size_t{0}) {
   std::vector<std::thread> threads;
   for (int thread = 0; thread < number; ++thread) {
-    threads.emplace_back([bytes] {
+    threads.emplace_back([bytes, most] {
       abi::cuCtxSetCurrent(context);  // Each thread has its own.
-      take_all(bytes);
+      take_all(bytes, most);
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -205,6 +211,30 @@ bool is_done_before(const std::string& deed, Words& words) {
   return true;
 }
 
+/// What is taken a number of times; false: it is none of these.
+bool is_taking_done(const std::string& deed, Words& words) {
+  if (deed == "take" || deed == "some") {
+    const std::size_t bytes = words.number();
+    const int result =
+        deed == "take" ? take_all(bytes) : take_all(bytes, words.number());
+    std::printf("blocks %zu\nresult %d\n", taken.size(), result);
+  } else if (deed == "threads") {
+    const auto threads = static_cast<int>(words.number());
+    const std::size_t blocks = take_by_threads(threads, words.number(), 1);
+    std::printf("blocks %zu\n", blocks);
+  } else if (deed == "heap") {
+    std::printf("heap %d\n",
+                GET(cuCtxSetLimit, cuCtxSetLimit)(
+                    abi::CU_LIMIT_MALLOC_HEAP_SIZE, words.number()));
+  } else if (deed == "context") {
+    abi::CUcontext other = nullptr;
+    std::printf("context %d\n", GET(cuCtxCreate, cuCtxCreate_v2)(&other, 0, 0));
+  } else {
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int main(int count, char** argv) {
@@ -216,6 +246,7 @@ int main(int count, char** argv) {
     if (is_done_before(deed, words)) continue;
     if (!has_begun) begin();
     has_begun = true;
+    if (is_taking_done(deed, words)) continue;
     if (deed == "uuid") say_uuid();
     if (deed == "info") say_info();
     if (deed == "free" || deed == "release") free_all();
@@ -228,10 +259,6 @@ int main(int count, char** argv) {
     }
     if (deed == "odd") free_odd();
     gpunode::share::do_virtual(deed, taken_bytes, taken);
-    if (deed == "take") {
-      const int result = take_all(words.number());
-      std::printf("blocks %zu\nresult %d\n", taken.size(), result);
-    }
   }
   return 0;
 }

@@ -63,6 +63,21 @@ TEST_F(SharePool, WhatItKeepsIsTakenWhenThereIsNoOtherRoom) {
   EXPECT_EQ(held(), 0u);
 }
 
+TEST_F(SharePool, WhatItKeepsIsTakenForContextsAndTheirLimits) {
+  const std::string mib96 = std::to_string(96 * kMiB);
+  const std::string mib100 = std::to_string(100 * kMiB);
+  lay(500 * kMiB, 200 * kMiB);
+  const Answer context =
+      take("proc_v2", {"path", "async", "take", mib96, "free", "context"});
+  EXPECT_EQ(context.number("blocks"), 3u) << context.text;
+  EXPECT_EQ(context.number("context"), 0u) << context.text;
+  lay(500 * kMiB, 200 * kMiB);
+  const Answer heap =
+      take("proc_v2", {"path", "async", "take", mib96, "free", "heap", mib100});
+  EXPECT_EQ(heap.number("blocks"), 3u) << heap.text;
+  EXPECT_EQ(heap.number("heap"), 0u) << heap.text;
+}
+
 TEST_F(SharePool, WhatItKeepsIsGivenBackWhenTrimmed) {
   const Answer answer = with("async", {"keep", "free", "sync", "trim", "info"});
   EXPECT_EQ(answer.number("free"), kLimit) << answer.text;

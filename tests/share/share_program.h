@@ -92,8 +92,9 @@ class ShareProgram : public ::testing::Test {
     return run(argv, true, failure);
   }
 
-  /// The two files, with a limit for the double's device.
-  void lay(std::uint64_t limit) const {
+  /// The two files, with a limit for the double's device, and what a context
+  /// takes of it.
+  void lay(std::uint64_t limit, std::uint64_t context = 0) const {
     const Answer uuid = run({GPUNODE_TAKER, "linked", "uuid"}, false);
     ASSERT_EQ(uuid.status, 0) << uuid.text;
     std::vector<CacheLine> limits(limits_size(1, kSlots) / kCacheLine + 1);
@@ -105,6 +106,7 @@ class ShareProgram : public ::testing::Test {
     auto* device = reinterpret_cast<DeviceLimit*>(header + 1);
     uuid.text.copy(device->uuid.data(), 40, std::strlen("uuid "));
     device->bytes = limit;
+    device->context = context;
     write("limits", limits.data(), limits_size(1, kSlots));
     std::vector<CacheLine> ledger(ledger_size(1, kSlots) / kCacheLine);
     format_ledger(ledger.data(), 1, kSlots);

@@ -4,9 +4,8 @@
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/real.h"
+#include "share/intercept/taking.h"
 #include "share/intercept/turn.h"
-
-#define GPUNODE_EXPORT [[gnu::visibility("default")]]
 
 namespace gpunode::abi {
 namespace {
@@ -19,18 +18,17 @@ using share::MemoryKind;
 using share::Primary;
 using share::real_of;
 using share::Turn;
-using share::Verdict;
 
 /// Charges a context, asks the driver for it by `ask()`, and keeps the charge
 /// with it, or takes it back.
 template <typename Ask>
 CUresult make(CUcontext* context, CUdevice device, Ask ask) {
   Block block;
-  if (account().reserve_on(device, MemoryKind::kContext,
-                           share::context_bytes(device),
-                           &block) != Verdict::kGranted) {
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
+  const std::uint64_t bytes = share::context_bytes(device);
+  const auto reserve = [&] {
+    return account().reserve_on(device, MemoryKind::kContext, bytes, &block);
+  };
+  if (!share::is_reserved(reserve, block)) return CUDA_ERROR_OUT_OF_MEMORY;
   const CUresult result = ask();
   if (result == CUDA_SUCCESS) {
     block.owner = key_of(*context);

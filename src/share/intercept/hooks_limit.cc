@@ -4,8 +4,7 @@
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/real.h"
-
-#define GPUNODE_EXPORT [[gnu::visibility("default")]]
+#include "share/intercept/taking.h"
 
 namespace gpunode::abi {
 namespace {
@@ -16,7 +15,6 @@ using share::driver;
 using share::key_of;
 using share::MemoryKind;
 using share::real_of;
-using share::Verdict;
 
 /// What the limits of a context are charged lies under keys beside its own.
 std::uint64_t key_of_limit(std::uint64_t context, CUlimit limit) {
@@ -61,10 +59,12 @@ CUresult set(std::uint64_t context, CUdevice device, CUlimit limit,
   const std::uint64_t wanted =
       bytes_of(limit, device, before, value, held.bytes);
   Block more;
+  const auto reserve = [&] {
+    return account().reserve_on(device, MemoryKind::kLocal, wanted - held.bytes,
+                                &more);
+  };
   const bool has_room =
-      wanted <= held.bytes ||
-      account().reserve_on(device, MemoryKind::kLocal, wanted - held.bytes,
-                           &more) == Verdict::kGranted;
+      wanted <= held.bytes || share::is_reserved(reserve, more);
   const CUresult result = has_room ? ask() : CUDA_ERROR_OUT_OF_MEMORY;
   if (result != CUDA_SUCCESS) {
     account().release(more);
