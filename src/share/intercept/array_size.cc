@@ -87,14 +87,16 @@ std::uint64_t level_bytes(const Shape& shape, bool has_depth,
 
 std::uint64_t array_bytes(const abi::CUDA_ARRAY3D_DESCRIPTOR& array,
                           unsigned levels) {
-  constexpr std::uint64_t kMost = std::uint64_t{1} << 40;  // Of each side.
+  constexpr std::uint64_t kMostOfSide = std::uint64_t{1} << 40;
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 50;  // Bytes, of all.
+  constexpr std::uint64_t kIsForTheDriver = 0;
   if ((array.Flags &
        (abi::CUDA_ARRAY3D_SPARSE | abi::CUDA_ARRAY3D_DEFERRED_MAPPING)) != 0) {
     return 0;
   }
-  if (array.Width > kMost || array.Height > kMost || array.Depth > kMost ||
-      array.NumChannels > 4) {
-    return kTooMuch;
+  if (array.Width > kMostOfSide || array.Height > kMostOfSide ||
+      array.Depth > kMostOfSide || array.NumChannels > 4) {
+    return kIsForTheDriver;
   }
   const bool is_layered =
       (array.Flags & (abi::CUDA_ARRAY3D_LAYERED | abi::CUDA_ARRAY3D_CUBEMAP)) !=
@@ -107,7 +109,9 @@ std::uint64_t array_bytes(const abi::CUDA_ARRAY3D_DESCRIPTOR& array,
   constexpr unsigned kMostLevels = 41;
   for (unsigned level = 0; level < levels && level < kMostLevels; ++level) {
     const std::uint64_t more = level_bytes(shape, has_depth, bits);
-    if (__builtin_add_overflow(bytes, more, &bytes)) return kTooMuch;
+    if (__builtin_add_overflow(bytes, more, &bytes) || bytes > kMost) {
+      return kIsForTheDriver;
+    }
     const auto halve = [](std::uint64_t* side) {
       *side = *side > 1 ? *side / 2 : 1;
     };

@@ -77,12 +77,16 @@ TEST(ArraySize, FormatsOfEveryKindHaveTheirSize) {
   EXPECT_EQ(bytes_of(0x1234, 1), 16u) << "unknown: the most it can be";
 }
 
-TEST(ArraySize, NonsenseIsTooMuch) {
+TEST(ArraySize, NonsenseIsLeftToTheDriver) {
   const std::uint64_t all = ~std::uint64_t{0};
-  EXPECT_EQ(array_bytes({all, all, all, kFloat, 4, 0}, 1), all);
-  EXPECT_EQ(array_bytes({1, 1, 1, kFloat, ~0U, 0}, 1), all);
+  EXPECT_EQ(array_bytes({all, all, all, kFloat, 4, 0}, 1), 0u);
+  EXPECT_EQ(array_bytes({1, 1, 1, kFloat, ~0U, 0}, 1), 0u);
+  EXPECT_EQ(array_bytes({1, 1, 1, kFloat, 5, 0}, 1), 0u);
   EXPECT_EQ(array_bytes({all >> 24, all >> 24, all >> 24, kFloat, 4, 0}, ~0U),
-            all);
+            0u);
+  EXPECT_EQ(array_bytes({1 << 18, 1 << 18, 1 << 18, kFloat, 4, 0}, 1), 0u)
+      << "2^58 bytes";
+  EXPECT_GT(array_bytes({1 << 18, 1 << 18, 0, kFloat, 4, 0}, 1), 0u);
 }
 
 }  // namespace
