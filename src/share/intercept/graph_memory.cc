@@ -246,9 +246,13 @@ void note_instantiated(abi::CUgraphExec exec, abi::CUgraph graph) {
   const RelaxedCapture relaxed;
   Ranges ranges;
   collect_nodes(graph, 0, &ranges);
-  if (ranges.size() == 0) return;
   const GraphNeeds needs = needs_of(&ranges);
   const Turn turn(is_busy);
+  if (ranges.size() == 0) {
+    // The handle may be one of a graph that ended on a way that is not ours.
+    needs_by_exec.erase(key_of(exec));
+    return;
+  }
   GraphNeeds* kept = needs_by_exec.put(key_of(exec));
   if (kept != nullptr) *kept = needs;
 }
