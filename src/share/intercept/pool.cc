@@ -63,11 +63,14 @@ bool settle(Pool* pool) {
 }
 
 Pool* add(abi::CUmemoryPool handle, std::uint32_t device, bool is_own) {
-  std::uint64_t* number = numbers.put(reinterpret_cast<std::uint64_t>(handle));
-  if (number == nullptr) return nullptr;
-  *number = ++last_number;
-  Pool* pool = pools.put(last_number);
+  Pool* pool = pools.put(last_number + 1);
   if (pool == nullptr) return nullptr;
+  std::uint64_t* number = numbers.put(reinterpret_cast<std::uint64_t>(handle));
+  if (number == nullptr) {
+    pools.erase(last_number + 1);
+    return nullptr;
+  }
+  *number = ++last_number;
   *pool = {handle, {0, device, MemoryKind::kPool}, 0, 0, is_own};
   return pool;
 }
@@ -75,11 +78,16 @@ Pool* add(abi::CUmemoryPool handle, std::uint32_t device, bool is_own) {
 /// One that the program did not make is a device's own, or another process's.
 std::uint32_t device_of_default(abi::CUmemoryPool handle) {
   const auto get_pool = real(driver().cuDeviceGetDefaultMemPool);
-  abi::CUmemoryPool pool = nullptr;
-  for (abi::CUdevice device = 0;
-       get_pool != nullptr && get_pool(&pool, device) == abi::CUDA_SUCCESS;
+  constexpr abi::CUdevice kMostDevices = 64;
+  for (abi::CUdevice device = 0; get_pool != nullptr && device < kMostDevices;
        ++device) {
-    if (pool == handle) return account().number_of(device);
+    abi::CUmemoryPool pool = nullptr;
+    const abi::CUresult result = get_pool(&pool, device);
+    if (result == abi::CUDA_ERROR_INVALID_DEVICE) break;  // Past the last one.
+    // One that has no pools has others behind it.
+    if (result == abi::CUDA_SUCCESS && pool == handle) {
+      return account().number_of(device);
+    }
   }
   return Account::kNoDevice;
 }
@@ -236,6 +244,7 @@ abi::CUresult destroy_pool(abi::CUmemoryPool handle) {
   if (found == nullptr) return ask(handle);
   const std::uint64_t number = *found;
   Pool* pool = pools.find(number);
+  if (pool == nullptr) return ask(handle);
   const auto trim_to = real(driver().cuMemPoolTrimTo);
   // A pool that another process shares keeps what it has there.
   if (pool->is_own && trim_to != nullptr) trim_to(handle, 0);
