@@ -110,6 +110,27 @@ TEST_F(SharePool, GrowthThatNobodyAskedForIsTakenBack) {
   EXPECT_EQ(held(), kLimit);
 }
 
+TEST_F(SharePool, GrowthThatNobodyAskedForHasWhatOtherPoolsKeep) {
+  lay(96 * kMiB);
+  // As above, but a third step is there: another pool keeps it.
+  const Answer answer =
+      take("proc_v2",
+           {"path", "ownpool", "some", std::to_string(20 * kMiB), "1", "free",
+            "path", "async", "take", std::to_string(12 * kMiB), "info"});
+  EXPECT_EQ(answer.number("blocks"), 6u) << answer.text;
+  EXPECT_EQ(answer.number("free"), 0u) << answer.text;
+  EXPECT_EQ(held(), 96 * kMiB);
+}
+
+TEST_F(SharePool, ThreadsThatWaitedForEachOtherHaveWhatIsKept) {
+  lay(128 * kMiB);
+  const Answer answer =
+      take("proc_v2",
+           {"path", "ownpool", "some", std::to_string(80 * kMiB), "1", "free",
+            "path", "async", "threads", "16", std::to_string(8 * kMiB)});
+  EXPECT_EQ(answer.number("blocks"), 16u) << answer.text;
+}
+
 TEST_F(SharePool, ADestroyedPoolHoldsWhatIsInUse) {
   EXPECT_EQ(with("ownpool", {"destroy", "info"}).number("free"), 0u);
   EXPECT_EQ(with("ownpool", {"destroy", "odd", "info"}).number("free"), 0u);

@@ -146,9 +146,10 @@ GraphNeeds needs_of(Ranges* ranges) {
 /// What graphs of a device hold.
 struct Holding {
   Block charge;
-  std::uint64_t pending;  ///< Of the charge: what the driver may be taking.
-  std::uint64_t trims;    ///< That returned anything; counted from 1.
-  std::uint64_t kept;     ///< What the last of them left to those in use.
+  std::uint64_t pending;   ///< Of the charge: what the driver may be taking.
+  std::uint64_t promised;  ///< Of what is free: to launches that go on.
+  std::uint64_t trims;     ///< That returned anything; counted from 1.
+  std::uint64_t kept;      ///< What the last of them left to those in use.
   abi::CUdevice device;
   bool is_known;
 };
@@ -214,23 +215,28 @@ bool may_have_kept(Holding* holding, const GraphNeeds::Of& of) {
 Holding* holding_of(std::uint32_t number, abi::CUdevice device) {
   Holding* holding = &holdings[number];
   if (!holding->is_known) {
-    *holding = {{0, number, MemoryKind::kGraph}, 0, 1, 0, device, true};
+    *holding = {{0, number, MemoryKind::kGraph}, 0, 0, 1, 0, device, true};
   }
   return holding;
 }
 
 /// False if the limit has no room.
-bool reserve(Holding* holding, std::uint64_t bytes, std::uint64_t* reserved) {
+bool reserve(Holding* holding, std::uint64_t bytes, std::uint64_t* promised,
+             std::uint64_t* reserved) {
   settle(holding);
   const std::uint64_t has = reserved_by(*holding);
-  const std::uint64_t used =
-      attribute(*holding, abi::CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, has);
-  const std::uint64_t free = used < has ? has - used : 0;
-  if (bytes <= free) return true;
+  const std::uint64_t gone =
+      attribute(*holding, abi::CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, has) +
+      holding->promised;
+  const std::uint64_t free = gone < has ? has - gone : 0;
   Block more = holding->charge;
-  more.bytes = bytes - free;
-  if (account().reserve_block(more) != Verdict::kGranted) return false;
+  more.bytes = bytes > free ? bytes - free : 0;
+  if (more.bytes != 0 && account().reserve_block(more) != Verdict::kGranted) {
+    return false;
+  }
   *reserved = more.bytes;
+  *promised = bytes - more.bytes;
+  holding->promised += *promised;
   holding->charge.bytes += more.bytes;
   holding->pending += more.bytes;
   return true;
@@ -272,10 +278,11 @@ void undo_graph_destroy(abi::CUgraphExec exec, const GraphNeeds& needs) {
   if (kept != nullptr) *kept = needs;
 }
 
-bool GraphTaking::begin_once(abi::CUgraphExec exec, std::uint32_t* refused) {
+GraphTaking::Answer GraphTaking::begin_once(abi::CUgraphExec exec,
+                                            std::uint32_t* refused) {
   const Turn turn(is_busy);
   const GraphNeeds* needs = needs_by_exec.find(key_of(exec));
-  if (needs == nullptr) return true;
+  if (needs == nullptr) return Answer::kGranted;
   exec_ = key_of(exec);
   const RelaxedCapture relaxed;
   for (std::uint32_t number = 0; number < needs->of.size(); ++number) {
@@ -284,22 +291,30 @@ bool GraphTaking::begin_once(abi::CUgraphExec exec, std::uint32_t* refused) {
     Holding* holding = holding_of(number, of.device);
     trims_[number] = holding->trims;
     if (of.backed == holding->trims) continue;
-    if (reserve(holding, of.bytes, &reserved_[number]) ||
+    if (reserve(holding, of.bytes, &promised_[number], &reserved_[number]) ||
         may_have_kept(holding, of)) {
       continue;
     }
     *refused = number;
-    return false;
+    // What other threads' launches reserved may turn out to be too much.
+    return holding->pending != 0 || holding->promised != 0 ? Answer::kLater
+                                                           : Answer::kRefused;
   }
-  return true;
+  return Answer::kGranted;
 }
 
 bool GraphTaking::begin(abi::CUgraphExec exec) {
+  constexpr int kMostTurns = 1000;
   std::uint32_t refused = 0;
-  if (begin_once(exec, &refused)) return true;
-  end(false);
+  Answer answer = Answer::kLater;
+  for (int turn = 0; turn < kMostTurns && answer == Answer::kLater; ++turn) {
+    answer = begin_once(exec, &refused);
+    if (answer == Answer::kGranted) return true;
+    end(false);
+    if (answer == Answer::kLater) sched_yield();
+  }
   if (!make_room(refused)) return false;
-  if (begin_once(exec, &refused)) return true;
+  if (begin_once(exec, &refused) == Answer::kGranted) return true;
   end(false);
   return false;
 }
@@ -313,6 +328,7 @@ void GraphTaking::end(bool is_launched) {
     Holding* holding = &holdings[number];
     if (trims_[number] == 0) continue;
     holding->pending -= reserved_[number];
+    holding->promised -= promised_[number];
     settle(holding);
     if (is_launched && needs != nullptr) {
       needs->of[number].backed = trims_[number];
@@ -320,6 +336,7 @@ void GraphTaking::end(bool is_launched) {
   }
   exec_ = 0;
   reserved_ = {};
+  promised_ = {};
   trims_ = {};
 }
 

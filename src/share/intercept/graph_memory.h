@@ -36,10 +36,12 @@ class GraphTaking {
   void end(bool is_launched);
 
  private:
-  bool begin_once(abi::CUgraphExec exec, std::uint32_t* refused);
+  enum class Answer : std::uint8_t { kGranted, kRefused, kLater };
+  Answer begin_once(abi::CUgraphExec exec, std::uint32_t* refused);
 
   std::uint64_t exec_ = 0;  ///< 0: it has no memory nodes.
   std::array<std::uint64_t, GraphNeeds::kMostDevices> reserved_ = {};
+  std::array<std::uint64_t, GraphNeeds::kMostDevices> promised_ = {};
   std::array<std::uint64_t, GraphNeeds::kMostDevices> trims_ = {};
 };
 

@@ -12,9 +12,10 @@ constexpr std::uint64_t kStep = 32 << 20;
 struct Pool {
   abi::CUmemoryPool handle;  ///< Null: destroyed, with memory still in use.
   Block charge;
-  std::uint64_t pending;  ///< Of the charge: what the driver may be taking.
-  std::uint64_t in_use;   ///< Of pools that the program made: bytes not freed.
-  bool is_own;            ///< The program made it.
+  std::uint64_t pending;   ///< Of the charge: what the driver may be taking.
+  std::uint64_t promised;  ///< Of what it has free: to those who are asking.
+  std::uint64_t in_use;    ///< Of pools that the program made: bytes not freed.
+  bool is_own;             ///< The program made it.
 };
 
 std::atomic<bool> is_busy = false;
@@ -43,23 +44,37 @@ void release_of(Pool* pool, std::uint64_t bytes) {
   pool->charge.bytes -= bytes;
 }
 
-/// False if it holds more, `reserved` bytes, than there was room for: that is
-/// charged all the same.
-bool settle_to(Pool* pool, std::uint64_t reserved) {
-  const std::uint64_t most = reserved + pool->pending;
-  if (pool->charge.bytes > most) release_of(pool, pool->charge.bytes - most);
-  if (pool->charge.bytes >= reserved) return true;
-  const Block more = {reserved - pool->charge.bytes, pool->charge.device,
-                      MemoryKind::kPool};
-  const bool has_room = account().reserve_block(more) == Verdict::kGranted;
-  if (!has_room) account().charge(more);
-  pool->charge.bytes = reserved;
-  return has_room;
+bool is_charged(const Pool& pool) {
+  return pool.handle != nullptr && pool.charge.device != Account::kNoDevice;
 }
 
-bool settle(Pool* pool) {
-  return pool->handle == nullptr || pool->charge.device == Account::kNoDevice ||
-         settle_to(pool, reserved_by(*pool));
+Block missing_of(const Pool& pool, std::uint64_t reserved) {
+  const std::uint64_t has = pool.charge.bytes;
+  return {reserved > has ? reserved - has : 0, pool.charge.device,
+          MemoryKind::kPool};
+}
+
+/// False if it holds more, `reserved` bytes, than is charged, and there is no
+/// room for that.
+bool is_settled_to(Pool* pool, std::uint64_t reserved) {
+  const std::uint64_t most = reserved + pool->pending;
+  if (pool->charge.bytes > most) release_of(pool, pool->charge.bytes - most);
+  const Block more = missing_of(*pool, reserved);
+  if (more.bytes == 0) return true;
+  if (account().reserve_block(more) != Verdict::kGranted) return false;
+  pool->charge.bytes = reserved;
+  return true;
+}
+
+/// What there is no room for is charged all the same.
+void settle_to(Pool* pool, std::uint64_t reserved) {
+  if (is_settled_to(pool, reserved)) return;
+  account().charge(missing_of(*pool, reserved));
+  pool->charge.bytes = reserved;
+}
+
+void settle(Pool* pool) {
+  if (is_charged(*pool)) settle_to(pool, reserved_by(*pool));
 }
 
 Pool* add(abi::CUmemoryPool handle, std::uint32_t device, bool is_own) {
@@ -71,7 +86,7 @@ Pool* add(abi::CUmemoryPool handle, std::uint32_t device, bool is_own) {
     return nullptr;
   }
   *number = ++last_number;
-  *pool = {handle, {0, device, MemoryKind::kPool}, 0, 0, is_own};
+  *pool = {handle, {0, device, MemoryKind::kPool}, 0, 0, 0, is_own};
   return pool;
 }
 
@@ -100,21 +115,43 @@ std::uint64_t number_of(abi::CUmemoryPool handle) {
                                                                   : last_number;
 }
 
+std::uint64_t used_of(const Pool& pool, std::uint64_t reserved) {
+  return attribute(pool.handle, abi::CU_MEMPOOL_ATTR_USED_MEM_CURRENT,
+                   reserved);
+}
+
+/// What was promised of what is free stays. A pool that grew is not charged for
+/// that here: others have yet to return what they have.
 bool trim(std::uint32_t device) {
   const auto ask = real(driver().cuMemPoolTrimTo);
-  std::uint64_t before = 0;
-  std::uint64_t after = 0;
+  bool is_any = false;
   pools.for_each([&](std::uint64_t, Pool* pool) {
-    if (ask == nullptr || pool->handle == nullptr ||
-        pool->charge.device != device) {
+    if (ask == nullptr || !is_charged(*pool) || pool->charge.device != device) {
       return;
     }
-    before += pool->charge.bytes;
-    ask(pool->handle, 0);
-    settle(pool);
-    after += pool->charge.bytes;
+    const std::uint64_t promised = pool->promised;
+    ask(pool->handle,
+        promised == 0 ? 0 : used_of(*pool, reserved_by(*pool)) + promised);
+    const std::uint64_t most = reserved_by(*pool) + pool->pending;
+    if (pool->charge.bytes <= most) return;
+    release_of(pool, pool->charge.bytes - most);
+    is_any = true;
   });
-  return after < before;
+  return is_any;
+}
+
+/// False if the pool grew, and there is no room for that whatever else is
+/// returned.
+bool is_settled(Pool* pool) {
+  if (is_settled_to(pool, reserved_by(*pool))) return true;
+  trim(pool->charge.device);
+  const std::uint64_t reserved = reserved_by(*pool);
+  if (is_settled_to(pool, reserved)) return true;
+  if (trim_graphs(pool->charge.device) && is_settled_to(pool, reserved)) {
+    return true;
+  }
+  settle_to(pool, reserved);
+  return false;
 }
 
 }  // namespace
@@ -130,10 +167,13 @@ PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle) {
   }
   const std::uint64_t reserved = reserved_by(*pool);
   settle_to(pool, reserved);
-  const std::uint64_t used =
-      attribute(pool->handle, abi::CU_MEMPOOL_ATTR_USED_MEM_CURRENT, reserved);
-  const std::uint64_t free = used < reserved ? reserved - used : 0;
-  if (bytes_ <= free) return Answer::kGranted;
+  const std::uint64_t gone = used_of(*pool, reserved) + pool->promised;
+  const std::uint64_t free = gone < reserved ? reserved - gone : 0;
+  if (bytes_ <= free) {
+    promised_ = bytes_;
+    pool->promised += bytes_;
+    return Answer::kGranted;
+  }
   const std::uint64_t step =
       bytes_ > ~kStep ? bytes_ : (bytes_ + kStep - 1) / kStep * kStep;
   device_ = pool->charge.device;
@@ -146,7 +186,7 @@ PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle) {
     return Answer::kGranted;
   }
   // What other threads of the process are being given may have room for it.
-  if (pool->pending != 0) return Answer::kLater;
+  if (pool->pending != 0 || pool->promised != 0) return Answer::kLater;
   if (has_tried_trim_) return Answer::kRefused;
   has_tried_trim_ = true;
   return trim(device_) ? Answer::kLater : Answer::kRefused;
@@ -173,9 +213,13 @@ bool PoolTaking::end(abi::CUdeviceptr address) {
   Pool* pool = pools.find(pool_);
   if (pool == nullptr) return true;
   pool->pending -= reserved_;
+  pool->promised -= promised_;
   const RelaxedCapture relaxed;
-  const bool has_room = settle(pool);
-  if (address == 0) return true;
+  if (address == 0) {
+    settle(pool);
+    return true;
+  }
+  const bool has_room = is_settled(pool);
   if (!has_room) return false;
   if (pool->is_own) {
     PoolFreeing* use = in_own_pools.put(address);
@@ -188,8 +232,11 @@ bool PoolTaking::end(abi::CUdeviceptr address) {
 void PoolTaking::take_back() {
   const Turn turn(is_busy);
   const RelaxedCapture relaxed;
-  const Pool* pool = pools.find(pool_);
-  if (pool != nullptr) trim(pool->charge.device);
+  Pool* pool = pools.find(pool_);
+  if (pool != nullptr) {
+    trim(pool->charge.device);
+    settle(pool);
+  }
   was_freed.store(true, std::memory_order_relaxed);
 }
 

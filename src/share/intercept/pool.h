@@ -31,6 +31,7 @@ class PoolTaking {
   std::uint64_t pool_ = 0;  ///< Our number for it; 0: charged to nobody.
   std::uint64_t bytes_ = 0;
   std::uint64_t reserved_ = 0;
+  std::uint64_t promised_ = 0;
   std::uint32_t device_ = 0;
   bool has_tried_trim_ = false;
 };
