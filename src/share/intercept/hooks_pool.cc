@@ -11,15 +11,25 @@ using share::real;
 
 namespace {
 
+/// What a form of a call takes the null stream for.
+enum class Null : std::uint8_t { kLegacy, kOfThread };
+
+bool is_capturing(CUstream stream, Null null) {
+  constexpr std::uintptr_t kPerThread = 2;  // CU_STREAM_PER_THREAD.
+  const bool is_of_thread = stream == nullptr && null == Null::kOfThread;
+  return share::is_capturing(
+      is_of_thread ? reinterpret_cast<CUstream>(kPerThread) : stream);
+}
+
 /// `ask` takes of `pool` for `stream`; `take_back` frees it there.
 template <typename Ask, typename Free>
 CUresult take_of_pool(CUmemoryPool pool, CUdeviceptr* address,
-                      std::size_t bytes, CUstream stream, Ask ask,
+                      std::size_t bytes, CUstream stream, Null null, Ask ask,
                       Free take_back) {
   share::PoolTaking taking;
   if (!taking.begin(pool, bytes)) {
     // What is captured takes its memory when the graph is launched.
-    return share::is_capturing(stream) ? ask() : CUDA_ERROR_OUT_OF_MEMORY;
+    return is_capturing(stream, null) ? ask() : CUDA_ERROR_OUT_OF_MEMORY;
   }
   const CUresult result = ask();
   if (taking.end(result == CUDA_SUCCESS ? *address : 0)) return result;
@@ -31,7 +41,7 @@ CUresult take_of_pool(CUmemoryPool pool, CUdeviceptr* address,
 
 template <typename Ask, typename Free>
 CUresult take_async(Ask ask, Free take_back, CUdeviceptr* address,
-                    std::size_t bytes, CUstream stream) {
+                    std::size_t bytes, CUstream stream, Null null) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const auto really = [&] { return ask(address, bytes, stream); };
   // The driver has words of its own for these.
@@ -40,19 +50,20 @@ CUresult take_async(Ask ask, Free take_back, CUdeviceptr* address,
   }
   const CUmemoryPool pool = share::pool_of(stream);
   if (pool == nullptr) return really();
-  return take_of_pool(pool, address, bytes, stream, really, take_back);
+  return take_of_pool(pool, address, bytes, stream, null, really, take_back);
 }
 
 template <typename Ask, typename Free>
 CUresult take_from_pool(Ask ask, Free take_back, CUdeviceptr* address,
-                        std::size_t bytes, CUmemoryPool pool, CUstream stream) {
+                        std::size_t bytes, CUmemoryPool pool, CUstream stream,
+                        Null null) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const auto really = [&] { return ask(address, bytes, pool, stream); };
   if (address == nullptr || bytes == 0 || pool == nullptr ||
       !account().is_limited()) {
     return really();
   }
-  return take_of_pool(pool, address, bytes, stream, really, take_back);
+  return take_of_pool(pool, address, bytes, stream, null, really, take_back);
 }
 
 template <typename Ask>
@@ -74,14 +85,16 @@ CUresult wait(Ask ask) {
 GPUNODE_EXPORT CUresult cuMemAllocAsync(CUdeviceptr* address, std::size_t bytes,
                                         CUstream stream) {
   return take_async(real(driver().cuMemAllocAsync),
-                    real(driver().cuMemFreeAsync), address, bytes, stream);
+                    real(driver().cuMemFreeAsync), address, bytes, stream,
+                    Null::kLegacy);
 }
 
 GPUNODE_EXPORT CUresult cuMemAllocAsync_ptsz(CUdeviceptr* address,
                                              std::size_t bytes,
                                              CUstream stream) {
   return take_async(real(driver().cuMemAllocAsync_ptsz),
-                    real(driver().cuMemFreeAsync_ptsz), address, bytes, stream);
+                    real(driver().cuMemFreeAsync_ptsz), address, bytes, stream,
+                    Null::kOfThread);
 }
 
 GPUNODE_EXPORT CUresult cuMemAllocFromPoolAsync(CUdeviceptr* address,
@@ -90,7 +103,7 @@ GPUNODE_EXPORT CUresult cuMemAllocFromPoolAsync(CUdeviceptr* address,
                                                 CUstream stream) {
   return take_from_pool(real(driver().cuMemAllocFromPoolAsync),
                         real(driver().cuMemFreeAsync), address, bytes, pool,
-                        stream);
+                        stream, Null::kLegacy);
 }
 
 GPUNODE_EXPORT CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr* address,
@@ -99,7 +112,7 @@ GPUNODE_EXPORT CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr* address,
                                                      CUstream stream) {
   return take_from_pool(real(driver().cuMemAllocFromPoolAsync_ptsz),
                         real(driver().cuMemFreeAsync_ptsz), address, bytes,
-                        pool, stream);
+                        pool, stream, Null::kOfThread);
 }
 
 GPUNODE_EXPORT CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
