@@ -242,6 +242,17 @@ bool reserve(Holding* holding, std::uint64_t bytes, std::uint64_t* promised,
   return true;
 }
 
+/// It has all of its memory: nothing is taken, and nothing settled after.
+bool is_backed(const GraphNeeds& needs) {
+  for (std::uint32_t number = 0; number < needs.of.size(); ++number) {
+    const GraphNeeds::Of& of = needs.of[number];
+    const bool has_memory =
+        of.backed != 0 && of.backed == holdings[number].trims;
+    if (of.bytes != 0 && !has_memory) return false;
+  }
+  return true;
+}
+
 std::uint64_t key_of(abi::CUgraphExec exec) {
   return reinterpret_cast<std::uint64_t>(exec);
 }
@@ -282,7 +293,7 @@ GraphTaking::Answer GraphTaking::begin_once(abi::CUgraphExec exec,
                                             std::uint32_t* refused) {
   const Turn turn(is_busy);
   const GraphNeeds* needs = needs_by_exec.find(key_of(exec));
-  if (needs == nullptr) return Answer::kGranted;
+  if (needs == nullptr || is_backed(*needs)) return Answer::kGranted;
   exec_ = key_of(exec);
   const RelaxedCapture relaxed;
   for (std::uint32_t number = 0; number < needs->of.size(); ++number) {

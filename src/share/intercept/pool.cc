@@ -9,14 +9,20 @@ namespace {
 
 constexpr std::uint64_t kStep = 32 << 20;
 
+}  // namespace
+
 struct Pool {
   abi::CUmemoryPool handle;  ///< Null: destroyed, with memory still in use.
   Block charge;
   std::uint64_t pending;   ///< Of the charge: what the driver may be taking.
   std::uint64_t promised;  ///< Of what it has free: to those who are asking.
+  std::uint64_t seen;      ///< What it had when it was last looked at.
+  std::uint64_t free;      ///< Of that, what nobody has taken since, at least.
   std::uint64_t in_use;    ///< Of pools that the program made: bytes not freed.
   bool is_own;             ///< The program made it.
 };
+
+namespace {
 
 std::atomic<bool> is_busy = false;
 std::uint64_t last_number = 0;
@@ -57,6 +63,8 @@ Block missing_of(const Pool& pool, std::uint64_t reserved) {
 /// False if it holds more, `reserved` bytes, than is charged, and there is no
 /// room for that.
 bool is_settled_to(Pool* pool, std::uint64_t reserved) {
+  if (reserved != pool->seen) pool->free = 0;  // Unknown until it is asked.
+  pool->seen = reserved;
   const std::uint64_t most = reserved + pool->pending;
   if (pool->charge.bytes > most) release_of(pool, pool->charge.bytes - most);
   const Block more = missing_of(*pool, reserved);
@@ -86,7 +94,7 @@ Pool* add(abi::CUmemoryPool handle, std::uint32_t device, bool is_own) {
     return nullptr;
   }
   *number = ++last_number;
-  *pool = {handle, {0, device, MemoryKind::kPool}, 0, 0, 0, is_own};
+  *pool = {handle, {0, device, MemoryKind::kPool}, 0, 0, 0, 0, 0, is_own};
   return pool;
 }
 
@@ -130,6 +138,7 @@ bool trim(std::uint32_t device) {
       return;
     }
     const std::uint64_t promised = pool->promised;
+    pool->free = 0;
     ask(pool->handle,
         promised == 0 ? 0 : used_of(*pool, reserved_by(*pool)) + promised);
     const std::uint64_t most = reserved_by(*pool) + pool->pending;
@@ -156,8 +165,28 @@ bool is_settled(Pool* pool) {
 
 }  // namespace
 
+void PoolTaking::promise(Pool* pool) {
+  promised_ = bytes_;
+  pool->promised += bytes_;
+  pool->free -= bytes_;
+}
+
+/// Without asking the driver. Should it have returned that meanwhile, the pool
+/// grows by a step, which is seen at the end: so not for more than that.
+bool PoolTaking::is_free(abi::CUmemoryPool handle) {
+  if (bytes_ > kStep) return false;
+  const std::uint64_t* number =
+      numbers.find(reinterpret_cast<std::uint64_t>(handle));
+  Pool* pool = number == nullptr ? nullptr : pools.find(*number);
+  if (pool == nullptr || bytes_ > pool->free) return false;
+  pool_ = *number;
+  promise(pool);
+  return true;
+}
+
 PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle) {
   const Turn turn(is_busy);
+  if (is_free(handle)) return Answer::kGranted;
   const RelaxedCapture relaxed;
   pool_ = number_of(handle);
   Pool* pool = pools.find(pool_);
@@ -168,10 +197,9 @@ PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle) {
   const std::uint64_t reserved = reserved_by(*pool);
   settle_to(pool, reserved);
   const std::uint64_t gone = used_of(*pool, reserved) + pool->promised;
-  const std::uint64_t free = gone < reserved ? reserved - gone : 0;
-  if (bytes_ <= free) {
-    promised_ = bytes_;
-    pool->promised += bytes_;
+  pool->free = gone < reserved ? reserved - gone : 0;
+  if (bytes_ <= pool->free) {
+    promise(pool);
     return Answer::kGranted;
   }
   const std::uint64_t step =
@@ -318,9 +346,12 @@ PoolFreeing begin_pool_free(abi::CUdeviceptr address) {
   return freeing;
 }
 
+void note_pool_freed() {
+  was_freed.store(true, std::memory_order_relaxed);
+}
+
 void end_pool_free(abi::CUdeviceptr address, const PoolFreeing& freeing,
                    bool is_freed) {
-  if (is_freed) was_freed.store(true, std::memory_order_relaxed);
   if (freeing.pool == 0) return;
   const Turn turn(is_busy);
   if (!is_freed) {

@@ -13,6 +13,8 @@
 
 namespace gpunode::share {
 
+struct Pool;
+
 /// One asking for memory of a pool. begin() comes before the driver is asked.
 class PoolTaking {
  public:
@@ -27,6 +29,8 @@ class PoolTaking {
  private:
   enum class Answer : std::uint8_t { kGranted, kRefused, kLater };
   Answer ask_once(abi::CUmemoryPool pool);
+  bool is_free(abi::CUmemoryPool pool);
+  void promise(Pool* pool);
 
   std::uint64_t pool_ = 0;  ///< Our number for it; 0: charged to nobody.
   std::uint64_t bytes_ = 0;
@@ -53,6 +57,8 @@ struct PoolFreeing {
 PoolFreeing begin_pool_free(abi::CUdeviceptr address);
 void end_pool_free(abi::CUdeviceptr address, const PoolFreeing& freeing,
                    bool is_freed);
+/// So that the next wait looks at what pools have.
+void note_pool_freed();
 
 /// Makes the charge of every pool what it holds.
 void settle_pools();

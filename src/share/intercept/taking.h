@@ -76,12 +76,18 @@ abi::CUresult give(std::uint64_t key, Ask ask) {
 template <typename Ask>
 abi::CUresult give_any(abi::CUdeviceptr address, Ask ask) {
   if (!account().is_limited()) return ask();
-  return give(address, [&] {
-    const PoolFreeing freeing = begin_pool_free(address);
-    const abi::CUresult result = ask();
-    end_pool_free(address, freeing, result == abi::CUDA_SUCCESS);
-    return result;
-  });
+  Block block;
+  const bool is_data = account().begin_free(address, &block);
+  const PoolFreeing freeing = begin_pool_free(address);
+  const abi::CUresult result = ask();
+  const bool is_freed = result == abi::CUDA_SUCCESS;
+  end_pool_free(address, freeing, is_freed);
+  if (is_data) {
+    account().end_free(address, block, is_freed);
+  } else if (is_freed) {
+    note_pool_freed();
+  }
+  return result;
 }
 
 /// In the child of a fork, which has none of its parent's.
