@@ -229,5 +229,13 @@ TEST_F(ShareContext, ADriverThatWasLoadedAgainIsEnteredToo) {
   EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
 }
 
+TEST_F(ShareContext, AProgramThatShowsItsOwnObjectsRunsAndIsLimited) {
+  measure(0);
+  const Answer answer = container.run({GPUNODE_FREEZER});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("blocks"), 512u) << answer.text;
+  EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
+}
+
 }  // namespace
 }  // namespace gpunode::share

@@ -6,6 +6,10 @@
 #include <elf.h>
 #include <link.h>
 
+// The loader's list of what is loaded. It is exported by ld.so itself, which
+// every program has and this library must not be said to need.
+[[gnu::weak]] extern r_debug _r_debug;
+
 namespace gpunode::share {
 namespace {
 
@@ -37,14 +41,7 @@ const char* base_name(const char* path) {
 /// What is needed of a loaded object to find a name in it.
 class Exports {
  public:
-  explicit Exports(const dl_phdr_info& object) : base_(object.dlpi_addr) {
-    const ElfW(Dyn)* entry = nullptr;
-    for (int at = 0; at < object.dlpi_phnum; ++at) {
-      if (object.dlpi_phdr[at].p_type == PT_DYNAMIC) {
-        entry = reinterpret_cast<const ElfW(Dyn)*>(
-            base_ + object.dlpi_phdr[at].p_vaddr);
-      }
-    }
+  Exports(std::uintptr_t base, const ElfW(Dyn) * entry) : base_(base) {
     for (; entry != nullptr && entry->d_tag != DT_NULL; ++entry) {
       const std::uintptr_t address = absolute(entry->d_un.d_ptr);
       if (entry->d_tag == DT_SYMTAB) symbols_ = to<ElfW(Sym)>(address);
@@ -154,6 +151,46 @@ class Exports {
   const std::uint32_t* old_hashes_ = nullptr;
 };
 
+using See = int (*)(dl_phdr_info*, std::size_t, void*);
+using Iterate = int (*)(See, void*);
+
+/// libc's own dl_iterate_phdr. A program may have one of its own (a sanitizer's
+/// runtime, or one that shows what was loaded at its start), which asks dlsym
+/// for the next, or shows no driver. libc is there before any thread and any
+/// dlopen, so up to it the list stands still.
+Iterate find_iterate() {
+  const link_map* object = &_r_debug == nullptr ? nullptr : _r_debug.r_map;
+  for (; object != nullptr; object = object->l_next) {
+    if (object->l_name == nullptr ||
+        !begins_with(base_name(object->l_name), "libc.so")) {
+      continue;
+    }
+    void* found = Exports(object->l_addr, object->l_ld).find("dl_iterate_phdr");
+    if (found != nullptr) return reinterpret_cast<Iterate>(found);
+  }
+  return &dl_iterate_phdr;
+}
+
+void for_each_object(See see, void* data) {
+  static std::atomic<Iterate> known = nullptr;
+  Iterate iterate = known.load(std::memory_order_relaxed);
+  if (iterate == nullptr) {
+    iterate = find_iterate();
+    known.store(iterate, std::memory_order_relaxed);
+  }
+  iterate(see, data);
+}
+
+const ElfW(Dyn) * dynamic_of(const dl_phdr_info& object) {
+  for (int at = 0; at < object.dlpi_phnum; ++at) {
+    if (object.dlpi_phdr[at].p_type == PT_DYNAMIC) {
+      return reinterpret_cast<const ElfW(Dyn)*>(object.dlpi_addr +
+                                                object.dlpi_phdr[at].p_vaddr);
+    }
+  }
+  return nullptr;
+}
+
 struct SymbolSearch {
   const char* file;
   const char* name;
@@ -164,7 +201,8 @@ int look_for_symbol(dl_phdr_info* object, std::size_t /*size*/, void* data) {
   auto* search = static_cast<SymbolSearch*>(data);
   const char* path = object->dlpi_name;
   if (path == nullptr || !begins_with(base_name(path), search->file)) return 0;
-  search->found = Exports(*object).find(search->name);
+  search->found =
+      Exports(object->dlpi_addr, dynamic_of(*object)).find(search->name);
   return search->found != nullptr ? 1 : 0;
 }
 
@@ -209,20 +247,20 @@ int read_unloads(dl_phdr_info* object, std::size_t size, void* data) {
 
 std::uint64_t unloads_so_far() {
   std::uint64_t unloads = 0;
-  dl_iterate_phdr(read_unloads, &unloads);
+  for_each_object(read_unloads, &unloads);
   return unloads;
 }
 
 void* find_loaded_symbol(const char* file, const char* name) {
   SymbolSearch search = {file, name, nullptr};
-  dl_iterate_phdr(look_for_symbol, &search);
+  for_each_object(look_for_symbol, &search);
   return search.found;
 }
 
 bool directory_of(const void* address, char* directory, unsigned long size) {
   DirectorySearch search = {reinterpret_cast<std::uintptr_t>(address),
                             directory, size, false};
-  dl_iterate_phdr(look_for_directory, &search);
+  for_each_object(look_for_directory, &search);
   return search.is_found;
 }
 

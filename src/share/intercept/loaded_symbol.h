@@ -9,9 +9,9 @@ namespace gpunode::share {
 
 /// Where `name` is in the first loaded object whose file name begins with
 /// `file` ("libc.so"); null if there is none. Of several versions of a name it
-/// is the one that new programs get. Calls nothing of libc but
-/// dl_iterate_phdr: whatever else a program has put in libc's place may itself
-/// ask for its next.
+/// is the one that new programs get. Calls nothing but libc's own
+/// dl_iterate_phdr: whatever a program has put in libc's place may itself ask
+/// for its next.
 void* find_loaded_symbol(const char* file, const char* name);
 
 /// The directory of the file that `address` was loaded from, with its final
