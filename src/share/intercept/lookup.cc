@@ -16,11 +16,12 @@ extern "C" {
 [[gnu::used, gnu::visibility("hidden")]] void* gpunode_real_dlsym = nullptr;
 [[gnu::used, gnu::visibility("hidden")]] void* gpunode_real_dlvsym = nullptr;
 
-static void* gpunode_nothing() {
+[[gnu::used, gnu::visibility("hidden")]] void* gpunode_nothing() {
   return nullptr;
 }
 
-// Before glibc 2.34 they are in libdl.
+// Before glibc 2.34 they are in libdl. What isn't found is looked for again by
+// the next who asks: this may have been too early.
 [[gnu::used, gnu::visibility("hidden")]] void gpunode_find_real() {
   using gpunode::share::find_loaded_symbol;
   void* found = find_loaded_symbol("libc.so", "dlsym");
@@ -29,11 +30,12 @@ static void* gpunode_nothing() {
   if (versioned == nullptr) {
     versioned = find_loaded_symbol("libdl.so", "dlvsym");
   }
-  void* nothing = reinterpret_cast<void*>(&gpunode_nothing);
-  if (found == nullptr) found = nothing;
-  if (versioned == nullptr) versioned = nothing;
-  __atomic_store_n(&gpunode_real_dlvsym, versioned, __ATOMIC_RELEASE);
-  __atomic_store_n(&gpunode_real_dlsym, found, __ATOMIC_RELEASE);
+  if (versioned != nullptr) {
+    __atomic_store_n(&gpunode_real_dlvsym, versioned, __ATOMIC_RELEASE);
+  }
+  if (found != nullptr) {
+    __atomic_store_n(&gpunode_real_dlsym, found, __ATOMIC_RELEASE);
+  }
 }
 
 static void* ours_or(void* real, const char* name) {
@@ -109,7 +111,10 @@ static void* ours_or(void* real, const char* name) {
       "  .cfi_adjust_cfa_offset -8\n"      \
       "  popq %rdi\n"                      \
       "  .cfi_adjust_cfa_offset -8\n"      \
-      "  jmp 0b\n"                         \
+      "  cmpq $0, " real                   \
+      "(%rip)\n"                           \
+      "  jne 0b\n"                         \
+      "  jmp gpunode_nothing\n"            \
       "  .cfi_endproc\n"                   \
       ".size " entry ", . - " entry "\n")
 #elif defined(__aarch64__)
@@ -157,7 +162,12 @@ static void* ours_or(void* real, const char* name) {
       "  ldr x2, [sp, #32]\n"              \
       "  ldp x0, x1, [sp, #16]\n"          \
       "  ldp x29, x30, [sp], #48\n"        \
-      "  b 0b\n"                           \
+      "  adrp x16, " real                  \
+      "\n"                                 \
+      "  ldr x16, [x16, :lo12:" real       \
+      "]\n"                                \
+      "  cbnz x16, 0b\n"                   \
+      "  b gpunode_nothing\n"              \
       "  .cfi_endproc\n"                   \
       ".size " entry ", . - " entry "\n")
 #endif
@@ -171,8 +181,9 @@ Dlsym real_dlsym() {
   if (__atomic_load_n(&gpunode_real_dlsym, __ATOMIC_ACQUIRE) == nullptr) {
     gpunode_find_real();
   }
-  return reinterpret_cast<Dlsym>(
-      __atomic_load_n(&gpunode_real_dlsym, __ATOMIC_ACQUIRE));
+  void* real = __atomic_load_n(&gpunode_real_dlsym, __ATOMIC_ACQUIRE);
+  if (real == nullptr) real = reinterpret_cast<void*>(&gpunode_nothing);
+  return reinterpret_cast<Dlsym>(real);
 }
 
 }  // namespace gpunode::share
