@@ -2,6 +2,7 @@
 // says what it got: a word and a number a line. Deeds, in turn:
 //   retain, release, release_old, reset, reset_old   the primary context
 //   create, create_v3, create_v4, destroy            a further one
+//   destroy_old, attach, detach                      the same, as before CUDA 4
 //   take N            one block of N bytes in the current context
 //   free              the block taken last
 //   limit L N         cuCtxSetLimit
@@ -112,6 +113,11 @@ const std::map<std::string, Deed>& deeds() {
        }},
       {"destroy",
        [] { std::printf("destroy %d\n", abi::cuCtxDestroy_v2(made)); }},
+      {"destroy_old",
+       [] { std::printf("destroy %d\n", abi::cuCtxDestroy(made)); }},
+      {"attach",
+       [] { std::printf("attach %d\n", abi::cuCtxAttach(&made, 0)); }},
+      {"detach", [] { std::printf("detach %d\n", abi::cuCtxDetach(made)); }},
       {"free", free_last},
       {"info", say_info},
       {"nofiles", [] { let_open_files(false); }},

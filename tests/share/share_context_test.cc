@@ -93,6 +93,21 @@ TEST_F(ShareContext, AFurtherContextTakesAndGivesItsOwn) {
   }
 }
 
+TEST_F(ShareContext, OneEndedAsBeforeCuda4GivesBackAllOfIt) {
+  run({"create", "take", "100000000", "destroy_old"});
+  EXPECT_EQ(container.use().total, 0u);
+  run({"create", "attach", "take", "100000000", "destroy_old"});
+  EXPECT_EQ(held(MemoryKind::kContext), kContext) << "another uses it";
+  EXPECT_EQ(held(MemoryKind::kData), 96 * kMiB);
+  run({"create", "attach", "take", "100000000", "detach"});
+  EXPECT_EQ(held(MemoryKind::kContext), kContext);
+  EXPECT_EQ(held(MemoryKind::kData), 96 * kMiB);
+  const Answer answer =
+      run({"create", "attach", "take", "100000000", "detach", "detach"});
+  EXPECT_EQ(answer.number("detach"), 0u) << answer.text;
+  EXPECT_EQ(container.use().total, 0u);
+}
+
 TEST_F(ShareContext, OneThatHasNoRoomIsRefusedAndNothingIsKept) {
   measure(1100 * kMiB);
   EXPECT_EQ(run({"retain"}).number("retain"), kOutOfMemory);

@@ -195,6 +195,9 @@ CUresult cuCtxCreate_v3(CUcontext* context, CUexecAffinityParam* affinities,
 CUresult cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* parameters,
                         unsigned flags, CUdevice device);
 CUresult cuCtxDestroy_v2(CUcontext context);
+CUresult cuCtxDestroy(CUcontext context);
+CUresult cuCtxAttach(CUcontext* context, unsigned flags);
+CUresult cuCtxDetach(CUcontext context);
 CUresult cuCtxSetLimit(CUlimit limit, std::size_t value);
 CUresult cuCtxGetLimit(std::size_t* value, CUlimit limit);
 CUresult cuCtxSetCurrent(CUcontext context);

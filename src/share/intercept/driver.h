@@ -30,6 +30,8 @@ namespace gpunode::share {
   X(cuCtxCreate_v3)                    \
   X(cuCtxCreate_v4)                    \
   X(cuCtxDestroy_v2)                   \
+  X(cuCtxDestroy)                      \
+  X(cuCtxDetach)                       \
   X(cuDevicePrimaryCtxRetain)          \
   X(cuDevicePrimaryCtxRelease)         \
   X(cuDevicePrimaryCtxRelease_v2)      \
@@ -100,6 +102,7 @@ namespace gpunode::share {
   X(cuCtxPushCurrent_v2)               \
   X(cuCtxPopCurrent_v2)                \
   X(cuCtxGetCurrent)                   \
+  X(cuCtxGetApiVersion)                \
   X(cuCtxGetLimit)                     \
   X(cuDeviceGetAttribute)              \
   X(cuDevicePrimaryCtxGetState)        \

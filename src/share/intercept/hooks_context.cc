@@ -54,7 +54,25 @@ bool is_active(CUdevice device) {
          active != 0;
 }
 
+using OfContext = CUresult (*)(CUcontext);
 using OfDevice = CUresult (*)(CUdevice);
+
+/// Both forms end it or fail.
+CUresult destroy(OfContext ask, CUcontext context) {
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  if (context == nullptr || !account().is_limited()) return ask(context);
+  const std::uint64_t token = account().begin_end_context(key_of(context));
+  const CUresult result = ask(context);
+  account().end_context(key_of(context), token, result == CUDA_SUCCESS);
+  return result;
+}
+
+/// In doubt the driver knows it: what isn't given back is not taken twice.
+bool is_alive(CUcontext context) {
+  const auto ask = real_of(driver().cuCtxGetApiVersion);
+  unsigned version = 0;
+  return ask == nullptr || ask(context, &version) == CUDA_SUCCESS;
+}
 
 /// The last release ends the context.
 CUresult release_primary(OfDevice ask, CUdevice device) {
@@ -120,12 +138,22 @@ GPUNODE_EXPORT CUresult cuCtxCreate_v4(CUcontext* context,
 }
 
 GPUNODE_EXPORT CUresult cuCtxDestroy_v2(CUcontext context) {
-  const auto ask = real_of(driver().cuCtxDestroy_v2);
+  return destroy(real_of(driver().cuCtxDestroy_v2), context);
+}
+
+GPUNODE_EXPORT CUresult cuCtxDestroy(CUcontext context) {
+  return destroy(real_of(driver().cuCtxDestroy), context);
+}
+
+/// The last of those who attached ends it. A primary one it leaves.
+GPUNODE_EXPORT CUresult cuCtxDetach(CUcontext context) {
+  const auto ask = real_of(driver().cuCtxDetach);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (context == nullptr || !account().is_limited()) return ask(context);
   const std::uint64_t token = account().begin_end_context(key_of(context));
   const CUresult result = ask(context);
-  account().end_context(key_of(context), token, result == CUDA_SUCCESS);
+  account().end_context(key_of(context), token,
+                        result == CUDA_SUCCESS && !is_alive(context));
   return result;
 }
 

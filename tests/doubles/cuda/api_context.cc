@@ -110,6 +110,39 @@ CUresult cuCtxDestroy_v2(CUcontext context) {
   });
 }
 
+// The forms before CUDA 4: of the thread's current context alone, which may
+// have several users.
+CUresult cuCtxDestroy(CUcontext context) {
+  return enter_context("cuCtxDestroy", [&](Runtime& runtime, Context& current) {
+    if (handle_of(&current) != context || current.is_primary ||
+        current.uses != 1) {
+      return CUDA_ERROR_INVALID_CONTEXT;
+    }
+    runtime.destroy_context(&current);
+    thread_contexts().pop_back();
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult cuCtxAttach(CUcontext* context, unsigned flags) {
+  return enter_context("cuCtxAttach", [&](Runtime&, Context& current) {
+    if (context == nullptr || flags != 0) return CUDA_ERROR_INVALID_VALUE;
+    ++current.uses;
+    *context = handle_of(&current);
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult cuCtxDetach(CUcontext context) {
+  return enter_context("cuCtxDetach", [&](Runtime& runtime, Context& current) {
+    if (handle_of(&current) != context) return CUDA_ERROR_INVALID_CONTEXT;
+    if (current.is_primary || --current.uses != 0) return CUDA_SUCCESS;
+    runtime.destroy_context(&current);
+    thread_contexts().pop_back();
+    return CUDA_SUCCESS;
+  });
+}
+
 CUresult cuCtxSetCurrent(CUcontext context) {
   return enter_initialised("cuCtxSetCurrent", [&](Runtime& runtime) {
     Context* found =

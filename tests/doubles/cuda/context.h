@@ -43,6 +43,7 @@ struct Context {
   unsigned flags = 0;
   bool is_primary = false;
   bool is_destroyed = false;
+  unsigned uses = 1;  ///< One for its maker, one for each who attached.
 
   /// Set by a kernel that failed; every later call in the context gives it.
   abi::CUresult error = abi::CUDA_SUCCESS;

@@ -130,6 +130,28 @@ TEST(Context, IsCurrentOnceMadeAndNoMoreOnceDestroyed) {
   EXPECT_EQ(CU(cuMemAlloc_v2)(&address, 4), CUDA_ERROR_INVALID_CONTEXT);
 }
 
+TEST_F(InContext, OldFormsEndTheThreadsOwnWithItsLastUse) {
+  CUcontext context = nullptr;
+  CUcontext attached = nullptr;
+  unsigned version = 0;
+  ASSERT_EQ(CU(cuCtxCreate_v2)(&context, 0, 0), CUDA_SUCCESS);
+  ASSERT_EQ(CU(cuCtxAttach)(&attached, 0), CUDA_SUCCESS);
+  EXPECT_EQ(attached, context);
+  EXPECT_EQ(CU(cuCtxDetach)(context_), CUDA_ERROR_INVALID_CONTEXT);
+  EXPECT_EQ(CU(cuCtxDestroy)(context), CUDA_ERROR_INVALID_CONTEXT);
+  ASSERT_EQ(CU(cuCtxDetach)(context), CUDA_SUCCESS);
+  EXPECT_EQ(CU(cuCtxGetApiVersion)(context, &version), CUDA_SUCCESS);
+  ASSERT_EQ(CU(cuCtxDetach)(context), CUDA_SUCCESS);
+  EXPECT_EQ(CU(cuCtxGetApiVersion)(context, &version),
+            CUDA_ERROR_INVALID_CONTEXT);
+  ASSERT_EQ(CU(cuCtxCreate_v2)(&context, 0, 0), CUDA_SUCCESS);
+  EXPECT_EQ(CU(cuCtxDestroy)(context_), CUDA_ERROR_INVALID_CONTEXT);
+  ASSERT_EQ(CU(cuCtxDestroy)(context), CUDA_SUCCESS);
+  CUcontext current = nullptr;
+  ASSERT_EQ(CU(cuCtxGetCurrent)(&current), CUDA_SUCCESS);
+  EXPECT_EQ(current, context_);
+}
+
 TEST_F(InContext, IsCurrentInItsThreadOnly) {
   std::thread([this] {
     CUdeviceptr address = 0;

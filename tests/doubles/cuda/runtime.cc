@@ -53,6 +53,7 @@ void Runtime::destroy_context(Context* context) {
   context->streams.clear();
   context->events.clear();
   context->is_destroyed = true;
+  context->uses = 1;
   context->limits = Context().limits;
   context->stacks = 0;
 }
