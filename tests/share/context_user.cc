@@ -10,6 +10,7 @@
 //   raw N             a child by a raw clone frees the first block, as it has
 //                     it of its parent, takes one of N bytes, and ends
 //   nofiles, files    no file can be opened; files can be opened again
+//   move F T          a file or directory is elsewhere from here on
 //   write32 F O N     N at offset O of file F, as the node writes
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -139,6 +140,9 @@ int main(int count, char** argv) {
       take(number());
     } else if (deed == "raw") {
       take_in_raw_child(number());
+    } else if (deed == "move" && at + 2 < count) {
+      std::printf("move %d\n", std::rename(argv[at + 1], argv[at + 2]));
+      at += 2;
     } else if (deed == "write32" && at + 3 < count) {
       const char* path = argv[++at];
       const std::size_t offset = number();

@@ -221,6 +221,20 @@ TEST_F(ShareContext, FilesThatCannotBeOpenedNowAreTriedAgain) {
   EXPECT_EQ(answer.number("free_bytes"), 1024 * kMiB - kContext) << answer.text;
 }
 
+TEST_F(ShareContext, AbsentLimitsSayNothingWhereTheLibraryIsAbsentToo) {
+  const std::string there = container.directory().string();
+  const std::string elsewhere = there + "-elsewhere";
+  const Answer answer = run({"move", there, elsewhere, "retain", "move",
+                             elsewhere, there, "retain", "info"});
+  EXPECT_EQ(answer.text.rfind("move 0\nretain 2\nmove 0\nretain 0\n", 0), 0u)
+      << answer.text;
+  EXPECT_EQ(answer.number("free_bytes"), 1024 * kMiB - kContext) << answer.text;
+  const std::string limits = there + "/limits";
+  const Answer free = run({"move", limits, limits + "-", "retain", "info"});
+  EXPECT_EQ(free.number("retain"), 0u) << free.text;
+  EXPECT_EQ(free.number("total"), 23028 * kMiB) << free.text;
+}
+
 TEST_F(ShareContext, AProcessThatFoundNoSlotGetsOneWhenThereIsOne) {
   for (std::uint32_t slot = 0; slot < LaidContainer::kSlots; ++slot) {
     ASSERT_TRUE(container.map().enroll({1, 0, 0}));  // Of whom nobody can tell.

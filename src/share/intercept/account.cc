@@ -31,20 +31,29 @@ struct Mapping {
 enum class Found : std::uint8_t { kMapped, kNotThere, kFailed };
 
 /// Maps the whole file beside this library; it stays mapped. Only a file that
-/// isn't there is none: what else goes wrong may go right the next time.
+/// isn't there is none: what else goes wrong may go right the next time. Where
+/// this library isn't to be found either, as in another root, its absence says
+/// nothing.
 Found map_file(const char* name, bool is_writable, Mapping* mapping) {
-  std::array<char, kPathBytes> path = {};
-  if (!directory_of(&the_account, path.data(), path.size())) {
+  std::array<char, kPathBytes> library = {};
+  if (!file_of(&the_account, library.data(), library.size())) {
     return Found::kNotThere;
   }
-  const std::size_t length = std::strlen(path.data());
-  if (length + std::strlen(name) >= path.size()) return Found::kNotThere;
-  std::strcpy(path.data() + length, name);  // NOLINT(*-insecureAPI.strcpy)
+  std::array<char, kPathBytes> path = library;
+  char* base = std::strrchr(path.data(), '/') + 1;
+  const std::size_t room =
+      path.size() - static_cast<std::size_t>(base - path.data());
+  if (std::strlen(name) >= room) return Found::kNotThere;
+  std::strcpy(base, name);  // NOLINT(*-insecureAPI.strcpy)
   int fd = -1;
   do {
     fd = open(path.data(), (is_writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
   } while (fd < 0 && errno == EINTR);
-  if (fd < 0) return errno == ENOENT ? Found::kNotThere : Found::kFailed;
+  if (fd < 0) {
+    return errno == ENOENT && access(library.data(), F_OK) == 0
+               ? Found::kNotThere
+               : Found::kFailed;
+  }
   const off_t size = lseek(fd, 0, SEEK_END);
   if (size > 0) {
     mapping->size = static_cast<std::size_t>(size);

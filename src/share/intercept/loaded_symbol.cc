@@ -206,15 +206,15 @@ int look_for_symbol(dl_phdr_info* object, std::size_t /*size*/, void* data) {
   return search->found != nullptr ? 1 : 0;
 }
 
-struct DirectorySearch {
+struct FileSearch {
   std::uintptr_t address;
-  char* directory;
+  char* path;
   std::size_t size;
   bool is_found;
 };
 
-int look_for_directory(dl_phdr_info* object, std::size_t /*size*/, void* data) {
-  auto* search = static_cast<DirectorySearch*>(data);
+int look_for_file(dl_phdr_info* object, std::size_t /*size*/, void* data) {
+  auto* search = static_cast<FileSearch*>(data);
   for (int at = 0; at < object->dlpi_phnum; ++at) {
     const ElfW(Phdr)& part = object->dlpi_phdr[at];
     const std::uintptr_t begin = object->dlpi_addr + part.p_vaddr;
@@ -224,13 +224,11 @@ int look_for_directory(dl_phdr_info* object, std::size_t /*size*/, void* data) {
     }
     const char* path = object->dlpi_name;
     if (path == nullptr || *path != '/') return 1;
-    const auto length = static_cast<std::size_t>(base_name(path) - path);
-    if (length + 1 > search->size) return 1;
-    for (std::size_t byte = 0; byte < length; ++byte) {
-      search->directory[byte] = path[byte];
+    for (std::size_t byte = 0; byte < search->size; ++byte) {
+      search->path[byte] = path[byte];
+      search->is_found = path[byte] == '\0';
+      if (search->is_found) break;
     }
-    search->directory[length] = '\0';
-    search->is_found = true;
     return 1;
   }
   return 0;
@@ -257,10 +255,10 @@ void* find_loaded_symbol(const char* file, const char* name) {
   return search.found;
 }
 
-bool directory_of(const void* address, char* directory, unsigned long size) {
-  DirectorySearch search = {reinterpret_cast<std::uintptr_t>(address),
-                            directory, size, false};
-  for_each_object(look_for_directory, &search);
+bool file_of(const void* address, char* path, unsigned long size) {
+  FileSearch search = {reinterpret_cast<std::uintptr_t>(address), path, size,
+                       false};
+  for_each_object(look_for_file, &search);
   return search.is_found;
 }
 

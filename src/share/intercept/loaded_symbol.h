@@ -14,9 +14,9 @@ namespace gpunode::share {
 /// for its next.
 void* find_loaded_symbol(const char* file, const char* name);
 
-/// The directory of the file that `address` was loaded from, with its final
-/// slash, into `directory`; false if it is unknown or longer than `size`.
-bool directory_of(const void* address, char* directory, unsigned long size);
+/// The path of the file that `address` was loaded from, into `path`; false if
+/// it is unknown, relative, or longer than `size`.
+bool file_of(const void* address, char* path, unsigned long size);
 
 /// How many objects were unloaded so far; 0 where the C library does not tell.
 std::uint64_t unloads_so_far();

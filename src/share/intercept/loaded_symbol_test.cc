@@ -63,15 +63,16 @@ TEST(LoadedSymbol, WhatIsKnownIsForgottenWhenALibraryWasUnloaded) {
   EXPECT_FALSE(known.is_known());
 }
 
-TEST(LoadedSymbol, AnAddressHasTheDirectoryOfItsFile) {
-  std::array<char, 4096> directory = {};
-  ASSERT_TRUE(directory_of(find_loaded_symbol("libc.so", "getpid"),
-                           directory.data(), directory.size()));
-  EXPECT_EQ(directory[0], '/');
-  EXPECT_EQ(std::string(directory.data()).back(), '/');
-  EXPECT_FALSE(directory_of(find_loaded_symbol("libc.so", "getpid"),
-                            directory.data(), 3));
-  EXPECT_FALSE(directory_of(nullptr, directory.data(), directory.size()));
+TEST(LoadedSymbol, AnAddressHasThePathOfItsFile) {
+  const void* address = find_loaded_symbol("libc.so", "getpid");
+  Dl_info info = {};
+  ASSERT_NE(dladdr(address, &info), 0);
+  const std::string expected = info.dli_fname;
+  std::array<char, 4096> path = {};
+  ASSERT_TRUE(file_of(address, path.data(), expected.size() + 1));
+  EXPECT_EQ(path.data(), expected);
+  EXPECT_FALSE(file_of(address, path.data(), expected.size()));
+  EXPECT_FALSE(file_of(nullptr, path.data(), path.size()));
 }
 
 }  // namespace
