@@ -9,9 +9,12 @@
 //   info              free and total bytes
 //   raw N             a child by a raw clone frees the first block, as it has
 //                     it of its parent, takes one of N bytes, and ends
+//   unseen            a context that the library knows nothing of
+//   pool N            one block of N bytes of the device's pool
 //   nofiles, files    no file can be opened; files can be opened again
 //   move F T          a file or directory is elsewhere from here on
 //   write32 F O N     N at offset O of file F, as the node writes
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -79,6 +82,21 @@ void let_open_files(bool is_let) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+void take_of_pool(std::size_t bytes) {
+  abi::CUdeviceptr address = 0;
+  std::printf("pool %d\n", abi::cuMemAllocAsync(&address, bytes, nullptr));
+}
+
+/// By the C library's own dlsym.
+void create_unseen() {
+  using Dlsym = void* (*)(void*, const char*);
+  const auto find = reinterpret_cast<Dlsym>(
+      dlsym(dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD), "dlsym"));
+  const auto create = reinterpret_cast<decltype(&abi::cuCtxCreate_v2)>(
+      find(dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD), "cuCtxCreate_v2"));
+  std::printf("create %d\n", create(&made, 0, 0));
+}
+
 void write_32(const char* path, std::size_t offset, std::uint32_t value) {
   const int fd = open(path, O_WRONLY | O_CLOEXEC);
   std::printf("write32 %zd\n",
@@ -119,6 +137,7 @@ const std::map<std::string, Deed>& deeds() {
       {"attach",
        [] { std::printf("attach %d\n", abi::cuCtxAttach(&made, 0)); }},
       {"detach", [] { std::printf("detach %d\n", abi::cuCtxDetach(made)); }},
+      {"unseen", create_unseen},
       {"free", free_last},
       {"info", say_info},
       {"nofiles", [] { let_open_files(false); }},
@@ -140,6 +159,8 @@ int main(int count, char** argv) {
       take(number());
     } else if (deed == "raw") {
       take_in_raw_child(number());
+    } else if (deed == "pool") {
+      take_of_pool(number());
     } else if (deed == "move" && at + 2 < count) {
       std::printf("move %d\n", std::rename(argv[at + 1], argv[at + 2]));
       at += 2;

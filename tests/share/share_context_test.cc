@@ -221,6 +221,14 @@ TEST_F(ShareContext, FilesThatCannotBeOpenedNowAreTriedAgain) {
   EXPECT_EQ(answer.number("free_bytes"), 1024 * kMiB - kContext) << answer.text;
 }
 
+TEST_F(ShareContext, WhileLimitsCannotBeReadPoolsGiveNothing) {
+  const Answer answer = run(
+      {"unseen", "nofiles", "pool", "20000000", "files", "pool", "20000000"});
+  EXPECT_NE(answer.text.find("pool 2\npool 0\n"), std::string::npos)
+      << answer.text;
+  EXPECT_EQ(held(MemoryKind::kPool), 32 * kMiB);
+}
+
 TEST_F(ShareContext, AbsentLimitsSayNothingWhereTheLibraryIsAbsentToo) {
   const std::string there = container.directory().string();
   const std::string elsewhere = there + "-elsewhere";

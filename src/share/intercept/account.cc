@@ -109,9 +109,8 @@ Account& account() {
   return the_account;
 }
 
-Account::Rule Account::open() {
-  const Errno kept;
-  // What a parent had is not this process's.
+/// What a parent had is not this process's.
+void Account::forget() {
   blocks_.forget();
   forget_virtual();
   forget_pools();
@@ -119,6 +118,10 @@ Account::Rule Account::open() {
   forget_contexts();
   has_ledger_.store(false, std::memory_order_relaxed);
   for (auto& number : numbers_) number.store(0, std::memory_order_relaxed);
+}
+
+Account::Rule Account::open() {
+  const Errno kept;
   Mapping file;
   const Found found = map_file("limits", false, &file);
   if (found == Found::kNotThere) return Rule::kFree;
@@ -152,12 +155,14 @@ Account::Rule Account::rule() {
     std::uint32_t opening = words->opening.load(std::memory_order_acquire);
     if (opening == kLimited) return Rule::kLimited;
     if (opening == kFree) return Rule::kFree;
-    if (opening == kNew &&
+    if ((opening == kNew || opening == kUnread) &&
         words->opening.compare_exchange_strong(opening, kOpening)) {
+      // Once: other threads are at what they have since.
+      if (opening == kNew) forget();
       const Rule found = open();
       words->opening.store(found == Rule::kLimited ? kLimited
                            : found == Rule::kFree  ? kFree
-                                                   : kNew,
+                                                   : kUnread,
                            std::memory_order_release);
       return found;
     }
@@ -191,6 +196,11 @@ bool Account::has_slot() {
 
 std::uint32_t Account::number_of(abi::CUdevice device) {
   if (device < 0 || device >= kMostOrdinals) return kNoDevice;
+  const Rule now = rule();
+  if (now == Rule::kFree) return kNoDevice;
+  if (now == Rule::kUnknown) {
+    return kNotNumbered | static_cast<std::uint32_t>(device);
+  }
   auto& known = numbers_[static_cast<std::size_t>(device)];
   std::uint32_t number = known.load(std::memory_order_relaxed);
   if (number != 0) return number - 1;
@@ -207,6 +217,12 @@ std::uint32_t Account::number_of(abi::CUdevice device) {
     return at;
   }
   return kNoDevice;
+}
+
+std::uint32_t Account::numbered(std::uint32_t device) {
+  return device == kNoDevice || (device & kNotNumbered) == 0
+             ? device
+             : number_of(static_cast<abi::CUdevice>(device & ~kNotNumbered));
 }
 
 std::uint32_t Account::current_device() {
@@ -239,6 +255,7 @@ Verdict Account::reserve_on(abi::CUdevice device, MemoryKind kind,
 Verdict Account::reserve_of(std::uint32_t device, std::uint64_t bytes,
                             Block* block) {
   if (rule() == Rule::kUnknown) return Verdict::kNotEnrolled;
+  device = numbered(device);
   if (device == kNoDevice) return Verdict::kGranted;
   block->device = device;
   const Verdict verdict = reserve_block({bytes, device, block->kind});
@@ -247,16 +264,25 @@ Verdict Account::reserve_of(std::uint32_t device, std::uint64_t bytes,
 }
 
 Verdict Account::reserve_block(const Block& block) {
+  if (rule() == Rule::kUnknown) return Verdict::kNotEnrolled;
+  const std::uint32_t device = numbered(block.device);
+  if (device == kNoDevice) return Verdict::kGranted;
   if (!has_slot()) return Verdict::kNotEnrolled;
-  return ledger_.reserve(block.device, block.kind, block.bytes);
+  return ledger_.reserve(device, block.kind, block.bytes);
 }
 
 void Account::release(const Block& block) {
-  if (block.bytes != 0) ledger_.release(block.device, block.kind, block.bytes);
+  if (block.bytes == 0 || rule() != Rule::kLimited) return;
+  const std::uint32_t device = numbered(block.device);
+  if (device != kNoDevice) ledger_.release(device, block.kind, block.bytes);
 }
 
 void Account::charge(const Block& block) {
-  if (has_slot()) ledger_.charge(block.device, block.kind, block.bytes);
+  if (rule() != Rule::kLimited) return;
+  const std::uint32_t device = numbered(block.device);
+  if (device != kNoDevice && has_slot()) {
+    ledger_.charge(device, block.kind, block.bytes);
+  }
 }
 
 void Account::remember(std::uint64_t key, const Block& block) {

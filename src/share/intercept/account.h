@@ -53,7 +53,9 @@ class Account {
   void release(const Block& block);
   /// What the driver has given already, whatever the limit says.
   void charge(const Block& block);
-  /// Number of the device in the limits; kNoDevice: it has none.
+  /// Number of the device in the limits; kNoDevice: it has none. While they
+  /// cannot be read, a number that stands for the one that it will have:
+  /// nothing of it is granted until then.
   std::uint32_t number_of(abi::CUdevice device);
   static constexpr std::uint32_t kNoDevice = ~std::uint32_t{0};
 
@@ -90,7 +92,7 @@ class Account {
 
  private:
   /// What ProcessWords::opening and ::slot say; 0 in a new process.
-  enum Opening : std::uint32_t { kNew, kOpening, kLimited, kFree };
+  enum Opening : std::uint32_t { kNew, kOpening, kLimited, kFree, kUnread };
   enum Slot : std::uint32_t { kNoSlot, kTakingSlot, kHasSlot };
   /// What the files say; kUnknown: they could not be read.
   enum class Rule : std::uint8_t { kFree, kLimited, kUnknown };
@@ -98,8 +100,12 @@ class Account {
 
   Rule rule();
   Rule open();
+  void forget();
   bool attach();
   bool has_slot();
+  /// The number that what number_of() gave stands for by now.
+  std::uint32_t numbered(std::uint32_t device);
+  static constexpr std::uint32_t kNotNumbered = std::uint32_t{1} << 31;
   std::uint32_t current_device();
   Verdict reserve_of(std::uint32_t device, std::uint64_t bytes, Block* block);
 
