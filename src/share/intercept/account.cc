@@ -1,7 +1,6 @@
 #include "share/intercept/account.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "share/intercept/pool.h"
 #include "share/intercept/process_words.h"
 #include "share/intercept/taking.h"
+#include "share/ledger/patience.h"
 
 namespace gpunode::share {
 namespace {
@@ -149,7 +149,7 @@ bool Account::attach() {
 }
 
 Account::Rule Account::rule() {
-  for (;;) {
+  for (Patience patience;; patience.wait()) {
     ProcessWords* words = process_words();
     if (words == nullptr) return Rule::kUnknown;
     std::uint32_t opening = words->opening.load(std::memory_order_acquire);
@@ -166,7 +166,6 @@ Account::Rule Account::rule() {
                            std::memory_order_release);
       return found;
     }
-    sched_yield();
   }
 }
 
@@ -175,7 +174,7 @@ bool Account::is_limited() {
 }
 
 bool Account::has_slot() {
-  for (;;) {
+  for (Patience patience;; patience.wait()) {
     ProcessWords* words = process_words();
     std::uint32_t slot = words->slot.load(std::memory_order_acquire);
     if (slot == kHasSlot) return true;
@@ -190,7 +189,6 @@ bool Account::has_slot() {
                         std::memory_order_release);
       return has_one;
     }
-    sched_yield();
   }
 }
 

@@ -1,9 +1,10 @@
 #include "share/intercept/process_words.h"
 
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "share/ledger/patience.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -41,6 +42,7 @@ ProcessWords* own(ProcessWords* words) {
   std::uint32_t owner = words->owner.load(std::memory_order_acquire);
   if (owner == kNobody) return words;
   const std::uint32_t self = pid();
+  Patience patience;
   while (owner != self) {
     if (owner != kBeingEmptied &&
         words->owner.compare_exchange_strong(owner, kBeingEmptied)) {
@@ -49,7 +51,7 @@ ProcessWords* own(ProcessWords* words) {
       words->owner.store(self, std::memory_order_release);
       return words;
     }
-    sched_yield();
+    patience.wait();
     owner = words->owner.load(std::memory_order_acquire);
   }
   return words;

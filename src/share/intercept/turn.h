@@ -1,9 +1,9 @@
 // One thread at a time, without a lock of the C library's.
 #pragma once
 
-#include <sched.h>
-
 #include <atomic>
+
+#include "share/ledger/patience.h"
 
 namespace gpunode::share {
 
@@ -12,7 +12,8 @@ namespace gpunode::share {
 class Turn {
  public:
   explicit Turn(std::atomic<bool>& is_busy) : is_busy_(is_busy) {
-    while (is_busy_.exchange(true, std::memory_order_acquire)) sched_yield();
+    Patience patience;
+    while (is_busy_.exchange(true, std::memory_order_acquire)) patience.wait();
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;

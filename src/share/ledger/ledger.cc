@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include "share/ledger/patience.h"
+
 namespace gpunode::share {
 namespace {
 
@@ -30,10 +32,11 @@ bool is_odd(std::uint64_t number) {
 class Asking {
  public:
   explicit Asking(Word& asks) : asks_(asks) {
+    Patience patience;
     std::uint64_t even = asks.load();
     while (is_odd(even) || !asks.compare_exchange_weak(even, even + 1)) {
       if (is_odd(even)) {
-        sched_yield();
+        patience.wait();
         even = asks.load();
       }
     }
