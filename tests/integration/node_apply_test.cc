@@ -15,6 +15,7 @@
 
 #include "node/provision/journal.h"
 #include "node/provision/pending.h"
+#include "node/provision/resumption.h"
 #include "node/provision/run_lock.h"
 #include "node/provision/seen_content.h"
 #include "tests/integration/node_root.h"
@@ -146,6 +147,21 @@ done
   EXPECT_THAT(text(kModules), HasSubstr("br_netfilter"));
   EXPECT_EQ(text(provision::kPendingPath), "(absent)");
   expect_ended("", "more-to-do prep.packages");
+}
+
+// By that, later ones know that it saw only so much through.
+TEST_F(NodeApply, TheJournalSaysWhichRunsWereOfSingleSteps) {
+  EXPECT_EQ(root_.run({"apply", "--yes", "--only=prep.sysctl"}).status, 0);
+  EXPECT_EQ(root_.run({"apply", "--yes"}).status, 0);
+  const auto journal = provision::Journal::read(root_.tree().root());
+  ASSERT_TRUE(journal) << journal.error().message();
+  std::vector<std::string> commands;
+  for (const provision::JournalLine& line : journal->lines) {
+    if (line.event == provision::JournalEvent::kRun) {
+      commands.push_back(line.note);
+    }
+  }
+  EXPECT_THAT(commands, testing::ElementsAre(provision::kOnlyCommand, "apply"));
 }
 
 // apt reads keys as a user of its own, and a hardened root has a umask of 077.
