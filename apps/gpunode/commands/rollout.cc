@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -139,6 +140,7 @@ class Rollout {
   std::unique_ptr<ClusterAccess> cluster_;
   SystemClock clock_;
   BootClock lease_clock_;
+  std::map<std::string, std::string> trial_names_;  ///< Pods', by node.
 };
 
 void Rollout::show(const console::Page& page) const {
@@ -196,7 +198,12 @@ Result<rollout::Complaint> Rollout::try_pod(const std::string& node,
                                             kube::LeaseHolder& lease,
                                             rollout::WalkObserver& follower) {
   diagnose::TrialPod pod = options_.trial;
-  pod.name = fmt::format("gpunode-rollout-{:08x}", std::random_device{}());
+  // The same at each try: the answer to the first may have been lost.
+  std::string& name = trial_names_[node];
+  if (name.empty()) {
+    name = fmt::format("gpunode-rollout-{:08x}", std::random_device{}());
+  }
+  pod.name = name;
   pod.node = node;
   pod.tolerates_cordon = true;
   PodPatience patience{seconds(options_.trial_timeout), {}, {}};
