@@ -44,6 +44,45 @@ const PlannedNode* find_node(const RolloutPlan& plan, const std::string& name) {
   return at == plan.nodes.end() ? nullptr : &*at;
 }
 
+/// How a Node stands that a roll-out of before has left half-way.
+std::string left_words(const NodeLook& node, const std::string& digest) {
+  const NodeMark& mark = *node.mark;
+  const std::string rollout = fmt::format(
+      "a roll-out of {} file that has not ended there ({}{}{})",
+      mark.digest == digest ? "this" : "another", phase_name(mark.phase),
+      mark.why.empty() ? "" : ": ", mark.why);
+  if (!node.is_cordoned) return "not cordoned any more after " + rollout;
+  if (mark.was_cordoned) return "cordoned by somebody before " + rollout;
+  return "cordoned by " + rollout;
+}
+
+/// Of a Node that was not in the plan that was shown.
+std::string new_words(const NodeLook& node, const std::string& digest) {
+  if (node.mark) {
+    return fmt::format(
+        "{} is selected by now and was not in the plan: it stays as it is, {}; "
+        "next: the same command, once more, goes on with it",
+        node.name, left_words(node, digest));
+  }
+  return fmt::format(
+      "{} is selected by now and was not in the plan: it is left alone; "
+      "the same command, once more, takes it in",
+      node.name);
+}
+
+/// Of one that was in it, and is none of the selected any more.
+std::string missing_words(const RolloutPlan& now, const std::string& name) {
+  const auto other = std::ranges::find(now.others, name, &NodeLook::name);
+  if (other != now.others.end()) {
+    return fmt::format(
+        "{} is not selected any more: it stays as it is, {}; next: the same "
+        "command with a --selector that has it goes on with it",
+        name, left_words(*other, now.digest));
+  }
+  return fmt::format("{} is gone, or not selected any more: it is left alone",
+                     name);
+}
+
 }  // namespace
 
 std::size_t RolloutPlan::count(State state) const {
@@ -96,10 +135,7 @@ SecondLook look_again(const RolloutPlan& shown, const RolloutPlan& now) {
     const std::string& name = one.node.name;
     const PlannedNode* const before = find_node(shown, name);
     if (before == nullptr) {
-      look.words.push_back(fmt::format(
-          "{} is selected by now and was not in the plan: it is left alone; "
-          "the same command, once more, takes it in",
-          name));
+      look.words.push_back(new_words(one.node, now.digest));
     } else if (one.state != State::kDone) {
       look.nodes.push_back(name);
       if (before->state == State::kDone) {
@@ -118,9 +154,7 @@ SecondLook look_again(const RolloutPlan& shown, const RolloutPlan& now) {
   }
   for (const PlannedNode& one : shown.nodes) {
     if (find_node(now, one.node.name) != nullptr) continue;
-    look.words.push_back(
-        fmt::format("{} is gone, or not selected any more: it is left alone",
-                    one.node.name));
+    look.words.push_back(missing_words(now, one.node.name));
   }
   return look;
 }

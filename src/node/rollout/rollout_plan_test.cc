@@ -6,6 +6,7 @@
 namespace gpunode::rollout {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -77,6 +78,48 @@ TEST(RolloutPlan, IsLookedAtAgainOnceTheLeaseIsHeld) {
                                        plan_rollout({node("a")}, {}, "d", {}));
   EXPECT_THAT(undone.nodes, ElementsAre("a"));
   EXPECT_THAT(undone.words, ElementsAre(HasSubstr("was done, and is not")));
+}
+
+TEST(RolloutPlan, OneThatWasLeftHalfwayAndNotShownIsToldWithHowItStands) {
+  SelectedNode ours = node("ours");
+  ours.node.is_cordoned = true;
+  ours.node.mark = NodeMark{Phase::kBringing, "d", false, 1, "broke"};
+  SelectedNode theirs = node("theirs");
+  theirs.node.is_cordoned = true;
+  theirs.node.mark = NodeMark{Phase::kDraining, "other", true, 1, ""};
+  SelectedNode open = node("uncordoned");
+  open.node.mark = NodeMark{Phase::kDraining, "d", false, 1, ""};
+  const SecondLook look =
+      look_again(plan_rollout({}, {}, "d", {}),
+                 plan_rollout({ours, theirs, open}, {}, "d", {}));
+  EXPECT_THAT(look.nodes, IsEmpty());
+  ASSERT_THAT(look.words, SizeIs(3));
+  EXPECT_THAT(look.words[0],
+              AllOf(HasSubstr("ours is selected by now and was not in the"),
+                    HasSubstr("cordoned by a roll-out of this file"),
+                    HasSubstr("(bringing: broke)"),
+                    HasSubstr("next: the same command, once more")));
+  EXPECT_THAT(look.words[1],
+              AllOf(HasSubstr("cordoned by somebody before"),
+                    HasSubstr("a roll-out of another file"),
+                    HasSubstr("next: the same command, once more")));
+  EXPECT_THAT(look.words[2],
+              AllOf(HasSubstr("not cordoned any more"),
+                    HasSubstr("next: the same command, once more")));
+}
+
+TEST(RolloutPlan, OneThatIsNotSelectedAnyMoreIsToldWithHowItStands) {
+  NodeLook left;
+  left.name = "gone";
+  left.is_cordoned = true;
+  left.mark = NodeMark{Phase::kDraining, "d", false, 1, ""};
+  const SecondLook look = look_again(plan_rollout({node("gone")}, {}, "d", {}),
+                                     plan_rollout({}, {left}, "d", {}));
+  EXPECT_THAT(look.words,
+              ElementsAre(AllOf(HasSubstr("gone is not selected any more"),
+                                HasSubstr("cordoned by a roll-out of this"),
+                                HasSubstr("next: the same command with a "
+                                          "--selector that has it"))));
 }
 
 TEST(RolloutPlan, SaysWhereItWouldStop) {
