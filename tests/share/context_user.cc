@@ -3,7 +3,8 @@
 //   retain, release, release_old, reset, reset_old   the primary context
 //   create, create_v3, create_v4, destroy            a further one
 //   destroy_old, attach, detach                      the same, as before CUDA 4
-//   take N            one block of N bytes in the current context
+//   take N            one block of N bytes in the current context; says errno
+//                     if that changed it
 //   free              the block taken last
 //   limit L N         cuCtxSetLimit
 //   info              free and total bytes
@@ -21,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -45,7 +47,9 @@ void retain() {
 
 void take(std::size_t bytes) {
   abi::CUdeviceptr address = 0;
+  errno = ENOTTY;
   std::printf("take %d\n", abi::cuMemAlloc_v2(&address, bytes));
+  if (errno != ENOTTY) std::printf("errno %d\n", errno);
   taken.push_back(address);
 }
 

@@ -243,6 +243,17 @@ TEST_F(ShareContext, AbsentLimitsSayNothingWhereTheLibraryIsAbsentToo) {
   EXPECT_EQ(free.number("total"), 23028 * kMiB) << free.text;
 }
 
+TEST_F(ShareContext, ErrnoIsTheProgramsOwn) {
+  // Its child has ended, which one that is refused finds out.
+  const Answer answer =
+      run({"create", "take", "5000", "raw", "5000", "take", "1000000000"});
+  EXPECT_EQ(answer.number("take"), kOutOfMemory) << answer.text;
+  EXPECT_EQ(answer.number("errno"), ~std::uint64_t{0}) << answer.text;
+  const Answer unread =
+      run({"unseen", "nofiles", "take", "5000", "files", "take", "5000"});
+  EXPECT_EQ(unread.text, "create 0\ntake 2\ntake 0\n");
+}
+
 TEST_F(ShareContext, AProcessThatFoundNoSlotGetsOneWhenThereIsOne) {
   for (std::uint32_t slot = 0; slot < LaidContainer::kSlots; ++slot) {
     ASSERT_TRUE(container.map().enroll({1, 0, 0}));  // Of whom nobody can tell.

@@ -10,6 +10,7 @@
 
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
+#include "share/intercept/kept_errno.h"
 #include "share/intercept/loaded_symbol.h"
 #include "share/intercept/pool.h"
 #include "share/intercept/process_words.h"
@@ -65,18 +66,6 @@ Found map_file(const char* name, bool is_writable, Mapping* mapping) {
   return size > 0 && mapping->bytes != MAP_FAILED ? Found::kMapped
                                                   : Found::kFailed;
 }
-
-/// errno as it was: a program may look at it after a call of the driver.
-class Errno {
- public:
-  Errno() : before_(errno) {}
-  Errno(const Errno&) = delete;
-  Errno& operator=(const Errno&) = delete;
-  ~Errno() { errno = before_; }
-
- private:
-  int before_;
-};
 
 /// "GPU-8-4-4-4-12", or with "MIG-" in front: the digits alone.
 bool is_uuid(const char* text, const abi::CUuuid& uuid) {
@@ -266,6 +255,7 @@ Verdict Account::reserve_block(const Block& block) {
   const std::uint32_t device = numbered(block.device);
   if (device == kNoDevice) return Verdict::kGranted;
   if (!has_slot()) return Verdict::kNotEnrolled;
+  const Errno kept;  // It may look for the dead.
   return ledger_.reserve(device, block.kind, block.bytes);
 }
 

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "share/intercept/kept_errno.h"
 #include "share/ledger/patience.h"
 
 #ifndef MADV_WIPEONFORK
@@ -60,6 +61,7 @@ ProcessWords* own(ProcessWords* words) {
 ProcessWords* process_words() {
   ProcessWords* words = the_words.load(std::memory_order_acquire);
   if (words == nullptr) {
+    const Errno kept;
     ProcessWords* made = make_process_words(Wiping::kByKernel);
     if (made == nullptr) return nullptr;
     if (the_words.compare_exchange_strong(words, made)) {
