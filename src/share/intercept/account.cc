@@ -311,6 +311,10 @@ void Account::end_context(std::uint64_t context, std::uint64_t token,
   }
 }
 
+void Account::drop_context(std::uint64_t context) {
+  blocks_.drop(context, [](const Block& block) { the_account.release(block); });
+}
+
 std::uint64_t Account::measured_context_bytes(abi::CUdevice device) {
   if (rule() != Rule::kLimited) return 0;
   const std::uint32_t number = number_of(device);

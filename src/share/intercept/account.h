@@ -72,6 +72,9 @@ class Account {
   /// the same handle.
   std::uint64_t begin_end_context(std::uint64_t context);
   void end_context(std::uint64_t context, std::uint64_t token, bool has_ended);
+  /// What other threads took in it between: for one that ended and cannot have
+  /// been made again yet.
+  void drop_context(std::uint64_t context);
   /// What a context takes of the device, as the node has measured it; 0: it
   /// hasn't.
   std::uint64_t measured_context_bytes(abi::CUdevice device);

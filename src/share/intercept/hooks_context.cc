@@ -74,6 +74,12 @@ bool is_alive(CUcontext context) {
   return ask == nullptr || ask(context, &version) == CUDA_SUCCESS;
 }
 
+/// By who has the turn: until it is over nobody makes it again.
+void end_primary(Primary* primary) {
+  account().drop_context(primary->key);
+  primary->key = 0;
+}
+
 /// The last release ends the context.
 CUresult release_primary(OfDevice ask, CUdevice device) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
@@ -85,7 +91,7 @@ CUresult release_primary(OfDevice ask, CUdevice device) {
   const CUresult result = ask(device);
   const bool has_ended = result == CUDA_SUCCESS && !is_active(device);
   account().end_context(primary->key, token, has_ended);
-  if (has_ended) primary->key = 0;
+  if (has_ended) end_primary(primary);
   return result;
 }
 
@@ -104,7 +110,7 @@ CUresult reset_primary(OfDevice ask, CUdevice device) {
   account().end_context(key, token, result == CUDA_SUCCESS);
   const bool has_ended = result == CUDA_SUCCESS && !is_active(device);
   if (is_charged) account().end_free(key, itself, has_ended);
-  if (has_ended) primary->key = 0;
+  if (has_ended) end_primary(primary);
   return result;
 }
 
