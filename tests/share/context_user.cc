@@ -6,6 +6,9 @@
 //   take N            one block of N bytes in the current context; says errno
 //                     if that changed it
 //   free              the block taken last
+//   limits L N        cuCtxSetLimit by 8 threads at once, 5000 times each, with
+//   N
+//                     and 2 * N in turn
 //   limit L N         cuCtxSetLimit
 //   info              free and total bytes
 //   raw N             a child by a raw clone frees the first block, as it has
@@ -28,6 +31,7 @@
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gpu/abi/cuda.h"
@@ -84,6 +88,21 @@ void let_open_files(bool is_let) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = is_let ? limit.rlim_max : 0;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void set_limits_by_threads(abi::CUlimit limit, std::size_t value) {
+  abi::CUcontext context = nullptr;
+  abi::cuCtxGetCurrent(&context);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 8; ++thread) {
+    threads.emplace_back([=] {
+      abi::cuCtxSetCurrent(context);
+      for (std::size_t turn = 0; turn < 5000; ++turn) {
+        abi::cuCtxSetLimit(limit, value * (1 + turn % 2));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 void take_of_pool(std::size_t bytes) {
@@ -172,6 +191,9 @@ int main(int count, char** argv) {
       const char* path = argv[++at];
       const std::size_t offset = number();
       write_32(path, offset, static_cast<std::uint32_t>(number()));
+    } else if (deed == "limits") {
+      const auto limit = static_cast<abi::CUlimit>(number());
+      set_limits_by_threads(limit, number());
     } else if (deed == "limit") {
       const auto limit = static_cast<abi::CUlimit>(number());
       std::printf("limit %d\n", abi::cuCtxSetLimit(limit, number()));

@@ -197,6 +197,17 @@ TEST_F(ShareContext, LimitsThatTheDriverRefusesAreNotCharged) {
   EXPECT_EQ(held(MemoryKind::kLocal), 6 * kMiB);
 }
 
+TEST_F(ShareContext, LimitsSetByManyThreadsAreChargedAsTheLastIs) {
+  measure(0);
+  for (const std::string limit : {"0", "2"}) {
+    container.lay(64 * 1024 * kMiB);
+    const std::string value = limit == "0" ? "2048" : "5000000";
+    run({"retain", "limits", limit, value, "limit", limit, value});
+    EXPECT_EQ(held(MemoryKind::kLocal),
+              limit == "0" ? kMostThreads * 1024 : 6 * kMiB);
+  }
+}
+
 TEST_F(ShareContext, LimitsGoWithTheirContext) {
   measure(0);
   run({"create", "limit", "0", "4096", "limit", "2", "5000000", "destroy"});

@@ -25,6 +25,8 @@ constexpr std::array kMeasured = {
 
 }  // namespace
 
+std::atomic<bool> is_limit_set = false;
+
 std::uint64_t attribute_of(abi::CUdevice device,
                            abi::CUdevice_attribute attribute) {
   const auto ask = driver().cuDeviceGetAttribute.load();
@@ -67,6 +69,7 @@ void forget_contexts() {
     primary.key = 0;
     primary.is_busy.store(false, std::memory_order_relaxed);
   }
+  is_limit_set.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace gpunode::share

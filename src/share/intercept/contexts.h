@@ -31,6 +31,10 @@ struct Primary {
 /// Null for a device that there can't be.
 Primary* primary_of(abi::CUdevice device);
 
+/// Held while a limit of a context is set: what is charged for it is changed by
+/// more than one step.
+extern std::atomic<bool> is_limit_set;
+
 /// In the child of a fork, which has none of its parent's.
 void forget_contexts();
 

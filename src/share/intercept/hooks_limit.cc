@@ -5,6 +5,7 @@
 #include "share/intercept/driver.h"
 #include "share/intercept/real.h"
 #include "share/intercept/taking.h"
+#include "share/intercept/turn.h"
 
 namespace gpunode::abi {
 namespace {
@@ -102,10 +103,11 @@ GPUNODE_EXPORT CUresult cuCtxSetLimit(CUlimit limit, std::size_t value) {
   if (!takes_memory || get_current == nullptr || get_device == nullptr ||
       get_limit == nullptr || !account().is_limited() ||
       get_current(&context) != CUDA_SUCCESS || context == nullptr ||
-      get_device(&device) != CUDA_SUCCESS ||
-      get_limit(&before, limit) != CUDA_SUCCESS) {
+      get_device(&device) != CUDA_SUCCESS) {
     return ask(limit, value);
   }
+  const share::Turn turn(share::is_limit_set);
+  if (get_limit(&before, limit) != CUDA_SUCCESS) return ask(limit, value);
   return set(key_of(context), device, limit, before, value,
              [&] { return ask(limit, value); });
 }
