@@ -15,6 +15,7 @@
 //                     it of its parent, takes one of N bytes, and ends
 //   unseen            a context that the library knows nothing of
 //   pool N            one block of N bytes of the device's pool
+//   calls C           how often the double was called by that name
 //   nofiles, files    no file can be opened; files can be opened again
 //   move F T          a file or directory is elsewhere from here on
 //   write32 F O N     N at offset O of file F, as the node writes
@@ -35,6 +36,8 @@
 #include <vector>
 
 #include "gpu/abi/cuda.h"
+
+extern "C" std::uint64_t gpunode_fake_cuda_calls(const char* call);
 
 namespace {
 
@@ -182,6 +185,9 @@ int main(int count, char** argv) {
       take(number());
     } else if (deed == "raw") {
       take_in_raw_child(number());
+    } else if (deed == "calls" && at + 1 < count) {
+      std::printf("calls %llu\n", static_cast<unsigned long long>(
+                                      gpunode_fake_cuda_calls(argv[++at])));
     } else if (deed == "pool") {
       take_of_pool(number());
     } else if (deed == "move" && at + 2 < count) {

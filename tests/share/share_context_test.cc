@@ -254,6 +254,14 @@ TEST_F(ShareContext, AbsentLimitsSayNothingWhereTheLibraryIsAbsentToo) {
   EXPECT_EQ(free.number("total"), 23028 * kMiB) << free.text;
 }
 
+TEST_F(ShareContext, ADeviceWithoutALimitIsLookedUpOnce) {
+  container.lay(1024 * kMiB, "GPU-f3559b58-f38a-5e07-8eda-978924ea8ce1");
+  const Answer answer = run({"create", "take", "100000000", "take", "5000",
+                             "info", "calls", "cuDeviceGetUuid_v2"});
+  EXPECT_EQ(answer.number("take"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("calls"), 1u) << answer.text;
+}
+
 TEST_F(ShareContext, ErrnoIsTheProgramsOwn) {
   // Its child has ended, which one that is refused finds out.
   const Answer answer =

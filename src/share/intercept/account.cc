@@ -189,7 +189,8 @@ std::uint32_t Account::number_of(abi::CUdevice device) {
     return kNotNumbered | static_cast<std::uint32_t>(device);
   }
   auto& known = numbers_[static_cast<std::size_t>(device)];
-  std::uint32_t number = known.load(std::memory_order_relaxed);
+  const std::uint32_t number = known.load(std::memory_order_relaxed);
+  if (number == kHasNone) return kNoDevice;
   if (number != 0) return number - 1;
   abi::CUuuid uuid = {};
   // The second form tells MIG devices of one GPU apart.
@@ -203,6 +204,7 @@ std::uint32_t Account::number_of(abi::CUdevice device) {
     known.store(at + 1, std::memory_order_relaxed);
     return at;
   }
+  known.store(kHasNone, std::memory_order_relaxed);
   return kNoDevice;
 }
 
@@ -319,6 +321,12 @@ std::uint64_t Account::measured_context_bytes(abi::CUdevice device) {
   if (rule() != Rule::kLimited) return 0;
   const std::uint32_t number = number_of(device);
   return number == kNoDevice ? 0 : limits_.context(number);
+}
+
+std::uint64_t Account::limit_of(abi::CUdevice device) {
+  if (rule() != Rule::kLimited) return kNoLimit;
+  const std::uint32_t number = number_of(device);
+  return number == kNoDevice ? kNoLimit : limits_.bytes(number);
 }
 
 bool Account::view(abi::CUdevice device, std::uint64_t* limit,

@@ -79,6 +79,8 @@ class Account {
   /// hasn't.
   std::uint64_t measured_context_bytes(abi::CUdevice device);
 
+  /// The limit of the device; kNoLimit: it has none.
+  std::uint64_t limit_of(abi::CUdevice device);
   /// The limit and what is left of it for the device; false if it has none.
   bool view(abi::CUdevice device, std::uint64_t* limit, std::uint64_t* left);
   /// The same for the current context's device.
@@ -119,7 +121,8 @@ class Account {
   std::atomic<bool> has_ledger_ = false;
   std::atomic<std::uint64_t> ended_contexts_ = 0;
   Blocks blocks_;
-  /// By ordinal: number in the limits + 1; 0: not looked up yet.
+  /// By ordinal: number in the limits + 1, or kHasNone; 0: not looked up yet.
+  static constexpr std::uint32_t kHasNone = ~std::uint32_t{0};
   std::array<std::atomic<std::uint32_t>, kMostOrdinals> numbers_ = {};
 };
 

@@ -84,12 +84,9 @@ GPUNODE_EXPORT CUresult cuDeviceTotalMem_v2(std::size_t* bytes,
   const auto ask = real(driver().cuDeviceTotalMem_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const CUresult result = ask(bytes, device);
-  std::uint64_t limit = 0;
-  std::uint64_t left = 0;
-  if (result == CUDA_SUCCESS && account().view(device, &limit, &left) &&
-      limit < *bytes) {
-    *bytes = limit;
-  }
+  if (result != CUDA_SUCCESS) return result;
+  const std::uint64_t limit = account().limit_of(device);
+  if (limit < *bytes) *bytes = limit;
   return result;
 }
 
