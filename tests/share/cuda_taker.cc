@@ -11,6 +11,10 @@
 //   threads T N       the same by T threads at once, one block each
 //   heap N            sets the limit of the context's heap
 //   context           makes another context
+//   amid CALL         asks for the memory's size, takes and frees memory, at
+//   the
+//                     beginning of each such call of the driver, as tools that
+//                     watch calls may; ends the program if that takes forever
 //   free              gives all back
 //   hold              keeps all until it is killed
 //   release           the same, and what it was is still known to map, unmap,
@@ -26,6 +30,7 @@
 //                     ended here
 //   crowd P T N       takes blocks of N bytes by T threads in each of P
 //                     processes, which hold what they have until all are done
+#include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -211,6 +216,28 @@ bool is_done_before(const std::string& deed, Words& words) {
   return true;
 }
 
+int amid_times = 0;
+
+void ask_amid() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  GET(cuMemGetInfo, cuMemGetInfo_v2)(&free, &total);
+  abi::CUdeviceptr address = 0;
+  GET(cuMemAlloc, cuMemAlloc_v2)(&address, 4096);
+  GET(cuMemFree, cuMemFree_v2)(address);
+  ++amid_times;
+}
+
+void let_ask_amid(const char* call) {
+  using CallBack = void (*)(const char*, void (*)());
+  auto* const call_back = reinterpret_cast<CallBack>(
+      dlsym(RTLD_DEFAULT, "gpunode_fake_cuda_call_back"));
+  if (call_back == nullptr) end_with(5);
+  call_back(call, ask_amid);
+  constexpr unsigned kForever = 60;
+  alarm(kForever);
+}
+
 /// What is taken a number of times; false: it is none of these.
 bool is_taking_done(const std::string& deed, Words& words) {
   if (deed == "take" || deed == "some") {
@@ -222,6 +249,8 @@ bool is_taking_done(const std::string& deed, Words& words) {
     const auto threads = static_cast<int>(words.number());
     const std::size_t blocks = take_by_threads(threads, words.number(), 1);
     std::printf("blocks %zu\n", blocks);
+  } else if (deed == "amid") {
+    let_ask_amid(words.next().c_str());
   } else if (deed == "heap") {
     std::printf("heap %d\n",
                 GET(cuCtxSetLimit, cuCtxSetLimit)(
@@ -260,5 +289,6 @@ int main(int count, char** argv) {
     if (deed == "odd") free_odd();
     gpunode::share::do_virtual(deed, taken_bytes, taken);
   }
+  if (amid_times != 0) std::printf("amid %d\n", amid_times);
   return 0;
 }

@@ -131,6 +131,25 @@ TEST_F(SharePool, ThreadsThatWaitedForEachOtherHaveWhatIsKept) {
   EXPECT_EQ(answer.number("blocks"), 16u) << answer.text;
 }
 
+TEST_F(SharePool, ACallbackAmidWhatTheLibraryAsksMayAskItself) {
+  for (const std::string call :
+       {"cuMemPoolGetAttribute", "cuMemPoolTrimTo", "cuMemUnmap",
+        "cuDeviceGetGraphMemAttribute", "cuThreadExchangeStreamCaptureMode"}) {
+    lay(kLimit);
+    const std::string mib8 = std::to_string(8 * kMiB);
+    const Answer answer = take(
+        "proc_v2",
+        {"amid",  call,      "path", "async",  "take",      mib8,    "free",
+         "sync",  "trim",    "path", "data",   "take",      mib8,    "free",
+         "path",  "virtual", "take", mib8,     "map",       "unmap", "free",
+         "graph", mib8,      "1",    "launch", "graphtrim", "info"});
+    EXPECT_EQ(answer.status, 0) << call << ": " << answer.text;
+    EXPECT_GE(answer.number("amid"), 1u) << call;
+    EXPECT_NE(answer.number("amid"), kUnsaid) << call << ": " << answer.text;
+    EXPECT_EQ(answer.number("free"), kLimit) << call << ": " << answer.text;
+  }
+}
+
 TEST_F(SharePool, ADestroyedPoolHoldsWhatIsInUse) {
   EXPECT_EQ(with("ownpool", {"destroy", "info"}).number("free"), 0u);
   EXPECT_EQ(with("ownpool", {"destroy", "odd", "info"}).number("free"), 0u);

@@ -1,10 +1,11 @@
 #include "share/intercept/graph_memory.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 
+#include "share/intercept/driver_turn.h"
 #include "share/intercept/relaxed_capture.h"
 #include "share/intercept/table.h"
-#include "share/intercept/turn.h"
 
 namespace gpunode::share {
 namespace {
@@ -154,7 +155,6 @@ struct Holding {
   bool is_known;
 };
 
-std::atomic<bool> is_busy = false;
 Table<GraphNeeds> needs_by_exec;
 std::array<Holding, GraphNeeds::kMostDevices> holdings = {};
 
@@ -260,11 +260,12 @@ std::uint64_t key_of(abi::CUgraphExec exec) {
 }  // namespace
 
 void note_instantiated(abi::CUgraphExec exec, abi::CUgraph graph) {
+  if (DriverTurn::is_amid()) return;
   const RelaxedCapture relaxed;
   Ranges ranges;
   collect_nodes(graph, 0, &ranges);
   const GraphNeeds needs = needs_of(&ranges);
-  const Turn turn(is_busy);
+  const DriverTurn turn(Kept::kGraphs);
   if (ranges.size() == 0) {
     // The handle may be one of a graph that ended on a way that is not ours.
     needs_by_exec.erase(key_of(exec));
@@ -275,7 +276,8 @@ void note_instantiated(abi::CUgraphExec exec, abi::CUgraph graph) {
 }
 
 bool begin_graph_destroy(abi::CUgraphExec exec, GraphNeeds* needs) {
-  const Turn turn(is_busy);
+  if (DriverTurn::is_amid()) return false;
+  const DriverTurn turn(Kept::kGraphs);
   const GraphNeeds* found = needs_by_exec.find(key_of(exec));
   if (found == nullptr) return false;
   *needs = *found;
@@ -284,14 +286,14 @@ bool begin_graph_destroy(abi::CUgraphExec exec, GraphNeeds* needs) {
 }
 
 void undo_graph_destroy(abi::CUgraphExec exec, const GraphNeeds& needs) {
-  const Turn turn(is_busy);
+  const DriverTurn turn(Kept::kGraphs);
   GraphNeeds* kept = needs_by_exec.put(key_of(exec));
   if (kept != nullptr) *kept = needs;
 }
 
 GraphTaking::Answer GraphTaking::begin_once(abi::CUgraphExec exec,
                                             std::uint32_t* refused) {
-  const Turn turn(is_busy);
+  const DriverTurn turn(Kept::kGraphs);
   const GraphNeeds* needs = needs_by_exec.find(key_of(exec));
   if (needs == nullptr || is_backed(*needs)) return Answer::kGranted;
   exec_ = key_of(exec);
@@ -316,6 +318,7 @@ GraphTaking::Answer GraphTaking::begin_once(abi::CUgraphExec exec,
 
 bool GraphTaking::begin(abi::CUgraphExec exec) {
   constexpr int kMostTurns = 1000;
+  if (DriverTurn::is_amid()) return true;
   std::uint32_t refused = 0;
   Answer answer = Answer::kLater;
   for (int turn = 0; turn < kMostTurns && answer == Answer::kLater; ++turn) {
@@ -332,7 +335,7 @@ bool GraphTaking::begin(abi::CUgraphExec exec) {
 
 void GraphTaking::end(bool is_launched) {
   if (exec_ == 0) return;
-  const Turn turn(is_busy);
+  const DriverTurn turn(Kept::kGraphs);
   const RelaxedCapture relaxed;
   GraphNeeds* needs = needs_by_exec.find(exec_);
   for (std::uint32_t number = 0; number < holdings.size(); ++number) {
@@ -352,15 +355,18 @@ void GraphTaking::end(bool is_launched) {
 }
 
 void settle_graphs() {
-  const Turn turn(is_busy);
+  if (DriverTurn::is_amid()) return;
+  const DriverTurn turn(Kept::kGraphs);
   const RelaxedCapture relaxed;
   for (Holding& holding : holdings) settle(&holding);
 }
 
 bool trim_graphs(std::uint32_t device) {
   const auto ask = real(driver().cuDeviceGraphMemTrim);
-  if (device >= holdings.size() || ask == nullptr) return false;
-  const Turn turn(is_busy);
+  if (device >= holdings.size() || ask == nullptr || DriverTurn::is_amid()) {
+    return false;
+  }
+  const DriverTurn turn(Kept::kGraphs);
   Holding* holding = &holdings[device];
   if (!holding->is_known || holding->charge.bytes == 0) return false;
   const RelaxedCapture relaxed;
@@ -371,7 +377,8 @@ bool trim_graphs(std::uint32_t device) {
 }
 
 void note_graphs_trimmed(abi::CUdevice device) {
-  const Turn turn(is_busy);
+  if (DriverTurn::is_amid()) return;
+  const DriverTurn turn(Kept::kGraphs);
   const RelaxedCapture relaxed;
   for (Holding& holding : holdings) {
     if (holding.is_known && holding.device == device) note_trimmed(&holding);
@@ -381,7 +388,7 @@ void note_graphs_trimmed(abi::CUdevice device) {
 void forget_graphs() {
   needs_by_exec.forget();
   holdings = {};
-  is_busy.store(false, std::memory_order_relaxed);
+  DriverTurn::forget(Kept::kGraphs);
 }
 
 }  // namespace gpunode::share

@@ -2,9 +2,9 @@
 // its handle is released, as often as it was made or retained, and all
 // mappings of it are gone: measured on an H200, driver 580.
 #include "gpu/abi/cuda_memory.h"
+#include "share/intercept/driver_turn.h"
 #include "share/intercept/table.h"
 #include "share/intercept/taking.h"
-#include "share/intercept/turn.h"
 
 namespace gpunode::share {
 namespace {
@@ -23,7 +23,6 @@ struct Mapping {
 /// Whoever has the turn keeps it over the driver's call: a handle or address
 /// that it frees is not given to another thread before it is known to be free.
 /// None of these calls waits for the program.
-std::atomic<bool> is_busy = false;
 Table<Physical> physicals;  ///< By handle.
 Table<Mapping> mappings;    ///< By address.
 
@@ -36,7 +35,8 @@ void release_if_unused(std::uint64_t handle) {
 
 void note_made(std::uint64_t handle, const Block& block) {
   if (block.bytes == 0) return;
-  const Turn turn(is_busy);
+  if (DriverTurn::is_amid()) return account().release(block);
+  const DriverTurn turn(Kept::kMappings);
   Physical* physical = physicals.put(handle);
   if (physical == nullptr) return;  // Stays charged: the process has no memory.
   account().release(physical->block);
@@ -88,8 +88,8 @@ void note_released(std::uint64_t handle) {
 /// Asks the driver, and notes what it did if it did it.
 template <typename Ask, typename Note>
 abi::CUresult in_turn(Ask ask, Note note) {
-  if (!account().is_limited()) return ask();
-  const Turn turn(is_busy);
+  if (!account().is_limited() || DriverTurn::is_amid()) return ask();
+  const DriverTurn turn(Kept::kMappings);
   const abi::CUresult result = ask();
   if (result == abi::CUDA_SUCCESS) note();
   return result;
@@ -100,7 +100,7 @@ abi::CUresult in_turn(Ask ask, Note note) {
 void forget_virtual() {
   physicals.forget();
   mappings.forget();
-  is_busy.store(false, std::memory_order_relaxed);
+  DriverTurn::forget(Kept::kMappings);
 }
 
 }  // namespace gpunode::share

@@ -1,8 +1,10 @@
 #include "share/intercept/pool.h"
 
+#include <sched.h>
+
+#include "share/intercept/driver_turn.h"
 #include "share/intercept/relaxed_capture.h"
 #include "share/intercept/table.h"
-#include "share/intercept/turn.h"
 
 namespace gpunode::share {
 namespace {
@@ -24,7 +26,6 @@ struct Pool {
 
 namespace {
 
-std::atomic<bool> is_busy = false;
 std::uint64_t last_number = 0;
 Table<Pool> pools;                ///< By our number.
 Table<std::uint64_t> numbers;     ///< By handle.
@@ -149,18 +150,12 @@ bool trim(std::uint32_t device) {
   return is_any;
 }
 
-/// False if the pool grew, and there is no room for that whatever else is
-/// returned.
+/// False if the pool grew, and there is no room for that, whatever other pools
+/// return.
 bool is_settled(Pool* pool) {
   if (is_settled_to(pool, reserved_by(*pool))) return true;
   trim(pool->charge.device);
-  const std::uint64_t reserved = reserved_by(*pool);
-  if (is_settled_to(pool, reserved)) return true;
-  if (trim_graphs(pool->charge.device) && is_settled_to(pool, reserved)) {
-    return true;
-  }
-  settle_to(pool, reserved);
-  return false;
+  return is_settled_to(pool, reserved_by(*pool));
 }
 
 }  // namespace
@@ -185,7 +180,7 @@ bool PoolTaking::is_free(abi::CUmemoryPool handle) {
 }
 
 PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle) {
-  const Turn turn(is_busy);
+  const DriverTurn turn(Kept::kPools);
   if (is_free(handle)) return Answer::kGranted;
   const RelaxedCapture relaxed;
   pool_ = number_of(handle);
@@ -222,6 +217,7 @@ PoolTaking::Answer PoolTaking::ask_once(abi::CUmemoryPool handle) {
 
 bool PoolTaking::begin(abi::CUmemoryPool handle, std::uint64_t bytes) {
   constexpr int kMostTurns = 1000;
+  if (DriverTurn::is_amid()) return true;
   bytes_ = bytes;
   Answer answer = Answer::kLater;
   for (int turn = 0; turn < kMostTurns && answer == Answer::kLater; ++turn) {
@@ -235,20 +231,24 @@ bool PoolTaking::begin(abi::CUmemoryPool handle, std::uint64_t bytes) {
   return answer == Answer::kGranted;
 }
 
-bool PoolTaking::end(abi::CUdeviceptr address) {
-  if (pool_ == 0) return true;
-  const Turn turn(is_busy);
+bool PoolTaking::end_once(abi::CUdeviceptr address, bool is_last) {
+  const DriverTurn turn(Kept::kPools);
   Pool* pool = pools.find(pool_);
   if (pool == nullptr) return true;
   pool->pending -= reserved_;
   pool->promised -= promised_;
+  reserved_ = 0;
+  promised_ = 0;
+  device_ = pool->charge.device;
   const RelaxedCapture relaxed;
   if (address == 0) {
     settle(pool);
     return true;
   }
-  const bool has_room = is_settled(pool);
-  if (!has_room) return false;
+  if (!is_settled(pool)) {
+    if (is_last) settle(pool);
+    return false;
+  }
   if (pool->is_own) {
     PoolFreeing* use = in_own_pools.put(address);
     if (use != nullptr) *use = {pool_, bytes_};
@@ -257,8 +257,14 @@ bool PoolTaking::end(abi::CUdeviceptr address) {
   return true;
 }
 
+bool PoolTaking::end(abi::CUdeviceptr address) {
+  if (pool_ == 0 || end_once(address, false)) return true;
+  trim_graphs(device_);
+  return end_once(address, true);
+}
+
 void PoolTaking::take_back() {
-  const Turn turn(is_busy);
+  const DriverTurn turn(Kept::kPools);
   const RelaxedCapture relaxed;
   Pool* pool = pools.find(pool_);
   if (pool != nullptr) {
@@ -305,14 +311,16 @@ bool is_capturing(abi::CUstream stream) {
 }
 
 void note_pool_made(abi::CUmemoryPool handle, abi::CUdevice device) {
+  if (DriverTurn::is_amid()) return;
   const std::uint32_t number = account().number_of(device);
-  const Turn turn(is_busy);
+  const DriverTurn turn(Kept::kPools);
   add(handle, number, true);
 }
 
 abi::CUresult destroy_pool(abi::CUmemoryPool handle) {
   const auto ask = real(driver().cuMemPoolDestroy);
-  const Turn turn(is_busy);
+  if (DriverTurn::is_amid()) return ask(handle);
+  const DriverTurn turn(Kept::kPools);
   const RelaxedCapture relaxed;
   const auto key = reinterpret_cast<std::uint64_t>(handle);
   const std::uint64_t* found = numbers.find(key);
@@ -338,7 +346,8 @@ abi::CUresult destroy_pool(abi::CUmemoryPool handle) {
 }
 
 PoolFreeing begin_pool_free(abi::CUdeviceptr address) {
-  const Turn turn(is_busy);
+  if (DriverTurn::is_amid()) return {};
+  const DriverTurn turn(Kept::kPools);
   const PoolFreeing* found = in_own_pools.find(address);
   if (found == nullptr) return {};
   const PoolFreeing freeing = *found;
@@ -353,7 +362,7 @@ void note_pool_freed() {
 void end_pool_free(abi::CUdeviceptr address, const PoolFreeing& freeing,
                    bool is_freed) {
   if (freeing.pool == 0) return;
-  const Turn turn(is_busy);
+  const DriverTurn turn(Kept::kPools);
   if (!is_freed) {
     PoolFreeing* use = in_own_pools.put(address);
     if (use != nullptr) *use = freeing;
@@ -369,7 +378,8 @@ void end_pool_free(abi::CUdeviceptr address, const PoolFreeing& freeing,
 }
 
 void settle_pools() {
-  const Turn turn(is_busy);
+  if (DriverTurn::is_amid()) return;
+  const DriverTurn turn(Kept::kPools);
   const RelaxedCapture relaxed;
   pools.for_each([](std::uint64_t, Pool* pool) { settle(pool); });
 }
@@ -381,7 +391,8 @@ void settle_pools_after_waiting() {
 }
 
 bool trim_pools(std::uint32_t device) {
-  const Turn turn(is_busy);
+  if (DriverTurn::is_amid()) return false;
+  const DriverTurn turn(Kept::kPools);
   const RelaxedCapture relaxed;
   return trim(device);
 }
@@ -390,7 +401,7 @@ void forget_pools() {
   pools.forget();
   numbers.forget();
   in_own_pools.forget();
-  is_busy.store(false, std::memory_order_relaxed);
+  DriverTurn::forget(Kept::kPools);
 }
 
 }  // namespace gpunode::share

@@ -30,6 +30,7 @@ class PoolTaking {
   enum class Answer : std::uint8_t { kGranted, kRefused, kLater };
   Answer ask_once(abi::CUmemoryPool pool);
   bool is_free(abi::CUmemoryPool pool);
+  bool end_once(abi::CUdeviceptr address, bool is_last);
   void promise(Pool* pool);
 
   std::uint64_t pool_ = 0;  ///< Our number for it; 0: charged to nobody.

@@ -67,7 +67,27 @@ Context* Runtime::find_context(abi::CUcontext handle) const {
   return found == contexts.end() ? nullptr : found->get();
 }
 
+namespace {
+
+std::string called_back;
+void (*deed_of_call)() = nullptr;
+
+}  // namespace
+
+void call_back(std::string_view call) {
+  thread_local bool is_amid = false;
+  if (deed_of_call == nullptr || is_amid || call != called_back) return;
+  is_amid = true;
+  deed_of_call();
+  is_amid = false;
+}
+
 }  // namespace gpunode::fake_cuda
+
+void gpunode_fake_cuda_call_back(const char* call, void (*deed)()) {
+  gpunode::fake_cuda::called_back = call;
+  gpunode::fake_cuda::deed_of_call = deed;
+}
 
 std::uint64_t gpunode_fake_cuda_calls(const char* call) {
   gpunode::fake_cuda::Runtime& runtime =

@@ -72,9 +72,13 @@ struct Runtime {
   Context* find_context(abi::CUcontext handle) const;
 };
 
+/// What gpunode_fake_cuda_call_back() asked for, on this thread.
+void call_back(std::string_view call);
+
 /// Every call that may come before cuInit.
 template <class Body>
 abi::CUresult enter(std::string_view call, Body body) {
+  call_back(call);
   Runtime& runtime = Runtime::of_process();
   const std::lock_guard lock(runtime.mutex);
   const abi::CUresult planned = runtime.record(call);
@@ -108,3 +112,7 @@ abi::CUresult enter_context(std::string_view call, Body body) {
 /// How often `call` ("cuMemAlloc_v2") was called in this process. Exported, so
 /// that a test can find it with dlsym.
 extern "C" std::uint64_t gpunode_fake_cuda_calls(const char* call);
+
+/// Has `deed` run at the beginning of each such call, as tools that watch calls
+/// do it; not amid another deed. Before any other thread calls the driver.
+extern "C" void gpunode_fake_cuda_call_back(const char* call, void (*deed)());
