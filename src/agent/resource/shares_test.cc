@@ -167,10 +167,10 @@ TEST(Shares, OfTimeSlicesAreOneEachWhateverIsAsked) {
 // Who asks for what could never be given must not take anything from others.
 TEST(Shares, CouldFitOnOneGpuOrOnWholeOnes) {
   const Node node(3);
-  for (const std::size_t count : {1, 19, 20, 40, 60}) {
+  for (const std::size_t count : {1U, 19U, 20U, 40U, 60U}) {
     EXPECT_TRUE(could_fit(node.resource, count)) << count;
   }
-  for (const std::size_t count : {21, 25, 39, 41, 80}) {
+  for (const std::size_t count : {21U, 25U, 39U, 41U, 80U}) {
     EXPECT_FALSE(could_fit(node.resource, count)) << count;
   }
 }
