@@ -5,11 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -356,6 +358,39 @@ TEST_F(RolloutProgram, AnApiServerThatIsAwayWhileAPodIsTriedIsNoBadNode) {
                               HasSubstr("a Pod has added vectors on a GPU"),
                               EndsWith("Done: 2 nodes\n")));
   EXPECT_TRUE(is_done("gpu-1") && is_done("gpu-2"));
+}
+
+TEST_F(RolloutProgram, APodThatIsTriedOnceMoreHasTheSameName) {
+  std::set<std::string> paths;
+  int tried = 0;
+  on_each_request([&](const std::string& line) {
+    const std::string begin =
+        "GET /api/v1/namespaces/default/pods/gpunode-rollout-";
+    if (!line.starts_with(begin) || line.ends_with("tailLines=50")) return;
+    const std::string path = line.substr(4);
+    json pod = json::parse(server_.object(path), nullptr, false);
+    if (pod.is_discarded() || pod.contains("status")) return;
+    paths.insert(path);
+    // Away for longer than the first try has, which takes its Pod away then.
+    if (++tried == 1) server_.reset_connections(8);
+    const auto requests = server_.requests();
+    const bool was_removed =
+        std::ranges::any_of(requests, [](const std::string& one) {
+          return one.starts_with(
+              "DELETE /api/v1/namespaces/default/pods/gpunode-rollout-");
+        });
+    if (!was_removed) return;
+    pod["status"] = {{"phase", "Succeeded"}};
+    server_.put(path + "/log", R"({"log":"Test PASSED"})");
+    server_.put(path, pod.dump());
+  });
+  const host::Completed done =
+      rollout({"--yes", "--trial-image", "registry.example/vectoradd:1",
+               "--trial-timeout=3"});
+  on_each_request(nullptr);
+  EXPECT_EQ(done.status, 0) << done.out << done.err;
+  EXPECT_EQ(paths.size(), 2U) << "one name a node";
+  for (const std::string& path : paths) EXPECT_EQ(server_.object(path), "");
 }
 
 TEST_F(RolloutProgram, AnApiServerThatIsAwayBeforeTheFirstNodeIsWaitedFor) {
