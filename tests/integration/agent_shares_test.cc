@@ -107,7 +107,7 @@ TEST_F(AgentShares, OneFiveAndFourteenOfTwentyAreThatMuchOfItsMemory) {
   use_profile("a10g-x1");
   start();
   ASSERT_TRUE(lists(kGpu, 20, 20));
-  for (const std::uint64_t parts : {1, 5, 14}) {
+  for (const std::uint64_t parts : {1U, 5U, 14U}) {
     const std::string name = "pod" + std::to_string(parts);
     const doubles::Admission pod = kubelet().admit(name, kGpu, parts);
     ASSERT_TRUE(pod.is_admitted) << pod.message;
@@ -181,7 +181,7 @@ TEST_F(AgentShares, ThatNoGpuHasAreRefusedInWordsAndTold) {
   use_profile("t4-x4");
   start();
   ASSERT_TRUE(lists(kGpu, 80, 80));
-  for (const std::size_t parts : {20, 20, 17, 17}) {
+  for (const std::size_t parts : {20U, 20U, 17U, 17U}) {
     const std::string pod = "pod" + std::to_string(kubelet().available(kGpu));
     ASSERT_TRUE(kubelet().admit(pod, kGpu, parts).is_admitted);
   }
