@@ -318,26 +318,27 @@ Result<std::vector<std::string>> GrantFiles::list() const {
   return ids;
 }
 
-Result<void> GrantFiles::set_limit(const std::string& id,
-                                   const std::string& uuid,
-                                   std::uint64_t bytes) const {
+Result<void> GrantFiles::set(const std::string& id, const std::string& uuid,
+                             Word DeviceLimit::*word,
+                             std::uint64_t bytes) const {
   if (!is_id(id)) return no_id(id);
   TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kChange));
   DeviceLimit* const limit = limits.find(uuid);
   if (limit == nullptr) return not_there(id, uuid);
-  limit->bytes.store(bytes);
+  (limit->*word).store(bytes);
   return {};
+}
+
+Result<void> GrantFiles::set_limit(const std::string& id,
+                                   const std::string& uuid,
+                                   std::uint64_t bytes) const {
+  return set(id, uuid, &DeviceLimit::bytes, bytes);
 }
 
 Result<void> GrantFiles::set_unaccounted(const std::string& id,
                                          const std::string& uuid,
                                          std::uint64_t bytes) const {
-  if (!is_id(id)) return no_id(id);
-  TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kChange));
-  DeviceLimit* const limit = limits.find(uuid);
-  if (limit == nullptr) return not_there(id, uuid);
-  limit->unaccounted.store(bytes);
-  return {};
+  return set(id, uuid, &DeviceLimit::unaccounted, bytes);
 }
 
 Result<void> GrantFiles::mark_gone(const std::string& id,

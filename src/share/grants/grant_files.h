@@ -82,6 +82,8 @@ class GrantFiles {
 
  private:
   Result<void> make(const Grant& grant) const;  // In its turn.
+  Result<void> set(const std::string& id, const std::string& uuid,
+                   Word DeviceLimit::*word, std::uint64_t bytes) const;
 
   std::string root_;
 };

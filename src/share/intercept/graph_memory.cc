@@ -67,9 +67,9 @@ using Ranges = Items<Range>;
 void collect_nodes(abi::CUgraph graph, int depth, Ranges* ranges);
 
 void collect_node(abi::CUgraphNode node, int depth, Ranges* ranges) {
-  const auto get_type = real(driver().cuGraphNodeGetType);
-  const auto get_taken = real(driver().cuGraphMemAllocNodeGetParams);
-  const auto get_child = real(driver().cuGraphChildGraphNodeGetGraph);
+  const auto get_type = real_of(driver().cuGraphNodeGetType);
+  const auto get_taken = real_of(driver().cuGraphMemAllocNodeGetParams);
+  const auto get_child = real_of(driver().cuGraphChildGraphNodeGetGraph);
   auto type = abi::CUgraphNodeType{};
   if (get_type == nullptr || get_type(node, &type) != abi::CUDA_SUCCESS) return;
   abi::CUgraph child = nullptr;
@@ -88,7 +88,7 @@ void collect_node(abi::CUgraphNode node, int depth, Ranges* ranges) {
 
 void collect_nodes(abi::CUgraph graph, int depth, Ranges* ranges) {
   constexpr int kDeepest = 32;
-  const auto get_nodes = real(driver().cuGraphGetNodes);
+  const auto get_nodes = real_of(driver().cuGraphGetNodes);
   std::size_t count = 0;
   Items<abi::CUgraphNode> nodes;
   if (depth > kDeepest || get_nodes == nullptr ||
@@ -160,7 +160,7 @@ std::array<Holding, GraphNeeds::kMostDevices> holdings = {};
 
 std::uint64_t attribute(const Holding& holding, abi::CUgraphMem_attribute which,
                         std::uint64_t otherwise) {
-  const auto ask = real(driver().cuDeviceGetGraphMemAttribute);
+  const auto ask = real_of(driver().cuDeviceGetGraphMemAttribute);
   std::uint64_t value = 0;
   return ask != nullptr &&
                  ask(holding.device, which, &value) == abi::CUDA_SUCCESS
@@ -362,7 +362,7 @@ void settle_graphs() {
 }
 
 bool trim_graphs(std::uint32_t device) {
-  const auto ask = real(driver().cuDeviceGraphMemTrim);
+  const auto ask = real_of(driver().cuDeviceGraphMemTrim);
   if (device >= holdings.size() || ask == nullptr || DriverTurn::is_amid()) {
     return false;
   }

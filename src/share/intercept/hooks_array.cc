@@ -6,7 +6,7 @@
 namespace gpunode::abi {
 
 using share::driver;
-using share::real;
+using share::real_of;
 
 namespace {
 
@@ -25,7 +25,7 @@ CUresult take_array(const CUDA_ARRAY3D_DESCRIPTOR& descriptor, unsigned levels,
 
 GPUNODE_EXPORT CUresult
 cuArrayCreate_v2(CUarray* array, const CUDA_ARRAY_DESCRIPTOR* descriptor) {
-  const auto ask = real(driver().cuArrayCreate_v2);
+  const auto ask = real_of(driver().cuArrayCreate_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   // The driver has words of its own for these.
   if (array == nullptr || descriptor == nullptr) return ask(array, descriptor);
@@ -37,7 +37,7 @@ cuArrayCreate_v2(CUarray* array, const CUDA_ARRAY_DESCRIPTOR* descriptor) {
 
 GPUNODE_EXPORT CUresult
 cuArray3DCreate_v2(CUarray* array, const CUDA_ARRAY3D_DESCRIPTOR* descriptor) {
-  const auto ask = real(driver().cuArray3DCreate_v2);
+  const auto ask = real_of(driver().cuArray3DCreate_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (array == nullptr || descriptor == nullptr) return ask(array, descriptor);
   return take_array(*descriptor, 1, array,
@@ -45,7 +45,7 @@ cuArray3DCreate_v2(CUarray* array, const CUDA_ARRAY3D_DESCRIPTOR* descriptor) {
 }
 
 GPUNODE_EXPORT CUresult cuArrayDestroy(CUarray array) {
-  const auto ask = real(driver().cuArrayDestroy);
+  const auto ask = real_of(driver().cuArrayDestroy);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return share::give(reinterpret_cast<std::uint64_t>(array),
                      [&] { return ask(array); });
@@ -54,7 +54,7 @@ GPUNODE_EXPORT CUresult cuArrayDestroy(CUarray array) {
 GPUNODE_EXPORT CUresult cuMipmappedArrayCreate(
     CUmipmappedArray* array, const CUDA_ARRAY3D_DESCRIPTOR* descriptor,
     unsigned levels) {
-  const auto ask = real(driver().cuMipmappedArrayCreate);
+  const auto ask = real_of(driver().cuMipmappedArrayCreate);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (array == nullptr || descriptor == nullptr) {
     return ask(array, descriptor, levels);
@@ -64,7 +64,7 @@ GPUNODE_EXPORT CUresult cuMipmappedArrayCreate(
 }
 
 GPUNODE_EXPORT CUresult cuMipmappedArrayDestroy(CUmipmappedArray array) {
-  const auto ask = real(driver().cuMipmappedArrayDestroy);
+  const auto ask = real_of(driver().cuMipmappedArrayDestroy);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return share::give(reinterpret_cast<std::uint64_t>(array),
                      [&] { return ask(array); });

@@ -7,7 +7,7 @@ namespace gpunode::abi {
 
 using share::account;
 using share::driver;
-using share::real;
+using share::real_of;
 
 namespace {
 
@@ -59,7 +59,7 @@ CUresult instantiate_with(Ask ask, Upload upload, CUgraphExec* exec,
 GPUNODE_EXPORT CUresult cuGraphInstantiate(CUgraphExec* exec, CUgraph graph,
                                            CUgraphNode* error_node, char* log,
                                            std::size_t log_bytes) {
-  const auto ask = real(driver().cuGraphInstantiate);
+  const auto ask = real_of(driver().cuGraphInstantiate);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return instantiate(exec, graph, [&] {
     return ask(exec, graph, error_node, log, log_bytes);
@@ -70,7 +70,7 @@ GPUNODE_EXPORT CUresult cuGraphInstantiate_v2(CUgraphExec* exec, CUgraph graph,
                                               CUgraphNode* error_node,
                                               char* log,
                                               std::size_t log_bytes) {
-  const auto ask = real(driver().cuGraphInstantiate_v2);
+  const auto ask = real_of(driver().cuGraphInstantiate_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return instantiate(exec, graph, [&] {
     return ask(exec, graph, error_node, log, log_bytes);
@@ -80,7 +80,7 @@ GPUNODE_EXPORT CUresult cuGraphInstantiate_v2(CUgraphExec* exec, CUgraph graph,
 GPUNODE_EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec* exec,
                                                     CUgraph graph,
                                                     std::uint64_t flags) {
-  const auto ask = real(driver().cuGraphInstantiateWithFlags);
+  const auto ask = real_of(driver().cuGraphInstantiateWithFlags);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return instantiate(exec, graph, [&] { return ask(exec, graph, flags); });
 }
@@ -88,21 +88,21 @@ GPUNODE_EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec* exec,
 GPUNODE_EXPORT CUresult
 cuGraphInstantiateWithParams(CUgraphExec* exec, CUgraph graph,
                              CUDA_GRAPH_INSTANTIATE_PARAMS* parameters) {
-  return instantiate_with(real(driver().cuGraphInstantiateWithParams),
-                          real(driver().cuGraphUpload), exec, graph,
+  return instantiate_with(real_of(driver().cuGraphInstantiateWithParams),
+                          real_of(driver().cuGraphUpload), exec, graph,
                           parameters);
 }
 
 GPUNODE_EXPORT CUresult
 cuGraphInstantiateWithParams_ptsz(CUgraphExec* exec, CUgraph graph,
                                   CUDA_GRAPH_INSTANTIATE_PARAMS* parameters) {
-  return instantiate_with(real(driver().cuGraphInstantiateWithParams_ptsz),
-                          real(driver().cuGraphUpload_ptsz), exec, graph,
+  return instantiate_with(real_of(driver().cuGraphInstantiateWithParams_ptsz),
+                          real_of(driver().cuGraphUpload_ptsz), exec, graph,
                           parameters);
 }
 
 GPUNODE_EXPORT CUresult cuGraphExecDestroy(CUgraphExec exec) {
-  const auto ask = real(driver().cuGraphExecDestroy);
+  const auto ask = real_of(driver().cuGraphExecDestroy);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (!account().is_limited()) return ask(exec);
   share::GraphNeeds needs;
@@ -115,23 +115,23 @@ GPUNODE_EXPORT CUresult cuGraphExecDestroy(CUgraphExec exec) {
 }
 
 GPUNODE_EXPORT CUresult cuGraphUpload(CUgraphExec exec, CUstream stream) {
-  return launch(real(driver().cuGraphUpload), exec, stream);
+  return launch(real_of(driver().cuGraphUpload), exec, stream);
 }
 
 GPUNODE_EXPORT CUresult cuGraphUpload_ptsz(CUgraphExec exec, CUstream stream) {
-  return launch(real(driver().cuGraphUpload_ptsz), exec, stream);
+  return launch(real_of(driver().cuGraphUpload_ptsz), exec, stream);
 }
 
 GPUNODE_EXPORT CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
-  return launch(real(driver().cuGraphLaunch), exec, stream);
+  return launch(real_of(driver().cuGraphLaunch), exec, stream);
 }
 
 GPUNODE_EXPORT CUresult cuGraphLaunch_ptsz(CUgraphExec exec, CUstream stream) {
-  return launch(real(driver().cuGraphLaunch_ptsz), exec, stream);
+  return launch(real_of(driver().cuGraphLaunch_ptsz), exec, stream);
 }
 
 GPUNODE_EXPORT CUresult cuDeviceGraphMemTrim(CUdevice device) {
-  const auto ask = real(driver().cuDeviceGraphMemTrim);
+  const auto ask = real_of(driver().cuDeviceGraphMemTrim);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const CUresult result = ask(device);
   if (result == CUDA_SUCCESS && account().is_limited()) {

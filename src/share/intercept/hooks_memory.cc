@@ -8,11 +8,11 @@ namespace gpunode::abi {
 using share::account;
 using share::driver;
 using share::MemoryKind;
-using share::real;
+using share::real_of;
 using share::take;
 
 GPUNODE_EXPORT CUresult cuMemAlloc_v2(CUdeviceptr* address, std::size_t bytes) {
-  const auto ask = real(driver().cuMemAlloc_v2);
+  const auto ask = real_of(driver().cuMemAlloc_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   // The driver has words of its own for these.
   if (address == nullptr || bytes == 0) return ask(address, bytes);
@@ -26,7 +26,7 @@ GPUNODE_EXPORT CUresult cuMemAllocPitch_v2(CUdeviceptr* address,
                                            std::size_t width_bytes,
                                            std::size_t height,
                                            unsigned element_bytes) {
-  const auto ask = real(driver().cuMemAllocPitch_v2);
+  const auto ask = real_of(driver().cuMemAllocPitch_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   constexpr std::size_t kPitch = 512;  // As drivers until 580 have it.
   std::size_t bytes = 0;
@@ -45,7 +45,7 @@ GPUNODE_EXPORT CUresult cuMemAllocPitch_v2(CUdeviceptr* address,
 
 GPUNODE_EXPORT CUresult cuMemAllocManaged(CUdeviceptr* address,
                                           std::size_t bytes, unsigned flags) {
-  const auto ask = real(driver().cuMemAllocManaged);
+  const auto ask = real_of(driver().cuMemAllocManaged);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (address == nullptr || bytes == 0) return ask(address, bytes, flags);
   return take(
@@ -54,13 +54,13 @@ GPUNODE_EXPORT CUresult cuMemAllocManaged(CUdeviceptr* address,
 }
 
 GPUNODE_EXPORT CUresult cuMemFree_v2(CUdeviceptr address) {
-  const auto ask = real(driver().cuMemFree_v2);
+  const auto ask = real_of(driver().cuMemFree_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return share::give_any(address, [&] { return ask(address); });
 }
 
 GPUNODE_EXPORT CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
-  const auto ask = real(driver().cuMemGetInfo_v2);
+  const auto ask = real_of(driver().cuMemGetInfo_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   std::size_t real_free = 0;
   std::size_t real_total = 0;
@@ -81,7 +81,7 @@ GPUNODE_EXPORT CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
 
 GPUNODE_EXPORT CUresult cuDeviceTotalMem_v2(std::size_t* bytes,
                                             CUdevice device) {
-  const auto ask = real(driver().cuDeviceTotalMem_v2);
+  const auto ask = real_of(driver().cuDeviceTotalMem_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const CUresult result = ask(bytes, device);
   if (result != CUDA_SUCCESS) return result;
@@ -92,7 +92,7 @@ GPUNODE_EXPORT CUresult cuDeviceTotalMem_v2(std::size_t* bytes,
 
 GPUNODE_EXPORT CUresult cuGetProcAddress(const char* symbol, void** function,
                                          int version, std::uint64_t flags) {
-  const auto ask = real(driver().cuGetProcAddress);
+  const auto ask = real_of(driver().cuGetProcAddress);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const CUresult result = ask(symbol, function, version, flags);
   if (result == CUDA_SUCCESS && function != nullptr) {
@@ -104,7 +104,7 @@ GPUNODE_EXPORT CUresult cuGetProcAddress(const char* symbol, void** function,
 GPUNODE_EXPORT CUresult cuGetProcAddress_v2(
     const char* symbol, void** function, int version, std::uint64_t flags,
     CUdriverProcAddressQueryResult* status) {
-  const auto ask = real(driver().cuGetProcAddress_v2);
+  const auto ask = real_of(driver().cuGetProcAddress_v2);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const CUresult result = ask(symbol, function, version, flags, status);
   if (result == CUDA_SUCCESS && function != nullptr) {

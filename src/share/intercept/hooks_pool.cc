@@ -7,7 +7,7 @@ namespace gpunode::abi {
 
 using share::account;
 using share::driver;
-using share::real;
+using share::real_of;
 
 namespace {
 
@@ -84,25 +84,25 @@ CUresult wait(Ask ask) {
 
 GPUNODE_EXPORT CUresult cuMemAllocAsync(CUdeviceptr* address, std::size_t bytes,
                                         CUstream stream) {
-  return take_async(real(driver().cuMemAllocAsync),
-                    real(driver().cuMemFreeAsync), address, bytes, stream,
+  return take_async(real_of(driver().cuMemAllocAsync),
+                    real_of(driver().cuMemFreeAsync), address, bytes, stream,
                     Null::kLegacy);
 }
 
 GPUNODE_EXPORT CUresult cuMemAllocAsync_ptsz(CUdeviceptr* address,
                                              std::size_t bytes,
                                              CUstream stream) {
-  return take_async(real(driver().cuMemAllocAsync_ptsz),
-                    real(driver().cuMemFreeAsync_ptsz), address, bytes, stream,
-                    Null::kOfThread);
+  return take_async(real_of(driver().cuMemAllocAsync_ptsz),
+                    real_of(driver().cuMemFreeAsync_ptsz), address, bytes,
+                    stream, Null::kOfThread);
 }
 
 GPUNODE_EXPORT CUresult cuMemAllocFromPoolAsync(CUdeviceptr* address,
                                                 std::size_t bytes,
                                                 CUmemoryPool pool,
                                                 CUstream stream) {
-  return take_from_pool(real(driver().cuMemAllocFromPoolAsync),
-                        real(driver().cuMemFreeAsync), address, bytes, pool,
+  return take_from_pool(real_of(driver().cuMemAllocFromPoolAsync),
+                        real_of(driver().cuMemFreeAsync), address, bytes, pool,
                         stream, Null::kLegacy);
 }
 
@@ -110,23 +110,23 @@ GPUNODE_EXPORT CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr* address,
                                                      std::size_t bytes,
                                                      CUmemoryPool pool,
                                                      CUstream stream) {
-  return take_from_pool(real(driver().cuMemAllocFromPoolAsync_ptsz),
-                        real(driver().cuMemFreeAsync_ptsz), address, bytes,
+  return take_from_pool(real_of(driver().cuMemAllocFromPoolAsync_ptsz),
+                        real_of(driver().cuMemFreeAsync_ptsz), address, bytes,
                         pool, stream, Null::kOfThread);
 }
 
 GPUNODE_EXPORT CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
-  return free_async(real(driver().cuMemFreeAsync), address, stream);
+  return free_async(real_of(driver().cuMemFreeAsync), address, stream);
 }
 
 GPUNODE_EXPORT CUresult cuMemFreeAsync_ptsz(CUdeviceptr address,
                                             CUstream stream) {
-  return free_async(real(driver().cuMemFreeAsync_ptsz), address, stream);
+  return free_async(real_of(driver().cuMemFreeAsync_ptsz), address, stream);
 }
 
 GPUNODE_EXPORT CUresult cuMemPoolCreate(CUmemoryPool* pool,
                                         const CUmemPoolProps* properties) {
-  const auto ask = real(driver().cuMemPoolCreate);
+  const auto ask = real_of(driver().cuMemPoolCreate);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const CUresult result = ask(pool, properties);
   if (result == CUDA_SUCCESS && account().is_limited() &&
@@ -137,13 +137,13 @@ GPUNODE_EXPORT CUresult cuMemPoolCreate(CUmemoryPool* pool,
 }
 
 GPUNODE_EXPORT CUresult cuMemPoolDestroy(CUmemoryPool pool) {
-  const auto ask = real(driver().cuMemPoolDestroy);
+  const auto ask = real_of(driver().cuMemPoolDestroy);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return account().is_limited() ? share::destroy_pool(pool) : ask(pool);
 }
 
 GPUNODE_EXPORT CUresult cuMemPoolTrimTo(CUmemoryPool pool, std::size_t bytes) {
-  const auto ask = real(driver().cuMemPoolTrimTo);
+  const auto ask = real_of(driver().cuMemPoolTrimTo);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const CUresult result = ask(pool, bytes);
   if (account().is_limited()) share::settle_pools();
@@ -153,25 +153,25 @@ GPUNODE_EXPORT CUresult cuMemPoolTrimTo(CUmemoryPool pool, std::size_t bytes) {
 // After these the driver has returned what pools had free.
 
 GPUNODE_EXPORT CUresult cuStreamSynchronize(CUstream stream) {
-  const auto ask = real(driver().cuStreamSynchronize);
+  const auto ask = real_of(driver().cuStreamSynchronize);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return wait([&] { return ask(stream); });
 }
 
 GPUNODE_EXPORT CUresult cuStreamSynchronize_ptsz(CUstream stream) {
-  const auto ask = real(driver().cuStreamSynchronize_ptsz);
+  const auto ask = real_of(driver().cuStreamSynchronize_ptsz);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return wait([&] { return ask(stream); });
 }
 
 GPUNODE_EXPORT CUresult cuCtxSynchronize() {
-  const auto ask = real(driver().cuCtxSynchronize);
+  const auto ask = real_of(driver().cuCtxSynchronize);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return wait(ask);
 }
 
 GPUNODE_EXPORT CUresult cuEventSynchronize(CUevent event) {
-  const auto ask = real(driver().cuEventSynchronize);
+  const auto ask = real_of(driver().cuEventSynchronize);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return wait([&] { return ask(event); });
 }

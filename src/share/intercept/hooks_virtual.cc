@@ -112,13 +112,13 @@ using share::Block;
 using share::driver;
 using share::in_turn;
 using share::MemoryKind;
-using share::real;
+using share::real_of;
 
 GPUNODE_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle* handle,
                                     std::size_t bytes,
                                     const CUmemAllocationProp* properties,
                                     std::uint64_t flags) {
-  const auto ask = real(driver().cuMemCreate);
+  const auto ask = real_of(driver().cuMemCreate);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (handle == nullptr || properties == nullptr || bytes == 0 ||
       properties->location.type != CU_MEM_LOCATION_TYPE_DEVICE) {
@@ -144,7 +144,7 @@ GPUNODE_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle* handle,
 }
 
 GPUNODE_EXPORT CUresult cuMemRelease(CUmemGenericAllocationHandle handle) {
-  const auto ask = real(driver().cuMemRelease);
+  const auto ask = real_of(driver().cuMemRelease);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return in_turn([&] { return ask(handle); },
                  [&] { share::note_released(handle); });
@@ -154,14 +154,14 @@ GPUNODE_EXPORT CUresult cuMemMap(CUdeviceptr address, std::size_t bytes,
                                  std::size_t offset,
                                  CUmemGenericAllocationHandle handle,
                                  std::uint64_t flags) {
-  const auto ask = real(driver().cuMemMap);
+  const auto ask = real_of(driver().cuMemMap);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return in_turn([&] { return ask(address, bytes, offset, handle, flags); },
                  [&] { share::note_mapped(address, bytes, handle); });
 }
 
 GPUNODE_EXPORT CUresult cuMemUnmap(CUdeviceptr address, std::size_t bytes) {
-  const auto ask = real(driver().cuMemUnmap);
+  const auto ask = real_of(driver().cuMemUnmap);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return in_turn([&] { return ask(address, bytes); },
                  [&] { share::note_unmapped(address, bytes); });
@@ -169,7 +169,7 @@ GPUNODE_EXPORT CUresult cuMemUnmap(CUdeviceptr address, std::size_t bytes) {
 
 GPUNODE_EXPORT CUresult cuMemRetainAllocationHandle(
     CUmemGenericAllocationHandle* handle, void* address) {
-  const auto ask = real(driver().cuMemRetainAllocationHandle);
+  const auto ask = real_of(driver().cuMemRetainAllocationHandle);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return in_turn([&] { return ask(handle, address); },
                  [&] { share::note_retained(*handle); });
@@ -180,7 +180,7 @@ GPUNODE_EXPORT CUresult cuMemRetainAllocationHandle(
 GPUNODE_EXPORT CUresult cuMemImportFromShareableHandle(
     CUmemGenericAllocationHandle* handle, void* shareable,
     CUmemAllocationHandleType type) {
-  const auto ask = real(driver().cuMemImportFromShareableHandle);
+  const auto ask = real_of(driver().cuMemImportFromShareableHandle);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return in_turn([&] { return ask(handle, shareable, type); },
                  [&] { share::note_retained(*handle); });

@@ -34,7 +34,7 @@ std::atomic<bool> was_freed = false;
 
 std::uint64_t attribute(abi::CUmemoryPool pool, abi::CUmemPool_attribute which,
                         std::uint64_t otherwise) {
-  const auto ask = real(driver().cuMemPoolGetAttribute);
+  const auto ask = real_of(driver().cuMemPoolGetAttribute);
   std::uint64_t value = 0;
   return ask != nullptr && ask(pool, which, &value) == abi::CUDA_SUCCESS
              ? value
@@ -101,7 +101,7 @@ Pool* add(abi::CUmemoryPool handle, std::uint32_t device, bool is_own) {
 
 /// One that the program did not make is a device's own, or another process's.
 std::uint32_t device_of_default(abi::CUmemoryPool handle) {
-  const auto get_pool = real(driver().cuDeviceGetDefaultMemPool);
+  const auto get_pool = real_of(driver().cuDeviceGetDefaultMemPool);
   constexpr abi::CUdevice kMostDevices = 64;
   for (abi::CUdevice device = 0; get_pool != nullptr && device < kMostDevices;
        ++device) {
@@ -132,7 +132,7 @@ std::uint64_t used_of(const Pool& pool, std::uint64_t reserved) {
 /// What was promised of what is free stays. A pool that grew is not charged for
 /// that here: others have yet to return what they have.
 bool trim(std::uint32_t device) {
-  const auto ask = real(driver().cuMemPoolTrimTo);
+  const auto ask = real_of(driver().cuMemPoolTrimTo);
   bool is_any = false;
   pools.for_each([&](std::uint64_t, Pool* pool) {
     if (ask == nullptr || !is_charged(*pool) || pool->charge.device != device) {
@@ -275,12 +275,12 @@ void PoolTaking::take_back() {
 }
 
 abi::CUmemoryPool pool_of(abi::CUstream stream) {
-  const auto get_device = real(driver().cuCtxGetDevice);
-  const auto get_pool = real(driver().cuDeviceGetMemPool);
-  const auto get_context = real(driver().cuStreamGetCtx);
-  const auto get_current = real(driver().cuCtxGetCurrent);
-  const auto push = real(driver().cuCtxPushCurrent_v2);
-  const auto pop = real(driver().cuCtxPopCurrent_v2);
+  const auto get_device = real_of(driver().cuCtxGetDevice);
+  const auto get_pool = real_of(driver().cuDeviceGetMemPool);
+  const auto get_context = real_of(driver().cuStreamGetCtx);
+  const auto get_current = real_of(driver().cuCtxGetCurrent);
+  const auto push = real_of(driver().cuCtxPushCurrent_v2);
+  const auto pop = real_of(driver().cuCtxPopCurrent_v2);
   if (get_device == nullptr || get_pool == nullptr) return nullptr;
   // The null stream and its two names are of the current context.
   constexpr std::uintptr_t kLastName = 2;
@@ -304,7 +304,7 @@ abi::CUmemoryPool pool_of(abi::CUstream stream) {
 }
 
 bool is_capturing(abi::CUstream stream) {
-  const auto ask = real(driver().cuStreamIsCapturing);
+  const auto ask = real_of(driver().cuStreamIsCapturing);
   auto status = abi::CU_STREAM_CAPTURE_STATUS_NONE;
   return ask != nullptr && ask(stream, &status) == abi::CUDA_SUCCESS &&
          status != abi::CU_STREAM_CAPTURE_STATUS_NONE;
@@ -318,7 +318,7 @@ void note_pool_made(abi::CUmemoryPool handle, abi::CUdevice device) {
 }
 
 abi::CUresult destroy_pool(abi::CUmemoryPool handle) {
-  const auto ask = real(driver().cuMemPoolDestroy);
+  const auto ask = real_of(driver().cuMemPoolDestroy);
   if (DriverTurn::is_amid()) return ask(handle);
   const DriverTurn turn(Kept::kPools);
   const RelaxedCapture relaxed;
@@ -328,7 +328,7 @@ abi::CUresult destroy_pool(abi::CUmemoryPool handle) {
   const std::uint64_t number = *found;
   Pool* pool = pools.find(number);
   if (pool == nullptr) return ask(handle);
-  const auto trim_to = real(driver().cuMemPoolTrimTo);
+  const auto trim_to = real_of(driver().cuMemPoolTrimTo);
   // A pool that another process shares keeps what it has there.
   if (pool->is_own && trim_to != nullptr) trim_to(handle, 0);
   settle(pool);

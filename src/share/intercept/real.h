@@ -5,6 +5,8 @@
 
 #include "share/intercept/driver.h"
 
+#define GPUNODE_EXPORT [[gnu::visibility("default")]]
+
 namespace gpunode::share {
 
 /// The driver's function; null where there is no driver or it has none.

@@ -16,7 +16,7 @@ class RelaxedCapture {
 
  private:
   void exchange() {
-    const auto ask = real(driver().cuThreadExchangeStreamCaptureMode);
+    const auto ask = real_of(driver().cuThreadExchangeStreamCaptureMode);
     if (ask != nullptr) ask(&mode_);
   }
 

@@ -1,23 +1,15 @@
 // What the driver's functions have in common that take device memory.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "share/intercept/account.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/graph_memory.h"
 #include "share/intercept/pool.h"
-
-#define GPUNODE_EXPORT [[gnu::visibility("default")]]
+#include "share/intercept/real.h"
 
 namespace gpunode::share {
-
-/// The driver's function; null where there is no driver or it has none.
-template <typename Function>
-Function real(const std::atomic<Function>& function) {
-  return is_driver_known() ? function.load(std::memory_order_relaxed) : nullptr;
-}
 
 /// Returns memory of the device, by its number in the limits, that pools and
 /// graphs keep without need, as the driver does it; true if that was any.
