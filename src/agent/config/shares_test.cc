@@ -1,5 +1,7 @@
 // `sharing.shares`, and `limits` of `sharing.timeSlicing`.
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -71,7 +73,10 @@ TEST(Shares, AreDumpedAsTheyWereRead) {
   const auto read =
       load("  shares: {resources: [{name: gpu, replicas: 20}]}\n");
   ASSERT_TRUE(read);
-  EXPECT_THAT(dump_json(read->settings, {}), HasSubstr("\"shares\""));
+  const std::string dumped = dump_json(read->settings, {});
+  const std::string shares = dumped.substr(dumped.find("\"shares\""));
+  EXPECT_THAT(shares, AllOf(HasSubstr("\"name\": \"nvidia.com/gpu\""),
+                            HasSubstr("\"replicas\": 20")));
 }
 
 TEST(TimeSlicing, MayLimitItsHolders) {
@@ -91,11 +96,20 @@ TEST(TimeSlicing, MayLimitItsHolders) {
 }
 
 TEST(TimeSlicing, IsAloneInHavingLimits) {
+  const std::vector<std::string> words = {"--mps-root=/run/nvidia/mps"};
+  const auto line = parse_command_line(words, {});
+  ASSERT_TRUE(line);
   const auto read =
-      load("  mps: {limits: memory, resources: [{name: gpu, replicas: 4}]}\n");
-  // Refused for want of --mps-root, after it was read.
-  ASSERT_FALSE(read);
-  EXPECT_THAT(read.error().message(), HasSubstr("--mps-root"));
+      load(*line,
+           ConfigText{"config.yaml",
+                      "sharing: {mps: {limits: memory, resources: [{name: gpu, "
+                      "replicas: 4}]}}"},
+           [] { return true; });
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_FALSE(read->settings.limits_holders());
+  ASSERT_EQ(read->warnings.size(), 1u);
+  EXPECT_THAT(describe(read->warnings[0], "config.yaml"),
+              HasSubstr("unknown key 'limits'"));
 }
 
 }  // namespace
