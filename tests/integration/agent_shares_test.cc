@@ -46,6 +46,15 @@ class AgentShares : public AgentTest {
     start_agent({std::string("--share-library=") + GPUNODE_CUDA_LIBRARY});
   }
 
+  /// On a node with one A10G in 20 shares, whose agent is started here.
+  doubles::Admission admit_on_new_node(const std::string& pod,
+                                       std::size_t parts) {
+    use_profile("a10g-x1");
+    start();
+    EXPECT_TRUE(lists(kGpu, 20, 20));
+    return kubelet().admit(pod, kGpu, parts);
+  }
+
   /// The directory /run/gpunode/share of the container.
   std::string container(const doubles::Admission& pod) {
     const std::string place =
@@ -131,20 +140,14 @@ TEST_F(AgentShares, OneFiveAndFourteenOfTwentyAreThatMuchOfItsMemory) {
 }
 
 TEST_F(AgentShares, AWholeGpuHasNoLibraryInItsWay) {
-  use_profile("a10g-x1");
-  start();
-  ASSERT_TRUE(lists(kGpu, 20, 20));
-  const doubles::Admission pod = kubelet().admit("whole", kGpu, 20);
+  const doubles::Admission pod = admit_on_new_node("whole", 20);
   ASSERT_TRUE(pod.is_admitted) << pod.message;
   EXPECT_TRUE(pod.container.mounts.empty());
   EXPECT_TRUE(grants().empty());
 }
 
 TEST_F(AgentShares, LimitsOutliveTheAgentAndItsConfiguration) {
-  use_profile("a10g-x1");
-  start();
-  ASSERT_TRUE(lists(kGpu, 20, 20));
-  const doubles::Admission pod = kubelet().admit("pod", kGpu, 5);
+  const doubles::Admission pod = admit_on_new_node("pod", 5);
   ASSERT_TRUE(pod.is_admitted) << pod.message;
   const std::string inside = container(pod);
   const std::string before = run(inside, {"info"});
@@ -161,10 +164,7 @@ TEST_F(AgentShares, LimitsOutliveTheAgentAndItsConfiguration) {
 
 // /run is empty after a reboot, and the kubelet replays its answer.
 TEST_F(AgentShares, AreThereAgainAfterAReboot) {
-  use_profile("a10g-x1");
-  start();
-  ASSERT_TRUE(lists(kGpu, 20, 20));
-  const doubles::Admission pod = kubelet().admit("pod", kGpu, 5);
+  const doubles::Admission pod = admit_on_new_node("pod", 5);
   ASSERT_TRUE(pod.is_admitted) << pod.message;
   const std::string inside = container(pod);
   const std::string before = run(inside, {"info"});
@@ -203,10 +203,7 @@ TEST_F(AgentShares, ThatNoGpuHasAreRefusedInWordsAndTold) {
 
 // Code that was loaded, stacks that grew: what no call tells the library.
 TEST_F(AgentShares, WhatTheDriverSaysBeyondTheAccountCountsToo) {
-  use_profile("a10g-x1");
-  start();
-  ASSERT_TRUE(lists(kGpu, 20, 20));
-  const doubles::Admission pod = kubelet().admit("pod", kGpu, 5);
+  const doubles::Admission pod = admit_on_new_node("pod", 5);
   ASSERT_TRUE(pod.is_admitted) << pod.message;
   const std::string inside = container(pod);
   const Process holder({GPUNODE_TAKER, "linked", "take", "4194304", "hold"},
@@ -247,10 +244,7 @@ TEST_F(AgentShares, WhatTheDriverSaysBeyondTheAccountCountsToo) {
 
 // Live: the program that runs gets more without being started anew.
 TEST_F(AgentShares, AreResizedWhileTheirContainerRuns) {
-  use_profile("a10g-x1");
-  start();
-  ASSERT_TRUE(lists(kGpu, 20, 20));
-  const doubles::Admission pod = kubelet().admit("team/pod", kGpu, 1);
+  const doubles::Admission pod = admit_on_new_node("team/pod", 1);
   ASSERT_TRUE(pod.is_admitted) << pod.message;
   const std::string inside = container(pod);
   const auto shares = [&](std::vector<std::string> words) {
