@@ -28,6 +28,7 @@ from seed_cluster import SeedCluster, programs_of_kubernetes
 
 SKIP = 77
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+ENDS_OF_A_RUN = {signal.SIGALRM, signal.SIGINT, signal.SIGTERM}
 PROGRAMS = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "setpriv", "apt-ftparchive", "gpg")
 NICE = -10
 TIME_LIMIT = 3600  # For the checks; making the disks apart.
@@ -249,10 +250,21 @@ class Fleet:
 
     def start(self, kind, checks):
         found, end = multiprocessing.Pipe(duplex=False)
-        process = multiprocessing.Process(target=self.run_one, args=(kind, checks, end))
-        process.start()
+        # A run that is ended between a process's start and its entry would forget, and then wait
+        # for, that process.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS_OF_A_RUN)
+        try:
+            process = multiprocessing.Process(target=self.run_unblocked,
+                                              args=(before, kind, checks, end))
+            process.start()
+            self.running[found] = kind, checks, process
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         end.close()  # So that its end is seen here.
-        self.running[found] = kind, checks, process
+
+    def run_unblocked(self, mask, kind, checks, found):
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        self.run_one(kind, checks, found)
 
     def finish(self, found):
         kind, checks, process = self.running.pop(found)

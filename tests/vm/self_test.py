@@ -374,6 +374,28 @@ class Fleets(unittest.TestCase):
         for pid in self.pids:
             self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
 
+    def test_a_run_that_ends_as_a_machine_starts_forgets_it_not(self):
+        def run_one(kind, checks, found):
+            time.sleep(1000)  # It is ended.
+        fleet = program.Fleet(run_one)
+        process = multiprocessing.Process
+        started = []
+
+        def out_of_time(*_):
+            raise Failed("not done")
+        before = signal.signal(signal.SIGALRM, out_of_time)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+
+        class Started(process):
+            def start(self):
+                super().start()
+                started.append(self)
+                signal.raise_signal(signal.SIGALRM)
+        with unittest.mock.patch.object(multiprocessing, "Process", Started), \
+                self.assertRaises(Failed):
+            fleet.run(self.CHECKS)
+        self.assertEqual([process.is_alive() for process in started], [False])
+
 
 class Kernel(unittest.TestCase):
     def setUp(self):
