@@ -5,7 +5,9 @@ import collections
 import importlib.machinery
 import importlib.util
 import pathlib
+import tempfile
 import unittest
+import unittest.mock
 
 PATH = pathlib.Path(__file__).resolve().parent / "run_tests"
 
@@ -71,6 +73,40 @@ class Skips(unittest.TestCase):
 
     def test_none_is_none(self):
         self.assertFalse(run_tests.reasons_of_skips("[       OK ] Room.Runs (1 ms)\n", []))
+
+
+class SecondLooks(unittest.TestCase):
+    FIRST = (" 7/99 Test  #7: room_test ................***Failed  0.1 sec\n"
+             "98% tests passed, 2 tests failed out of 99\nThe following tests FAILED:\n"
+             "\t  7 - room_test (Failed)\n\t  8 - room_test_more (Timeout)\n")
+    AGAIN = (" 1/2 Test  #7: room_test ................   Passed    0.01 sec\n"
+             " 2/2 Test  #8: room_test_more ...........***Failed    0.01 sec\n")
+
+    def setUp(self):
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.tier = run_tests.Tier("T1", "programs", 4)
+
+    def look(self, *said):
+        with unittest.mock.patch.object(run_tests, "run_and_read", side_effect=said) as self.run:
+            run_tests.ctest(self.tier, "none", [], self.directory / "log")
+
+    def test_tell_a_fault_from_an_unsteady_test(self):
+        self.look((8, self.FIRST), (8, self.AGAIN))
+        self.assertEqual((["none: room_test"], ["none: room_test_more"]), (self.tier.unsteady, self.tier.broken))
+        self.assertEqual((98, 1), (self.tier.passed, self.tier.failed))
+
+    def test_are_not_taken_where_many_failed(self):
+        many = "0% tests passed, 4 tests failed out of 4\n" + "".join(f"\t {n} - test{n} (Failed)\n" for n in range(4))
+        self.look((8, many))
+        self.assertEqual((4, []), (self.tier.failed, self.tier.unsteady))
+
+    def test_are_not_taken_where_all_passed(self):
+        self.look((0, "100% tests passed, 0 tests failed out of 4\n"))
+        self.assertEqual((4, 0), (self.tier.passed, self.tier.failed))
+
+    def test_that_say_nothing_are_failures(self):
+        self.look((8, self.FIRST), (1, ""))
+        self.assertEqual((2, 97), (self.tier.failed, self.tier.passed))
 
 
 class Tiers(unittest.TestCase):
