@@ -92,6 +92,22 @@ TEST_F(ShareProgram, LimitsWithoutALedgerGiveNothing) {
   EXPECT_EQ(answer.number("context"), kOutOfMemory) << answer.text;
 }
 
+TEST_F(ShareProgram, DirectoriesInPlaceOfFilesGiveNothingUntilTheyHaveThem) {
+  lay(64 * kMiB);
+  for (const char* name : {"limits", "ledger"}) {
+    fs::rename(directory / name, directory / "kept");
+    fs::create_directory(directory / name);
+    fs::rename(directory / "kept",
+               directory / name / (std::string(name) + "-"));
+  }
+  const std::vector<std::string> take_all = {"take", std::to_string(kBlock)};
+  EXPECT_EQ(take("linked", take_all).number("context"), kOutOfMemory);
+  for (const std::string name : {"limits", "ledger"}) {
+    fs::rename(directory / name / (name + "-"), directory / name / name);
+  }
+  EXPECT_EQ(take("linked", take_all).number("blocks"), 32u);
+}
+
 TEST_F(ShareProgram, SpoiltLimitsGiveNothing) {
   lay(64 * kMiB);
   write("limits", "nonsense", 8);

@@ -10,13 +10,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/core/unique_fd.h"
+#include "share/grants/container_label.h"
 #include "share/ledger/ledger.h"
 
 namespace gpunode::share {
@@ -71,9 +74,21 @@ class Turn {
   UniqueFd fd_;
 };
 
-/// What a container engine makes of a mount whose source is missing.
-void remove_place(const std::string& path) {
-  if (::unlink(path.c_str()) != 0 && errno == EISDIR) ::rmdir(path.c_str());
+/// An engine that starts a container again after a reboot, before the agent,
+/// makes a directory of a file that isn't there, and mounts that. The container
+/// sees what is put into it: the file has its own name there.
+std::string file_in(const std::string& place) {
+  struct stat status {};
+  const bool is_directory =
+      ::lstat(place.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  return is_directory ? place + place.substr(place.rfind('/')) : place;
+}
+
+/// The file, or the directory that an engine made in its place, with all that a
+/// container may have put there; links are not followed.
+void remove_place(const std::string& place) {
+  std::error_code ignored;
+  std::filesystem::remove_all(place, ignored);
 }
 
 /// A mapping of a whole file.
@@ -120,7 +135,22 @@ Result<Mapped> make_file(const std::string& path, std::size_t size,
   if (::fchmod(fd.get(), mode) != 0) {
     return Error::from_errno("set the mode of " + path, errno);
   }
+  label_for_containers(fd.get());
   return map(path, fd.get(), size);
+}
+
+/// Puts `fresh` where it belongs. A directory that an engine made for it must
+/// let containers in.
+Result<void> lay(const std::string& fresh, const std::string& file) {
+  const std::string directory = file.substr(0, file.rfind('/'));
+  const UniqueFd fd(
+      ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd) label_for_containers(fd.get());
+  if (::rename(fresh.c_str(), file.c_str()) != 0) {
+    return Error::from_errno(fmt::format("rename {} to {}", fresh, file),
+                             errno);
+  }
+  return {};
 }
 
 DeviceLimit* limits_of(void* file) {
@@ -236,6 +266,9 @@ Result<void> GrantFiles::renew(const Grant& grant) const {
   TRY_VOID(check(grant));
   TRY_VOID(make_directories(root_));
   TRY(const Turn turn, Turn::take(root_));
+  // Nobody has these places mounted.
+  remove_place(limits_path(grant.id));
+  remove_place(ledger_path(grant.id));
   return make(grant);
 }
 
@@ -256,22 +289,18 @@ Result<void> GrantFiles::make(const Grant& grant) const {
   write_limits(grant, limits.bytes());
   // Limits without a ledger grant nothing, and the ledger of others' limits is
   // none.
-  remove_place(limits_path(grant.id));
-  remove_place(ledger_path(grant.id));
-  if (::rename(fresh_ledger.c_str(), ledger_path(grant.id).c_str()) != 0) {
-    return Error::from_errno("rename " + fresh_ledger, errno);
-  }
-  if (::rename(fresh_limits.c_str(), limits_path(grant.id).c_str()) != 0) {
-    return Error::from_errno("rename " + fresh_limits, errno);
-  }
-  return {};
+  const std::string limits_file = file_in(limits_path(grant.id));
+  ::unlink(limits_file.c_str());
+  TRY_VOID(lay(fresh_ledger, file_in(ledger_path(grant.id))));
+  return lay(fresh_limits, limits_file);
 }
 
 Result<void> GrantFiles::keep(const Grant& grant) const {
   TRY_VOID(check(grant));
   TRY_VOID(make_directories(root_));
   TRY(const Turn turn, Turn::take(root_));
-  const auto limits = open_limits(limits_path(grant.id), Access::kRead);
+  const auto limits =
+      open_limits(file_in(limits_path(grant.id)), Access::kRead);
   if (!limits && limits.error().code() != ErrorCode::kNotFound &&
       limits.error().code() != ErrorCode::kCorrupt) {
     return limits.error();
@@ -282,9 +311,10 @@ Result<void> GrantFiles::keep(const Grant& grant) const {
     fits = fits && limits->find(device.uuid) != nullptr;
   }
   struct stat status {};
-  const bool is_there = ::lstat(ledger_path(grant.id).c_str(), &status) == 0;
+  const std::string ledger = file_in(ledger_path(grant.id));
+  const bool is_there = ::lstat(ledger.c_str(), &status) == 0;
   if (!is_there && errno != ENOENT) {
-    return Error::from_errno("look at " + ledger_path(grant.id), errno);
+    return Error::from_errno("look at " + ledger, errno);
   }
   return fits && is_there && S_ISREG(status.st_mode) ? Result<void>()
                                                      : make(grant);
@@ -322,7 +352,8 @@ Result<void> GrantFiles::set(const std::string& id, const std::string& uuid,
                              Word DeviceLimit::*word,
                              std::uint64_t bytes) const {
   if (!is_id(id)) return no_id(id);
-  TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kChange));
+  TRY(const OpenLimits limits,
+      open_limits(file_in(limits_path(id)), Access::kChange));
   DeviceLimit* const limit = limits.find(uuid);
   if (limit == nullptr) return not_there(id, uuid);
   (limit->*word).store(bytes);
@@ -345,12 +376,14 @@ Result<void> GrantFiles::mark_gone(const std::string& id,
                                    const SlotHeld& slot) const {
   if (!is_id(id)) return no_id(id);
   TRY(const Turn turn, Turn::take(root_));
-  TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kChange));
+  TRY(const OpenLimits limits,
+      open_limits(file_in(limits_path(id)), Access::kChange));
   if (slot.slot >= limits.view.slots()) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("allocation {} has no slot {}", id, slot.slot));
   }
-  TRY(const std::string bytes, read_ledger(ledger_path(id), limits.view));
+  TRY(const std::string bytes,
+      read_ledger(file_in(ledger_path(id)), limits.view));
   LedgerCopy copy;
   SlotUse now;
   if (!LedgerCopy::view(bytes.data(), bytes.size(), limits.view.devices(),
@@ -368,11 +401,13 @@ Result<void> GrantFiles::mark_gone(const std::string& id,
 
 Result<GrantLook> GrantFiles::look(const std::string& id) const {
   if (!is_id(id)) return no_id(id);
-  TRY(const OpenLimits limits, open_limits(limits_path(id), Access::kRead));
+  TRY(const OpenLimits limits,
+      open_limits(file_in(limits_path(id)), Access::kRead));
   const std::uint32_t devices = limits.view.devices();
   GrantLook look;
   LedgerCopy copy;
-  const Result<std::string> bytes = read_ledger(ledger_path(id), limits.view);
+  const Result<std::string> bytes =
+      read_ledger(file_in(ledger_path(id)), limits.view);
   const bool is_ledger =
       bytes && LedgerCopy::view(bytes->data(), bytes->size(), devices,
                                 limits.view.slots(), &copy);

@@ -41,8 +41,10 @@ struct GrantLook {
 
 /// The directory of grants: `<root>/<id>/limits` and `<root>/<id>/ledger`. On
 /// tmpfs; root's, and readable to all, for containers run as anybody. Needs no
-/// capability. Const: any number of threads, and of agents; what makes or
-/// removes files waits for the others that do.
+/// capability. Where an engine made directories in the files' places, they are
+/// in these, by the same names, so that the container finds them. Const: any
+/// number of threads, and of agents; what makes or removes files waits for the
+/// others that do.
 class GrantFiles {
  public:
   /// Where the node keeps them.
@@ -77,6 +79,7 @@ class GrantFiles {
   Result<GrantLook> look(const std::string& id) const;
 
   const std::string& root() const { return root_; }
+  /// What containers have mounted: the file, or a directory that has it.
   std::string limits_path(const std::string& id) const;
   std::string ledger_path(const std::string& id) const;
 

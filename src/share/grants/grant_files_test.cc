@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/core/unique_fd.h"
 #include "share/grants/container_side.h"
 #include "share/ledger/ledger.h"
 
@@ -111,13 +112,42 @@ TEST_F(GrantsOnDisk, KeepWhatRunsInThem) {
 }
 
 TEST_F(GrantsOnDisk, AreMadeInTheDirectoriesThatAnEngineMadeInTheirPlace) {
-  ASSERT_TRUE(files->renew(grant));
   for (const char* name : {"limits", "ledger"}) {
-    fs::remove(path(name));
-    fs::create_directory(path(name));
+    fs::create_directories(path(name));
   }
+  // As a container has it that began before the agent.
+  const UniqueFd mounted(
+      ::open(path("limits").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   ASSERT_TRUE(files->keep(grant));
   EXPECT_EQ(files->look(kId)->problem, "");
+  const UniqueFd seen(::openat(mounted.get(), "limits", O_RDONLY | O_CLOEXEC));
+  EXPECT_TRUE(seen) << "what is mounted has been replaced";
+  ASSERT_TRUE(files->set_limit(kId, "GPU-a", 3 * kGiB));
+  ASSERT_TRUE(files->keep(grant));
+  EXPECT_EQ(files->look(kId)->devices[0].limit, 3 * kGiB) << "the same files";
+  ASSERT_TRUE(files->remove(kId));
+  EXPECT_FALSE(fs::exists(path("")));
+}
+
+TEST_F(GrantsOnDisk, AreNotMadeWhereAContainersLinkLeads) {
+  fs::create_directories(path("ledger"));
+  const std::string elsewhere = files->root() + "/elsewhere";
+  std::ofstream(elsewhere) << "kept";
+  fs::create_symlink(elsewhere, path("ledger/ledger"));
+  ASSERT_TRUE(files->keep(grant));
+  EXPECT_EQ(files->look(kId)->problem, "");
+  EXPECT_EQ(fs::file_size(elsewhere), 4u);
+}
+
+TEST_F(GrantsOnDisk, OfANewContainerAreFilesAgain) {
+  for (const char* name : {"limits", "ledger"}) {
+    fs::create_directories(path(name));
+  }
+  // Of those that may write there, somebody has.
+  fs::create_directories(path("ledger/ledger/full"));
+  ASSERT_TRUE(files->renew(grant));
+  EXPECT_TRUE(fs::is_regular_file(path("limits")));
+  EXPECT_TRUE(fs::is_regular_file(path("ledger")));
 }
 
 TEST_F(GrantsOnDisk, DoNotBelieveALedgerThatIsNone) {

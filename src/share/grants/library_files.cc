@@ -1,5 +1,6 @@
 #include "share/grants/library_files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -8,7 +9,9 @@
 
 #include <fmt/format.h>
 
+#include "base/core/unique_fd.h"
 #include "base/host/file.h"
+#include "share/grants/container_label.h"
 
 namespace gpunode::share {
 namespace {
@@ -58,6 +61,11 @@ Result<LibraryFiles> install_library(const std::string& library,
   TRY_VOID(put(host.outside(files.library), bytes, 0755));
   TRY_VOID(put(host.outside(files.preload), fmt::format("{}\n", kLibraryPlace),
                0644));
+  for (const std::string& path : {files.library, files.preload}) {
+    const UniqueFd fd(
+        ::open(host.outside(path).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (fd) label_for_containers(fd.get());
+  }
   return files;
 }
 

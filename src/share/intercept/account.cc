@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -31,6 +32,30 @@ struct Mapping {
 
 enum class Found : std::uint8_t { kMapped, kNotThere, kFailed };
 
+/// Opens the file of the container's grant, of which `name` is the last part of
+/// `path`. Where the container began before the node's agent, its engine has
+/// made a directory of that name, which the agent puts the file into.
+int open_in_place(char* path, const char* name, std::size_t room, int flags) {
+  int fd = -1;
+  do {
+    fd = open(path, flags | O_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  struct stat status {};
+  const bool is_directory =
+      fd < 0 ? errno == EISDIR
+             : fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+  if (!is_directory) return fd;
+  if (fd >= 0) close(fd);
+  if (std::strlen(path) + 1 + std::strlen(name) >= room) return -1;
+  std::strcat(path, "/");   // NOLINT(*-insecureAPI.strcpy)
+  std::strcat(path, name);  // NOLINT(*-insecureAPI.strcpy)
+  do {
+    fd = open(path, flags | O_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) errno = EISDIR;  // The place is there: what belongs in it comes.
+  return fd;
+}
+
 /// Maps the whole file beside this library; it stays mapped. Only a file that
 /// isn't there is none: what else goes wrong may go right the next time. Where
 /// this library isn't to be found either, as in another root, its absence says
@@ -46,10 +71,8 @@ Found map_file(const char* name, bool is_writable, Mapping* mapping) {
       path.size() - static_cast<std::size_t>(base - path.data());
   if (std::strlen(name) >= room) return Found::kNotThere;
   std::strcpy(base, name);  // NOLINT(*-insecureAPI.strcpy)
-  int fd = -1;
-  do {
-    fd = open(path.data(), (is_writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-  } while (fd < 0 && errno == EINTR);
+  const int fd = open_in_place(path.data(), name, path.size(),
+                               is_writable ? O_RDWR : O_RDONLY);
   if (fd < 0) {
     return errno == ENOENT && access(library.data(), F_OK) == 0
                ? Found::kNotThere
