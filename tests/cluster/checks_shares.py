@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 
 from gpu_node import A10G, T4, TAKER_IMAGE
@@ -12,6 +13,7 @@ from story import container_ids, expect, phase, pod, said
 
 CHECKS = []
 BLOCK = 2 << 20
+NO_CONTEXT = 4  # cuda_taker's, where the driver gave none.
 ALLOCATIONS = pathlib.Path("/run/gpunode/allocations")
 # The seed's configuration with one block changed.
 OF_THE_SEED = "timeSlicing:\n    failRequestsGreaterThanOne: true"
@@ -101,6 +103,52 @@ def exact(story):
     expect_share(story, "share-late", 1)
     story.node.configure()
     return f"{blocks_of(A10G) * 5 // 20 * 2} MiB are 5 of 20"
+
+
+@check("an init container and its Pod's container have one share, in turn")
+def in_turn(story):
+    into_shares(story, A10G)
+    document = taker("in-turn", 5)
+    main = document["spec"]["containers"][0]
+    # It takes all of it, and ends with it.
+    document["spec"]["initContainers"] = [main | {"name": "init", "args": main["args"][:-1]}]
+    story.cluster.apply(document)
+    story.wait_pods(["in-turn"], "Running")
+    wanted = blocks_of(A10G) * 5 // 20
+    init = story.cluster.kubectl("logs", "in-turn", "-c", "init")
+    expect(f"blocks {wanted}\n" in init, f"the init container wrote {init!r}")
+    expect_share(story, "in-turn", 5)
+    expect(len(os.listdir(ALLOCATIONS)) == 1, f"{ALLOCATIONS} has {os.listdir(ALLOCATIONS)}")
+    story.node.configure()
+
+
+@check("after a reboot a Pod that starts before the agent has its share again")
+def reboot(story):
+    into_shares(story, A10G)
+    document = taker("rebooted", 5, restart="Always")
+    story.cluster.apply(document)
+    story.wait_pods(["rebooted"], "Running")
+    expect_share(story, "rebooted", 5)
+    first = container_ids(story.api.pods()["rebooted"])
+    story.node.agent.stop()
+    story.cluster.kubelet.kill()
+    os.kill(story.cluster.container_pid(first[0]), signal.SIGKILL)
+    shutil.rmtree(ALLOCATIONS)
+    story.cluster.start_kubelet()
+
+    def ended_without():
+        last = story.api.pods()["rebooted"]["status"]["containerStatuses"][0].get("lastState", {})
+        return last.get("terminated", {}).get("exitCode") == NO_CONTEXT
+    story.wait(ended_without, lambda: "its container began without the agent and got no memory; it is "
+               + said(story.api.pods()["rebooted"]), 120)
+    places = sorted(path for path in ALLOCATIONS.glob("*/*"))
+    expect([path.name for path in places if path.is_dir()] == ["ledger", "limits"], f"the engine made {places}")
+    story.node.agent.start()
+    story.wait_gpus(A10G.shares)
+    story.wait_pods(["rebooted"], "Running")
+    expect_share(story, "rebooted", 5)
+    expect(all(path.is_dir() for path in places), "what the container has mounted was replaced")
+    story.node.configure()
 
 
 @check("a whole GPU's worth of shares is the GPU, without a library", T4)
