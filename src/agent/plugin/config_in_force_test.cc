@@ -246,12 +246,12 @@ TEST_F(ConfigInForceTest, ADirectoryThatIsMountedAnewIsFound) {
 }
 
 TEST_F(ConfigInForceTest, ADirectoryThatIsNotThereIsForTheOperator) {
-  const auto opened = ConfigInForce::open(
-      {"/nonexist", "gpu-1", "label", {}, "", "", {}}, now_);
+  const std::string nowhere = (folder_.path() / "nowhere").string();
+  const auto opened =
+      ConfigInForce::open({nowhere, "gpu-1", "label", {}, "", "", {}}, now_);
   ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().message(),
-            "--config-file-srcdir: watch /nonexist: no such file or "
-            "directory");
+  EXPECT_EQ(opened.error().message(), "--config-file-srcdir: watch " + nowhere +
+                                          ": no such file or directory");
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ void ShareKeeper::take(Holders holders, const Resources& resources,
     const std::string id = resource::allocation_id(holder.resource, holder.ids);
     // The API's word, which has names, comes first.
     if (bound_.emplace(id, holder).second) make_again(holder, id, resources);
+    unheld_since_.erase(id);
   };
   std::ranges::for_each(holders.items, bind);
   if (holders.recorded) std::ranges::for_each(*holders.recorded, bind);
@@ -84,17 +85,19 @@ void ShareKeeper::make_again(const Holder& holder, const std::string& id,
 }
 
 void ShareKeeper::remove_ended(TimePoint now) {
-  std::map<std::string, TimePoint> unheld;
+  std::map<std::string, Unheld> unheld;
   for (const auto& [id, look] : watch_.looks()) {
     if (bound_.contains(id) || !look.slots.empty()) continue;
     const auto before = unheld_since_.find(id);
-    const TimePoint since =
-        before == unheld_since_.end() ? now : before->second;
+    const bool is_same =
+        before != unheld_since_.end() && before->second.file == look.file;
+    const TimePoint since = is_same ? before->second.since : now;
     if (now - since < kGrace) {
-      unheld.emplace(id, since);
+      unheld.emplace(id, Unheld{since, look.file});
       continue;
     }
-    const auto removed = watch_.files().remove(id);
+    // The kubelet may have given the ids to another since it was asked.
+    const auto removed = watch_.files().remove(id, look.file);
     if (!removed) log::warning("shares", "{}", removed.error().message());
   }
   unheld_since_ = std::move(unheld);

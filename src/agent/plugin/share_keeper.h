@@ -101,7 +101,12 @@ class ShareKeeper {
   bool is_heard_ = false;
   bool has_looked_ = false;
   std::map<std::string, Holder> bound_;  // By allocation id.
-  std::map<std::string, TimePoint> unheld_since_;
+  /// Of a grant that nobody holds: since when, and which files it has.
+  struct Unheld {
+    TimePoint since;
+    std::uint64_t file = 0;
+  };
+  std::map<std::string, Unheld> unheld_since_;
   std::optional<TimePoint> next_;
   std::optional<TimePoint> asked_;  // The kubelet.
 };

@@ -124,6 +124,23 @@ TEST_F(KeptShares, ThatNoPodHoldsAreRemovedWhenTheyHaveHadTheirTime) {
   EXPECT_THAT(*files().list(), IsEmpty());
 }
 
+TEST_F(KeptShares, ThatWereGivenAnewSinceTheKubeletWasAskedAreNotRemoved) {
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 0)});
+  const share::Grant grant{allocation, {{resource::uuid_of(0), 1 << 30}}};
+  ASSERT_TRUE(files().renew(grant));
+  for (int i = 0; i < 3; ++i) ask();
+  now += std::chrono::seconds(20);
+  keeper->due(now, true, resources);
+  pollfd news{keeper->news_fd(), POLLIN, 0};
+  ASSERT_EQ(poll(&news, 1, 30'000), 1);
+  ASSERT_TRUE(files().renew(grant));
+  keeper->due(now, true, resources);
+  EXPECT_THAT(*files().list(), ElementsAre(allocation));
+  for (int i = 0; i < 3; ++i) ask();
+  EXPECT_THAT(*files().list(), ElementsAre(allocation))
+      << "its Pod has a minute to be listed";
+}
+
 // The API names no init container, and after a kubelet's restart nothing but
 // static Pods until it has been told of the others.
 TEST_F(KeptShares, OfWhatOnlyTheCheckpointHasAreKeptAndMadeAgain) {

@@ -123,9 +123,13 @@ std::vector<std::size_t> PreferredAllocator::on_one(const Request& request,
                       return resource_.device_at(position) == i;
                     });
     if (!has_required || request.candidates[i] < needed) continue;
-    if (best == none || request.candidates[i] < request.candidates[best]) {
-      best = i;
-    }
+    // One that is not divided is nobody's who asks for a part, while others
+    // have room.
+    const auto rank = [&](std::size_t device) {
+      return std::pair(resource_.devices()[device].replicas == 0,
+                       request.candidates[device]);
+    };
+    if (best == none || rank(i) < rank(best)) best = i;
   }
   std::vector<std::size_t> positions;
   if (best == none) return positions;

@@ -49,20 +49,22 @@ struct Node {
   Resource resource;
   PreferredAllocator allocator;
 
-  explicit Node(unsigned gpus, std::uint64_t shares = 20)
+  explicit Node(unsigned gpus, std::uint64_t shares = 20,
+                const config::DeviceSelection& divided = config::AllDevices{})
       : inventory(simulated_node(gpus)),
-        resource(build(inventory, shares)),
+        resource(build(inventory, shares, divided)),
         allocator(resource, inventory.topology,
                   config::AllocationPolicy::kDistributed) {}
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  static Resource build(const device::Inventory& inventory,
-                        std::uint64_t shares) {
+  static Resource build(
+      const device::Inventory& inventory, std::uint64_t shares,
+      const config::DeviceSelection& divided = config::AllDevices{}) {
     config::Settings settings;
     settings.shares.emplace();
     settings.shares->resources = {
-        {"nvidia.com/gpu", "nvidia.com/gpu", config::AllDevices{}, shares}};
+        {"nvidia.com/gpu", "nvidia.com/gpu", divided, shares}};
     return build_resources(inventory, settings).resources.at(0);
   }
 
@@ -123,6 +125,12 @@ TEST(Shares, OfAWholeGpuOrOfSeveralHaveNoLimit) {
   ASSERT_TRUE(two);
   EXPECT_THAT(two->limits, IsEmpty());
   EXPECT_THAT(two->names, ElementsAre(uuid_of(0), uuid_of(2)));
+}
+
+TEST(Shares, AreNotOfAGpuThatIsNotDividedWhileOthersHaveRoom) {
+  const Node node(2, 20, config::DeviceRefs{{"1"}});
+  EXPECT_THAT(node.prefer(node.all(), 1), ElementsAre(id(1, 0)));
+  EXPECT_THAT(node.prefer({uuid_of(0)}, 1), ElementsAre(uuid_of(0)));
 }
 
 TEST(Shares, OfTwoGpusAreRefusedInWordsThatSayWhatFits) {

@@ -10,10 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -47,13 +45,18 @@ Result<void> make_directory(const std::string& path) {
   return {};
 }
 
-/// With all that lead to it.
-Result<void> make_directories(const std::string& path) {
+/// With all that lead to it. What is in it is mounted file by file: nobody but
+/// root has to find it, and ledgers may be written to by anybody who does.
+Result<void> make_private_directories(const std::string& path) {
   for (std::size_t at = path.find('/', 1); at != std::string::npos;
        at = path.find('/', at + 1)) {
     TRY_VOID(make_directory(path.substr(0, at)));
   }
-  return make_directory(path);
+  TRY_VOID(make_directory(path));
+  if (::chmod(path.c_str(), 0700) != 0) {
+    return Error::from_errno("set the mode of " + path, errno);
+  }
+  return {};
 }
 
 /// Others that make or remove grants below the root, in this process or another
@@ -84,11 +87,43 @@ std::string file_in(const std::string& place) {
   return is_directory ? place + place.substr(place.rfind('/')) : place;
 }
 
-/// The file, or the directory that an engine made in its place, with all that a
-/// container may have put there; links are not followed.
-void remove_place(const std::string& place) {
-  std::error_code ignored;
-  std::filesystem::remove_all(place, ignored);
+/// A directory of a grant that is none any more is called so until its files
+/// are removed: no id is.
+constexpr std::string_view kRetired = ".retired-";
+
+/// Entries of a directory; no more than `most`.
+std::vector<std::string> names_in(const std::string& path, std::size_t most) {
+  std::vector<std::string> names;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()),
+                                                      &::closedir);
+  if (directory == nullptr) return names;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    names.emplace_back(name);
+    if (names.size() == most) break;
+  }
+  return names;
+}
+
+/// Removes what a grant's directory has, and it. What is in a directory that an
+/// engine made for a file, a container made as it liked: no more than some of
+/// it is removed, and nothing below; the rest goes with the next reboot.
+Result<void> remove_retired(const std::string& path) {
+  constexpr std::size_t kMost = 64;
+  for (const std::string& name : names_in(path, kMost)) {
+    const std::string place = path + "/" + name;
+    if (::unlink(place.c_str()) == 0 || errno != EISDIR) continue;
+    for (const std::string& inner : names_in(place, kMost)) {
+      ::unlink((place + "/" + inner).c_str());
+    }
+    ::rmdir(place.c_str());
+  }
+  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) {
+    return Error::from_errno(
+        "remove " + path + ", where a container left something", errno);
+  }
+  return {};
 }
 
 /// A mapping of a whole file.
@@ -191,6 +226,7 @@ Result<void> check(const Grant& grant) {
 struct OpenLimits {
   Mapped file;
   Limits view;
+  std::uint64_t file_number = 0;  ///< Of its inode.
 
   DeviceLimit* find(const std::string& uuid) const {
     for (std::uint32_t at = 0; at < view.devices(); ++at) {
@@ -226,13 +262,28 @@ Result<OpenLimits> open_limits(const std::string& path, Access access) {
     return Error(ErrorCode::kCorrupt,
                  path + " is no file of limits of this version");
   }
-  return OpenLimits{std::move(file), view};
+  return OpenLimits{std::move(file), view, status.st_ino};
+}
+
+/// A file that a container may have replaced: nothing but a file is opened.
+Result<UniqueFd> open_hostile(const std::string& path) {
+  const UniqueFd place(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!place) return Error::from_errno("open " + path, errno);
+  struct stat status {};
+  if (::fstat(place.get(), &status) != 0) {
+    return Error::from_errno("look at " + path, errno);
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return Error(ErrorCode::kCorrupt, path + " is no file");
+  }
+  const std::string self = fmt::format("/proc/self/fd/{}", place.get());
+  UniqueFd fd(::open(self.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!fd) return Error::from_errno("open " + path, errno);
+  return fd;
 }
 
 Result<std::string> read_ledger(const std::string& path, const Limits& limits) {
-  const UniqueFd fd(
-      ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return Error::from_errno("open " + path, errno);
+  TRY(const UniqueFd fd, open_hostile(path));
   // The container may have made it longer: no more than it should have.
   std::string bytes(ledger_size(limits.devices(), limits.slots()), '\0');
   std::size_t done = 0;
@@ -245,6 +296,28 @@ Result<std::string> read_ledger(const std::string& path, const Limits& limits) {
   }
   bytes.resize(done);
   return bytes;
+}
+
+/// A container's file that has grown is made as long as it should be: it lies
+/// in a file system that the host needs. Memory behind its end is given back,
+/// too.
+void cut(const std::string& path, std::size_t size) {
+  constexpr std::size_t kPage = 4096;
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  const auto held = static_cast<std::size_t>(status.st_blocks) * 512;
+  if (static_cast<std::size_t>(status.st_size) <= size &&
+      held <= size + kPage) {
+    return;
+  }
+  const UniqueFd fd(
+      ::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return;
+  // A file that is cut loses what is behind its end; one that is as long as it
+  // was keeps it.
+  if (::ftruncate(fd.get(), static_cast<off_t>(size) + 1) == 0) {
+    (void)!::ftruncate(fd.get(), static_cast<off_t>(size));
+  }
 }
 
 Result<void> not_there(const std::string& id, const std::string& uuid) {
@@ -264,17 +337,37 @@ std::string GrantFiles::ledger_path(const std::string& id) const {
 
 Result<void> GrantFiles::renew(const Grant& grant) const {
   TRY_VOID(check(grant));
-  TRY_VOID(make_directories(root_));
-  TRY(const Turn turn, Turn::take(root_));
-  // Nobody has these places mounted.
-  remove_place(limits_path(grant.id));
-  remove_place(ledger_path(grant.id));
-  return make(grant);
+  TRY_VOID(make_private_directories(root_));
+  std::string retired;
+  {
+    TRY(const Turn turn, Turn::take(root_));
+    TRY(retired, retire(grant.id));
+    TRY_VOID(make(grant));
+  }
+  // Not while others wait, and not for the new grant to fail by.
+  if (!retired.empty()) (void)remove_retired(retired);
+  return {};
+}
+
+/// The name that the grant's directory has now; empty: there is none. In its
+/// turn.
+Result<std::string> GrantFiles::retire(const std::string& id) const {
+  const std::string place = fmt::format("{}/{}", root_, id);
+  for (int at = 0;; ++at) {
+    std::string retired = fmt::format("{}/{}{}-{}", root_, kRetired, id, at);
+    if (::rename(place.c_str(), retired.c_str()) == 0) return retired;
+    if (errno == ENOENT) return std::string();
+    // Another one's that could not be removed. An empty one is replaced.
+    constexpr int kMost = 1000;
+    if ((errno != ENOTEMPTY && errno != EEXIST) || at == kMost) {
+      return Error::from_errno("rename " + place, errno);
+    }
+  }
 }
 
 Result<void> GrantFiles::make(const Grant& grant) const {
   const std::string place = fmt::format("{}/{}", root_, grant.id);
-  TRY_VOID(make_directory(place));
+  TRY_VOID(make_private_directories(place));
   const auto devices = static_cast<std::uint32_t>(grant.devices.size());
   // Both are whole before anything that is there goes.
   const std::string fresh_ledger = place + "/.ledger";
@@ -297,7 +390,7 @@ Result<void> GrantFiles::make(const Grant& grant) const {
 
 Result<void> GrantFiles::keep(const Grant& grant) const {
   TRY_VOID(check(grant));
-  TRY_VOID(make_directories(root_));
+  TRY_VOID(make_private_directories(root_));
   TRY(const Turn turn, Turn::take(root_));
   const auto limits =
       open_limits(file_in(limits_path(grant.id)), Access::kRead);
@@ -305,32 +398,30 @@ Result<void> GrantFiles::keep(const Grant& grant) const {
       limits.error().code() != ErrorCode::kCorrupt) {
     return limits.error();
   }
-  bool fits =
-      limits.has_value() && limits->view.devices() == grant.devices.size();
-  for (const GrantedDevice& device : grant.devices) {
-    fits = fits && limits->find(device.uuid) != nullptr;
-  }
   struct stat status {};
   const std::string ledger = file_in(ledger_path(grant.id));
   const bool is_there = ::lstat(ledger.c_str(), &status) == 0;
   if (!is_there && errno != ENOENT) {
     return Error::from_errno("look at " + ledger, errno);
   }
-  return fits && is_there && S_ISREG(status.st_mode) ? Result<void>()
-                                                     : make(grant);
+  // Those of other Devices are the container's still: its settings were others.
+  return limits && is_there && S_ISREG(status.st_mode) ? Result<void>()
+                                                       : make(grant);
 }
 
-Result<void> GrantFiles::remove(const std::string& id) const {
+Result<void> GrantFiles::remove(const std::string& id,
+                                std::uint64_t file) const {
   if (!is_id(id)) return no_id(id);
-  const std::string place = fmt::format("{}/{}", root_, id);
-  TRY(const Turn turn, Turn::take(root_));
-  for (const char* name : {"/limits", "/ledger", "/.limits", "/.ledger"}) {
-    remove_place(place + name);
+  std::string retired;
+  {
+    TRY(const Turn turn, Turn::take(root_));
+    struct stat status {};
+    const std::string limits = file_in(limits_path(id));
+    const bool is_there = ::lstat(limits.c_str(), &status) == 0;
+    if (file != 0 && is_there && status.st_ino != file) return {};
+    TRY(retired, retire(id));
   }
-  if (::rmdir(place.c_str()) != 0 && errno != ENOENT) {
-    return Error::from_errno("remove " + place, errno);
-  }
-  return {};
+  return retired.empty() ? Result<void>() : remove_retired(retired);
 }
 
 Result<std::vector<std::string>> GrantFiles::list() const {
@@ -373,29 +464,33 @@ Result<void> GrantFiles::set_unaccounted(const std::string& id,
 }
 
 Result<void> GrantFiles::mark_gone(const std::string& id,
-                                   const SlotHeld& slot) const {
+                                   const std::vector<SlotHeld>& slots) const {
   if (!is_id(id)) return no_id(id);
   TRY(const Turn turn, Turn::take(root_));
   TRY(const OpenLimits limits,
       open_limits(file_in(limits_path(id)), Access::kChange));
-  if (slot.slot >= limits.view.slots()) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("allocation {} has no slot {}", id, slot.slot));
-  }
   TRY(const std::string bytes,
       read_ledger(file_in(ledger_path(id)), limits.view));
   LedgerCopy copy;
-  SlotUse now;
   if (!LedgerCopy::view(bytes.data(), bytes.size(), limits.view.devices(),
-                        limits.view.slots(), &copy) ||
-      !copy.read_slot(slot.slot, &now) ||
-      now.owner.generation != slot.generation || now.owner.pid != slot.pid ||
-      now.start_time != slot.start_time) {
+                        limits.view.slots(), &copy)) {
     return {};
   }
   auto* const gone = reinterpret_cast<GoneWord*>(
       limits_of(limits.file.bytes()) + limits.view.devices());
-  gone[slot.slot].store(kGone | slot.generation, std::memory_order_release);
+  for (const SlotHeld& slot : slots) {
+    if (slot.slot >= limits.view.slots()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("allocation {} has no slot {}", id, slot.slot));
+    }
+    SlotUse now;
+    if (!copy.read_slot(slot.slot, &now) ||
+        now.owner.generation != slot.generation || now.owner.pid != slot.pid ||
+        now.start_time != slot.start_time) {
+      continue;
+    }
+    gone[slot.slot].store(kGone | slot.generation, std::memory_order_release);
+  }
   return {};
 }
 
@@ -405,9 +500,11 @@ Result<GrantLook> GrantFiles::look(const std::string& id) const {
       open_limits(file_in(limits_path(id)), Access::kRead));
   const std::uint32_t devices = limits.view.devices();
   GrantLook look;
+  look.file = limits.file_number;
   LedgerCopy copy;
-  const Result<std::string> bytes =
-      read_ledger(file_in(ledger_path(id)), limits.view);
+  const std::string ledger = file_in(ledger_path(id));
+  cut(ledger, ledger_size(devices, limits.view.slots()));
+  const Result<std::string> bytes = read_ledger(ledger, limits.view);
   const bool is_ledger =
       bytes && LedgerCopy::view(bytes->data(), bytes->size(), devices,
                                 limits.view.slots(), &copy);

@@ -37,10 +37,11 @@ struct GrantLook {
   std::vector<DeviceHeld> devices;
   std::vector<SlotHeld> slots;  ///< Live ones that nobody was told are gone.
   std::string problem;          ///< Why the ledger is not to be believed.
+  std::uint64_t file = 0;  ///< Tells the files from those of a later renew().
 };
 
 /// The directory of grants: `<root>/<id>/limits` and `<root>/<id>/ledger`. On
-/// tmpfs; root's, and readable to all, for containers run as anybody. Needs no
+/// tmpfs; root's alone, for what is mounted of them are the files. Needs no
 /// capability. Where an engine made directories in the files' places, they are
 /// in these, by the same names, so that the container finds them. Const: any
 /// number of threads, and of agents; what makes or removes files waits for the
@@ -55,12 +56,14 @@ class GrantFiles {
 
   /// Both files anew, whatever was there: nobody runs in them yet.
   Result<void> renew(const Grant& grant) const;
-  /// As renew() if they are not there, or are none of ours, or of other
-  /// Devices; else what runs in them goes on, under the limits that they have.
+  /// As renew() if they are not there, or are none of ours; else what runs in
+  /// them goes on, under the limits that they have, for the Devices of these.
   /// That they could not be looked at is an Error, and changes nothing.
   Result<void> keep(const Grant& grant) const;
-  /// That it is not there is no failure. What is mounted from it stays.
-  Result<void> remove(const std::string& id) const;
+  /// That it is not there is no failure. What is mounted from it stays. With
+  /// `file`, nothing is done if it has been renewed since that look. An Error:
+  /// it is no grant any more, but a container left something that stays.
+  Result<void> remove(const std::string& id, std::uint64_t file = 0) const;
 
   /// Names of grants, sorted; none if there is no directory.
   Result<std::vector<std::string>> list() const;
@@ -72,9 +75,10 @@ class GrantFiles {
   /// Counted as if the container's processes had taken it.
   Result<void> set_unaccounted(const std::string& id, const std::string& uuid,
                                std::uint64_t bytes) const;
-  /// The owner of a slot has ended: what it held counts no more. Nothing is
-  /// done if the slot is another's by now, of a new ledger perhaps.
-  Result<void> mark_gone(const std::string& id, const SlotHeld& slot) const;
+  /// The owners of slots have ended: what they held counts no more. Nothing is
+  /// done of a slot that is another's by now, of a new ledger perhaps.
+  Result<void> mark_gone(const std::string& id,
+                         const std::vector<SlotHeld>& slots) const;
 
   Result<GrantLook> look(const std::string& id) const;
 
@@ -85,6 +89,7 @@ class GrantFiles {
 
  private:
   Result<void> make(const Grant& grant) const;  // In its turn.
+  Result<std::string> retire(const std::string& id) const;
   Result<void> set(const std::string& id, const std::string& uuid,
                    Word DeviceLimit::*word, std::uint64_t bytes) const;
 

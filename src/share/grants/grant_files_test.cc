@@ -75,7 +75,9 @@ TEST_F(GrantsOnDisk, MayBeReadByAnybodyAndWrittenByAnybodyAsFarAsItIsTheirs) {
   };
   EXPECT_EQ(mode("limits"), 0644u) << "mounted read-only";
   EXPECT_EQ(mode("ledger"), 0666u);
-  EXPECT_EQ(mode(""), 0755u);
+  // By their directories nobody but root gets at them.
+  EXPECT_EQ(mode(""), 0700u);
+  EXPECT_EQ(mode(".."), 0700u);
 }
 
 TEST_F(GrantsOnDisk, AreChangedInPlaceWhileProcessesRun) {
@@ -106,9 +108,10 @@ TEST_F(GrantsOnDisk, KeepWhatRunsInThem) {
   ASSERT_TRUE(look);
   EXPECT_EQ(look->devices[0].use.total, kGiB) << "the same files";
   EXPECT_EQ(look->devices[0].limit, 3 * kGiB);
-  // Of other devices it is another grant.
+  // Where the same ids mean other devices by now, the container does not.
   ASSERT_TRUE(files->keep({kId, {{"GPU-a", kGiB}}}));
-  EXPECT_EQ(files->look(kId)->devices.size(), 1u);
+  EXPECT_EQ(files->look(kId)->devices.size(), 2u);
+  EXPECT_EQ(files->look(kId)->devices[0].use.total, kGiB);
 }
 
 TEST_F(GrantsOnDisk, AreMadeInTheDirectoriesThatAnEngineMadeInTheirPlace) {
@@ -139,15 +142,57 @@ TEST_F(GrantsOnDisk, AreNotMadeWhereAContainersLinkLeads) {
   EXPECT_EQ(fs::file_size(elsewhere), 4u);
 }
 
-TEST_F(GrantsOnDisk, OfANewContainerAreFilesAgain) {
+TEST_F(GrantsOnDisk, OfANewContainerAreFilesAgainWhateverTheLastOneLeft) {
   for (const char* name : {"limits", "ledger"}) {
     fs::create_directories(path(name));
   }
-  // Of those that may write there, somebody has.
-  fs::create_directories(path("ledger/ledger/full"));
+  ASSERT_TRUE(files->keep(grant));
+  // It may write where the engine made a directory; what is below a directory
+  // there is not removed, as of one that is not root's it could not be.
+  fs::remove(path("ledger/ledger"));
+  fs::create_directories(path("ledger/ledger/full/and/deep"));
+  for (int time = 0; time < 2; ++time) {
+    ASSERT_TRUE(files->renew(grant));
+    EXPECT_TRUE(fs::is_regular_file(path("limits")));
+    EXPECT_TRUE(fs::is_regular_file(path("ledger")));
+  }
+  EXPECT_THAT(*files->list(), ElementsAre(kId));
+}
+
+TEST_F(GrantsOnDisk, AreNotRemovedForThoseOfBefore) {
   ASSERT_TRUE(files->renew(grant));
-  EXPECT_TRUE(fs::is_regular_file(path("limits")));
-  EXPECT_TRUE(fs::is_regular_file(path("ledger")));
+  const std::uint64_t before = files->look(kId)->file;
+  ASSERT_TRUE(files->renew(grant));
+  ASSERT_TRUE(files->remove(kId, before));
+  EXPECT_TRUE(fs::exists(path("limits")));
+  ASSERT_TRUE(files->remove(kId, files->look(kId)->file));
+  EXPECT_FALSE(fs::exists(path("")));
+}
+
+TEST_F(GrantsOnDisk, TakeNoMoreMemoryOfTheHostThanTheyShould) {
+  ASSERT_TRUE(files->renew(grant));
+  const auto size = fs::file_size(path("ledger"));
+  const auto blocks = [&] {
+    struct stat status {};
+    EXPECT_EQ(::stat(path("ledger").c_str(), &status), 0);
+    return status.st_blocks;
+  };
+  const auto usual = blocks();
+  const UniqueFd fd(::open(path("ledger").c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_EQ(::fallocate(fd.get(), 0, 0, 1 << 24), 0);
+  EXPECT_EQ(files->look(kId)->problem, "") << "what is before that is whole";
+  EXPECT_EQ(fs::file_size(path("ledger")), size);
+  // Memory behind the end is not seen by the size.
+  ASSERT_EQ(::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 1 << 20, 1 << 24), 0);
+  EXPECT_EQ(files->look(kId)->problem, "");
+  EXPECT_LE(blocks(), usual + 8);
+}
+
+TEST_F(GrantsOnDisk, OpenNothingThatIsNoFile) {
+  ASSERT_TRUE(files->renew(grant));
+  fs::remove(path("ledger"));
+  ASSERT_EQ(::mkfifo(path("ledger").c_str(), 0666), 0);
+  EXPECT_THAT(files->look(kId)->problem, HasSubstr("is no file"));
 }
 
 TEST_F(GrantsOnDisk, DoNotBelieveALedgerThatIsNone) {
@@ -166,7 +211,7 @@ TEST_F(GrantsOnDisk, DoNotBelieveALedgerThatIsNone) {
   EXPECT_THAT(problem(), HasSubstr("no ledger any more"));
   fs::remove(path("ledger"));
   fs::create_symlink("/etc/passwd", path("ledger"));
-  EXPECT_THAT(problem(), HasSubstr("open "));
+  EXPECT_THAT(problem(), HasSubstr("is no file"));
 }
 
 TEST_F(GrantsOnDisk, SlotsOfWhoIsGoneCountNoMore) {
@@ -178,13 +223,13 @@ TEST_F(GrantsOnDisk, SlotsOfWhoIsGoneCountNoMore) {
   const SlotHeld slot = files->look(kId)->slots.at(0);
   SlotHeld other = slot;
   ++other.start_time;
-  ASSERT_TRUE(files->mark_gone(kId, other));
+  ASSERT_TRUE(files->mark_gone(kId, {other}));
   EXPECT_EQ(files->look(kId)->slots.size(), 1u) << "it is another's by now";
-  ASSERT_TRUE(files->mark_gone(kId, slot));
+  ASSERT_TRUE(files->mark_gone(kId, {slot}));
   EXPECT_THAT(files->look(kId)->slots, IsEmpty());
   EXPECT_EQ(files->look(kId)->devices[0].use.total, 0u);
   other.slot = 1 << 20;
-  EXPECT_FALSE(files->mark_gone(kId, other));
+  EXPECT_FALSE(files->mark_gone(kId, {other}));
 }
 
 TEST_F(GrantsOnDisk, AreListedAndRemoved) {

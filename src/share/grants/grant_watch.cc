@@ -72,15 +72,19 @@ void GrantWatch::step() {
   std::optional<ProcessTable> table;
   for (auto& [id, look] : looks_) {
     const std::string& name = id;
+    std::vector<SlotHeld> ended;
     std::erase_if(look.slots, [&, this](const SlotHeld& slot) {
       if (!has_ended({name, slot.slot, slot.generation}, slot, &known,
                      &table)) {
         return false;
       }
-      const auto marked = files_.mark_gone(name, slot);
-      if (!marked) log::warning("shares", "{}", marked.error().message());
+      ended.push_back(slot);
       return true;
     });
+    if (!ended.empty()) {
+      const auto marked = files_.mark_gone(name, ended);
+      if (!marked) log::warning("shares", "{}", marked.error().message());
+    }
     if (!look.slots.empty()) continue;
     // What nobody holds is not beyond the ledger either.
     for (DeviceHeld& held : look.devices) {
