@@ -19,6 +19,8 @@ struct ElfPlan {
   std::string note_section = {};  ///< With a note of NVIDIA's that says this.
   std::string note_text = {};
   std::uint32_t isa_needed = 0;  ///< Bits of the x86 property note.
+  /// Of a program; not with isa_needed.
+  std::string interpreter = {};
 };
 
 /// The types of one class of files.
@@ -66,6 +68,9 @@ class ElfWriter {
     property_at_ = here();
     if (plan.isa_needed != 0) append_property();
     property_end_ = here();
+    interpreter_at_ = here();
+    if (!plan.interpreter.empty())
+      out_.append(plan.interpreter).push_back('\0');
     sections();
     headers();
   }
@@ -168,6 +173,10 @@ class ElfWriter {
       segments[2].p_offset = property_at_;
       segments[2].p_filesz = property_end_ - property_at_;
       segments[2].p_align = 8;
+    } else if (!plan_.interpreter.empty()) {
+      segments[2].p_type = PT_INTERP;
+      segments[2].p_offset = interpreter_at_;
+      segments[2].p_filesz = static_cast<Word>(plan_.interpreter.size() + 1);
     }
     std::memcpy(out_.data() + sizeof header, segments.data(),
                 segments.size() * sizeof(Phdr));
@@ -178,6 +187,7 @@ class ElfWriter {
   Word dynamic_at_ = 0;
   Word property_at_ = 0;
   Word property_end_ = 0;
+  Word interpreter_at_ = 0;
   Word note_at_ = 0;
   Word sections_at_ = 0;
 };

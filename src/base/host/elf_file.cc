@@ -19,7 +19,8 @@ constexpr std::size_t kMaxSegments = 256;
 constexpr std::size_t kMaxSections = 4096;
 constexpr std::size_t kMaxDynamicBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxNoteBytes = std::size_t{64} << 10;
-constexpr std::size_t kMaxNameBytes = 255;  // NAME_MAX
+constexpr std::size_t kMaxNameBytes = 255;   // NAME_MAX
+constexpr std::size_t kMaxPathBytes = 4095;  // PATH_MAX, without the NUL
 
 // FLAG_* of glibc's sysdeps/generic/ldconfig.h.
 constexpr std::int32_t kElf = 0x0001;
@@ -171,6 +172,24 @@ class Reader {
     TRY(object.cache_flags, flags(dynamic));
     object.isa_level = isa_level();
     return object;
+  }
+
+  Result<ElfProgram> program() {
+    TRY_VOID(read_header());
+    if (header_.e_type != ET_DYN && header_.e_type != ET_EXEC) {
+      return Error(ErrorCode::kInvalidArgument, "not a program");
+    }
+    TRY_VOID(read_segments());
+    ElfProgram program{kIs64, header_.e_machine, {}};
+    // Of several the kernel takes the first.
+    const auto named =
+        std::find_if(segments_.begin(), segments_.end(),
+                     [](const auto& one) { return one.p_type == PT_INTERP; });
+    if (named == segments_.end()) return program;
+    const auto path = read_text(source_, named->p_offset, kMaxPathBytes);
+    if (!path || path->empty()) return corrupt("no path of its loader");
+    program.interpreter = *path;
+    return program;
   }
 
   Result<std::string> note(std::string_view name, std::string_view owner) {
@@ -391,6 +410,12 @@ Result<SharedObject> read_shared_object(const ByteSource& source) {
   TRY(const int elf_class, class_of(source));
   if (elf_class == ELFCLASS64) return Reader<Elf64>(source).shared_object();
   return Reader<Elf32>(source).shared_object();
+}
+
+Result<ElfProgram> read_program(const ByteSource& source) {
+  TRY(const int elf_class, class_of(source));
+  if (elf_class == ELFCLASS64) return Reader<Elf64>(source).program();
+  return Reader<Elf32>(source).program();
 }
 
 Result<std::string> read_note_section(const ByteSource& source,

@@ -61,6 +61,18 @@ struct SharedObject {
   unsigned isa_level = 0;
 };
 
+/// A program as the kernel sees it.
+struct ElfProgram {
+  bool is_64bit = false;
+  std::uint16_t machine = 0;  ///< EM_* of <elf.h>.
+  /// PT_INTERP, the loader that the kernel starts; empty: a static program.
+  std::string interpreter;
+};
+
+/// kInvalidArgument if it is no program of this byte order; kCorrupt if it
+/// contradicts itself.
+Result<ElfProgram> read_program(const ByteSource& source);
+
 /// kInvalidArgument if it is no shared object of a machine we know; kCorrupt
 /// if it contradicts itself or has a soname no file can have.
 Result<SharedObject> read_shared_object(const ByteSource& source);

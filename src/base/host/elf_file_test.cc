@@ -128,6 +128,40 @@ TEST(ElfFile, IsReadTheSameFromAFile) {
   EXPECT_EQ(object->soname, "libx.so.1");
 }
 
+TEST(ElfFile, SaysWhichLoaderAProgramWants) {
+  const std::string bytes =
+      ElfBuilder::build({.soname = "", .interpreter = "/lib/ld.so.1"});
+  const auto program = read_program(MemoryBytes(bytes));
+  ASSERT_TRUE(program) << program.error().message();
+  EXPECT_TRUE(program->is_64bit);
+  EXPECT_EQ(program->machine, EM_X86_64);
+  EXPECT_EQ(program->interpreter, "/lib/ld.so.1");
+  const auto alone = read_program(
+      MemoryBytes(ElfBuilder::build({.soname = "", .machine = EM_386})));
+  ASSERT_TRUE(alone) << alone.error().message();
+  EXPECT_FALSE(alone->is_64bit);
+  EXPECT_EQ(alone->machine, EM_386);
+  EXPECT_EQ(alone->interpreter, "");
+}
+
+TEST(ElfFile, OfAProgramMayLieInNothing) {
+  const std::string bytes =
+      ElfBuilder::build({.soname = "", .interpreter = "/lib/ld.so.1"});
+  // Wherever it ends, it is a program or it is none.
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const auto program = read_program(MemoryBytes(bytes.substr(0, size)));
+    EXPECT_FALSE(program) << size;
+  }
+  std::string other = bytes;
+  other[offsetof(Elf64_Ehdr, e_type)] = ET_CORE;
+  EXPECT_EQ(read_program(MemoryBytes(other)).error().code(),
+            ErrorCode::kInvalidArgument);
+  std::string endless =
+      ElfBuilder::build({.soname = "", .interpreter = std::string(5000, 'l')});
+  EXPECT_EQ(read_program(MemoryBytes(endless)).error().code(),
+            ErrorCode::kCorrupt);
+}
+
 TEST(ElfFile, GivesItsNoteByOwner) {
   const std::string bytes =
       ElfBuilder::build({.soname = "libcuda.so.1",

@@ -26,6 +26,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
     const std::string& message = object.error().message();
     require(!message.empty() && message.find('\n') == std::string::npos);
   }
+  if (const auto program = host::read_program(source)) {
+    require(program->interpreter.size() <= 4095);
+  }
   (void)host::read_note_section(source, ".note.cuda.fwd_compatibility",
                                 "NVIDIA Corporation");
   return 0;
