@@ -154,6 +154,9 @@ void write_replication(JsonWriter& json, std::string_view key,
   if (replication.limits == HolderLimits::kMemory) {
     json.field("limits", "memory");
   }
+  if (replication.on_unsupported == OnUnsupported::kUnlimited) {
+    json.field("onUnsupported", "unlimited");
+  }
   if (!replication.resources.empty()) {
     json.key("resources");
     json.open('[');

@@ -40,6 +40,7 @@ struct FileSharing {
   bool rename_by_default = false;
   std::optional<bool> fail_requests_greater_than_one;
   HolderLimits limits = HolderLimits::kNone;
+  OnUnsupported on_unsupported = OnUnsupported::kRefuse;
   std::vector<FileShare> resources;  ///< At least one.
 };
 

@@ -21,8 +21,12 @@ constexpr std::string_view kMapType = "map[string]json.RawMessage";
 constexpr std::array<std::string_view, 3> kSectionKeys = {
     "renameByDefault", "failRequestsGreaterThanOne", "resources"};
 // Of timeSlicing, with what is ours.
-constexpr std::array<std::string_view, 4> kTimeSlicingKeys = {
-    "renameByDefault", "failRequestsGreaterThanOne", "resources", "limits"};
+constexpr std::array<std::string_view, 5> kTimeSlicingKeys = {
+    "renameByDefault", "failRequestsGreaterThanOne", "resources", "limits",
+    "onUnsupported"};
+constexpr std::array<std::string_view, 4> kSharesKeys = {
+    "renameByDefault", "failRequestsGreaterThanOne", "resources",
+    "onUnsupported"};
 constexpr std::string_view kShares = "sharing.shares";
 constexpr std::string_view kTimeSlicing = "sharing.timeSlicing";
 constexpr std::array<std::string_view, 4> kItemKeys = {"name", "rename",
@@ -47,6 +51,8 @@ class SharingDecoder {
   Result<DeviceSelection> device_list(const text::Node& node);
   Result<std::uint64_t> replicas(const text::Node& node);
   Result<HolderLimits> limits(const text::Node& node);
+  Result<void> read_limits(const text::Node& node, FileSharing& sharing);
+  std::span<const std::string_view> keys() const;
   void warn_of_unknown(const text::Node& node, std::string_view parent,
                        std::span<const std::string_view> names);
   void warn_of_float(const text::Node& node, std::string_view key);
@@ -95,11 +101,7 @@ void SharingDecoder::warn_of_repeats(const FileSharing& sharing) {
 Result<FileSharing> SharingDecoder::section(const text::Entry& entry) {
   const text::Node& node = entry.value;
   TRY_VOID(decoder_.mapping(node, path_, kMapType));
-  const bool is_time_slicing = section_name_ == kTimeSlicing;
-  warn_of_unknown(node, section_name_,
-                  is_time_slicing
-                      ? std::span<const std::string_view>(kTimeSlicingKeys)
-                      : kSectionKeys);
+  warn_of_unknown(node, section_name_, keys());
   FileSharing sharing;
   sharing.mark = entry.mark;
   if (const auto* rename = node.find("renameByDefault")) {
@@ -111,10 +113,7 @@ Result<FileSharing> SharingDecoder::section(const text::Entry& entry) {
     TRY(sharing.fail_requests_greater_than_one,
         decoder_.boolean(fail->value, path_, false));
   }
-  if (const auto* limits_of = node.find("limits");
-      is_time_slicing && limits_of != nullptr) {
-    TRY(sharing.limits, limits(limits_of->value));
-  }
+  TRY_VOID(read_limits(node, sharing));
   const auto* resources = node.find("resources");
   if (resources != nullptr) {
     TRY_VOID(
@@ -132,6 +131,40 @@ Result<FileSharing> SharingDecoder::section(const text::Entry& entry) {
   }
   warn_of_repeats(sharing);
   return sharing;
+}
+
+std::span<const std::string_view> SharingDecoder::keys() const {
+  if (section_name_ == kTimeSlicing) return kTimeSlicingKeys;
+  if (section_name_ == kShares) return kSharesKeys;
+  return kSectionKeys;
+}
+
+/// What is ours: `limits` of timeSlicing, `onUnsupported` of what limits.
+Result<void> SharingDecoder::read_limits(const text::Node& node,
+                                         FileSharing& sharing) {
+  const bool is_time_slicing = section_name_ == kTimeSlicing;
+  const auto* written = node.find("limits");
+  if (is_time_slicing && written != nullptr) {
+    TRY(sharing.limits, limits(written->value));
+  }
+  written = node.find("onUnsupported");
+  if (written == nullptr || !(is_time_slicing || section_name_ == kShares)) {
+    return {};
+  }
+  TRY(const std::string word, decoder_.string(written->value, path_));
+  if (word == "unlimited") {
+    sharing.on_unsupported = OnUnsupported::kUnlimited;
+  } else if (word != "refuse") {
+    return decoder_.fail(fmt::format("unknown onUnsupported '{}'", word),
+                         written->value, "write refuse or unlimited");
+  }
+  if (is_time_slicing && sharing.limits == HolderLimits::kNone) {
+    warnings_.push_back(
+        {written->mark,
+         "onUnsupported means nothing in sharing.timeSlicing without limits",
+         "write \"limits: memory\" beside it, or remove it"});
+  }
+  return {};
 }
 
 Result<FileShare> SharingDecoder::item(const text::Node& node) {

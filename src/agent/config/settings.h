@@ -30,6 +30,9 @@ enum class DiscoveryStrategy { kAuto, kNvml, kTegra, kVfio };
 enum class SharingStrategy { kNone, kTimeSlicing, kMps, kShares };
 /// What each holder of a replicated Device is held to 1/N of (ours).
 enum class HolderLimits { kNone, kMemory };
+/// What becomes of a container that is to be limited and whose programs cannot
+/// be (ours, docs/adr/0027).
+enum class OnUnsupported { kRefuse, kUnlimited };
 
 /// `devices:` of a sharing entry, in each of its forms.
 struct AllDevices {};
@@ -72,6 +75,7 @@ struct Replication {
   bool fail_requests_given = false;  ///< The file says so; only printed.
   std::vector<ReplicatedResource> resources;
   HolderLimits limits = HolderLimits::kNone;  ///< Of timeSlicing alone.
+  OnUnsupported on_unsupported = OnUnsupported::kRefuse;  ///< Not of mps.
 };
 
 /// Where the agent puts the labels of feature discovery.

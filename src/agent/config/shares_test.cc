@@ -79,6 +79,49 @@ TEST(Shares, AreDumpedAsTheyWereRead) {
                             HasSubstr("\"replicas\": 20")));
 }
 
+TEST(Shares, SayWhatBecomesOfProgramsThatCannotBeLimited) {
+  const std::string rest = "resources: [{name: gpu, replicas: 4}]}\n";
+  const auto policy_of = [](const Result<Loaded>& read) {
+    EXPECT_TRUE(read) << (read ? "" : read.error().message());
+    EXPECT_THAT(read->warnings, IsEmpty());
+    return read->settings.replication()->on_unsupported;
+  };
+  const auto unlimited = load("  shares: {onUnsupported: unlimited, " + rest);
+  EXPECT_EQ(policy_of(unlimited), OnUnsupported::kUnlimited);
+  EXPECT_THAT(dump_json(unlimited->settings, {}),
+              HasSubstr("\"onUnsupported\": \"unlimited\""));
+  const auto silent = load("  shares: {" + rest);
+  EXPECT_EQ(policy_of(silent), OnUnsupported::kRefuse);
+  EXPECT_THAT(dump_json(silent->settings, {}),
+              testing::Not(HasSubstr("onUnsupported")));
+  EXPECT_EQ(policy_of(load("  shares: {onUnsupported: refuse, " + rest)),
+            OnUnsupported::kRefuse);
+  EXPECT_EQ(policy_of(load("  timeSlicing: {limits: memory, onUnsupported: "
+                           "unlimited, " +
+                           rest)),
+            OnUnsupported::kUnlimited);
+  for (const char* word : {"allow", "Refuse", "\"\""}) {
+    EXPECT_THAT(error_of("  shares: {onUnsupported: " + std::string(word) +
+                         ", " + rest),
+                AllOf(HasSubstr("unknown onUnsupported"),
+                      HasSubstr("write refuse or unlimited"),
+                      HasSubstr("config.yaml:2:")))
+        << word;
+  }
+  EXPECT_NE(error_of("  shares: {onUnsupported: [refuse], " + rest),
+            "accepted");
+}
+
+TEST(TimeSlicing, WithoutLimitsHasNothingThatIsUnsupported) {
+  const auto read = load(
+      "  timeSlicing: {onUnsupported: refuse, resources: [{name: gpu, "
+      "replicas: 4}]}\n");
+  ASSERT_TRUE(read) << read.error().message();
+  ASSERT_EQ(read->warnings.size(), 1u);
+  EXPECT_THAT(describe(read->warnings[0], "config.yaml"),
+              HasSubstr("means nothing in sharing.timeSlicing without limits"));
+}
+
 TEST(TimeSlicing, MayLimitItsHolders) {
   const std::string rest = "resources: [{name: gpu, replicas: 4}]}\n";
   const auto limited = load("  timeSlicing: {limits: memory, " + rest);
