@@ -15,11 +15,15 @@ struct GrantedDevice {
   friend bool operator==(const GrantedDevice&, const GrantedDevice&) = default;
 };
 
+/// What becomes of a container whose programs cannot be limited.
+enum class OnUnsupported { kRefuse, kUnlimited };
+
 /// Follows from the ids that a container was given and the settings alone, so
 /// that it can be made again at any time (docs/adr/0006).
 struct Grant {
   std::string id;  ///< resource::allocation_id() of the ids.
   std::vector<GrantedDevice> devices;  ///< From 1 to kMostDevices.
+  OnUnsupported on_unsupported = OnUnsupported::kRefuse;
 
   friend bool operator==(const Grant&, const Grant&) = default;
 };

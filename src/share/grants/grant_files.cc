@@ -18,20 +18,13 @@
 
 #include "base/core/unique_fd.h"
 #include "share/grants/container_label.h"
+#include "share/grants/delivery.h"
 #include "share/ledger/ledger.h"
 
 namespace gpunode::share {
 namespace {
 
 constexpr std::uint32_t kSlots = kUsualSlots;
-
-/// Ids are our own, and yet are parts of paths.
-bool is_id(std::string_view id) {
-  return !id.empty() && id.size() <= 64 &&
-         std::all_of(id.begin(), id.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '-';
-         });
-}
 
 Error no_id(const std::string& id) {
   return {ErrorCode::kInvalidArgument,
@@ -207,7 +200,7 @@ void write_limits(const Grant& grant, void* file) {
 }
 
 Result<void> check(const Grant& grant) {
-  if (!is_id(grant.id)) return no_id(grant.id);
+  if (!is_allocation_id(grant.id)) return no_id(grant.id);
   if (grant.devices.empty() || grant.devices.size() > kMostDevices) {
     return Error(ErrorCode::kUnsupported,
                  fmt::format("a grant is of 1 to {} devices, not of {}",
@@ -380,6 +373,9 @@ Result<void> GrantFiles::make(const Grant& grant) const {
   TRY(const Mapped limits,
       make_file(fresh_limits, limits_size(devices, kSlots), 0644));
   write_limits(grant, limits.bytes());
+  const Delivery delivery(root_, grant.id);
+  delivery.forget();
+  TRY_VOID(delivery.tell(grant.on_unsupported));
   // Limits without a ledger grant nothing, and the ledger of others' limits is
   // none.
   const std::string limits_file = file_in(limits_path(grant.id));
@@ -405,13 +401,16 @@ Result<void> GrantFiles::keep(const Grant& grant) const {
     return Error::from_errno("look at " + ledger, errno);
   }
   // Those of other Devices are the container's still: its settings were others.
-  return limits && is_there && S_ISREG(status.st_mode) ? Result<void>()
-                                                       : make(grant);
+  if (!limits || !is_there || !S_ISREG(status.st_mode)) return make(grant);
+  // An agent that did not know of it made the grant.
+  const Delivery delivery(root_, grant.id);
+  return delivery.has_word() ? Result<void>()
+                             : delivery.tell(grant.on_unsupported);
 }
 
 Result<void> GrantFiles::remove(const std::string& id,
                                 std::uint64_t file) const {
-  if (!is_id(id)) return no_id(id);
+  if (!is_allocation_id(id)) return no_id(id);
   std::string retired;
   {
     TRY(const Turn turn, Turn::take(root_));
@@ -433,7 +432,7 @@ Result<std::vector<std::string>> GrantFiles::list() const {
     return Error::from_errno("open " + root_, errno);
   }
   while (const dirent* entry = ::readdir(directory.get())) {
-    if (is_id(entry->d_name)) ids.emplace_back(entry->d_name);
+    if (is_allocation_id(entry->d_name)) ids.emplace_back(entry->d_name);
   }
   std::sort(ids.begin(), ids.end());
   return ids;
@@ -442,7 +441,7 @@ Result<std::vector<std::string>> GrantFiles::list() const {
 Result<void> GrantFiles::set(const std::string& id, const std::string& uuid,
                              Word DeviceLimit::*word,
                              std::uint64_t bytes) const {
-  if (!is_id(id)) return no_id(id);
+  if (!is_allocation_id(id)) return no_id(id);
   TRY(const OpenLimits limits,
       open_limits(file_in(limits_path(id)), Access::kChange));
   DeviceLimit* const limit = limits.find(uuid);
@@ -465,7 +464,7 @@ Result<void> GrantFiles::set_unaccounted(const std::string& id,
 
 Result<void> GrantFiles::mark_gone(const std::string& id,
                                    const std::vector<SlotHeld>& slots) const {
-  if (!is_id(id)) return no_id(id);
+  if (!is_allocation_id(id)) return no_id(id);
   TRY(const Turn turn, Turn::take(root_));
   TRY(const OpenLimits limits,
       open_limits(file_in(limits_path(id)), Access::kChange));
@@ -495,7 +494,7 @@ Result<void> GrantFiles::mark_gone(const std::string& id,
 }
 
 Result<GrantLook> GrantFiles::look(const std::string& id) const {
-  if (!is_id(id)) return no_id(id);
+  if (!is_allocation_id(id)) return no_id(id);
   TRY(const OpenLimits limits,
       open_limits(file_in(limits_path(id)), Access::kRead));
   const std::uint32_t devices = limits.view.devices();

@@ -54,7 +54,8 @@ class GrantFiles {
   /// Makes nothing yet.
   explicit GrantFiles(std::string root) : root_(std::move(root)) {}
 
-  /// Both files anew, whatever was there: nobody runs in them yet.
+  /// Both files anew, whatever was there: nobody runs in them yet. With what
+  /// the runtime is told (delivery.h).
   Result<void> renew(const Grant& grant) const;
   /// As renew() if they are not there, or are none of ours; else what runs in
   /// them goes on, under the limits that they have, for the Devices of these.

@@ -13,6 +13,7 @@
 
 #include "base/core/unique_fd.h"
 #include "share/grants/container_side.h"
+#include "share/grants/delivery.h"
 #include "share/ledger/ledger.h"
 
 namespace gpunode::share {
@@ -64,6 +65,46 @@ TEST_F(GrantsOnDisk, AreWhatAContainersProcessesReadAndWrite) {
   ASSERT_EQ(look->slots.size(), 1u);
   EXPECT_EQ(look->slots[0].pid, static_cast<std::uint32_t>(getpid()));
   EXPECT_THAT(look->slots[0].held, ElementsAre(0u, kGiB));
+}
+
+TEST_F(GrantsOnDisk, HaveWhatTheRuntimeIsToldAndTells) {
+  Grant lenient = grant;
+  lenient.on_unsupported = OnUnsupported::kUnlimited;
+  ASSERT_TRUE(files->renew(lenient));
+  const Delivery delivery(files->root(), kId);
+  EXPECT_EQ(delivery.on_unsupported(), OnUnsupported::kUnlimited);
+  ASSERT_TRUE(delivery.tell_unlimited("/app is a static program"));
+  ASSERT_TRUE(delivery.write_preload("/image.so\n"));
+  EXPECT_EQ(files->look(kId)->why_unlimited, "/app is a static program");
+  // What is kept keeps its word, and the runtime's.
+  ASSERT_TRUE(files->keep(grant));
+  EXPECT_EQ(delivery.on_unsupported(), OnUnsupported::kUnlimited);
+  EXPECT_NE(delivery.why_unlimited(), "");
+  // Who gets the ids next has nothing of it.
+  ASSERT_TRUE(files->renew(grant));
+  EXPECT_EQ(delivery.on_unsupported(), OnUnsupported::kRefuse);
+  EXPECT_EQ(files->look(kId)->why_unlimited, "");
+  EXPECT_FALSE(fs::exists(path("ld.so.preload")));
+}
+
+TEST_F(GrantsOnDisk, OfAnAgentThatKnewNoWordAreGivenOne) {
+  Grant lenient = grant;
+  lenient.on_unsupported = OnUnsupported::kUnlimited;
+  ASSERT_TRUE(files->renew(grant));
+  fs::remove(path("on-unsupported"));
+  ASSERT_TRUE(files->keep(lenient));
+  EXPECT_EQ(Delivery(files->root(), kId).on_unsupported(),
+            OnUnsupported::kUnlimited);
+}
+
+TEST_F(GrantsOnDisk, GoWithAllThatLiesInThem) {
+  ASSERT_TRUE(files->renew(grant));
+  const Delivery delivery(files->root(), kId);
+  ASSERT_TRUE(delivery.tell_unlimited("so"));
+  ASSERT_TRUE(delivery.write_preload(""));
+  std::ofstream(path(".ld.so.preload.7.1.tmp")) << "half";
+  ASSERT_TRUE(files->remove(kId));
+  EXPECT_FALSE(fs::exists(files->root() + "/" + kId));
 }
 
 TEST_F(GrantsOnDisk, MayBeReadByAnybodyAndWrittenByAnybodyAsFarAsItIsTheirs) {
