@@ -30,7 +30,8 @@ namespace {
 constexpr const char* kFooter = R"(
 Lists the containers of this node that are held to a share of a GPU: limit,
 what they hold, the most they have held, and how often they were refused.
-Names are the agent's to know; without it, allocations are listed.
+Names are the agent's to know; without it, allocations are listed. "unlimited"
+is a container that no limit can hold, let run by onUnsupported: unlimited.
 
 resize gives a container another limit while it runs: it counts from its next
 allocation on, and what is held above it stays until it is freed. CONTAINER is
@@ -209,6 +210,7 @@ std::string json_of(const std::vector<Share>& shares) {
                     {"container", one.container},
                     {"processes", one.look.slots.size()},
                     {"problem", one.look.problem},
+                    {"unlimited", one.look.why_unlimited},
                     {"devices", devices}});
   }
   // What a container wrote is in none of these but as numbers.
@@ -242,6 +244,10 @@ std::string text_of(const std::vector<Share>& shares,
                             held.use.refusals),
                 held.use.refusals > 0 ? console::Style::kWarning
                                       : console::Style::kPlain);
+    }
+    if (!one.look.why_unlimited.empty()) {
+      page.line(2, "unlimited: " + one.look.why_unlimited,
+                console::Style::kWarning);
     }
     if (!one.look.problem.empty()) {
       page.line(2, one.look.problem, console::Style::kBad);

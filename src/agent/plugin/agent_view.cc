@@ -91,6 +91,11 @@ void add_share(const ShareUse& share, metrics::Registry& page) {
   page.gauge("gpunode_share_ledger_damaged",
              "1 if the container wrote over its own account.", container)
       .set(share.look.problem.empty() ? 0 : 1);
+  page.gauge("gpunode_share_unlimited",
+             "1 if the container's programs cannot be limited, and run all the "
+             "same (onUnsupported).",
+             container)
+      .set(share.look.why_unlimited.empty() ? 0 : 1);
   for (const share::DeviceHeld& held : share.look.devices) {
     metrics::Labels labels = container;
     labels["device"] = held.uuid;

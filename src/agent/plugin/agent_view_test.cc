@@ -58,5 +58,18 @@ TEST(MetricsPage, OfNobodyNamesNobody) {
   EXPECT_EQ(count(page, "gpunode_ungranted_starts{"), 0U);
 }
 
+TEST(MetricsPage, SaysWhoseLimitCannotBeKept) {
+  AgentView view;
+  view.shares.resize(2);
+  view.shares[0].allocation_id = "0a";
+  view.shares[1].allocation_id = "0b";
+  view.shares[1].look.why_unlimited = "/app is a static program";
+  const std::string page = metrics_page(view, {});
+  EXPECT_THAT(page, HasSubstr("\ngpunode_share_unlimited{allocation=\"0a\","
+                              "container=\"\",namespace=\"\",pod=\"\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("\ngpunode_share_unlimited{allocation=\"0b\","
+                              "container=\"\",namespace=\"\",pod=\"\"} 1\n"));
+}
+
 }  // namespace
 }  // namespace gpunode::plugin

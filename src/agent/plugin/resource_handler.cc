@@ -11,6 +11,9 @@ share::Grant grant_of(const resource::Resource& resource,
                       const resource::Allocation& allocation,
                       const std::string& allocation_id) {
   share::Grant grant{allocation_id, {}};
+  if (resource.sharing().on_unsupported == config::OnUnsupported::kUnlimited) {
+    grant.on_unsupported = share::OnUnsupported::kUnlimited;
+  }
   for (const resource::HeldLimit& limit : allocation.limits) {
     grant.devices.push_back(
         {resource.devices()[limit.device].id.value, limit.bytes});

@@ -32,6 +32,7 @@ bool ShareKeeper::due(TimePoint now, bool is_sharing,
   if (is_idle || (next_ && now < *next_)) return has_changed;
   has_looked_ = true;
   watch_.step();
+  tell_unlimited();
   if (!is_sharing && watch_.looks().empty()) {
     next_.reset();
     return has_changed;
@@ -82,6 +83,20 @@ void ShareKeeper::make_again(const Holder& holder, const std::string& id,
   if (!allocation || allocation->limits.empty()) return;
   const auto kept = watch_.files().keep(grant_of(**resource, *allocation, id));
   if (!kept) log::warning("shares", "{}", kept.error().message());
+}
+
+void ShareKeeper::tell_unlimited() {
+  std::set<std::string> unlimited;
+  for (const auto& [id, look] : watch_.looks()) {
+    if (look.why_unlimited.empty()) continue;
+    unlimited.insert(id);
+    if (told_unlimited_.contains(id)) continue;
+    log::warning("shares",
+                 "the container of allocation {} runs without its limit, as "
+                 "onUnsupported: unlimited says: {} (docs/sharing.md)",
+                 id, look.why_unlimited);
+  }
+  told_unlimited_ = std::move(unlimited);
 }
 
 void ShareKeeper::remove_ended(TimePoint now) {

@@ -85,6 +85,7 @@ class ShareKeeper {
   void make_again(const Holder& holder, const std::string& id,
                   const Resources& resources) const;
   void remove_ended(TimePoint now);
+  void tell_unlimited();
 
   /// Of each grant and Device, the host's processes in its ledger.
   using Ledgers = std::map<std::pair<std::string, std::string>,
@@ -95,7 +96,8 @@ class ShareKeeper {
   const host::HostRoot host_;
   Ledgers before_;
   std::map<std::string, std::uint32_t> strangers_;
-  std::set<std::uint32_t> told_;  // Strangers that the log has.
+  std::set<std::uint32_t> told_;          // Strangers that the log has.
+  std::set<std::string> told_unlimited_;  // Allocations likewise.
   HolderQuery query_;
   Holders holders_;
   bool is_heard_ = false;

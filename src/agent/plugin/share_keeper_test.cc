@@ -12,6 +12,7 @@
 #include "agent/resource/allocation_id.h"
 #include "agent/resource/resource_set.h"
 #include "agent/resource/simulated_node.h"
+#include "share/grants/delivery.h"
 #include "tests/doubles/kubelet/pod_resources_double.h"
 
 namespace gpunode::plugin {
@@ -19,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr const char* kGpu = "nvidia.com/gpu";
@@ -27,9 +29,12 @@ std::string id(unsigned gpu, unsigned replica) {
   return resource::uuid_of(gpu) + "::" + std::to_string(replica);
 }
 
-resource::Resource in_shares(unsigned gpus) {
+resource::Resource in_shares(
+    unsigned gpus,
+    config::OnUnsupported word = config::OnUnsupported::kRefuse) {
   config::Settings settings;
   settings.shares.emplace();
+  settings.shares->on_unsupported = word;
   settings.shares->resources = {{kGpu, kGpu, config::AllDevices{}, 20}};
   return resource::build_resources(resource::simulated_node(gpus), settings)
       .resources.at(0);
@@ -174,6 +179,26 @@ TEST_F(KeptShares, OfAPodKeepTheirLimitWhateverTheAgentDoes) {
                     std::chrono::seconds(20), true});
   ask();
   EXPECT_EQ(files().look(allocation)->devices.at(0).limit, 12345u);
+}
+
+TEST_F(KeptShares, TellTheRuntimeWhatTheSettingsSayAndHearItsWord) {
+  pods = {{"ns", "pod", "ctr", kGpu, {id(0, 3)}}};
+  resources = {std::make_shared<const resource::Resource>(
+      in_shares(1, config::OnUnsupported::kUnlimited))};
+  ask();
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 3)});
+  const share::Delivery delivery(files().root(), allocation);
+  EXPECT_EQ(delivery.on_unsupported(), share::OnUnsupported::kUnlimited);
+  ASSERT_TRUE(delivery.tell_unlimited("/app is a static program"));
+  testing::internal::CaptureStderr();
+  ask();
+  ask();  // It is told once.
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(log.find("/app is a static program"),
+            log.rfind("/app is a static program"));
+  EXPECT_THAT(log, HasSubstr("without its limit"));
+  ASSERT_EQ(keeper->uses().size(), 1u);
+  EXPECT_EQ(keeper->uses()[0].look.why_unlimited, "/app is a static program");
 }
 
 TEST_F(KeptShares, AreNotRemovedWhileNobodyTellsWhoHoldsWhat) {

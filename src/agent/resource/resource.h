@@ -46,6 +46,7 @@ struct Sharing {
   config::SharingStrategy strategy = config::SharingStrategy::kNone;
   bool fail_requests_greater_than_one = false;
   config::HolderLimits limits = config::HolderLimits::kNone;
+  config::OnUnsupported on_unsupported = config::OnUnsupported::kRefuse;
 };
 
 /// One offered id, found.
