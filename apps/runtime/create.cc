@@ -12,6 +12,7 @@
 #include "apps/runtime/bundle_file.h"
 #include "apps/runtime/device_edits.h"
 #include "apps/runtime/requirement_check.h"
+#include "apps/runtime/share_delivery.h"
 #include "container/oci/config_edit.h"
 #include "container/oci/grant_rule.h"
 #include "container/oci/host_device.h"
@@ -178,7 +179,12 @@ Result<void> edit_bundle(const Bundle& bundle, const CreateCall& call,
   if (plan.source != oci::Source::kNothing) {
     TRY_VOID(check_capabilities(request, bundle.mode, rules, report));
   }
-  TRY(const auto edits, plan_edits(plan, request, call, rules, report));
+  TRY(auto edits, plan_edits(plan, request, call, rules, report));
+  TRY(ShareDelivery share,
+      deliver_share(config, call.bundle,
+                    call.state_directory + "/allocations"));
+  for (const std::string& warning : share.warnings) report.warn(warning);
+  if (!share.edits.is_empty()) edits.push_back(std::move(share.edits));
   const auto edited = oci::edit_config(config, edits, oci::LegacyHook::kRemove);
   if (!edited) return {};
   return replace_bundle_file(bundle.file, *edited);

@@ -14,7 +14,7 @@ namespace gpunode::runtime {
 struct CreateCall {
   std::string bundle;
   std::string program;  ///< argv[0]; some names force a mode.
-  /// Where refused requests are noted.
+  /// Where refused requests are noted, and grants of shares are.
   std::string state_directory = "/run/gpunode";
   /// What was found on the host before.
   std::string cache_path = cdi::kInventoryCache;

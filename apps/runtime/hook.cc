@@ -6,21 +6,27 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "apps/runtime/bundle_file.h"
 #include "apps/runtime/hook_command.h"
 #include "apps/runtime/report.h"
 #include "apps/runtime/rules.h"
+#include "apps/runtime/share_delivery.h"
 #include "apps/runtime/system_log.h"
 #include "base/core/log.h"
 #include "base/host/host_root.h"
 #include "container/hook/confinement.h"
 #include "container/hook/container_state.h"
 #include "container/hook/permissions.h"
+#include "container/oci/container_config.h"
+#include "share/grants/grant_files.h"
+#include "share/grants/library_files.h"
 #include "version.h"
 
 namespace gpunode::runtime {
@@ -82,12 +88,42 @@ Result<hook::ContainerState> read_state(const std::string& path) {
   return hook::parse_container_state(text);
 }
 
+/// A share that the bundle's config.json mounts; what of it was left undone.
+Result<std::vector<std::string>> deliver(const hook::ContainerState& state,
+                                         const host::RootDirectory& root) {
+  if (state.bundle.empty()) return std::vector<std::string>();
+  auto read = read_bundle_file(state.bundle);
+  if (!read) {
+    // crun tells the root; in a user namespace its bundle may be hidden.
+    const ErrorCode code = read.error().code();
+    if (code == ErrorCode::kNotFound || code == ErrorCode::kPermissionDenied) {
+      return std::vector<std::string>();
+    }
+    return std::move(read).error();
+  }
+  BundleFile& file = *read;
+  // Only then is there something to be understood.
+  if (file.text.find(share::kShareDirectory) == std::string::npos) {
+    return std::vector<std::string>();
+  }
+  TRY(const auto config,
+      oci::read_container_config(std::move(file.text), file.path));
+  return deliver_mounted_share(config, root, share::GrantFiles::kRoot);
+}
+
 /// What was left undone without harm.
 Result<std::vector<std::string>> carry_out(const HookRequest& request,
                                            const hook::ContainerState& state) {
   TRY(const auto root, hook::open_container_root(state));
   if (request.mode_change) return change_modes(root, *request.mode_change);
-  return hook::apply(request.task, host::HostRoot(), root, true);
+  std::vector<std::string> warnings;
+  if (request.delivers_share) {
+    TRY(warnings, deliver(state, root));
+  }
+  TRY(auto more, hook::apply(request.task, host::HostRoot(), root, true));
+  warnings.insert(warnings.end(), std::make_move_iterator(more.begin()),
+                  std::make_move_iterator(more.end()));
+  return warnings;
 }
 
 int fail(std::string_view name, const Error& error) {

@@ -1,8 +1,9 @@
 # The hooks of gpunode-runtime, and what their tests run in a container.
-add_library(runtime_hook STATIC hook.cc hook_command.cc report.cc rules.cc system_log.cc)
+add_library(runtime_hook STATIC bundle_file.cc hook.cc hook_command.cc report.cc rules.cc share_delivery.cc
+            system_log.cc)
 target_include_directories(runtime_hook PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
-target_link_libraries(runtime_hook PUBLIC base_core base_host base_text container_hook
-                      container_oci)
+target_link_libraries(runtime_hook PUBLIC base_core base_host base_text container_cdi
+                      container_hook container_oci share_grants)
 
 # What runs in a test's container: nothing of a sanitizer, nothing but libc.
 add_library(gpunode-fixture SHARED hook_fixture_library.cc)

@@ -137,6 +137,7 @@ void read_compat(const text::GoFlags& flags, hook::Task& task) {
 
 Result<HookRequest> read_apply(const text::GoFlags& flags) {
   HookRequest request = request_of(flags);
+  request.delivers_share = true;
   hook::Task& task = request.task;
   TRY_VOID(read_links(flags, task));
   task.folders = flags.list("folder");
@@ -159,6 +160,7 @@ Result<HookRequest> read_symlinks(const text::GoFlags& flags) {
 
 Result<HookRequest> read_ldcache(const text::GoFlags& flags) {
   HookRequest request = request_of(flags);
+  request.delivers_share = true;
   request.task.folders = flags.list("folder");
   request.task.updates_loader = true;
   return request;

@@ -23,6 +23,8 @@ struct ModeChange {
 struct HookRequest {
   hook::Task task;
   std::optional<ModeChange> mode_change;
+  /// Of the hooks that every container with a GPU has, one.
+  bool delivers_share = false;
   /// Where the state is: a file of the host; empty or "-" is standard input.
   std::string state_path;
 };

@@ -223,6 +223,17 @@ Result<host::Change> bind_over(const host::RootDirectory& root,
   return host::Change::kMade;
 }
 
+Result<host::Change> uncover(const host::RootDirectory& root,
+                             const std::string& path, std::string_view bytes) {
+  const auto target = root.open_path(path, O_PATH);
+  if (!target || !has_content(*target, bytes)) return host::Change::kNone;
+  if (::umount2(self_path(target->get()).c_str(), kDetach) == 0) {
+    return host::Change::kMade;
+  }
+  if (errno == EINVAL) return host::Change::kNone;  // The root's own file.
+  return Error::from_errno("uncover " + host::printable(path), errno);
+}
+
 Result<std::optional<std::string>> replace_or_cover(
     const host::RootDirectory& root, const std::string& path,
     std::string_view bytes) {

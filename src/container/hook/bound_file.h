@@ -17,6 +17,11 @@ namespace gpunode::hook {
 Result<host::Change> bind_over(const host::RootDirectory& root,
                                const std::string& path, std::string_view bytes);
 
+/// Takes away the mount at `path` whose file has exactly these bytes, in this
+/// process's mount namespace. kNone if there is none.
+Result<host::Change> uncover(const host::RootDirectory& root,
+                             const std::string& path, std::string_view bytes);
+
 /// Replaces the file `path`, by which a loader finds the driver's libraries,
 /// or else mounts one with these bytes over it. Where neither can be done for
 /// a reason that is the container's own, a missing file on a read-only disk or

@@ -9,7 +9,6 @@
 namespace gpunode::hook {
 namespace {
 
-constexpr const char* kPath = "/etc/ld.so.preload";
 constexpr std::size_t kMaxBytes = std::size_t{64} << 10;
 // What glibc takes for the end of a name (do_preload in elf/rtld.c).
 constexpr std::string_view kSeparators = " \t\n:";
@@ -29,6 +28,26 @@ std::string merged_preload(std::string_view library, std::string_view image) {
   return merged;
 }
 
+Result<std::string> read_preload(const host::RootDirectory& root) {
+  if (!root.exists(kPreloadPath)) return std::string();
+  return root.read_file(kPreloadPath, kMaxBytes);
+}
+
+Result<host::Change> uncover_preload(const host::RootDirectory& root,
+                                     const std::string& library) {
+  return uncover(root, kPreloadPath, library + "\n");
+}
+
+Result<host::Change> cover_preload(const host::RootDirectory& root,
+                                   const std::string& library) {
+  TRY(const std::string image, read_preload(root));
+  if (image.empty() && !root.exists(kPreloadPath)) {
+    // Something to mount over; an empty file means the same as none.
+    TRY_VOID(root.replace_file(kPreloadPath, "", 0644));
+  }
+  return bind_over(root, kPreloadPath, merged_preload(library, image));
+}
+
 Result<host::Change> preload_library(const host::RootDirectory& root,
                                      const std::string& library) {
   if (!library.starts_with('/') ||
@@ -39,14 +58,7 @@ Result<host::Change> preload_library(const host::RootDirectory& root,
                      ": not an absolute path without blanks");
   }
   if (!has_glibc_loader(root)) return host::Change::kNone;
-  std::string image;
-  if (root.exists(kPath)) {
-    TRY(image, root.read_file(kPath, kMaxBytes));
-  } else {
-    // Something to mount over; an empty file means the same as none.
-    TRY_VOID(root.replace_file(kPath, "", 0644));
-  }
-  return bind_over(root, kPath, merged_preload(library, image));
+  return cover_preload(root, library);
 }
 
 }  // namespace gpunode::hook

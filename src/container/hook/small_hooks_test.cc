@@ -146,6 +146,31 @@ TEST_F(SmallHooks, RefuseAPreloadThatIsMoreThanOne) {
   }
 }
 
+TEST_F(SmallHooks, APreloadThatCoversTheImagesIsMergedWithIt) {
+  tree_.file("root/etc/ld.so.preload", "/image.so\n");
+  tree_.file("ours", "/our.so\n");
+  // Nothing covers it.
+  EXPECT_EQ(*uncover_preload(*root_, "/our.so"), Change::kNone);
+  IN_OWN_MOUNTS([&] {
+    auto root = host::RootDirectory::open(tree_.path("root"));
+    ASSERT_TRUE(root);
+    ASSERT_EQ(
+        ::mount(tree_.path("ours").c_str(), inside("etc/ld.so.preload").c_str(),
+                nullptr, MS_BIND, nullptr),
+        0);
+    EXPECT_EQ(*read_preload(*root), "/our.so\n");
+    // Another's mount stays.
+    EXPECT_EQ(*uncover_preload(*root, "/other.so"), Change::kNone);
+    EXPECT_EQ(*uncover_preload(*root, "/our.so"), Change::kMade);
+    EXPECT_EQ(*read_preload(*root), "/image.so\n");
+    EXPECT_EQ(*cover_preload(*root, "/our.so"), Change::kMade);
+    EXPECT_EQ(*read_preload(*root), "/our.so\n/image.so\n");
+    EXPECT_EQ(*uncover_preload(*root, "/our.so"), Change::kNone);
+    EXPECT_EQ(*cover_preload(*root, "/our.so"), Change::kNone);
+  });
+  EXPECT_EQ(content(inside("etc/ld.so.preload")), "/image.so\n");
+}
+
 TEST(ApplicationProfile, NamesGpusByABitEach) {
   EXPECT_EQ(application_profile(5),
             R"({"profiles": [{"name": "_container_", "settings": )"

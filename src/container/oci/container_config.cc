@@ -163,10 +163,23 @@ class ContainerConfigReader {
       JsonPlace place;
       TRY_VOID(read_object(place, "process.capabilities",
                            &ContainerConfigReader::capabilities_member));
+    } else if (key == "args") {
+      config_.args.clear();
+      JsonPlace place;
+      TRY_VOID(
+          read_array(place, "process.args", &ContainerConfigReader::arg_item));
+    } else if (key == "cwd") {
+      TRY(config_.working_directory, read_string());
     } else {
       return false;
     }
     return true;
+  }
+
+  Result<void> arg_item() {
+    TRY(std::string argument, read_string());
+    config_.args.push_back(std::move(argument));
+    return {};
   }
 
   Result<void> env_item() {

@@ -38,7 +38,9 @@ struct ContainerConfig {
   std::string file_name;  ///< For messages.
   std::string text;
 
+  std::vector<std::string> args;
   std::vector<std::string> env;  ///< NAME=value
+  std::string working_directory;
   std::vector<std::string> bounding_capabilities;
   std::vector<ContainerMount> mounts;
   std::map<std::string, std::string, std::less<>> annotations;

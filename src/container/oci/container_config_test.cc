@@ -27,6 +27,7 @@ std::string fault_of(const std::string& text) {
 TEST(ContainerConfig, DecodesWhatTheShimNeeds) {
   const ContainerConfig config = read(R"({
     "process": {"user": {"uid": 7, "gid": 8, "additionalGids": [44]},
+                "args": ["/bin/sh", "-c", ""], "cwd": "/work",
                 "env": ["A=1", "B=x=y", null],
                 "capabilities": {"bounding": ["CAP_SYS_ADMIN"]}},
     "mounts": [{"destination": "/proc", "source": "proc", "unknown": [1]}],
@@ -35,6 +36,8 @@ TEST(ContainerConfig, DecodesWhatTheShimNeeds) {
     "linux": {"devices": [{"path": "/dev/x"}], "cgroupsPath": "/c",
               "resources": {"devices": [{"allow": false}]}}})");
   EXPECT_THAT(config.env, ElementsAre("A=1", "B=x=y", ""));
+  EXPECT_THAT(config.args, ElementsAre("/bin/sh", "-c", ""));
+  EXPECT_EQ(config.working_directory, "/work");
   EXPECT_EQ(config.uid, 7U);
   EXPECT_EQ(config.gid, 8U);
   EXPECT_THAT(config.additional_gids, ElementsAre(44U));
