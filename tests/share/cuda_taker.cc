@@ -3,7 +3,7 @@
 //
 //   cuda_taker WAY DEED...
 //
-// WAY is linked, dlsym, default, dlvsym, proc or proc_v2. Deeds, in turn:
+// WAY is one of driver_way.h. Deeds, in turn:
 //   uuid              device 0's
 //   info              free and total bytes
 //   take N            takes blocks of N bytes until it is refused

@@ -5,12 +5,34 @@
 
 #include <cstdio>
 
+#include "tests/doubles/cuda/export_tables.h"
+
 namespace gpunode::share {
 namespace {
 
 void* library() {
   static void* const kLibrary = dlopen("libcuda.so.1", RTLD_NOW);
   return kLibrary;
+}
+
+/// What the driver's table has of it; the rest as it is linked.
+void* find_in_table(const char* exported, void* linked) {
+  const std::string name = exported;
+  void* found = reinterpret_cast<void*>(&abi::cuGetExportTable);
+  if (way == "table_dlsym") found = dlsym(library(), "cuGetExportTable");
+  if (way == "table_proc") {
+    abi::cuGetProcAddress("cuGetExportTable", &found, 12000, 0);
+  }
+  const abi::CUuuid id = fake_cuda::id_of(fake_cuda::ExportTable::kTaking);
+  const void* table = nullptr;
+  reinterpret_cast<decltype(&abi::cuGetExportTable)>(found)(&table, &id);
+  const auto* taking = static_cast<const fake_cuda::TakingTable*>(table);
+  if (name == "cuMemAlloc_v2") return reinterpret_cast<void*>(taking->take);
+  if (name == "cuMemFree_v2") return reinterpret_cast<void*>(taking->give);
+  if (name == "cuMemGetInfo_v2") {
+    return reinterpret_cast<void*>(taking->get_info);
+  }
+  return linked;
 }
 
 }  // namespace
@@ -32,6 +54,7 @@ void* find_call(const char* name, const char* exported, void* linked) {
     found = dlvsym(library(), exported, "NONE");
     if (found == nullptr) found = dlsym(library(), exported);
   }
+  if (way.rfind("table_", 0) == 0) return find_in_table(exported, linked);
   if (way == "proc") {
     const auto ask = reinterpret_cast<decltype(&abi::cuGetProcAddress)>(
         dlsym(library(), "cuGetProcAddress"));

@@ -176,6 +176,7 @@ CUresult cuGetProcAddress(const char* symbol, void** function, int version,
 CUresult cuGetProcAddress_v2(const char* symbol, void** function, int version,
                              std::uint64_t flags,
                              CUdriverProcAddressQueryResult* status);
+CUresult cuGetExportTable(const void** table, const CUuuid* id);
 
 CUresult cuDeviceGetCount(int* count);
 CUresult cuDeviceGet(CUdevice* device, int ordinal);

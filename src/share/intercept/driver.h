@@ -79,6 +79,7 @@ namespace gpunode::share {
   GPUNODE_INTERCEPTED_GRAPH(X)   \
   X(cuGetProcAddress)            \
   X(cuGetProcAddress_v2)         \
+  X(cuGetExportTable)            \
   X(cuMemAlloc_v2)               \
   X(cuMemAllocPitch_v2)          \
   X(cuMemAllocManaged)           \

@@ -1,6 +1,7 @@
 // The driver's own names: what a program that is linked with the driver calls,
 // and what replaced() gives in the driver's place. Each has the driver's
 // signature, asks it, and changes what the limits change.
+#include "share/intercept/export_table.h"
 #include "share/intercept/taking.h"
 
 namespace gpunode::abi {
@@ -111,6 +112,17 @@ GPUNODE_EXPORT CUresult cuGetProcAddress_v2(
     *function = share::replaced(*function);
   }
   return result;
+}
+
+GPUNODE_EXPORT CUresult cuGetExportTable(const void** table, const CUuuid* id) {
+  const auto ask = real_of(driver().cuGetExportTable);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  const CUresult result = ask(table, id);
+  if (result != CUDA_SUCCESS || table == nullptr || *table == nullptr) {
+    return result;
+  }
+  *table = share::replaced_table(*table);
+  return *table == nullptr ? CUDA_ERROR_OUT_OF_MEMORY : result;
 }
 
 }  // namespace gpunode::abi

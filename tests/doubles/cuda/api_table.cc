@@ -44,6 +44,7 @@ const auto& entries() {
       GPUNODE_CUDA_PLAIN(cuGetErrorString, 6000),
       GPUNODE_CUDA_V2(cuGetProcAddress, 12000),
       GPUNODE_CUDA_PLAIN(cuGetProcAddress, 11030),
+      GPUNODE_CUDA_PLAIN(cuGetExportTable, 3000),
       GPUNODE_CUDA_PLAIN(cuDeviceGetCount, 2000),
       GPUNODE_CUDA_PLAIN(cuDeviceGet, 2000),
       GPUNODE_CUDA_PLAIN(cuDeviceGetName, 2000),
