@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char* kShares =
     "version: v1\n"
@@ -240,6 +241,32 @@ TEST_F(AgentShares, WhatTheDriverSaysBeyondTheAccountCountsToo) {
   })) << page("/metrics");
   EXPECT_TRUE(doubles::eventually(
       [&] { return metric("gpunode_share_unaccounted_bytes") == 0.0; }));
+}
+
+// Another container's, which pays for it.
+TEST_F(AgentShares, WhatIsOpenedOfOthersIsToldAndNotCounted) {
+  const doubles::Admission pod = admit_on_new_node("pod", 5);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  EXPECT_EQ(metric("gpunode_share_imported_bytes"), std::nullopt);
+  const Process holder({GPUNODE_IMPORTER, "ipc", "104857600", "take", "hold"},
+                       inside_environment(container(pod)), file("holder"));
+  EXPECT_TRUE(doubles::eventually([&] {
+    return metric("gpunode_share_imported_bytes") == 104857600.0;
+  })) << holder.log()
+      << page("/metrics");
+  EXPECT_EQ(metric("gpunode_share_used_bytes", "kind=\"data\""), 2097152.0);
+  EXPECT_EQ(metric("gpunode_share_used_bytes", "kind=\"imported\""),
+            std::nullopt);
+  host::Command command;
+  command.argv = {GPUNODE, "shares", "--root", file("host")};
+  auto told = host::SystemCommandRunner().run(command);
+  ASSERT_TRUE(told);
+  EXPECT_THAT(told->out, HasSubstr("and 100 MiB that others made"));
+  command.argv.emplace_back("--json");
+  told = host::SystemCommandRunner().run(command);
+  ASSERT_TRUE(told);
+  EXPECT_THAT(told->out, AllOf(HasSubstr("\"importedBytes\": 104857600"),
+                               Not(HasSubstr("\"imported\""))));
 }
 
 // Live: the program that runs gets more without being started anew.

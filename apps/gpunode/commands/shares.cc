@@ -193,6 +193,7 @@ std::string json_of(const std::vector<Share>& shares) {
     for (const share::DeviceHeld& held : one.look.devices) {
       nlohmann::ordered_json kinds;
       for (std::size_t kind = 0; kind < share::kMemoryKinds; ++kind) {
+        if (!share::is_of_sum(static_cast<share::MemoryKind>(kind))) continue;
         kinds[share::name_of(static_cast<share::MemoryKind>(kind))] =
             held.use.held[kind];
       }
@@ -200,6 +201,7 @@ std::string json_of(const std::vector<Share>& shares) {
                          {"limitBytes", held.limit},
                          {"usedBytes", held.use.total},
                          {"usedByKind", kinds},
+                         {"importedBytes", held.use.imported()},
                          {"unaccountedBytes", held.unaccounted},
                          {"peakBytes", held.use.peak},
                          {"refusals", held.use.refusals}});
@@ -244,6 +246,10 @@ std::string text_of(const std::vector<Share>& shares,
                             held.use.refusals),
                 held.use.refusals > 0 ? console::Style::kWarning
                                       : console::Style::kPlain);
+      if (held.use.imported() > 0) {
+        page.line(4, fmt::format("and {} that others made and pay for",
+                                 in_mib(held.use.imported())));
+      }
     }
     if (!one.look.why_unlimited.empty()) {
       page.line(2, "unlimited: " + one.look.why_unlimited,

@@ -111,7 +111,15 @@ void add_share(const ShareUse& share, metrics::Registry& page) {
     page.counter("gpunode_share_refusals_total",
                  "Requests for memory that its limit refused.", labels)
         .increment(held.use.refusals);
+    if (held.use.imported() > 0) {
+      page.gauge("gpunode_share_imported_bytes",
+                 "Bytes that others made, which it has opened: no part of what "
+                 "it is held to.",
+                 labels)
+          .set(static_cast<double>(held.use.imported()));
+    }
     for (std::size_t kind = 0; kind < share::kMemoryKinds; ++kind) {
+      if (!share::is_of_sum(static_cast<share::MemoryKind>(kind))) continue;
       metrics::Labels of_kind = labels;
       of_kind["kind"] = share::name_of(static_cast<share::MemoryKind>(kind));
       page.gauge("gpunode_share_used_bytes",

@@ -124,6 +124,34 @@ enum CUstreamCaptureStatus : int {
   CU_STREAM_CAPTURE_STATUS_ACTIVE = 1,
 };
 
+// ---- What other processes and APIs made
+
+struct CUipcMemHandle {
+  char reserved[64];  // NOLINT(modernize-avoid-c-arrays): the layout.
+};
+
+struct CUmemPoolPtrExportData {
+  unsigned char reserved[64];  // NOLINT(modernize-avoid-c-arrays): the layout.
+};
+
+using CUexternalMemory = struct CUextMemory_st*;
+
+enum CUexternalMemoryHandleType : int {
+  CU_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD = 1,
+};
+
+struct CUDA_EXTERNAL_MEMORY_HANDLE_DESC {
+  CUexternalMemoryHandleType type;
+  union {
+    int fd;
+    void* pointers[2];  // NOLINT(modernize-avoid-c-arrays): the layout.
+  } handle;
+  std::uint64_t size;
+  unsigned flags;
+  unsigned reserved[16];  // NOLINT(modernize-avoid-c-arrays): the layout.
+};
+static_assert(sizeof(CUDA_EXTERNAL_MEMORY_HANDLE_DESC) == 104);
+
 // ---- Graphs (10.0 and later), as far as their memory goes
 
 using CUgraph = struct CUgraph_st*;
@@ -184,6 +212,23 @@ CUresult cuMemExportToShareableHandle(void* shareable,
 CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle* handle,
                                         void* shareable,
                                         CUmemAllocationHandleType type);
+
+CUresult cuMemGetAllocationPropertiesFromHandle(
+    CUmemAllocationProp* properties, CUmemGenericAllocationHandle handle);
+
+CUresult cuIpcGetMemHandle(CUipcMemHandle* handle, CUdeviceptr address);
+CUresult cuIpcOpenMemHandle(CUdeviceptr* address, CUipcMemHandle handle,
+                            unsigned flags);
+CUresult cuIpcOpenMemHandle_v2(CUdeviceptr* address, CUipcMemHandle handle,
+                               unsigned flags);
+CUresult cuIpcCloseMemHandle(CUdeviceptr address);
+CUresult cuImportExternalMemory(CUexternalMemory* memory,
+                                const CUDA_EXTERNAL_MEMORY_HANDLE_DESC* from);
+CUresult cuDestroyExternalMemory(CUexternalMemory memory);
+CUresult cuMemPoolExportPointer(CUmemPoolPtrExportData* data,
+                                CUdeviceptr address);
+CUresult cuMemPoolImportPointer(CUdeviceptr* address, CUmemoryPool pool,
+                                CUmemPoolPtrExportData* data);
 
 CUresult cuArrayCreate_v2(CUarray* array,
                           const CUDA_ARRAY_DESCRIPTOR* descriptor);

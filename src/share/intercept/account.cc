@@ -290,12 +290,11 @@ void Account::release(const Block& block) {
   if (device != kNoDevice) ledger_.release(device, block.kind, block.bytes);
 }
 
-void Account::charge(const Block& block) {
-  if (rule() != Rule::kLimited) return;
+bool Account::charge(const Block& block) {
+  if (rule() != Rule::kLimited) return false;
   const std::uint32_t device = numbered(block.device);
-  if (device != kNoDevice && has_slot()) {
-    ledger_.charge(device, block.kind, block.bytes);
-  }
+  return device != kNoDevice && has_slot() &&
+         ledger_.charge(device, block.kind, block.bytes);
 }
 
 void Account::remember(std::uint64_t key, const Block& block) {

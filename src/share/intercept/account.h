@@ -51,8 +51,9 @@ class Account {
   /// The same for bytes of a device by its number in the limits.
   Verdict reserve_block(const Block& block);
   void release(const Block& block);
-  /// What the driver has given already, whatever the limit says.
-  void charge(const Block& block);
+  /// What the driver has given already, whatever the limit says. False: it is
+  /// counted nowhere.
+  bool charge(const Block& block);
   /// Number of the device in the limits; kNoDevice: it has none. While they
   /// cannot be read, a number that stands for the one that it will have:
   /// nothing of it is granted until then.

@@ -15,6 +15,7 @@ struct Block {
   std::uint64_t bytes = 0;
   std::uint32_t device = 0;  ///< As the limits number it.
   MemoryKind kind = MemoryKind::kData;
+  std::uint16_t more = 0;   ///< Of kImported: opened once more, so often.
   std::uint64_t owner = 0;  ///< The context that it ends with; 0: none.
 };
 

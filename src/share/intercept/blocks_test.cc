@@ -68,7 +68,7 @@ TEST(Blocks, OfOneOwnerGoTogether) {
   constexpr std::uint64_t kEach = 20'000;
   for (std::uint64_t at = 1; at <= 3 * kEach; ++at) {
     Block replaced;
-    blocks.put(at * 512, {1, 0, MemoryKind::kData, at % 3}, &replaced);
+    blocks.put(at * 512, {1, 0, MemoryKind::kData, 0, at % 3}, &replaced);
   }
   blocks.give_over(1, 7);
   blocks.drop(1, see);

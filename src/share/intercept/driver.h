@@ -17,6 +17,15 @@ namespace gpunode::share {
   X(cuMemRetainAllocationHandle)       \
   X(cuMemImportFromShareableHandle)
 
+/// What others made and this process opens.
+#define GPUNODE_INTERCEPTED_IMPORT(X) \
+  X(cuIpcOpenMemHandle)               \
+  X(cuIpcOpenMemHandle_v2)            \
+  X(cuIpcCloseMemHandle)              \
+  X(cuImportExternalMemory)           \
+  X(cuDestroyExternalMemory)          \
+  X(cuMemPoolImportPointer)
+
 #define GPUNODE_INTERCEPTED_ARRAY(X) \
   X(cuArrayCreate_v2)                \
   X(cuArray3DCreate_v2)              \
@@ -73,6 +82,7 @@ namespace gpunode::share {
 /// name; so a form is told by its address, and one that isn't here passes.
 #define GPUNODE_INTERCEPTED(X)   \
   GPUNODE_INTERCEPTED_VIRTUAL(X) \
+  GPUNODE_INTERCEPTED_IMPORT(X)  \
   GPUNODE_INTERCEPTED_ARRAY(X)   \
   GPUNODE_INTERCEPTED_CONTEXT(X) \
   GPUNODE_INTERCEPTED_POOL(X)    \
@@ -88,28 +98,30 @@ namespace gpunode::share {
   X(cuDeviceTotalMem_v2)
 
 /// Called, not replaced.
-#define GPUNODE_CALLED(X)              \
-  X(cuMemPoolGetAttribute)             \
-  X(cuGraphGetNodes)                   \
-  X(cuGraphNodeGetType)                \
-  X(cuGraphMemAllocNodeGetParams)      \
-  X(cuGraphChildGraphNodeGetGraph)     \
-  X(cuDeviceGetGraphMemAttribute)      \
-  X(cuDeviceGetDefaultMemPool)         \
-  X(cuDeviceGetMemPool)                \
-  X(cuStreamGetCtx)                    \
-  X(cuStreamIsCapturing)               \
-  X(cuThreadExchangeStreamCaptureMode) \
-  X(cuCtxPushCurrent_v2)               \
-  X(cuCtxPopCurrent_v2)                \
-  X(cuCtxGetCurrent)                   \
-  X(cuCtxGetApiVersion)                \
-  X(cuCtxGetLimit)                     \
-  X(cuDeviceGetAttribute)              \
-  X(cuDevicePrimaryCtxGetState)        \
-  X(cuCtxGetDevice)                    \
-  X(cuDeviceGet)                       \
-  X(cuDeviceGetUuid)                   \
+#define GPUNODE_CALLED(X)                   \
+  X(cuMemGetAddressRange_v2)                \
+  X(cuMemGetAllocationPropertiesFromHandle) \
+  X(cuMemPoolGetAttribute)                  \
+  X(cuGraphGetNodes)                        \
+  X(cuGraphNodeGetType)                     \
+  X(cuGraphMemAllocNodeGetParams)           \
+  X(cuGraphChildGraphNodeGetGraph)          \
+  X(cuDeviceGetGraphMemAttribute)           \
+  X(cuDeviceGetDefaultMemPool)              \
+  X(cuDeviceGetMemPool)                     \
+  X(cuStreamGetCtx)                         \
+  X(cuStreamIsCapturing)                    \
+  X(cuThreadExchangeStreamCaptureMode)      \
+  X(cuCtxPushCurrent_v2)                    \
+  X(cuCtxPopCurrent_v2)                     \
+  X(cuCtxGetCurrent)                        \
+  X(cuCtxGetApiVersion)                     \
+  X(cuCtxGetLimit)                          \
+  X(cuDeviceGetAttribute)                   \
+  X(cuDevicePrimaryCtxGetState)             \
+  X(cuCtxGetDevice)                         \
+  X(cuDeviceGet)                            \
+  X(cuDeviceGetUuid)                        \
   X(cuDeviceGetUuid_v2)
 
 /// Null members are functions that this driver does not have.

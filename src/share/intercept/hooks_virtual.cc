@@ -10,6 +10,7 @@ namespace gpunode::share {
 namespace {
 
 struct Physical {
+  /// Of what another process made: no bytes, and kImported.
   Block block;
   std::uint64_t references;  ///< Releases that are still to come.
   std::uint64_t mappings;
@@ -18,6 +19,7 @@ struct Physical {
 struct Mapping {
   std::uint64_t handle;  ///< May be one that is charged to nobody.
   std::uint64_t bytes;
+  Block imported;  ///< Of 0 bytes: this process made it.
 };
 
 /// Whoever has the turn keeps it over the driver's call: a handle or address
@@ -46,9 +48,17 @@ void note_made(std::uint64_t handle, const Block& block) {
 void note_mapped(std::uint64_t address, std::uint64_t bytes,
                  std::uint64_t handle) {
   Mapping* mapping = mappings.put(address);
-  if (mapping != nullptr) *mapping = {handle, bytes};
   Physical* physical = physicals.find(handle);
   if (physical != nullptr) ++physical->mappings;
+  if (mapping == nullptr) return;
+  *mapping = {handle, bytes, {}};
+  if (physical == nullptr || physical->block.kind != MemoryKind::kImported) {
+    return;
+  }
+  // The driver does not tell how much an imported handle is of.
+  Block imported = physical->block;
+  imported.bytes = bytes;
+  if (account().charge(imported)) mapping->imported = imported;
 }
 
 /// One call may unmap several mappings that lie one behind the other.
@@ -63,6 +73,7 @@ void note_unmapped(std::uint64_t address, std::uint64_t bytes) {
     }
     const Mapping mapping = *found;
     mappings.erase(address);
+    account().release(mapping.imported);
     Physical* physical = physicals.find(mapping.handle);
     if (physical != nullptr) {
       --physical->mappings;
@@ -75,6 +86,22 @@ void note_unmapped(std::uint64_t address, std::uint64_t bytes) {
 void note_retained(std::uint64_t handle) {
   Physical* physical = physicals.find(handle);
   if (physical != nullptr) ++physical->references;
+}
+
+/// What this process made and imports again may come under the same handle.
+void note_imported(std::uint64_t handle) {
+  if (physicals.find(handle) != nullptr) return note_retained(handle);
+  const auto ask = driver().cuMemGetAllocationPropertiesFromHandle.load();
+  abi::CUmemAllocationProp properties = {};
+  if (ask == nullptr || ask(&properties, handle) != abi::CUDA_SUCCESS ||
+      properties.location.type != abi::CU_MEM_LOCATION_TYPE_DEVICE) {
+    return;
+  }
+  const std::uint32_t device = account().number_of(properties.location.id);
+  if (device == Account::kNoDevice) return;
+  Physical* physical = physicals.put(handle);
+  if (physical == nullptr) return;
+  *physical = {{0, device, MemoryKind::kImported}, 1, 0};
 }
 
 void note_released(std::uint64_t handle) {
@@ -175,15 +202,14 @@ GPUNODE_EXPORT CUresult cuMemRetainAllocationHandle(
                  [&] { share::note_retained(*handle); });
 }
 
-// What another process made, it pays for. What this process made and imports
-// again may come under the same handle.
+// What another process made, it pays for.
 GPUNODE_EXPORT CUresult cuMemImportFromShareableHandle(
     CUmemGenericAllocationHandle* handle, void* shareable,
     CUmemAllocationHandleType type) {
   const auto ask = real_of(driver().cuMemImportFromShareableHandle);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   return in_turn([&] { return ask(handle, shareable, type); },
-                 [&] { share::note_retained(*handle); });
+                 [&] { share::note_imported(*handle); });
 }
 
 }  // namespace gpunode::abi

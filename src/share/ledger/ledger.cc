@@ -19,7 +19,10 @@ std::uint64_t plus(std::uint64_t a, std::uint64_t b) {
 
 std::uint64_t sum_of(const Cell& cell) {
   std::uint64_t bytes = 0;
-  for (const Word& held : cell.held) bytes = plus(bytes, held.load());
+  for (std::size_t kind = 0; kind < kMemoryKinds; ++kind) {
+    if (!is_of_sum(static_cast<MemoryKind>(kind))) continue;
+    bytes = plus(bytes, cell.held[kind].load());
+  }
   return bytes;
 }
 

@@ -50,6 +50,7 @@ std::uint64_t LedgerCopy::held_by(std::uint32_t slot,
       offset_of(slot) + sizeof(SlotHead) + device * sizeof(Cell);
   std::uint64_t sum = 0;
   for (std::size_t kind = 0; kind < kMemoryKinds; ++kind) {
+    if (!is_of_sum(static_cast<MemoryKind>(kind))) continue;
     add(word_at(cell + kind * sizeof(Word)), &sum);
   }
   return sum;
@@ -69,7 +70,11 @@ DeviceUse LedgerCopy::use_of(std::uint32_t device, const Limits& limits) const {
       add(word_at(cell + kind * sizeof(Word)), &use.held[kind]);
     }
   }
-  for (const std::uint64_t held : use.held) add(held, &use.total);
+  for (std::size_t kind = 0; kind < kMemoryKinds; ++kind) {
+    if (is_of_sum(static_cast<MemoryKind>(kind))) {
+      add(use.held[kind], &use.total);
+    }
+  }
   const std::size_t tally = sizeof(LedgerHeader) + device * sizeof(DeviceTally);
   use.peak = word_at(tally + offsetof(DeviceTally, peak));
   use.refusals = word_at(tally + offsetof(DeviceTally, refusals));

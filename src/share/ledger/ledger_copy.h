@@ -16,7 +16,11 @@ namespace gpunode::share {
 /// What the processes of a container hold of one device, as they say: bytes.
 struct DeviceUse {
   std::array<std::uint64_t, kMemoryKinds> held = {};
-  std::uint64_t total = 0;  ///< Of all kinds, 2^64 - 1 if that is exceeded.
+  /// Of the kinds that are of the sum, 2^64 - 1 if that is exceeded.
+  std::uint64_t total = 0;
+  std::uint64_t imported() const {
+    return held[static_cast<std::size_t>(MemoryKind::kImported)];
+  }
   std::uint64_t peak = 0;
   std::uint64_t refusals = 0;
 };
@@ -41,7 +45,7 @@ class LedgerCopy {
   DeviceUse use_of(std::uint32_t device, const Limits& limits) const;
   /// False if no process has the slot. `slot` is below the number of slots.
   bool read_slot(std::uint32_t slot, SlotUse* use) const;
-  /// Bytes that the process in the slot says it holds of the device.
+  /// Bytes of the sum that the process in the slot says it holds of the device.
   std::uint64_t held_by(std::uint32_t slot, std::uint32_t device) const;
 
  private:

@@ -60,6 +60,32 @@ TEST_F(CopiedLedger, SaysByKindWhatTheLivingHold) {
   EXPECT_EQ(use.total, 300u);
 }
 
+TEST_F(CopiedLedger, WhatIsImportedIsToldAndNoPartOfSums) {
+  Ledger one = area.view(nobody_ends);
+  ASSERT_TRUE(one.enroll({10, 1, 100}));
+  EXPECT_EQ(one.reserve(1, MemoryKind::kData, 300), Verdict::kGranted);
+  EXPECT_TRUE(one.charge(1, MemoryKind::kImported, 5000));
+  EXPECT_EQ(one.held(1), 300u);
+  EXPECT_EQ(one.room(1), 700u);
+  EXPECT_EQ(one.reserve(1, MemoryKind::kData, 700), Verdict::kGranted);
+  Holder holder;
+  std::uint32_t slot = 0;
+  ASSERT_TRUE(one.next_holder(1, &slot, &holder));
+  EXPECT_EQ(holder.bytes, 1000u);
+  const std::vector<char> bytes = copied();
+  LedgerCopy copy;
+  ASSERT_TRUE(LedgerCopy::view(bytes.data(), bytes.size(), 2, 4, &copy));
+  const DeviceUse use = copy.use_of(1, limits());
+  EXPECT_EQ(use.imported(), 5000u);
+  EXPECT_EQ(use.total, 1000u);
+  EXPECT_EQ(use.peak, 1000u);
+  EXPECT_EQ(copy.held_by(0, 1), 1000u);
+  one.release(1, MemoryKind::kImported, 5000);
+  const std::vector<char> after = copied();
+  ASSERT_TRUE(LedgerCopy::view(after.data(), after.size(), 2, 4, &copy));
+  EXPECT_EQ(copy.use_of(1, limits()).imported(), 0u);
+}
+
 TEST_F(CopiedLedger, OfAnotherSizeOrShapeIsRefused) {
   std::vector<char> bytes = copied();
   LedgerCopy copy;
@@ -90,7 +116,10 @@ TEST_F(CopiedLedger, AnyContentHasAnAnswer) {
     ASSERT_TRUE(LedgerCopy::view(moved.data() + 1, bytes.size(), 2, 4, &copy));
     for (std::uint32_t device = 0; device < 2; ++device) {
       const DeviceUse use = copy.use_of(device, limits());
-      for (const std::uint64_t held : use.held) EXPECT_LE(held, use.total);
+      for (std::size_t kind = 0; kind < kMemoryKinds; ++kind) {
+        if (!is_of_sum(static_cast<MemoryKind>(kind))) continue;
+        EXPECT_LE(use.held[kind], use.total);
+      }
     }
   }
 }

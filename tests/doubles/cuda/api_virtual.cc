@@ -1,11 +1,13 @@
 // Virtual memory management: physical memory, addresses, and mappings. Kernels
 // and copies do not reach what is mapped.
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <bit>
 
 #include "gpu/abi/cuda_memory.h"
 #include "tests/doubles/cuda/runtime.h"
+#include "tests/doubles/cuda/shared_memory.h"
 
 namespace gpunode::abi {
 
@@ -27,7 +29,9 @@ Physical* find(Runtime& runtime, std::uint64_t handle) {
 void drop_if_unused(Runtime& runtime, std::uint64_t handle) {
   const Physical* physical = find(runtime, handle);
   if (physical->references != 0 || physical->mappings != 0) return;
-  runtime.memory.give(physical->device, physical->bytes);
+  if (!physical->is_foreign) {
+    runtime.memory.give(physical->device, physical->bytes);
+  }
   runtime.virtual_memory.physicals.erase(handle);
 }
 
@@ -184,18 +188,38 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle* handle,
       });
 }
 
-/// The "file descriptor" is the handle: it is of use in this process alone.
+CUresult cuMemGetAllocationPropertiesFromHandle(
+    CUmemAllocationProp* properties, CUmemGenericAllocationHandle handle) {
+  return enter_initialised(
+      "cuMemGetAllocationPropertiesFromHandle", [&](Runtime& runtime) {
+        const Physical* physical = find(runtime, handle);
+        if (properties == nullptr || physical == nullptr) {
+          return CUDA_ERROR_INVALID_VALUE;
+        }
+        *properties = {};
+        properties->type = CU_MEM_ALLOCATION_TYPE_PINNED;
+        properties->location = {CU_MEM_LOCATION_TYPE_DEVICE,
+                                static_cast<int>(physical->device)};
+        return CUDA_SUCCESS;
+      });
+}
+
+/// A file in memory that says what it is of.
 CUresult cuMemExportToShareableHandle(void* shareable,
                                       CUmemGenericAllocationHandle handle,
                                       CUmemAllocationHandleType type,
                                       std::uint64_t /*flags*/) {
   return enter_initialised(
       "cuMemExportToShareableHandle", [&](Runtime& runtime) {
-        if (shareable == nullptr || find(runtime, handle) == nullptr ||
+        const Physical* physical = find(runtime, handle);
+        if (shareable == nullptr || physical == nullptr ||
             type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
           return CUDA_ERROR_INVALID_VALUE;
         }
-        *static_cast<int*>(shareable) = static_cast<int>(handle);
+        const int fd = fake_cuda::share_memory(
+            {::getpid(), handle, physical->bytes, physical->device});
+        if (fd < 0) return CUDA_ERROR_OPERATING_SYSTEM;
+        *static_cast<int*>(shareable) = fd;
         return CUDA_SUCCESS;
       });
 }
@@ -205,14 +229,25 @@ CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle* handle,
                                         CUmemAllocationHandleType type) {
   return enter_initialised(
       "cuMemImportFromShareableHandle", [&](Runtime& runtime) {
-        const auto wanted = std::bit_cast<std::uint64_t>(shareable);
-        Physical* physical = find(runtime, wanted);
-        if (handle == nullptr || physical == nullptr ||
-            type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) {
+        const auto fd =
+            static_cast<int>(std::bit_cast<std::intptr_t>(shareable));
+        fake_cuda::SharedMemory shared = {};
+        if (handle == nullptr ||
+            type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
+            !fake_cuda::read_shared_memory(fd, &shared) ||
+            shared.device >= runtime.devices.size()) {
           return CUDA_ERROR_INVALID_VALUE;
         }
-        ++physical->references;
-        *handle = wanted;
+        Physical* physical =
+            shared.pid == ::getpid() ? find(runtime, shared.key) : nullptr;
+        if (physical != nullptr) {
+          ++physical->references;
+          *handle = shared.key;
+          return CUDA_SUCCESS;
+        }
+        *handle = ++runtime.virtual_memory.last_handle;
+        runtime.virtual_memory.physicals.emplace(
+            *handle, Physical{shared.bytes, shared.device, 1, 0, true});
         return CUDA_SUCCESS;
       });
 }

@@ -26,6 +26,14 @@ struct Array {
   std::size_t device = 0;
 };
 
+/// What was opened by cuIpcOpenMemHandle, by address.
+struct Import {
+  int pid = 0;
+  std::uint64_t key = 0;
+  unsigned opens = 0;
+};
+using Imports = std::map<std::uint64_t, Import>;
+
 struct Runtime {
   /// Never destroyed: threads may still call while the process exits.
   static Runtime& of_process();
@@ -39,6 +47,7 @@ struct Runtime {
   VirtualMemory virtual_memory;
   std::vector<std::unique_ptr<Array>> arrays;
   Pools pools;
+  Imports imports;
   Graphs graphs;
   std::vector<std::unique_ptr<Context>> contexts;
 

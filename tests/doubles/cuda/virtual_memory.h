@@ -13,6 +13,7 @@ struct Physical {
   std::size_t device = 0;
   std::uint64_t references = 1;
   std::uint64_t mappings = 0;
+  bool is_foreign = false;  ///< Another process made it and pays for it.
 };
 
 struct Mapping {
