@@ -8,6 +8,7 @@
 #include "apps/probe/driver_siblings.h"
 #include "apps/probe/health_report.h"
 #include "apps/probe/nvml_report.h"
+#include "apps/probe/use_report.h"
 #include "apps/vectoradd/addition.h"
 #include "apps/vectoradd/driver.h"
 #include "apps/vectoradd/options.h"
@@ -27,12 +28,15 @@ constexpr const char* kHelp =
     "\n"
     "usage: gpunode-probe [--library FILE]\n"
     "       gpunode-probe --health [--library FILE]\n"
+    "       gpunode-probe --use [--library FILE]\n"
     "       gpunode-probe --vectoradd [--library FILE] [--device N]\n"
     "       gpunode-probe --help | --version\n"
     "\n"
     "  --library FILE   load this libnvidia-ml.so.1, with --vectoradd this\n"
     "                   libcuda.so.1; else the loader finds it\n"
     "  --health         whether NVML starts and says that the GPUs are well\n"
+    "  --use            what the GPUs do at this moment, and for which "
+    "processes\n"
     "  --vectoradd      add two vectors on a GPU by CUDA; says what the CUDA\n"
     "                   sample says, and exits as gpunode-vectoradd does\n"
     "  --device N       which GPU, of those that CUDA shows; 0 by default\n"
@@ -41,7 +45,7 @@ constexpr const char* kHelp =
     "GPU, which takes seconds on a node without persistence mode.\n"
     "Exit code 0: done; 1: the library does not load or answer; 64: usage.\n";
 
-enum class Task { kReport, kHealth, kVectorAdd };
+enum class Task { kReport, kHealth, kUse, kVectorAdd };
 
 int no_library(const char* problem) {
   std::fprintf(stderr,
@@ -66,6 +70,15 @@ int report_health(const char* library) {
     return no_library(problem);
   }
   gpunode::probe::report_health(nvml, stdout);
+  return std::fflush(stdout) == 0 ? kDone : kFailed;
+}
+
+int report_use(const char* library) {
+  gpunode::probe::UseCalls nvml;
+  if (const char* problem = gpunode::probe::load_use(library, &nvml)) {
+    return no_library(problem);
+  }
+  gpunode::probe::report_use(nvml, stdout);
   return std::fflush(stdout) == 0 ? kDone : kFailed;
 }
 
@@ -103,6 +116,8 @@ int run(Task task, const char* library, int device) {
   switch (task) {
     case Task::kHealth:
       return report_health(library != nullptr ? library : kNvml);
+    case Task::kUse:
+      return report_use(library != nullptr ? library : kNvml);
     case Task::kVectorAdd:
       return add_vectors(library != nullptr ? library : kCuda, device);
     case Task::kReport:
@@ -128,6 +143,8 @@ extern "C" int main(int argc, char** argv) {
     }
     if (std::strcmp(argument, "--health") == 0) {
       task = Task::kHealth;
+    } else if (std::strcmp(argument, "--use") == 0) {
+      task = Task::kUse;
     } else if (std::strcmp(argument, "--vectoradd") == 0) {
       task = Task::kVectorAdd;
     } else if (std::strcmp(argument, "--library") == 0 && has_value) {

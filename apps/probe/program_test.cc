@@ -173,6 +173,76 @@ TEST_F(Probe, TellsAnErrorFromWhatAGpuDoesNotHave) {
   EXPECT_NE(told[2]["errors"][1]["text"], "");
 }
 
+TEST_F(Probe, TellsWhatGpusDoAndForWhom) {
+  const std::string path = directory_ / "busy.json";
+  std::ifstream in(profile_path("a10g-x1"));
+  auto busy = nlohmann::json::parse(in);
+  busy["gpus"][0]["processes"] = {
+      {{"pid", 4711}, {"usedBytes", 1 << 30}, {"smPercent", 37}},
+      {{"pid", 4712}, {"usedBytes", 1 << 20}}};
+  std::ofstream(path) << busy;
+  ASSERT_TRUE(control_->set_profile(path));
+  const auto done = run("a10g-x1", {"--use", "--library", FAKE_NVML_LIBRARY});
+  ASSERT_EQ(done.status, 0) << done.err;
+  const auto told = nlohmann::json::parse(done.out, nullptr, false);
+  ASSERT_TRUE(told.is_object()) << done.out;
+  EXPECT_EQ(told["start"]["code"], 0);
+  EXPECT_EQ(told["driverVersion"], "545.23.08");
+  ASSERT_EQ(told["gpus"].size(), 1U);
+  const auto& gpu = told["gpus"][0];
+  EXPECT_EQ(gpu["name"], "NVIDIA A10G");
+  EXPECT_EQ(gpu["memoryBytes"], 24146608128U);
+  EXPECT_GT(gpu["usedBytes"], (1U << 30U) + (1U << 20U));
+  EXPECT_EQ(gpu["gpuPercent"], 37);
+  EXPECT_EQ(gpu["celsius"], 27);
+  EXPECT_EQ(gpu["milliwatts"], 17210);
+  EXPECT_EQ(gpu["milliwattsLimit"], 300000);
+  EXPECT_EQ(gpu["remapFailed"], false);
+  ASSERT_EQ(gpu["processes"].size(), 2U);
+  EXPECT_EQ(
+      gpu["processes"][0],
+      nlohmann::json({{"pid", 4711}, {"bytes", 1 << 30}, {"smPercent", 37}}));
+  EXPECT_EQ(gpu["processes"][1],
+            nlohmann::json({{"pid", 4712}, {"bytes", 1 << 20}}));
+}
+
+TEST_F(Probe, TellsOfAGpuWithoutSensorsWhatItHas) {
+  for (const char* function :
+       {"nvmlDeviceGetUtilizationRates", "nvmlDeviceGetTemperature",
+        "nvmlDeviceGetPowerUsage", "nvmlDeviceGetComputeRunningProcesses_v3"}) {
+    FakeNvmlControl::Fault fault;
+    fault.function = function;
+    fault.code = NVML_ERROR_NOT_SUPPORTED;
+    ASSERT_TRUE(control_->add(fault));
+  }
+  FakeNvmlControl::Fault lost;
+  lost.function = "nvmlDeviceGetUUID";
+  lost.code = NVML_ERROR_GPU_IS_LOST;
+  lost.gpu = 1;
+  ASSERT_TRUE(control_->add(lost));
+  const auto done = run("t4-x4", {"--use", "--library", FAKE_NVML_LIBRARY});
+  ASSERT_EQ(done.status, 0) << done.err;
+  const auto told = nlohmann::json::parse(done.out, nullptr, false);
+  ASSERT_EQ(told["gpus"].size(), 4U) << done.out;
+  for (const char* member :
+       {"gpuPercent", "celsius", "milliwatts", "processes", "problem"}) {
+    EXPECT_FALSE(told["gpus"][0].contains(member)) << member;
+  }
+  EXPECT_TRUE(told["gpus"][0].contains("memoryBytes"));
+  EXPECT_EQ(told["gpus"][1]["problem"]["code"], NVML_ERROR_GPU_IS_LOST);
+  EXPECT_FALSE(told["gpus"][1].contains("uuid"));
+}
+
+TEST_F(Probe, SaysWhyNobodyTellsWhatGpusDo) {
+  control_->driver_down();
+  const auto done = run("t4-x4", {"--use", "--library", FAKE_NVML_LIBRARY});
+  ASSERT_EQ(done.status, 0) << done.err;
+  const auto told = nlohmann::json::parse(done.out, nullptr, false);
+  EXPECT_EQ(told["start"]["code"], NVML_ERROR_DRIVER_NOT_LOADED);
+  EXPECT_FALSE(told.contains("gpus"));
+  EXPECT_EQ(run("none", {"--use", "--library", "/no/such"}).status, 1);
+}
+
 TEST_F(Probe, ThatHangsIsEndedByWhoRunsIt) {
   FakeNvmlControl::Fault hang;
   hang.function = "nvmlInit_v2";

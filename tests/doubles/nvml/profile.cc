@@ -221,6 +221,7 @@ Result<void> read_process(const rapidjson::Value& json, std::string place,
   fields.read("usedBytes", process.used_bytes);
   fields.read("gi", process.gpu_instance);
   fields.read("ci", process.compute_instance);
+  fields.read("smPercent", process.sm_percent);
   gpu.processes.push_back(process);
   return fields.finish();
 }

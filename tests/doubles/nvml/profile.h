@@ -68,6 +68,7 @@ struct ProcessSpec {
   std::uint64_t used_bytes = 0;
   unsigned gpu_instance = ~0U;
   unsigned compute_instance = ~0U;
+  unsigned sm_percent = 0;  ///< 0: it has had no turn, and no sample.
 };
 
 struct GpuSpec {

@@ -158,13 +158,17 @@ nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device,
                   }
                   if (found.gpu->mig_enabled) return NVML_ERROR_NOT_SUPPORTED;
                   *utilization = {};
+                  for (const ProcessSpec& process : found.gpu->processes) {
+                    utilization->gpu =
+                        std::min(utilization->gpu + process.sm_percent, 100U);
+                  }
                   return NVML_SUCCESS;
                 });
 }
 
 nvmlReturn_t nvmlDeviceGetProcessUtilization(
     nvmlDevice_t device, nvmlProcessUtilizationSample_t* samples,
-    unsigned* count, unsigned long long /*last_seen_time_stamp*/) {
+    unsigned* count, unsigned long long last_seen_time_stamp) {
   return answer(Call::knvmlDeviceGetProcessUtilization, device,
                 [&](const Session&, nvmlDevice_st& found) {
                   if (count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
@@ -173,8 +177,23 @@ nvmlReturn_t nvmlDeviceGetProcessUtilization(
                     *count = kSampleRoom;
                     return NVML_ERROR_INSUFFICIENT_SIZE;
                   }
+                  const unsigned room = *count;
                   *count = 0;
-                  return NVML_ERROR_NOT_FOUND;
+                  for (const ProcessSpec& process : found.gpu->processes) {
+                    if (process.sm_percent == 0) continue;
+                    if (*count < room) {
+                      samples[*count] = {process.pid,
+                                         last_seen_time_stamp + 1,
+                                         process.sm_percent,
+                                         0,
+                                         0,
+                                         0};
+                    }
+                    ++*count;
+                  }
+                  if (*count == 0) return NVML_ERROR_NOT_FOUND;
+                  return *count > room ? NVML_ERROR_INSUFFICIENT_SIZE
+                                       : NVML_SUCCESS;
                 });
 }
 
