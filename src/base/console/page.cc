@@ -2,28 +2,12 @@
 
 #include <algorithm>
 
+#include "base/console/colour.h"
+
 namespace gpunode::console {
 namespace {
 
 constexpr std::size_t kFurtherIn = 2;
-
-std::string_view colour_of(Style style) {
-  switch (style) {
-    case Style::kHeading:
-      return "\x1b[1m";
-    case Style::kGood:
-      return "\x1b[32m";
-    case Style::kWarning:
-      return "\x1b[33m";
-    case Style::kBad:
-      return "\x1b[31m";
-    case Style::kDim:
-      return "\x1b[2m";
-    case Style::kPlain:
-      break;
-  }
-  return "";
-}
 
 /// Where `text` is to be broken so that its first part fits `room`; at its end
 /// if it fits, behind a long word if that does not.

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -45,6 +46,8 @@ class ScreenModel {
 
   std::size_t row() const { return row_; }
   std::size_t folded() const { return folded_; }
+  bool has_cursor() const { return has_cursor_; }
+  bool is_other() const { return is_other_; }  ///< The alternate one.
 
  private:
   void take(char c) {
@@ -92,7 +95,10 @@ class ScreenModel {
   void take_escape(char c) {
     escape_ += c;
     if (escape_.size() == 2 && c == '[') return;
-    if (std::isdigit(static_cast<unsigned char>(c)) != 0 || c == ';') return;
+    if (std::isdigit(static_cast<unsigned char>(c)) != 0 || c == ';' ||
+        (c == '?' && escape_.size() == 3)) {
+      return;
+    }
     const std::string number = escape_.substr(2, escape_.size() - 3);
     if (c == 'A') {
       const std::size_t up = number.empty() ? 1 : std::stoul(number);
@@ -102,10 +108,34 @@ class ScreenModel {
     } else if (c == 'J' && number.empty()) {
       rows_[row_].resize(std::min(rows_[row_].size(), column_));
       for (std::size_t i = row_ + 1; i < rows_.size(); ++i) rows_[i].clear();
+    } else if (c == 'K' && number.empty()) {
+      rows_[row_].resize(std::min(rows_[row_].size(), column_));
+    } else if (c == 'H' && number.empty()) {
+      row_ = 0;
+      column_ = 0;
+    } else if ((c == 'h' || c == 'l') && number == "?1049") {
+      switch_screen(c == 'h');
+    } else if ((c == 'h' || c == 'l') && number == "?25") {
+      has_cursor_ = c == 'h';
     } else if (c != 'm') {
       ADD_FAILURE() << "unknown escape ^" << escape_.substr(1);
     }
     escape_.clear();
+  }
+
+  /// The other screen is empty; this one is kept, with the cursor's place.
+  void switch_screen(bool to_other) {
+    if (to_other == is_other_) return;
+    is_other_ = to_other;
+    std::swap(rows_, kept_rows_);
+    std::swap(scrolled_, kept_scrolled_);
+    std::swap(row_, kept_row_);
+    std::swap(column_, kept_column_);
+    if (!to_other) return;
+    rows_.assign(kept_rows_.size(), "");
+    scrolled_.clear();
+    row_ = 0;
+    column_ = 0;
   }
 
   std::size_t width_;
@@ -115,6 +145,12 @@ class ScreenModel {
   std::size_t column_ = 0;
   std::size_t folded_ = 0;  ///< Lines that were longer than the screen.
   std::string escape_;
+  bool has_cursor_ = true;
+  bool is_other_ = false;
+  std::vector<std::string> kept_rows_;
+  std::vector<std::string> kept_scrolled_;
+  std::size_t kept_row_ = 0;
+  std::size_t kept_column_ = 0;
 };
 
 /// A pty with a screen on the other side.
