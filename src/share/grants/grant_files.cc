@@ -500,6 +500,7 @@ Result<GrantLook> GrantFiles::look(const std::string& id) const {
   const std::uint32_t devices = limits.view.devices();
   GrantLook look;
   look.file = limits.file_number;
+  look.why_unlimited = Delivery(root_, id).why_unlimited();
   LedgerCopy copy;
   const std::string ledger = file_in(ledger_path(id));
   cut(ledger, ledger_size(devices, limits.view.slots()));

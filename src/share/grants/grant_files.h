@@ -37,6 +37,7 @@ struct GrantLook {
   std::vector<DeviceHeld> devices;
   std::vector<SlotHeld> slots;  ///< Live ones that nobody was told are gone.
   std::string problem;          ///< Why the ledger is not to be believed.
+  std::string why_unlimited;    ///< The runtime's word; empty: it is limited.
   std::uint64_t file = 0;  ///< Tells the files from those of a later renew().
 };
 
