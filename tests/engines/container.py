@@ -49,10 +49,12 @@ class Container:
     """A bundle with a root of its own, to be run any number of times."""
 
     def __init__(self, node, name, make_root, user_namespace=False, read_only=False,
-                 runtime=None):
-        """`make_root(node, path)`: of roots.py. `runtime`: else gpunode-runtime."""
+                 runtime=None, mounts=(), hooks=None):
+        """`make_root(node, path)`: of roots.py. `runtime`: else gpunode-runtime. `mounts` and
+        `hooks`: as config.json has them."""
         self.node, self.name = node, name
         self.runtime = str(runtime or node.build.runtime)
+        self.mounts, self.hooks = mounts, hooks or {}
         self.bundle = node.work / "bundles" / name
         self.root = self.bundle / "rootfs"
         self.user_namespace, self.read_only = user_namespace, read_only
@@ -84,7 +86,7 @@ class Container:
                 "capabilities": {kind: list(CAPABILITIES)
                                  for kind in ("bounding", "effective", "permitted")}},
             "root": {"path": "rootfs", "readonly": self.read_only},
-            "mounts": list(MOUNTS), "linux": linux}
+            "mounts": [*MOUNTS, *self.mounts], "hooks": self.hooks, "linux": linux}
 
     def call(self, *words, output):
         argv = [self.runtime, "--root", str(self.node.work / "runtime-state"), *map(str, words)]

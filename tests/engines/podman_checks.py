@@ -52,10 +52,10 @@ class Podman:
         self.environment = {"PATH": f"{crun.parent}:/usr/sbin:/usr/bin:/sbin:/bin",
                             "HOME": str(self.state)}
 
-    def run(self, script, *options, before=()):
+    def run(self, script, *options, before=(), make_root=roots.make_debian):
         """What a container of a fresh root prints; Failed if it ends otherwise than with 0."""
         shutil.rmtree(self.root, ignore_errors=True)
-        roots.make_debian(self.node, self.root)
+        make_root(self.node, self.root)
         return run(["/usr/bin/podman", *before, "run", "--rm", "--network=none",
                     "--cgroup-parent", f"/{self.node.cgroup}", *options,
                     "--rootfs", str(self.root), "/busybox", "sh", "-c", script],

@@ -27,6 +27,7 @@ import podman_checks
 import containerd_checks
 import old_root_checks
 import image_checks
+import share_checks
 from claims import CHECKS, Skipped
 from node import Build, Node
 from process import Failed, tail
