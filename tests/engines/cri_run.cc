@@ -42,6 +42,7 @@ struct Asked {
   std::vector<std::string> environment;
   std::vector<std::string> annotations;
   std::vector<std::string> cdi_devices;
+  std::vector<std::string> mounts;  ///< Read-only, as CONTAINER=HOST.
   std::vector<std::string> command;
 };
 
@@ -117,6 +118,13 @@ Result<cri::ContainerConfig> container_of(const Asked& asked) {
     TRY(const auto annotation, split(pair));
     (*config.mutable_annotations())[annotation.first] = annotation.second;
   }
+  for (const std::string& pair : asked.mounts) {
+    TRY(const auto places, split(pair));
+    auto* added = config.add_mounts();
+    added->set_container_path(places.first);
+    added->set_host_path(places.second);
+    added->set_readonly(true);
+  }
   for (const std::string& name : asked.cdi_devices) {
     config.add_cdi_devices()->set_name(name);
   }
@@ -184,8 +192,9 @@ int main(int argc, char** argv) {
   for (const auto& [name, values] :
        {std::pair("--env", &asked.environment),
         std::pair("--annotation", &asked.annotations),
-        std::pair("--cdi", &asked.cdi_devices)}) {
-    app.add_option(name, *values)->expected(1)->allow_extra_args(false);
+        std::pair("--cdi", &asked.cdi_devices),
+        std::pair("--mount", &asked.mounts)}) {
+    app.add_option(name, *values)->expected(-1)->allow_extra_args(false);
   }
   app.add_option("command", asked.command)->required();
   CLI11_PARSE(app, argc, argv);

@@ -9,6 +9,7 @@ import shutil
 import roots
 from claims import check, expect, expect_nothing_left
 from container import Container
+from containerd import Containerd
 from podman_checks import Podman, version_of
 from process import Failed
 from runtime_checks import for_every_low_level, low_levels
@@ -143,3 +144,43 @@ def by_podman(node):
         else:
             raise Failed(f"an image that cannot load it was run: {said}")
     return version_of(node)
+
+
+PRELOADING, EMPTY = "gpunode.test/preloading:1", "gpunode.test/empty:1"
+
+
+def claim_of_containerd(version, how, options, configuration):
+    def claim(node):
+        if how == "CDI and runc":
+            node.generate_spec()
+        else:
+            node.spec_is_gone()
+        with granted(node) as places, Containerd(node, version) as containerd:
+            containerd.configure(configuration)
+            containerd.start()
+            for name, make_root in ((PRELOADING, make_preloading), (EMPTY, roots.make_empty)):
+                containerd.import_image(name, make_root, ["/busybox", "true"])
+            mounts = [word for inside, outside in places.items()
+                      for word in ("--mount", f"{inside}={outside}")]
+            said = containerd.run_image(PRELOADING, "/busybox", "sh", "-c", SAYS + " 2>&1",
+                                        options=(*options, *mounts))
+            # A line of the log: time, stream, F, and what was said.
+            lines = [line.split(" ", 3)[-1] for line in said.splitlines()]
+            expect_merged("\n".join(lines), containerd.name())
+            try:
+                said = containerd.run_image(EMPTY, "/busybox", "true", options=(*options, *mounts))
+            except Failed as error:
+                expect_why(node, str(error), containerd.name())  # What a Pod's event says.
+            else:
+                raise Failed(f"an image that cannot load it was run: {said}")
+            return containerd.name()
+    return claim
+
+
+for number in ("1.7", "2"):
+    check(f"containerd {number}: a share of a Pod by gpunode-runtime is merged, or refused in words")(
+        claim_of_containerd(number, "gpunode-runtime", ("--env", "NVIDIA_VISIBLE_DEVICES=0"),
+                            "--set-as-default"))
+    check(f"containerd {number}: a share of a Pod by CDI and runc is merged, or refused in words")(
+        claim_of_containerd(number, "CDI and runc",
+                            ("--handler", "runc", "--cdi", "nvidia.com/gpu=0"), "--cdi"))
