@@ -55,6 +55,10 @@ void* find_call(const char* name, const char* exported, void* linked) {
     if (found == nullptr) found = dlsym(library(), exported);
   }
   if (way.rfind("table_", 0) == 0) return find_in_table(exported, linked);
+  if (way == "proc_ptsz") {
+    constexpr std::uint64_t kPerThreadStream = 2;
+    abi::cuGetProcAddress(name, &found, 13000, kPerThreadStream);
+  }
   if (way == "proc") {
     const auto ask = reinterpret_cast<decltype(&abi::cuGetProcAddress)>(
         dlsym(library(), "cuGetProcAddress"));

@@ -7,7 +7,8 @@
 
 namespace gpunode::share {
 
-/// linked, dlsym, default, dlvsym, proc, proc_v2, or that to a table of the
+/// linked, dlsym, default, dlvsym, proc, proc_v2, proc_ptsz (the null stream is
+/// the thread's own), or that to a table of the
 /// driver's: table_linked, table_dlsym, table_proc.
 extern std::string way;
 

@@ -50,6 +50,12 @@ struct Answer {
   }
 };
 
+/// What a container has of one GPU.
+struct Part {
+  std::string uuid;
+  std::uint64_t limit = 0;
+};
+
 class LaidContainer {
  public:
   static constexpr std::uint32_t kSlots = 16;
@@ -66,22 +72,29 @@ class LaidContainer {
 
   const std::filesystem::path& directory() const { return directory_; }
 
-  void lay(std::uint64_t limit, const std::string& uuid = kUuid) const {
-    std::vector<Line> limits(limits_size(1, kSlots) / kCacheLine + 1);
+  void lay(std::uint64_t limit, const std::string& uuid = kUuid) {
+    lay({{uuid, limit}});
+  }
+  void lay(const std::vector<Part>& parts) {
+    devices_ = static_cast<std::uint32_t>(parts.size());
+    std::vector<Line> limits(limits_size(devices_, kSlots) / kCacheLine + 1);
     auto* header = reinterpret_cast<LimitsHeader*>(limits.data());
     header->magic = kLimitsMagic;
     header->version = kLimitsVersion;
-    header->devices = 1;
+    header->devices = devices_;
     header->slots = kSlots;
     auto* device = reinterpret_cast<DeviceLimit*>(header + 1);
-    uuid.copy(device->uuid.data(), kUuidBytes - 1);
-    device->bytes = limit;
+    for (const Part& part : parts) {
+      part.uuid.copy(device->uuid.data(), kUuidBytes - 1);
+      device->bytes = part.limit;
+      ++device;
+    }
     write("limits", {reinterpret_cast<const char*>(limits.data()),
-                     limits_size(1, kSlots)});
-    std::vector<Line> ledger(ledger_size(1, kSlots) / kCacheLine);
-    format_ledger(ledger.data(), 1, kSlots);
+                     limits_size(devices_, kSlots)});
+    std::vector<Line> ledger(ledger_size(devices_, kSlots) / kCacheLine);
+    format_ledger(ledger.data(), devices_, kSlots);
     write("ledger", {reinterpret_cast<const char*>(ledger.data()),
-                     ledger_size(1, kSlots)});
+                     ledger_size(devices_, kSlots)});
   }
   /// As the node writes what it has measured.
   void set_context_bytes(std::uint64_t bytes) const {
@@ -118,8 +131,8 @@ class LaidContainer {
     return {completed->status, completed->out + completed->err};
   }
 
-  /// What the ledger's processes hold.
-  DeviceUse use() const {
+  /// What the ledger's processes hold of the device.
+  DeviceUse use(std::uint32_t device = 0) const {
     const std::string ledger = read("ledger");
     const std::string bytes = read("limits");
     std::vector<Line> aligned(bytes.size() / kCacheLine + 1);
@@ -127,9 +140,9 @@ class LaidContainer {
     Limits limits;
     LedgerCopy copy;
     EXPECT_TRUE(Limits::view(aligned.data(), bytes.size(), &limits));
-    EXPECT_TRUE(
-        LedgerCopy::view(ledger.data(), ledger.size(), 1, kSlots, &copy));
-    return copy.use_of(0, limits);
+    EXPECT_TRUE(LedgerCopy::view(ledger.data(), ledger.size(), devices_, kSlots,
+                                 &copy));
+    return copy.use_of(device, limits);
   }
   /// Slots that were ever taken.
   std::uint64_t used_slots() const {
@@ -170,6 +183,7 @@ class LaidContainer {
   }
 
   std::filesystem::path directory_;
+  std::uint32_t devices_ = 1;
   std::vector<std::string> environment_;
 };
 

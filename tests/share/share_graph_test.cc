@@ -43,6 +43,20 @@ TEST_F(ShareGraph, IsRefusedWhereThereIsNoRoom) {
             kOutOfMemory);
 }
 
+TEST_F(ShareGraph, OnTheThreadsOwnStreamItIsTheSame) {
+  for (const char* deed : {"launch", "upload"}) {
+    lay(96 * kMiB);
+    const Answer there = take("proc_ptsz", {"graph", mib20, "2", deed, "info"});
+    EXPECT_EQ(there.number("free"), 32 * kMiB) << there.text;
+    lay(96 * kMiB);
+    const Answer refused = take("proc_ptsz", {"graph", mib20, "4", deed});
+    EXPECT_EQ(refused.number(deed), kOutOfMemory) << refused.text;
+  }
+  lay(96 * kMiB);
+  EXPECT_EQ(take("proc_ptsz", {"uploaded", mib20, "4"}).number("uploaded"),
+            kOutOfMemory);
+}
+
 TEST_F(ShareGraph, WhatIsTakenInTurnIsTakenOnce) {
   const Answer answer = with({"chain", mib20, "10", "launch", "info"});
   EXPECT_EQ(answer.number("launch"), 0u) << answer.text;

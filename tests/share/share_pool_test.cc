@@ -11,11 +11,12 @@ class SharePool : public ShareProgram {
  protected:
   /// With blocks of 8 MiB, eight of which the limit has room for.
   Answer with(const char* path, std::vector<std::string> deeds,
-              const std::string& failure = {}) const {
+              const std::string& failure = {},
+              const std::string& way = "proc_v2") const {
     lay(kLimit);
     deeds.insert(deeds.begin(),
                  {"path", path, "take", std::to_string(8 * kMiB)});
-    return take("proc_v2", std::move(deeds), failure);
+    return take(way, std::move(deeds), failure);
   }
   std::uint64_t held() const {
     return use().held[static_cast<std::size_t>(MemoryKind::kPool)];
@@ -32,6 +33,17 @@ TEST_P(ByEachPool, TheLimitIsReachedAndNotPassed) {
   EXPECT_EQ(answer.number("free"), 0u) << answer.text;
   EXPECT_EQ(held(), kLimit);
   EXPECT_EQ(use().peak, kLimit);
+}
+
+TEST_P(ByEachPool, ItIsOnTheThreadsOwnStreamToo) {
+  const Answer answer = with(
+      GetParam(), {"info", "free", "sync", "take", std::to_string(8 * kMiB)},
+      {}, "proc_ptsz");
+  EXPECT_EQ(answer.number("blocks"), 8u) << answer.text;
+  EXPECT_EQ(answer.number("result"), kOutOfMemory) << answer.text;
+  EXPECT_EQ(answer.number("free"), 0u) << answer.text;
+  EXPECT_EQ(held(), kLimit);
+  EXPECT_EQ(use().refusals, 2u);
 }
 
 TEST_P(ByEachPool, WhatIsFreedCanBeTakenAgain) {

@@ -25,8 +25,8 @@ TEST_P(ByEachWay, TheLimitIsReachedAndNotPassed) {
 INSTANTIATE_TEST_SUITE_P(Ways, ByEachWay,
                          ::testing::Values("linked", "dlsym", "default",
                                            "dlvsym", "proc", "proc_v2",
-                                           "table_linked", "table_dlsym",
-                                           "table_proc"),
+                                           "proc_ptsz", "table_linked",
+                                           "table_dlsym", "table_proc"),
                          [](const auto& test) { return test.param; });
 
 TEST_F(ShareProgram, WhatIsHeldIsMissingFromTheView) {
