@@ -75,14 +75,15 @@ class LaidContainer {
   void lay(std::uint64_t limit, const std::string& uuid = kUuid) {
     lay({{uuid, limit}});
   }
-  void lay(const std::vector<Part>& parts) {
+  void lay(const std::vector<Part>& parts, std::uint32_t slots = kSlots) {
+    slots_ = slots;
     devices_ = static_cast<std::uint32_t>(parts.size());
-    std::vector<Line> limits(limits_size(devices_, kSlots) / kCacheLine + 1);
+    std::vector<Line> limits(limits_size(devices_, slots_) / kCacheLine + 1);
     auto* header = reinterpret_cast<LimitsHeader*>(limits.data());
     header->magic = kLimitsMagic;
     header->version = kLimitsVersion;
     header->devices = devices_;
-    header->slots = kSlots;
+    header->slots = slots_;
     auto* device = reinterpret_cast<DeviceLimit*>(header + 1);
     for (const Part& part : parts) {
       part.uuid.copy(device->uuid.data(), kUuidBytes - 1);
@@ -90,11 +91,11 @@ class LaidContainer {
       ++device;
     }
     write("limits", {reinterpret_cast<const char*>(limits.data()),
-                     limits_size(devices_, kSlots)});
-    std::vector<Line> ledger(ledger_size(devices_, kSlots) / kCacheLine);
-    format_ledger(ledger.data(), devices_, kSlots);
+                     limits_size(devices_, slots_)});
+    std::vector<Line> ledger(ledger_size(devices_, slots_) / kCacheLine);
+    format_ledger(ledger.data(), devices_, slots_);
     write("ledger", {reinterpret_cast<const char*>(ledger.data()),
-                     ledger_size(devices_, kSlots)});
+                     ledger_size(devices_, slots_)});
   }
   /// As the node writes what it has measured.
   void set_context_bytes(std::uint64_t bytes) const {
@@ -140,7 +141,7 @@ class LaidContainer {
     Limits limits;
     LedgerCopy copy;
     EXPECT_TRUE(Limits::view(aligned.data(), bytes.size(), &limits));
-    EXPECT_TRUE(LedgerCopy::view(ledger.data(), ledger.size(), devices_, kSlots,
+    EXPECT_TRUE(LedgerCopy::view(ledger.data(), ledger.size(), devices_, slots_,
                                  &copy));
     return copy.use_of(device, limits);
   }
@@ -184,6 +185,7 @@ class LaidContainer {
 
   std::filesystem::path directory_;
   std::uint32_t devices_ = 1;
+  std::uint32_t slots_ = kSlots;
   std::vector<std::string> environment_;
 };
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <iterator>
 
+#include <pthread.h>
+
 namespace gpunode::fake_cuda {
 
 std::vector<Context*>& thread_contexts() {
@@ -12,7 +14,14 @@ std::vector<Context*>& thread_contexts() {
 }
 
 Runtime& Runtime::of_process() {
-  static Runtime& runtime = *new Runtime;
+  static Runtime& runtime = *[] {
+    // A child of a process with threads finds it whole, and may go on with it:
+    // more than a driver allows.
+    pthread_atfork([] { of_process().mutex.lock(); },
+                   [] { of_process().mutex.unlock(); },
+                   [] { of_process().mutex.unlock(); });
+    return new Runtime;
+  }();
   return runtime;
 }
 
