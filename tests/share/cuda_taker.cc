@@ -25,12 +25,15 @@
 //   graph, chain, nested, launch, ...
 //                     about graphs: graph_path.h
 //   path NAME         takes and frees by it from here on: taking_path.cc
+//   rights            whether the C library takes it for one of other rights
+//                     than its user's
 //   early             asks for memory before cuInit, which is refused
 //   fork N            takes blocks of N bytes in a child, and when that has
 //                     ended here
 //   crowd P T N       takes blocks of N bytes by T threads in each of P
 //                     processes, which hold what they have until all are done
 #include <dlfcn.h>
+#include <sys/auxv.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -202,6 +205,8 @@ bool is_done_before(const std::string& deed, Words& words) {
     std::printf("holding 1\n");
     std::fflush(stdout);
     for (;;) pause();
+  } else if (deed == "rights") {
+    std::printf("secure %lu\n", getauxval(AT_SECURE));
   } else if (deed == "path") {
     path = words.next();
   } else if (deed == "fork") {
