@@ -1,13 +1,16 @@
 #include "share/grants/delivery.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 
+#include "base/core/unique_fd.h"
 #include "base/host/file.h"
 #include "base/host/host_root.h"
+#include "share/grants/container_label.h"
 
 namespace gpunode::share {
 namespace {
@@ -79,6 +82,8 @@ Result<void> Delivery::tell_unlimited(const std::string& reason) const {
 Result<std::string> Delivery::write_preload(std::string_view text) const {
   const std::string path = place_ + kPreload;
   TRY_VOID(put(path, text));
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd) label_for_containers(fd.get());
   return path;
 }
 
