@@ -212,6 +212,10 @@ def import_images(cluster, build):
     """
     root = images.RootDirectory(cluster.state / "image-holder")
     root.add(build.holder, "/holder")
+    # A static program alone could not be held to a share, and would be refused (docs/adr/0027).
+    for path, file in images.needed_libraries(build.vectoradd).items():
+        if "/ld-linux" in path:
+            root.add(file, path)
     cluster.import_image(SANDBOX_IMAGE, root, ["/holder"])
     cluster.import_image(HOLDER_IMAGE, root, ["/holder"])
     # As every CUDA image has it.
