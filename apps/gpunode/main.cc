@@ -81,6 +81,7 @@ int main_with(int argc, char** argv) {
   add_verify(app, session);
   add_status(app, session);
   add_shares(app, session);
+  add_top(app, session);
   add_support_bundle(app, session);
   add_rollout(app, session);
   add_runtime(app, session);

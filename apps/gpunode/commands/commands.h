@@ -30,6 +30,7 @@ void add_deliver(CLI::App& gpunode, Session& session);
 void add_device_plugin(CLI::App& gpunode, Session& session);
 void add_distributions(CLI::App& gpunode, Session& session);
 void add_shares(CLI::App& gpunode, Session& session);
+void add_top(CLI::App& gpunode, Session& session);
 void add_facts(CLI::App& gpunode, Session& session);
 void add_doctor(CLI::App& gpunode, Session& session);
 void add_verify(CLI::App& gpunode, Session& session);

@@ -1,0 +1,159 @@
+#include "apps/gpunode/top/frame.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gpunode::top {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
+
+HolderRow holder(const std::string& pod, std::uint64_t parts,
+                 std::uint64_t used) {
+  HolderRow row;
+  row.space = "team-a";
+  row.pod = pod;
+  row.container = "main";
+  row.resource = "nvidia.com/gpu";
+  row.device = "GPU-0";
+  row.gpu = "0";
+  row.replicas = parts;
+  row.of = 20;
+  row.is_limited = true;
+  row.limit_bytes = parts * 7 * kGiB;
+  row.used_bytes = used;
+  row.by_kind[0] = used;
+  row.peak_bytes = used + kGiB;
+  row.processes = 1;
+  row.pids = {4711};
+  return row;
+}
+
+Snapshot node() {
+  Snapshot snapshot;
+  snapshot.host = "node-1";
+  snapshot.time = "2026-11-30T07:00:00Z";
+  snapshot.driver_version = "580.65.06";
+  snapshot.gpus = {{0, "GPU-0", "NVIDIA H200", 140 * kGiB, 41 * kGiB, 87, 61,
+                    512000, 700000, false, ""},
+                   {1,
+                    "GPU-1",
+                    "NVIDIA H200",
+                    {},
+                    {},
+                    {},
+                    {},
+                    {},
+                    {},
+                    true,
+                    "XID 79: GPU has fallen off the bus"}};
+  snapshot.holders = {holder("train-0", 5, 34 * kGiB),
+                      holder("notebook-with-a-long-name-7d4b9", 1, 512 << 20U)};
+  snapshot.holders[0].refusals = 12;
+  snapshot.holders[0].sm_percent = 80;
+  snapshot.holders[1].unaccounted_bytes = 100 << 20U;
+  HolderRow whole;
+  whole.space = "team-b";
+  whole.pod = "serve-0";
+  whole.gpu = "1:0";
+  whole.device = "MIG-1";
+  whole.replicas = 1;
+  snapshot.holders.push_back(whole);
+  snapshot.strangers = {{1, "Xorg", "0", "", 5 << 20U, {}, false},
+                        {99, "static", "0", "uid-z", 2 * kGiB, 3, true}};
+  return snapshot;
+}
+
+std::string text_of(const std::vector<Line>& lines) {
+  std::string text;
+  for (const Line& line : lines) text += line.text + "\n";
+  return text;
+}
+
+/// The frame is that of the file; with GPUNODE_UPDATE_GOLDEN it becomes it.
+void expect_frame(const std::string& name, const std::vector<Line>& lines) {
+  const std::string path = std::string(TOP_FRAMES) + "/" + name + ".txt";
+  const std::string text = text_of(lines);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread.
+  if (std::getenv("GPUNODE_UPDATE_GOLDEN") != nullptr) {
+    std::filesystem::create_directories(TOP_FRAMES);
+    std::ofstream(path) << text;
+  }
+  std::ifstream in(path);
+  EXPECT_EQ(text, (std::string{std::istreambuf_iterator<char>(in), {}}))
+      << path;
+}
+
+TEST(Frame, IsAsItWasOnAWideScreenAndANarrowOne) {
+  expect_frame("wide", draw(node(), {}, {140, 24}));
+  expect_frame("usual", draw(node(), {}, {80, 24}));
+  expect_frame("narrow", draw(node(), {}, {40, 16}));
+  expect_frame("plain", draw(node(), {}, {}));
+  expect_frame("history", draw_history(node(), {}, 0));
+}
+
+TEST(Frame, FitsEveryScreen) {
+  Snapshot snapshot = node();
+  for (int i = 0; i < 60; ++i) {
+    snapshot.holders.push_back(holder("pod-" + std::to_string(i), 2, kGiB));
+    snapshot.gpus.push_back(snapshot.gpus[0]);
+  }
+  for (const std::size_t width : {20U, 33U, 80U, 200U}) {
+    for (const std::size_t height : {1U, 2U, 5U, 9U, 24U, 50U}) {
+      View view;
+      view.cursor = 40;
+      for (view.shows_help = false;; view.shows_help = true) {
+        const auto lines = draw(snapshot, view, {width, height});
+        EXPECT_LE(lines.size(), height);
+        for (const Line& line : lines) EXPECT_LE(line.text.size(), width);
+        if (view.shows_help) break;
+      }
+    }
+  }
+}
+
+TEST(Frame, ScrollsToTheCursor) {
+  Snapshot snapshot = node();
+  snapshot.holders.clear();
+  for (int i = 100; i < 160; ++i) {
+    snapshot.holders.push_back(holder("pod-" + std::to_string(i), 2, kGiB));
+  }
+  for (const std::size_t cursor : {0U, 1U, 30U, 59U, 500U}) {
+    View view;
+    view.cursor = cursor;
+    EXPECT_THAT(
+        text_of(draw(snapshot, view, {100, 24})),
+        HasSubstr("> team-a/pod-" +
+                  std::to_string(100 + std::min<std::size_t>(cursor, 59))));
+  }
+}
+
+TEST(Frame, SaysWhoDoesNotAnswer) {
+  Snapshot snapshot;
+  snapshot.driver_problem = "there is no driver\x1b[2J";
+  snapshot.agent_problem = "no such socket";
+  const std::string text = text_of(draw(snapshot, {}, {}));
+  EXPECT_THAT(text, HasSubstr("driver: there is no driver?[2J"));
+  EXPECT_THAT(text, HasSubstr("agent: no such socket"));
+  EXPECT_THAT(text, HasSubstr("No container is known to hold a GPU."));
+}
+
+TEST(Frame, ShowsTheFilterWhileItIsTyped) {
+  View view;
+  view.filter = "train";
+  view.is_typing = true;
+  EXPECT_EQ(draw(node(), view, {80, 24}).back().text, "/train_");
+  view.is_typing = false;
+  EXPECT_THAT(draw(node(), view, {80, 24}).back().text,
+              HasSubstr("'train': 1 of 3 containers"));
+}
+
+}  // namespace
+}  // namespace gpunode::top

@@ -1,0 +1,86 @@
+// What one node's GPUs do at one moment, and for whom. Passive data.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "share/ledger/memory_kind.h"
+
+namespace gpunode::top {
+
+/// A physical GPU. What the driver does not tell is absent.
+struct GpuRow {
+  std::uint64_t index = 0;
+  std::string uuid;
+  std::string product;
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<std::uint64_t> used_bytes;
+  std::optional<std::uint64_t> busy_percent;
+  std::optional<std::uint64_t> celsius;
+  std::optional<std::uint64_t> milliwatts;
+  std::optional<std::uint64_t> milliwatts_limit;
+  bool is_mig = false;
+  std::string trouble;  ///< Empty: nobody says that there is any.
+};
+
+/// What one container has of one Device.
+struct HolderRow {
+  std::string space;  ///< Empty, as the Pod, if nobody knows.
+  std::string pod;
+  std::string container;
+  std::string pod_uid;
+  std::string allocation;
+  std::string resource;
+  std::string device;          ///< UUID of a GPU or a MIG device.
+  std::string gpu;             ///< "0", "0:1" of a MIG device, "?".
+  std::uint64_t replicas = 0;  ///< K of N; 0: nobody knows.
+  std::uint64_t of = 0;        ///< N; 0: not shared, or nobody knows.
+  bool is_limited = false;     ///< It has an account; else `by_kind`, `peak`
+                               ///< and `refusals` say nothing.
+  std::uint64_t limit_bytes = 0;
+  std::optional<std::uint64_t> used_bytes;  ///< With `unaccounted`.
+  std::uint64_t unaccounted_bytes = 0;
+  std::array<std::uint64_t, share::kMemoryKinds> by_kind = {};
+  std::uint64_t peak_bytes = 0;
+  std::uint64_t refusals = 0;
+  std::uint64_t processes = 0;
+  std::vector<std::uint32_t> pids;  ///< Of the host, as far as they are known.
+  std::optional<std::uint64_t> sm_percent;
+  std::string problem;  ///< Why its account is not to be believed.
+
+  /// "namespace/pod", or what there is.
+  std::string name() const;
+};
+
+/// A process on a GPU that is no holder's.
+struct StrangerRow {
+  std::uint32_t pid = 0;
+  std::string command;
+  std::string gpu;
+  std::string pod_uid;  ///< Empty: it is no Pod's.
+  std::optional<std::uint64_t> used_bytes;
+  std::optional<std::uint64_t> sm_percent;
+  bool is_bypass = false;  ///< A Pod's, on a GPU whose memory is shared out.
+};
+
+struct Snapshot {
+  std::string host;
+  std::string time;  ///< RFC 3339.
+  std::string driver_version;
+  std::string driver_problem;  ///< Why nobody reads the GPUs; empty: it works.
+  std::string agent_problem;   ///< Why it was not asked; empty: it was.
+  std::string share_problem;   ///< Why limits are not known.
+  std::vector<GpuRow> gpus;
+  std::vector<HolderRow> holders;
+  std::vector<StrangerRow> strangers;
+};
+
+/// `a` and `b`, or 2^64 - 1: what a container says may be anything.
+constexpr std::uint64_t sum_of(std::uint64_t a, std::uint64_t b) {
+  return a > ~std::uint64_t{0} - b ? ~std::uint64_t{0} : a + b;
+}
+
+}  // namespace gpunode::top
