@@ -290,6 +290,15 @@ TEST_F(AgentShares, AreResizedWhileTheirContainerRuns) {
   EXPECT_THAT(shares({}), AllOf(HasSubstr("team/pod main"),
                                 HasSubstr("0 MiB of 1150 MiB")));
   EXPECT_THAT(shares({"--json"}), HasSubstr("\"limitBytes\": 1205862400"));
+  host::Command top;
+  top.argv = {GPUNODE,      "top",     "--json",  "--root",
+              file("host"), "--probe", "/nowhere"};
+  const auto watched = host::SystemCommandRunner().run(top);
+  ASSERT_TRUE(watched) << watched.error().message();
+  EXPECT_THAT(watched->out, AllOf(HasSubstr("\"limitBytes\": 1205862400"),
+                                  HasSubstr("\"pod\": \"pod\""),
+                                  HasSubstr("\"replicasOfGpu\": 20"),
+                                  HasSubstr("\"product\": \"NVIDIA A10G\"")));
   EXPECT_THAT(shares({"resize", "pod", "2GiB"}), HasSubstr("is now 2048 MiB"));
   EXPECT_EQ(number(run(inside, {"info"}), "total"), std::uint64_t{2} << 30);
   for (const char* size : {"2", "0GiB", "-1GiB", "2GB", "9999999999999GiB"}) {

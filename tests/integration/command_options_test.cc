@@ -33,7 +33,7 @@ host::Completed run(std::vector<std::string> words) {
 const std::vector<std::string> kVerbs = {
     "validate", "plan",          "apply", "resume", "rollback",
     "check",    "status",        "facts", "doctor", "verify",
-    "version",  "distributions", "leave"};
+    "version",  "distributions", "leave", "top"};
 
 TEST(CommandOptions, AreTheSameWithEveryVerb) {
   const std::string bash = run({"completion", "bash"}).out;
