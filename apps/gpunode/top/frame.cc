@@ -39,8 +39,7 @@ constexpr const char* kHelp[] = {
     "                      kernel ran, of whoever",
     "  SHARE               replicas that the container has, of those of a GPU",
     "  USED                memory by its account, and what the driver says",
-    "                      beyond it (UNACC); without an account: by the "
-    "driver",
+    "                      beyond it (UNACC); of who has none, by the driver",
     "  PEAK                the most that it has held by its account",
     "  REFUSED             requests that its limit refused",
     "  SM                  its processes in the driver's last samples",
