@@ -58,7 +58,11 @@ void read_all(const Mapped& bytes, const share::Limits& limits) {
   require(bytes.size() == share::ledger_size(kDevices, kSlots));
   for (std::uint32_t device = 0; device < kDevices; ++device) {
     const share::DeviceUse use = copy.use_of(device, limits);
-    for (const std::uint64_t held : use.held) require(held <= use.total);
+    for (std::size_t kind = 0; kind < share::kMemoryKinds; ++kind) {
+      // What others pay for may be more than all.
+      require(use.held[kind] <= use.total ||
+              !share::is_of_sum(static_cast<share::MemoryKind>(kind)));
+    }
     for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
       share::SlotUse owner;
       const bool lives = copy.read_slot(slot, &owner);
