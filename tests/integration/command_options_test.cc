@@ -1,5 +1,6 @@
 // Options that mean the same with every verb of `gpunode`: who learnt them with
 // one has learnt them with all, and completion and manual know them.
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -147,6 +148,43 @@ TEST(CommandOptions, WhatIsWrongWithAFileIsReadByPrograms) {
   EXPECT_EQ(good["file"], "/etc/gpunode/node.yaml");
   EXPECT_THAT(good["problems"], IsEmpty());
   EXPECT_EQ(good["notCarriedOut"], json::array({"host.selinux"}));
+}
+
+/// Run where a person is, not in "/".
+host::Completed run_in(const std::string& directory,
+                       std::vector<std::string> words) {
+  host::Command command;
+  command.argv = {GPUNODE};
+  command.argv.insert(command.argv.end(), words.begin(), words.end());
+  command.directory = directory;
+  host::SystemCommandRunner runner;
+  auto done = runner.run(command);
+  EXPECT_TRUE(done) << done.error().message();
+  return done ? *done : host::Completed{-1, "", ""};
+}
+
+TEST(CommandOptions, ARelativePathIsOfTheDirectoryThatThePersonIsIn) {
+  const host::HostTree here{{"node.yaml", "kind: Nothing\n"},
+                            {"cdi/a.yaml", "cdiVersion: [\n"}};
+  const auto written = run_in(here.path(), {"init", "-o", "made.yaml"});
+  EXPECT_EQ(written.status, 0) << written.err;
+  EXPECT_TRUE(std::filesystem::exists(here.path() + "/made.yaml"));
+  EXPECT_THAT(run_in(here.path(), {"init", "-o", "made.yaml"}).err,
+              HasSubstr("made.yaml is there already"));
+  const auto brought =
+      run_in(here.path(), {"bring", "node.yaml", "--digest", "x", "--is-done"});
+  EXPECT_THAT(brought.err, testing::Not(HasSubstr("node.yaml")));
+  const std::string none = here.path() + "/none";
+  EXPECT_THAT(run_in(here.path(), {"bring", "none", "--is-done"}).err,
+              HasSubstr(none));
+  EXPECT_THAT(run_in(here.path(), {"check", "--kubeconfig", "none"}).out,
+              HasSubstr(none));
+  EXPECT_THAT(run_in(here.path(), {"verify", "--from", "5", "--level", "5",
+                                   "--kubeconfig", "none", "--json"})
+                  .out,
+              HasSubstr(none));
+  EXPECT_THAT(run_in(here.path(), {"cdi", "list", "--spec-dir", "cdi"}).err,
+              HasSubstr(here.path() + "/cdi/a.yaml"));
 }
 
 }  // namespace

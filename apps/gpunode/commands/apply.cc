@@ -19,6 +19,7 @@
 
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/consent.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/run_outcome.h"
 #include "apps/gpunode/commands/stop_signals.h"
 #include "apps/gpunode/commands/verify_node.h"
@@ -187,8 +188,8 @@ bool Application::may_start() {
     return refuse(ExitCode::kPersonNeeded);
   }
   if (options_.plan_file.empty()) return true;
-  const auto saved =
-      host::HostRoot("/").read_file(options_.plan_file, kPlanFileLimitBytes);
+  const auto saved = host::HostRoot("/").read_file(
+      given_path(options_.plan_file), kPlanFileLimitBytes);
   if (!saved) {
     session_.fail(saved.error());
     return false;

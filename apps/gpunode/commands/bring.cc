@@ -22,6 +22,7 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/commands/own_programs.h"
 #include "apps/gpunode/commands/stop_signals.h"
@@ -82,7 +83,7 @@ bool pause_for(std::chrono::milliseconds time) {
 }
 
 Result<std::string> read_spec_file(const Options& options) {
-  return host::HostRoot("/").read_file(options.file);
+  return host::HostRoot("/").read_file(given_path(options.file));
 }
 
 /// The file as it is meant: kubelets show the one before for a while. Empty:

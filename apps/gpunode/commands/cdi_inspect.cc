@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/cdi_generate.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "base/host/host_root.h"
 #include "base/text/json_splice.h"
 #include "container/cdi/registry.h"
@@ -57,6 +58,9 @@ Result<void> run_list(const ListRequest& request) {
   if (directories.empty()) {
     directories.assign(std::begin(cdi::kSpecDirectories),
                        std::end(cdi::kSpecDirectories));
+  }
+  for (std::string& directory : directories) {
+    directory = given_path(directory, request.root);
   }
   const cdi::Registry registry =
       cdi::Registry::load(host::HostRoot(request.root), directories);

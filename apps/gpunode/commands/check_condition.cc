@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/cluster_access.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "k8s/api/node_condition.h"
 
 namespace gpunode::cli {
@@ -46,7 +47,7 @@ ConditionReport write_condition(
   const bool is_here = host.prefix() == "/";
   if (!is_named && !is_here) return {End::kNotAsked, "", ""};
   ClusterOptions reach{
-      .kubeconfig = options.kubeconfig,
+      .kubeconfig = given_path(options.kubeconfig, host.prefix()),
       .node_name = options.node_name,
       .user_agent = "gpunode-check",
       .patience = std::chrono::seconds(options.timeout_seconds)};

@@ -1,5 +1,4 @@
 // gpunode deliver: the GPUNode file in the form that other machines take it.
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -7,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/node_run.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/session.h"
@@ -75,8 +75,7 @@ void run(Options& options, Session& session) {
   options.delivery.needs_runtime =
       spec->runtime.is_wanted &&
       spec->runtime.gpu_mode != provision::GpuMode::kCdi;
-  auto text = host::HostRoot("/").read_file(
-      std::filesystem::absolute(options.node.spec_path).string());
+  auto text = host::HostRoot("/").read_file(given_path(options.node.spec_path));
   if (!text) return session.fail(text.error());
   options.delivery.spec = *std::move(text);
   if (options.form == "daemonset") return print_daemonset(options, session);

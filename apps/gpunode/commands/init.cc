@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/node_run.h"
 #include "base/host/host_file.h"
 #include "node/facts/observe.h"
@@ -42,14 +43,15 @@ Result<void> run(const Options& options, Session& session) {
   TRY(const facts::HostFacts facts, look_at(host, session.runner));
   const std::string text = provision::first_spec(facts);
   if (options.output == "-") return print(text);
-  if (host.exists(options.output) && !options.force) {
+  const std::string path = given_path(options.output, options.root);
+  if (host.exists(path) && !options.force) {
     return Error(ErrorCode::kAlreadyExists,
                  fmt::format("{} is there already; look at it with `gpunode "
                              "validate`, or write another with -o FILE",
                              options.output));
   }
   TRY_VOID(host::replace_host_file(
-      host, options.output, text,
+      host, path, text,
       {.mode = 0644, .durability = host::Durability::kDurable}));
   return print(fmt::format(
       "{} written for {}.\nNext: look at it, then `gpunode plan`.\n",

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/commands/plugin_check.h"
 #include "base/console/page.h"
@@ -82,11 +82,14 @@ std::string runtime_beside(const host::HostRoot& host,
 }  // namespace
 
 std::string spec_path_of(const NodeOptions& options) {
-  if (options.root != "/") return options.spec_path;
-  return std::filesystem::absolute(options.spec_path).lexically_normal();
+  return given_path(options.spec_path, options.root);
 }
 
 Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
+  if (options.spec_path.empty()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "the name of the GPUNode file is empty");
+  }
   const host::HostRoot host(options.root);
   auto texts = provision::find_spec_files(host, spec_path_of(options));
   if (!texts) {
@@ -106,8 +109,7 @@ Result<provision::SpecReading> read_node_spec(const NodeOptions& options) {
   if (!reading.problems.empty()) return reading;
   reading.spec.program = program_for_units();
   reading.spec.runtime_program = runtime_beside(host, reading.spec.program);
-  reading.spec.path =
-      std::filesystem::absolute(options.spec_path).lexically_normal();
+  reading.spec.path = given_path(options.spec_path);
   for (const provision::SpecText& text : *texts) {
     reading.spec.files[text.file_name] = provision::seen_content(text.text);
   }

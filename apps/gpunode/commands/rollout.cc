@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <random>
@@ -20,6 +19,7 @@
 #include "apps/gpunode/commands/cluster_access.h"
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/consent.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/node_run.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/commands/rollout_cluster.h"
@@ -158,8 +158,7 @@ Result<void> Rollout::read_file() {
   TRY_VOID(load_spec(options_.node));
   rollout::BringManifest& manifest = options_.walk.manifest;
   TRY(manifest.spec,
-      host::HostRoot("/").read_file(
-          std::filesystem::absolute(options_.node.spec_path).string()));
+      host::HostRoot("/").read_file(given_path(options_.node.spec_path)));
   manifest.digest = digest::sha256(manifest.spec);
   return {};
 }
@@ -169,7 +168,7 @@ Result<void> Rollout::open_cluster() {
   if (cluster.kubeconfig.empty()) {
     TRY(cluster.kubeconfig, kubeconfig_of(session_));
   }
-  cluster.kubeconfig = std::filesystem::absolute(cluster.kubeconfig).string();
+  cluster.kubeconfig = given_path(cluster.kubeconfig);
   cluster.user_agent = "gpunode-rollout";
   cluster.node_name = "-";  // It is no business of this machine's own Node.
   cluster.environment.clear();

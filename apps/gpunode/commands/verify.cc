@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/gpu_names.h"
 #include "apps/gpunode/commands/node_run.h"
 #include "apps/gpunode/commands/output_options.h"
@@ -58,9 +59,10 @@ constexpr const char* kImage =
 /// What was not earned goes, so that nobody waits behind it in vain.
 Result<void> write_stamps(const Options& options, const host::HostRoot& host,
                           const diagnose::VerifyChecks& checks) {
+  const std::string directory = given_path(options.stamps, options.node.root);
   for (const diagnose::Stamp& stamp :
        diagnose::stamps_of(checks, options.driver_root)) {
-    const std::string path = options.stamps + "/" + stamp.name;
+    const std::string path = directory + "/" + stamp.name;
     if (stamp.is_earned) {
       TRY_VOID(host::replace_host_file(host, path, stamp.content, {}));
     } else {
@@ -95,6 +97,8 @@ void run(const Options& options, Session& session) {
         ExitCode::kUsage);
   }
   VerifyOptions asked = options;
+  asked.cluster.kubeconfig =
+      given_path(options.cluster.kubeconfig, options.node.root);
   asked.expected = expected_gpus(options.node);
   const diagnose::VerifyChecks checks = ask_levels(asked, *look, session);
   if (diagnose::has_failed(checks)) {
