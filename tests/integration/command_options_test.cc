@@ -187,5 +187,42 @@ TEST(CommandOptions, ARelativePathIsOfTheDirectoryThatThePersonIsIn) {
               HasSubstr(here.path() + "/cdi/a.yaml"));
 }
 
+TEST(CommandOptions, ARootWithoutAHostIsToldTheSameEverywhere) {
+  const host::HostTree empty;
+  for (const std::string& root : {empty.path(), empty.path() + "/none"}) {
+    for (const std::vector<std::string>& words :
+         std::vector<std::vector<std::string>>{
+             {"check"},
+             {"shares"},
+             {"shares", "resize", "a", "1GiB"},
+             {"resume"},
+             {"init"},
+             {"facts"},
+             {"doctor"},
+             {"verify"}}) {
+      SCOPED_TRACE(words.front());
+      std::vector<std::string> all = words;
+      all.insert(all.begin() + 1, {"--root", root});
+      const auto done = run(all);
+      EXPECT_EQ(done.status, 8) << done.out;
+      EXPECT_THAT(done.err, HasSubstr("no Linux host at " + root +
+                                      "; name its root with --root"));
+      EXPECT_THAT(done.out, IsEmpty());
+    }
+  }
+}
+
+TEST(CommandOptions, OfADamagedShareItIsSaidWhatIsWrongWithIt) {
+  const host::HostTree host{
+      {"run/gpunode/allocations/aaa/limits", "no limits at all\n"}};
+  const auto listed = run({"shares", "--root", host.path()});
+  EXPECT_EQ(listed.status, 0) << listed.err;
+  EXPECT_THAT(listed.out, HasSubstr("is no file of limits"));
+  const auto done =
+      run({"shares", "--root", host.path(), "resize", "aaa", "1GiB"});
+  EXPECT_EQ(done.status, 1);
+  EXPECT_THAT(done.err, HasSubstr("is no file of limits"));
+}
+
 }  // namespace
 }  // namespace gpunode::integration

@@ -13,6 +13,7 @@
 #include "apps/gpunode/commands/check_condition.h"
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/declared_node.h"
+#include "apps/gpunode/commands/linux_host.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "base/host/file.h"
 #include "node/diagnose/node_check.h"
@@ -39,7 +40,8 @@ Examples:
   gpunode check --json --no-condition
   gpunode check --metrics-file /var/lib/node_exporter/gpunode.prom
 
-Exit code 0: nothing to tell; 2: something is; 1: it could not be done.)";
+Exit code 0: nothing to tell; 2: something is; 1: it could not be done; 8:
+there is no Linux host at that root.)";
 
 struct Options {
   NodeOptions node;
@@ -70,6 +72,8 @@ diagnose::CheckReport examine(const Options& options, Session& session) {
 }
 
 void run(const Options& options, Session& session) {
+  const auto found = find_linux_host(host::HostRoot(options.node.root));
+  if (!found) return session.fail(found.error(), ExitCode::kUnsupportedHost);
   const diagnose::CheckReport report = examine(options, session);
   if (!report.findings.empty()) session.outcome = ExitCode::kChangesPending;
   const Result<void> printed = print(

@@ -10,6 +10,7 @@
 
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/given_path.h"
+#include "apps/gpunode/commands/linux_host.h"
 #include "apps/gpunode/commands/node_run.h"
 #include "base/host/host_file.h"
 #include "node/facts/observe.h"
@@ -40,6 +41,7 @@ Result<facts::HostFacts> look_at(const host::HostRoot& host,
 
 Result<void> run(const Options& options, Session& session) {
   const host::HostRoot host(options.root);
+  TRY_VOID(find_linux_host(host));
   TRY(const facts::HostFacts facts, look_at(host, session.runner));
   const std::string text = provision::first_spec(facts);
   if (options.output == "-") return print(text);
@@ -72,10 +74,14 @@ void add_init(CLI::App& gpunode, Session& session) {
   verb->add_flag("--force", options->force, "Replace a file that is there");
   verb->footer(
       "The file names this host, its GPUs and the disks that could hold "
-      "containers.\nNothing else is changed.");
+      "containers.\nNothing else is changed.\n"
+      "Exit code 0: it is written; 1: it could not be, or one is there; 8: "
+      "there is no\nLinux host at that root.");
   verb->callback([options, &session] {
     if (const auto done = run(*options, session); !done) {
-      session.fail(done.error());
+      session.fail(done.error(), done.error().code() == ErrorCode::kUnsupported
+                                     ? ExitCode::kUnsupportedHost
+                                     : ExitCode::kError);
     }
   });
 }

@@ -6,6 +6,7 @@
 
 #include "apps/gpunode/commands/apply.h"
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/linux_host.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "node/provision/pending.h"
 
@@ -13,7 +14,11 @@ namespace gpunode::cli {
 namespace {
 
 void resume(ApplyOptions options, Session& session) {
-  const auto pending = provision::read_pending(host::HostRoot(options.root));
+  const host::HostRoot host(options.root);
+  if (const auto found = find_linux_host(host); !found) {
+    return session.fail(found.error(), ExitCode::kUnsupportedHost);
+  }
+  const auto pending = provision::read_pending(host);
   if (!pending) return session.fail(pending.error());
   if (!*pending) {
     const auto printed = print(kNoneWaits);
@@ -42,7 +47,10 @@ void add_resume(CLI::App& gpunode, Session& session) {
   add_no_color(*verb, options->no_color);
   verb->add_flag("--no-reboot", options->never_reboot,
                  "Stop where a reboot is needed, whatever the file says");
-  verb->footer("gpunode-resume.service calls this after a boot.");
+  verb->footer(
+      "gpunode-resume.service calls this after a boot.\nExit code 0: it is "
+      "done, or no run waits; 8: there is no Linux host at that root;\nothers "
+      "as those of `gpunode apply`.");
   verb->callback([options, &session] { resume(*options, session); });
 }
 

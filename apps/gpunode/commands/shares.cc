@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/linux_host.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/session.h"
 #include "base/console/page.h"
@@ -45,7 +46,17 @@ Examples:
   gpunode shares resize training-0 24GiB
 
 Exit code 0: it is told or done; 1: there is no such container, or its files
-cannot be written (be root); 64: the command line is wrong.)";
+cannot be written (be root); 8: there is no Linux host at that root; 64: the
+command line is wrong.)";
+
+constexpr const char* kResizeFooter = R"(
+SIZE is whole MiB or GiB. What is held above it stays until it is freed.
+
+Examples:
+  gpunode shares resize training-0 24GiB
+  gpunode shares resize team/training-0 24GiB --device GPU-UUID
+
+Exit codes as those of `gpunode shares`.)";
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
@@ -150,6 +161,10 @@ class SharesVerb {
                    fmt::format("nothing on this node is called '{}' and held "
                                "to a share; gpunode shares lists what is",
                                options_.container));
+    }
+    // What is damaged has no list of devices to choose from.
+    if (found->look.devices.empty() && !found->look.problem.empty()) {
+      return Error(ErrorCode::kCorrupt, found->look.problem);
     }
     std::string device = options_.device;
     if (device.empty() && found->look.devices.size() == 1) {
@@ -262,7 +277,17 @@ std::string text_of(const std::vector<Share>& shares,
   return page.render(terminal);
 }
 
+/// Where nothing is held to a share, there is at least a host.
+Result<void> find_shares(const Options& options) {
+  const host::HostRoot host(options.root);
+  if (host.exists(share::GrantFiles::kRoot)) return {};
+  return find_linux_host(host);
+}
+
 void run_list(const Options& options, Session& session) {
+  if (const auto found = find_shares(options); !found) {
+    return session.fail(found.error(), ExitCode::kUnsupportedHost);
+  }
   const auto shares = SharesVerb(options).list();
   if (!shares) return session.fail(shares.error());
   const auto printed = print(
@@ -274,6 +299,9 @@ void run_list(const Options& options, Session& session) {
 }
 
 void run_resize(const Options& options, Session& session) {
+  if (const auto found = find_shares(options); !found) {
+    return session.fail(found.error(), ExitCode::kUnsupportedHost);
+  }
   const auto done = SharesVerb(options).resize();
   if (!done) {
     return session.fail(done.error(),
@@ -309,6 +337,7 @@ void add_shares(CLI::App& gpunode, Session& session) {
   resize->add_option("size", options->size, "20GiB, 512MiB")->required();
   resize->add_option("--device", options->device,
                      "UUID, if it has shares of several GPUs");
+  resize->footer(kResizeFooter);
   resize->callback([options, &session] { run_resize(*options, session); });
   verb->callback([options, verb, &session] {
     if (verb->get_subcommands().empty()) run_list(*options, session);
