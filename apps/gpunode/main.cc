@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <iostream>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -16,6 +15,7 @@
 #include "apps/gpunode/error_sink.h"
 #include "apps/gpunode/peer/nvidia_ctk.h"
 #include "apps/gpunode/session.h"
+#include "apps/gpunode/usage_error.h"
 #include "node/provision/run_json.h"
 
 namespace gpunode::cli {
@@ -90,11 +90,16 @@ int main_with(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    std::ostringstream complaint;
-    const int code = app.exit(problem, std::cout, complaint);
-    std::fputs(harmless(complaint.str()).c_str(), stderr);
-    if (code == 0) return 0;
-    if (is_json) tell_in_json(problem.what(), ExitCode::kUsage);
+    std::ostringstream help;
+    if (app.exit(problem, help, help) == 0) {
+      const auto printed = print(help.str());
+      if (!printed) session.fail(printed.error());
+      return static_cast<int>(session.outcome);
+    }
+    const std::string complaint = usage_error(app, problem);
+    std::fputs(harmless(complaint).c_str(), stderr);
+    std::fputs("\nRun with --help for more information.\n", stderr);
+    if (is_json) tell_in_json(complaint, ExitCode::kUsage);
     return static_cast<int>(ExitCode::kUsage);
   }
   return static_cast<int>(session.outcome);
@@ -108,6 +113,9 @@ int main(int argc, char** argv) try {
 } catch (const std::exception& problem) {
   // Memory that is not to be had, or a bug: an end that says so.
   // Whatever it quotes may be a stranger's.
+  if (gpunode::cli::asks_for_json(argc, argv)) {
+    gpunode::cli::tell_in_json(problem.what(), gpunode::cli::ExitCode::kError);
+  }
   std::fputs("gpunode: error: ", stderr);
   std::fputs(gpunode::cli::harmless(problem.what()).c_str(), stderr);
   std::fputs("\n", stderr);

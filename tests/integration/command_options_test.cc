@@ -212,6 +212,53 @@ TEST(CommandOptions, ARootWithoutAHostIsToldTheSameEverywhere) {
   }
 }
 
+TEST(CommandOptions, AWordThatIsWrongIsNamedWithTheOneThatIsMeant) {
+  const auto said = [](const std::vector<std::string>& words) {
+    const auto done = run(words);
+    EXPECT_EQ(done.status, 64);
+    EXPECT_THAT(done.out, IsEmpty());
+    return done.err.substr(0, done.err.find('\n'));
+  };
+  EXPECT_EQ(said({"facst"}), "facst: no such command (did you mean facts?)");
+  EXPECT_EQ(said({"nothing-like-it"}), "nothing-like-it: no such command");
+  EXPECT_EQ(said({"--bogus"}), "--bogus: no such option of gpunode");
+  EXPECT_EQ(said({"completion", "tcsh"}),
+            "tcsh: no such command (there are bash, zsh, fish)");
+  EXPECT_EQ(said({"plan", "--jsno"}),
+            "--jsno: no such option of gpunode plan (did you mean --json?)");
+  EXPECT_EQ(said({"deliver", "--sa=ansible"}),
+            "--sa: no such option of gpunode deliver (did you mean --as?)");
+  EXPECT_EQ(said({"shares", "resiz", "a", "1GiB"}),
+            "resiz: no such command (did you mean resize?)");
+  EXPECT_EQ(said({"version", "x"}), "x: one word too many for gpunode version");
+  EXPECT_EQ(said({"deliver"}), "--as is required");
+  EXPECT_EQ(said({}), "A subcommand is required");
+  EXPECT_EQ(told_by({"facst", "--json"}, 64)["message"],
+            "facst: no such command (did you mean facts?)");
+}
+
+TEST(CommandOptions, AnEmptyNameOfAFileIsToldInJsonToo) {
+  EXPECT_THAT(told_by({"validate", "--json", ""}, 1)["message"],
+              HasSubstr("the name of the GPUNode file is empty"));
+  for (const std::string verb : {"plan", "check", "deliver"}) {
+    EXPECT_THAT(run({verb, ""}).err, testing::Not(HasSubstr("filesystem")));
+  }
+}
+
+TEST(CommandOptions, HelpThatCannotBeWrittenIsAFailure) {
+  for (const std::string words :
+       {"--help", "facts --help", "version", "man", "completion bash"}) {
+    SCOPED_TRACE(words);
+    host::Command command;
+    command.argv = {"/bin/sh", "-c", "exec \"$0\" " + words + " >&-", GPUNODE};
+    host::SystemCommandRunner runner;
+    const auto done = runner.run(command);
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(done->status, 1);
+    EXPECT_THAT(done->err, HasSubstr("write standard output"));
+  }
+}
+
 TEST(CommandOptions, OfADamagedShareItIsSaidWhatIsWrongWithIt) {
   const host::HostTree host{
       {"run/gpunode/allocations/aaa/limits", "no limits at all\n"}};
