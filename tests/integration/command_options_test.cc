@@ -259,6 +259,25 @@ TEST(CommandOptions, HelpThatCannotBeWrittenIsAFailure) {
   }
 }
 
+TEST(CommandOptions, HelpAndManualAreTheSameWhereverTheProgramLies) {
+  const std::string program = GPUNODE;
+  const std::string place = program.substr(0, program.rfind('/'));
+  EXPECT_THAT(run({"man"}).out, testing::Not(HasSubstr(place)));
+  const std::string help = run({"verify", "--help"}).out;
+  EXPECT_THAT(help, testing::Not(HasSubstr(place)));
+  EXPECT_THAT(help, HasSubstr("the gpunode-probe beside gpunode"));
+}
+
+TEST(CommandOptions, EveryVerbSaysItsExitCodesAndShowsExamples) {
+  for (const std::string verb : {"init", "resume", "facts", "deliver"}) {
+    SCOPED_TRACE(verb);
+    EXPECT_THAT(run({verb, "--help"}).out, HasSubstr("\nExit code 0: "));
+  }
+  EXPECT_THAT(run({"facts", "--help"}).out, HasSubstr("\n\nExamples:\n"));
+  EXPECT_THAT(run({"shares", "resize", "--help"}).out,
+              testing::Not(HasSubstr("how often they were refused")));
+}
+
 TEST(CommandOptions, OfADamagedShareItIsSaidWhatIsWrongWithIt) {
   const host::HostTree host{
       {"run/gpunode/allocations/aaa/limits", "no limits at all\n"}};

@@ -37,8 +37,8 @@ Examples:
   gpunode deliver --as ansible --program-url https://files.example/gpunode \
     --program-sha256 $(cut -c1-64 gpunode.sha256) node.yaml
 
-                                    Exit code 0 : it is on standard output; 1: the file is not valid, or what is to
-be fetched could not be trusted.)";
+Exit code 0: it is on standard output; 1: the file is not valid, or what is to
+be fetched could not be trusted; 64: the command line is wrong.)";
 
 struct Options {
   NodeOptions node;

@@ -179,14 +179,17 @@ void add_facts(CLI::App& gpunode, Session& session) {
       ->needs(labels);
   add_probe(*verb, options->probe)->needs(labels);
   verb->footer(
+      "\nReads, and changes nothing. Needs neither driver nor network.\n"
+      "With --labels: those of GPU feature discovery, a line key=value each.\n"
+      "That needs the driver, and neither Kubernetes nor the agent; it wakes\n"
+      "every GPU, which takes seconds on a node without persistence mode.\n"
+      "\nExamples:\n"
       "  gpunode facts\n"
       "  gpunode facts --export host.tar, and elsewhere --from host.tar\n"
       "  gpunode facts --labels --mig-strategy mixed --config-file "
       "plugin.yaml\n"
-      "Reads, and changes nothing. Needs neither driver nor network.\n"
-      "With --labels: those of GPU feature discovery, a line key=value each.\n"
-      "That needs the driver, and neither Kubernetes nor the agent; it wakes\n"
-      "every GPU, which takes seconds on a node without persistence mode.");
+      "\nExit code 0: it is told; 1: it could not be; 8: there is no Linux "
+      "host at that root;\n64: the command line is wrong.");
   verb->callback([options, &session] { run(*options, session); });
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "base/host/host_root.h"
 
@@ -21,8 +22,10 @@ CLI::Option* add_own_program(CLI::App& verb, const std::string& option,
   const auto absolute = [](const std::string& given) {
     return std::filesystem::absolute(given).string();
   };
-  return verb.add_option(option, path, help)
-      ->capture_default_str()
+  return verb
+      .add_option(option, path, help)
+      // Help and manual are the same wherever this program lies.
+      ->default_str(fmt::format("the {} beside gpunode", name))
       ->transform(absolute, "");
 }
 
