@@ -290,5 +290,16 @@ TEST(CommandOptions, OfADamagedShareItIsSaidWhatIsWrongWithIt) {
   EXPECT_THAT(done.err, HasSubstr("is no file of limits"));
 }
 
+TEST(CommandOptions, WhatAnotherRootCannotHaveIsNotOffered) {
+  const host::HostTree host{{"etc/os-release", "ID=debian\n"}};
+  for (const std::string verb : {"rollback", "leave"}) {
+    SCOPED_TRACE(verb);
+    const auto done = run({verb, "--root", host.path()});
+    EXPECT_EQ(done.status, 1);
+    EXPECT_THAT(done.err, HasSubstr("start that host, and run it there"));
+    EXPECT_THAT(done.err, testing::Not(HasSubstr("plan --root")));
+  }
+}
+
 }  // namespace
 }  // namespace gpunode::integration

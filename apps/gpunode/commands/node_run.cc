@@ -259,11 +259,14 @@ Result<provision::Plan> replan_all(const NodeOptions& options,
 
 Result<void> require_root(const NodeOptions& options, const char* command) {
   if (options.root != "/") {
+    const bool has_plan = std::string_view(command) == "apply";
     return Error(ErrorCode::kUnsupported,
                  fmt::format("{} works on the running host alone: kernel, "
-                             "mounts and services of {} are not running; "
-                             "`gpunode plan --root` shows what it would do",
-                             command, options.root));
+                             "mounts and services of {} are not running; {}",
+                             command, options.root,
+                             has_plan ? "`gpunode plan --root` shows what it "
+                                        "would do"
+                                      : "start that host, and run it there"));
   }
   if (::geteuid() == 0) return {};
   return Error(ErrorCode::kPermissionDenied,

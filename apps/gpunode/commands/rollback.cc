@@ -3,6 +3,7 @@
 #include "node/provision/rollback.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -244,6 +245,11 @@ Result<void> show(const Options& options,
 
 Result<void> undo(const Options& options, Session& session) {
   const host::HostRoot host(options.root);
+  if (options.dry_run && options.root == "/" && ::geteuid() != 0) {
+    return Error(ErrorCode::kPermissionDenied,
+                 "what was done to this host is root's to read: run it as "
+                 "root, `sudo gpunode rollback --dry-run`; it changes nothing");
+  }
   TRY_VOID(require_root(options, "rollback"));
   // As apply does.
   constexpr mode_t kOthersMayRead = 022;
