@@ -105,6 +105,14 @@ int parse_device(const char* text) {
   return number;
 }
 
+/// A full disk shows when what was written leaves this process.
+int say(const char* text) {
+  const bool is_said =
+      std::fputs(text, stdout) >= 0 && std::fflush(stdout) == 0;
+  if (!is_said) std::perror("gpunode-probe: write standard output");
+  return is_said ? kDone : kFailed;
+}
+
 int refuse(const char* argument) {
   std::fprintf(stderr,
                "gpunode-probe: %s: not understood; see gpunode-probe --help\n",
@@ -136,10 +144,10 @@ extern "C" int main(int argc, char** argv) {
     const char* argument = argv[i];
     const bool has_value = i + 1 < argc;
     if (std::strcmp(argument, "--help") == 0) {
-      return std::fputs(kHelp, stdout) < 0 ? kFailed : kDone;
+      return say(kHelp);
     }
     if (std::strcmp(argument, "--version") == 0) {
-      return std::puts("gpunode-probe " GPUNODE_VERSION) < 0 ? kFailed : kDone;
+      return say("gpunode-probe " GPUNODE_VERSION "\n");
     }
     if (std::strcmp(argument, "--health") == 0) {
       task = Task::kHealth;

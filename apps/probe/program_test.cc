@@ -277,6 +277,15 @@ TEST_F(Probe, TakesWhatCudaOpensFromBesideIt) {
 TEST_F(Probe, ExplainsItself) {
   EXPECT_THAT(run("none", {"--help"}).out, HasSubstr("usage: gpunode-probe"));
   EXPECT_THAT(run("none", {"--version"}).out, HasSubstr("gpunode-probe "));
+  for (const char* word : {"--help", "--version"}) {
+    host::Command full;
+    full.argv = {"/bin/sh", "-c", "exec \"$0\" \"$1\" >&-", GPUNODE_PROBE,
+                 word};
+    const auto done = host::SystemCommandRunner().run(full);
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(done->status, 1) << word;
+    EXPECT_THAT(done->err, HasSubstr("write standard output"));
+  }
   const auto wrong = run("none", {"--libary", "x"});
   EXPECT_EQ(wrong.status, 64);
   EXPECT_THAT(wrong.err, HasSubstr("--libary: not understood"));

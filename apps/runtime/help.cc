@@ -45,8 +45,12 @@ bool is_help(std::string_view program, std::string_view first) {
          (first == "--help" || first == "-h" || first == "help");
 }
 
-void print_help() {
-  std::fwrite(kText.data(), 1, kText.size(), stdout);
+bool print_help() {
+  const bool is_written =
+      std::fwrite(kText.data(), 1, kText.size(), stdout) == kText.size() &&
+      std::fflush(stdout) == 0;
+  if (!is_written) std::perror("gpunode-runtime: write standard output");
+  return is_written;
 }
 
 }  // namespace gpunode::runtime

@@ -9,6 +9,7 @@ namespace gpunode::runtime {
 /// name the low-level runtime's is meant.
 bool is_help(std::string_view program, std::string_view first);
 
-void print_help();
+/// False, and told, if it could not be written.
+bool print_help();
 
 }  // namespace gpunode::runtime

@@ -31,9 +31,11 @@ namespace {
 constexpr int kFailed = 1;
 
 /// As NVIDIA's; the low-level runtime's own answer follows on standard output.
-void print_version() {
+bool print_version() {
   fmt::print("NVIDIA Container Runtime version {}\nspec: 1.3.0\n\n", kVersion);
-  std::fflush(stdout);
+  if (std::fflush(stdout) == 0) return true;
+  std::perror("gpunode-runtime: write standard output");
+  return false;
 }
 
 /// Prepares the bundle and finds the low-level runtime.
@@ -65,13 +67,13 @@ int run_create(const Invocation& call, char** arguments) {
     return kFailed;
   }
   report.flush();
-  if (call.wants_version) print_version();
+  if (call.wants_version && !print_version()) return kFailed;
   report.fail(become(*low_level, arguments).message());
   return kFailed;
 }
 
 int pass_on(const Invocation& call, char** arguments) {
-  if (call.wants_version) print_version();
+  if (call.wants_version && !print_version()) return kFailed;
   const Error error = become_first(load_candidates(), arguments);
   Report report;
   report.add_destination({call.log_path, call.is_log_json});
@@ -95,8 +97,7 @@ int run(std::span<char* const> arguments, char** raw) {
   const std::string_view verb = arguments.size() > 1 ? arguments[1] : "";
   if (verb == "hook") return run_hook(rest(arguments, 2));
   if (is_help(name, verb)) {
-    print_help();
-    return 0;
+    return print_help() ? 0 : kFailed;
   }
   const std::vector<const char*> words(arguments.begin(), arguments.end());
   const Invocation call = read_invocation(words);

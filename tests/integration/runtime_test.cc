@@ -49,6 +49,15 @@ class RuntimeTest : public RuntimeProcess {
       R"("x" : 1.0,"mounts":[{"destination":"/c","source":"/h"}]})";
 };
 
+TEST_F(RuntimeTest, HelpThatCannotBeWrittenIsAFailure) {
+  for (const char* word : {"--help", "--version"}) {
+    const host::Completed done =
+        run("/bin/sh", {"-c", R"(exec "$0" "$1" >&-)", shim(), word});
+    EXPECT_EQ(done.status, 1) << word;
+    EXPECT_THAT(done.err, HasSubstr("write standard output"));
+  }
+}
+
 TEST_F(RuntimeTest, OtherVerbsArePassedOnAsTheyAre) {
   const host::Completed done = run_shim({"--root", "/r", "state", "a b"});
   EXPECT_EQ(done.out, lines({tree_.path("bin/runc"), "--root", "/r", "state",
