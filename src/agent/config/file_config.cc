@@ -400,6 +400,28 @@ Error with_prefix(std::string_view prefix, const Error& error) {
   return {error.code(), std::string(prefix) + error.message()};
 }
 
+/// Files that people have beside this one, whose keys would all be passed over
+/// with a warning and leave a configuration of nothing.
+Result<void> refuse_other_kinds(const text::Node& root,
+                                const std::string& name) {
+  if (!root.is(Kind::kMapping)) return {};
+  const text::Entry* kind = root.find("kind");
+  if (kind != nullptr && kind->value.scalar == "GPUNode") {
+    return at_place("this is a GPUNode file, not a configuration of the agent",
+                    name, kind->mark,
+                    "`gpunode device-plugin --as config` prints the one that "
+                    "is in it");
+  }
+  const text::Entry* config = root.find("config");
+  if (config != nullptr && config->value.is(Kind::kMapping) &&
+      config->value.find("map") != nullptr) {
+    return at_place("these are values of a helm chart, not a configuration",
+                    name, config->mark,
+                    "a configuration is what one name of config.map has");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<FileConfig> decode_file(const ConfigText& file,
@@ -412,6 +434,7 @@ Result<FileConfig> decode_file(const ConfigText& file,
                        document.error());
   }
   warn_of_document(*document, warnings);
+  TRY_VOID(refuse_other_kinds(document->root, file.name));
   auto config = FileDecoder(file.name, warnings).decode(document->root);
   if (!config) {
     return with_prefix(

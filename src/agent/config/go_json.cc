@@ -96,7 +96,9 @@ Result<std::int64_t> GoDecoder::integer(const text::Node& value,
     const auto parsed = std::from_chars(value.scalar.data(), end, number);
     if (parsed.ec == std::errc{} && parsed.ptr == end) return number;
   }
-  return mismatch(value, path, "int", advice_for("int"));
+  return mismatch(
+      value, path, "int",
+      value.is(Kind::kInteger) ? "the number is too large" : advice_for("int"));
 }
 
 Result<void> GoDecoder::mapping(const text::Node& value, GoPath path,
