@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/text/nearest.h"
+
 namespace gpunode::provision {
 
 bool is_guard_of(std::string_view guard, std::string_view step) {
@@ -22,9 +24,13 @@ Result<void> keep_only(const std::vector<std::string>& only, Steps& steps) {
   for (const auto& step : steps) known.push_back(step->id());
   for (const std::string& name : only) {
     if (std::ranges::find(known, name) != known.end()) continue;
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("--only={}: no such Step; there are {}", name,
-                             fmt::join(known, ", ")));
+    const std::string_view nearest = text::nearest_name(name, known);
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format(
+            "--only={}: no such Step{}; there are {}", name,
+            nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest),
+            fmt::join(known, ", ")));
   }
   std::erase_if(steps, [&](const auto& step) {
     return std::ranges::none_of(only, [&](const std::string& name) {

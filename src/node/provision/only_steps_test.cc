@@ -40,7 +40,8 @@ TEST(OnlySteps, ANameThatNoneHasIsToldWithThoseThatAre) {
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::kInvalidArgument);
   EXPECT_THAT(done.error().message(),
-              HasSubstr("--only=prep.sysctls: no such Step; there are prep.h"));
+              HasSubstr("--only=prep.sysctls: no such Step (did you mean "
+                        "prep.sysctl?); there are prep.h"));
 }
 
 TEST(OnlySteps, DisksAreNamedAloneWhereNothingElseIs) {

@@ -19,10 +19,15 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
 }
 
 /// Every disk with what speaks against it, for a person who looks for the one
-/// that was meant.
-std::string disks_seen(const facts::StorageFacts& storage) {
+/// that was meant. Files as disks, of which a host may have dozens for snaps,
+/// and drives without a medium only where a path names such a thing.
+std::string disks_seen(const facts::StorageFacts& storage,
+                       const facts::DiskFilter& select) {
   std::string text;
   for (const DiskFacts& disk : storage.disks) {
+    const bool is_disk = disk.device.subsystem != host::BlockSubsystem::kLoop &&
+                         disk.device.size_bytes != 0;
+    if (!is_disk && select.path.empty()) continue;
     if (!text.empty()) text += "; ";
     text += host::describe(disk.device);
   }
@@ -326,7 +331,8 @@ StorageChoice choose_disks(const StorageSpec& entry,
         fmt::format("{} disk{} fit{} and {} {} asked for; this host has: {}",
                     choice.disks.size(), choice.disks.size() == 1 ? "" : "s",
                     choice.disks.size() == 1 ? "s" : "", count,
-                    count == 1 ? "is" : "are", disks_seen(storage)),
+                    count == 1 ? "is" : "are",
+                    disks_seen(storage, entry.select)),
         "change spec.storage[].select or its count: nothing is guessed");
   }
   // Where the root disk is unknown, any disk might be it; a file is none.

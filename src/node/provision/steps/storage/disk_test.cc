@@ -232,6 +232,22 @@ TEST(StorageDisk, MoreOrFewerThanAskedForAreNotGuessedAt) {
   EXPECT_THAT(plan.why, HasSubstr("0 disks fit"));
 }
 
+TEST(StorageDisk, WhatNobodyMeansIsNotAmongTheDisksThatTheHostHas) {
+  TrialHost host = g5();
+  host.facts.storage.disks.resize(1);
+  facts::DiskFacts snap = disk("loop3", "", "");
+  snap.device.subsystem = host::BlockSubsystem::kLoop;
+  facts::DiskFacts reader = disk("sdz", "Card Reader", "");
+  reader.device.size_bytes = 0;
+  host.facts.storage.disks.push_back(snap);
+  host.facts.storage.disks.push_back(reader);
+  EXPECT_THAT(plan_disk(host).why, Not(HasSubstr("loop3")));
+  EXPECT_THAT(plan_disk(host).why, Not(HasSubstr("Card Reader")));
+  host.spec.storage.front().select = {};
+  host.spec.storage.front().select.path = "/dev/loop4";
+  EXPECT_THAT(plan_disk(host).why, HasSubstr("loop3"));
+}
+
 TEST(StorageDisk, WithoutKnowingTheRootDiskNoneIsFree) {
   TrialHost host = g5();
   host.facts.storage.root_is_known = false;
