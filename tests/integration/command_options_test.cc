@@ -237,6 +237,20 @@ TEST(CommandOptions, AWordThatIsWrongIsNamedWithTheOneThatIsMeant) {
             "facst: no such command (did you mean facts?)");
 }
 
+TEST(CommandOptions, AStepThatIsNotThereIsAWrongCommandLine) {
+  const host::HostTree host{
+      {"etc/os-release", "ID=debian\n"},
+      {"etc/gpunode/node.yaml",
+       "apiVersion: gpunode.dev/v1alpha1\nkind: GPUNode\n"}};
+  const auto plan = [&](const std::string& option) {
+    return run({"plan", "--root", host.path(), option});
+  };
+  const auto step = plan("--only=prep.swpa");
+  EXPECT_EQ(step.status, 64) << step.err;
+  EXPECT_THAT(step.err, HasSubstr("no such Step (did you mean prep.swap?); "));
+  EXPECT_EQ(plan("--ignore-preflight=nothing").status, 64);
+}
+
 TEST(CommandOptions, AnEmptyNameOfAFileIsToldInJsonToo) {
   EXPECT_THAT(told_by({"validate", "--json", ""}, 1)["message"],
               HasSubstr("the name of the GPUNode file is empty"));

@@ -362,7 +362,10 @@ Result<void> Application::end_pending() {
 
 void Application::run() {
   if (const auto ready = prepare(); !ready) {
-    return session_.fail(ready.error());
+    // What goes on was named by nobody now.
+    return session_.fail(ready.error(), options_.resumes
+                                            ? ExitCode::kError
+                                            : exit_code_of_failure(session_));
   }
   if (!view_) return;  // The lock is another's, or no run waits; said already.
   if (pending_ && !take_agreed()) return;

@@ -169,11 +169,23 @@ bool wait_for_package_tool(const NodeOptions& options,
   return is_told;
 }
 
+/// `checked`, which is about a name on the command line.
+Result<void> as_usage(Result<void> checked, Session& session) {
+  if (!checked) session.outcome = ExitCode::kUsage;
+  return checked;
+}
+
 }  // namespace
+
+ExitCode exit_code_of_failure(const Session& session) {
+  return session.outcome == ExitCode::kUsage ? ExitCode::kUsage
+                                             : ExitCode::kError;
+}
 
 Result<NodeView> view_node(const NodeOptions& options, Session& session) {
   const host::HostRoot host(options.root);
-  TRY_VOID(provision::check_preflight_ids(options.ignored_preflight));
+  TRY_VOID(as_usage(provision::check_preflight_ids(options.ignored_preflight),
+                    session));
   NodeView view;
   view.questions = std::make_unique<host::RememberingRunner>(
       session.runner, facts::is_package_list);
@@ -181,7 +193,7 @@ Result<NodeView> view_node(const NodeOptions& options, Session& session) {
   TRY(provision::JournalText journal, provision::Journal::read(host));
   view.journal = std::move(journal.lines);
   view.steps = provision::steps_for(view.spec, view.journal);
-  TRY_VOID(provision::keep_only(options.only, view.steps));
+  TRY_VOID(as_usage(provision::keep_only(options.only, view.steps), session));
   view.history = provision::history_of(view.journal);
   TRY(view.facts,
       facts::observe(

@@ -69,8 +69,12 @@ Result<provision::SpecReading> read_node_spec(const NodeOptions& options);
 /// standard error, one a line, and the Error says how many.
 Result<provision::NodeSpec> load_spec(const NodeOptions& options);
 
-/// Looks at the host and plans. Changes nothing.
+/// Looks at the host and plans. Changes nothing. An Error of what the command
+/// line names, a Step or a check that there is not, leaves kUsage in `session`.
 Result<NodeView> view_node(const NodeOptions& options, Session& session);
+
+/// Of an Error of view_node(): kUsage if that is what it left.
+ExitCode exit_code_of_failure(const Session& session);
 
 /// What the package manager would make of its plan; nothing for another root
 /// than the running host's, whose tools are not run. By the packages that the

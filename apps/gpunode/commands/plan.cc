@@ -41,7 +41,9 @@ struct Options : NodeOptions {
 
 void run(const Options& options, Session& session) {
   const auto view = view_node(options, session);
-  if (!view) return session.fail(view.error());
+  if (!view) {
+    return session.fail(view.error(), exit_code_of_failure(session));
+  }
   const auto forecasts = forecasts_of(options, *view);
   Result<void> printed;
   if (options.as_json) {
