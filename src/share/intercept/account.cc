@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -32,26 +31,25 @@ struct Mapping {
 
 enum class Found : std::uint8_t { kMapped, kNotThere, kFailed };
 
-/// Opens the file of the container's grant, of which `name` is the last part of
-/// `path`. Where the container began before the node's agent, its engine has
-/// made a directory of that name, which the agent puts the file into.
-int open_in_place(char* path, const char* name, std::size_t room, int flags) {
+int open_unless_interrupted(const char* path, int flags) {
   int fd = -1;
   do {
     fd = open(path, flags | O_CLOEXEC);
   } while (fd < 0 && errno == EINTR);
-  struct stat status {};
-  const bool is_directory =
-      fd < 0 ? errno == EISDIR
-             : fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
-  if (!is_directory) return fd;
-  if (fd >= 0) close(fd);
+  return fd;
+}
+
+/// Opens the file of the container's grant, of which `name` is the last part of
+/// `path`. Where the container began before the node's agent, its engine has
+/// made a directory of that name, which the agent puts the file into.
+int open_in_place(char* path, const char* name, std::size_t room, int flags) {
+  const int directory = open_unless_interrupted(path, O_PATH | O_DIRECTORY);
+  if (directory < 0) return open_unless_interrupted(path, flags);
+  close(directory);
   if (std::strlen(path) + 1 + std::strlen(name) >= room) return -1;
   std::strcat(path, "/");   // NOLINT(*-insecureAPI.strcpy)
   std::strcat(path, name);  // NOLINT(*-insecureAPI.strcpy)
-  do {
-    fd = open(path, flags | O_CLOEXEC);
-  } while (fd < 0 && errno == EINTR);
+  const int fd = open_unless_interrupted(path, flags);
   if (fd < 0) errno = EISDIR;  // The place is there: what belongs in it comes.
   return fd;
 }
