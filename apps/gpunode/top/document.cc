@@ -52,6 +52,7 @@ Json json_of(const HolderRow& holder) {
     json["unaccountedBytes"] = holder.unaccounted_bytes;
     Json kinds;
     for (std::size_t i = 0; i < share::kMemoryKinds; ++i) {
+      if (!share::is_of_sum(static_cast<share::MemoryKind>(i))) continue;
       kinds[share::name_of(static_cast<share::MemoryKind>(i))] =
           holder.by_kind[i];
     }
@@ -97,8 +98,9 @@ std::string document(const Snapshot& snapshot, const View& view, bool is_line) {
   json["gpus"] = std::move(gpus);
   json["holders"] = std::move(holders);
   json["otherProcesses"] = std::move(others);
-  // A name may hold bytes that are no UTF-8.
-  return json.dump(is_line ? -1 : 2, ' ', false,
+  // A name may hold bytes that are no UTF-8, or characters that are commands to
+  // terminals.
+  return json.dump(is_line ? -1 : 2, ' ', true,
                    Json::error_handler_t::replace) +
          "\n";
 }

@@ -199,7 +199,10 @@ std::vector<Line> detail_lines(const HolderRow& holder) {
   text += ", " + holder.device;
   std::string kinds;
   for (std::size_t i = 0; i < share::kMemoryKinds; ++i) {
-    if (holder.by_kind[i] == 0) continue;
+    if (holder.by_kind[i] == 0 ||
+        !share::is_of_sum(static_cast<share::MemoryKind>(i))) {
+      continue;
+    }
     kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ",
                          share::name_of(static_cast<share::MemoryKind>(i)),
                          size_text(holder.by_kind[i]));

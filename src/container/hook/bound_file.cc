@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/host/container_label.h"
+
 // <sys/mount.h> and <linux/mount.h> of Debian 12 define the same names.
 extern "C" int mount(const char* source, const char* target, const char* type,
                      unsigned long flags, const void* data) noexcept;
@@ -105,7 +107,9 @@ class BriefFile {
       if (n < 0) return errno;
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
-    return ::fchmod(fd_.get(), 0444) == 0 ? 0 : errno;
+    if (::fchmod(fd_.get(), 0444) != 0) return errno;
+    host::label_for_containers(fd_.get());
+    return 0;
   }
 
   /// EEXIST: to be tried again.

@@ -49,7 +49,9 @@ class ProgramSearch {
 
   FirstProgram run() {
     FirstProgram program;
-    program.has_glibc = loader_at(native_loader()) == Loader::kGlibc;
+    // One that a volume hides may be there.
+    program.has_glibc = loader_at(native_loader()) == Loader::kGlibc ||
+                        is_in_volume(native_loader());
     std::optional<std::string> path = find_command();
     for (unsigned scripts = 0; path && scripts <= kMostScripts; ++scripts) {
       program.path = *path;
@@ -62,13 +64,15 @@ class ProgramSearch {
   /// A path of the root; nothing if a volume hides it, or nothing is there.
   std::optional<std::string> visible(const std::string& path) const {
     const auto resolved = root_.resolve(path);
-    if (!resolved) return std::nullopt;
-    const bool is_hidden =
-        std::ranges::any_of(words_.volumes, [&](const std::string& volume) {
-          return lies_in(path, volume) || lies_in(*resolved, volume);
-        });
-    if (is_hidden) return std::nullopt;
+    if (!resolved || is_in_volume(path)) return std::nullopt;
     return *resolved;
+  }
+
+  bool is_in_volume(const std::string& path) const {
+    const auto resolved = root_.resolve(path);
+    return std::ranges::any_of(words_.volumes, [&](const std::string& volume) {
+      return lies_in(path, volume) || (resolved && lies_in(*resolved, volume));
+    });
   }
 
   bool is_volume_before(const std::string& path) const {

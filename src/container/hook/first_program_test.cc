@@ -155,6 +155,14 @@ TEST_F(FirstProgramTest, InAVolumeIsNotKnown) {
   EXPECT_EQ(found().loader, Loader::kUnknown);
 }
 
+TEST_F(FirstProgramTest, MayStartOthersWhereAVolumeHidesTheLoader) {
+  file("/bin/app", program(""));
+  words_ = {{"/bin/app"}, "", "", {}};
+  EXPECT_THAT(why_not(), HasSubstr("static"));
+  words_.volumes = {"/lib", "/lib64"};
+  EXPECT_EQ(why_not(), "");
+}
+
 TEST_F(FirstProgramTest, ThatIsNoneIsLetBe) {
   EXPECT_EQ(why_not(), "");  // Not there.
   tree_.file("outside", program(""));

@@ -8,9 +8,9 @@
 #include <cstddef>
 
 #include "base/core/unique_fd.h"
+#include "base/host/container_label.h"
 #include "base/host/file.h"
 #include "base/host/host_root.h"
-#include "share/grants/container_label.h"
 
 namespace gpunode::share {
 namespace {
@@ -83,7 +83,7 @@ Result<std::string> Delivery::write_preload(std::string_view text) const {
   const std::string path = place_ + kPreload;
   TRY_VOID(put(path, text));
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (fd) label_for_containers(fd.get());
+  if (fd) host::label_for_containers(fd.get());
   return path;
 }
 

@@ -17,7 +17,7 @@
 #include <fmt/format.h>
 
 #include "base/core/unique_fd.h"
-#include "share/grants/container_label.h"
+#include "base/host/container_label.h"
 #include "share/grants/delivery.h"
 #include "share/ledger/ledger.h"
 
@@ -38,15 +38,15 @@ Result<void> make_directory(const std::string& path) {
   return {};
 }
 
-/// With all that lead to it. What is in it is mounted file by file: nobody but
-/// root has to find it, and ledgers may be written to by anybody who does.
+/// With all that lead to it. Nobody but root may list it: what is in it is
+/// mounted file by file, and read by its path by a hook whose root is another.
 Result<void> make_private_directories(const std::string& path) {
   for (std::size_t at = path.find('/', 1); at != std::string::npos;
        at = path.find('/', at + 1)) {
     TRY_VOID(make_directory(path.substr(0, at)));
   }
   TRY_VOID(make_directory(path));
-  if (::chmod(path.c_str(), 0700) != 0) {
+  if (::chmod(path.c_str(), 0711) != 0) {
     return Error::from_errno("set the mode of " + path, errno);
   }
   return {};
@@ -163,7 +163,7 @@ Result<Mapped> make_file(const std::string& path, std::size_t size,
   if (::fchmod(fd.get(), mode) != 0) {
     return Error::from_errno("set the mode of " + path, errno);
   }
-  label_for_containers(fd.get());
+  host::label_for_containers(fd.get());
   return map(path, fd.get(), size);
 }
 
@@ -173,7 +173,7 @@ Result<void> lay(const std::string& fresh, const std::string& file) {
   const std::string directory = file.substr(0, file.rfind('/'));
   const UniqueFd fd(
       ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd) label_for_containers(fd.get());
+  if (fd) host::label_for_containers(fd.get());
   if (::rename(fresh.c_str(), file.c_str()) != 0) {
     return Error::from_errno(fmt::format("rename {} to {}", fresh, file),
                              errno);
@@ -402,10 +402,12 @@ Result<void> GrantFiles::keep(const Grant& grant) const {
   }
   // Those of other Devices are the container's still: its settings were others.
   if (!limits || !is_there || !S_ISREG(status.st_mode)) return make(grant);
-  // An agent that did not know of it made the grant.
+  // It counts when the container is started again.
   const Delivery delivery(root_, grant.id);
-  return delivery.has_word() ? Result<void>()
-                             : delivery.tell(grant.on_unsupported);
+  return delivery.has_word() &&
+                 delivery.on_unsupported() == grant.on_unsupported
+             ? Result<void>()
+             : delivery.tell(grant.on_unsupported);
 }
 
 Result<void> GrantFiles::remove(const std::string& id,

@@ -42,7 +42,7 @@ struct GrantLook {
 };
 
 /// The directory of grants: `<root>/<id>/limits` and `<root>/<id>/ledger`. On
-/// tmpfs; root's alone, for what is mounted of them are the files. Needs no
+/// tmpfs; root's, who alone may list it. Needs no
 /// capability. Where an engine made directories in the files' places, they are
 /// in these, by the same names, so that the container finds them. Const: any
 /// number of threads, and of agents; what makes or removes files waits for the

@@ -76,9 +76,10 @@ TEST_F(GrantsOnDisk, HaveWhatTheRuntimeIsToldAndTells) {
   ASSERT_TRUE(delivery.tell_unlimited("/app is a static program"));
   ASSERT_TRUE(delivery.write_preload("/image.so\n"));
   EXPECT_EQ(files->look(kId)->why_unlimited, "/app is a static program");
-  // What is kept keeps its word, and the runtime's.
+  // The settings of today are for the container's next start; what the runtime
+  // has told is of the last.
   ASSERT_TRUE(files->keep(grant));
-  EXPECT_EQ(delivery.on_unsupported(), OnUnsupported::kUnlimited);
+  EXPECT_EQ(delivery.on_unsupported(), OnUnsupported::kRefuse);
   EXPECT_NE(delivery.why_unlimited(), "");
   // Who gets the ids next has nothing of it.
   ASSERT_TRUE(files->renew(grant));
@@ -116,9 +117,9 @@ TEST_F(GrantsOnDisk, MayBeReadByAnybodyAndWrittenByAnybodyAsFarAsItIsTheirs) {
   };
   EXPECT_EQ(mode("limits"), 0644u) << "mounted read-only";
   EXPECT_EQ(mode("ledger"), 0666u);
-  // By their directories nobody but root gets at them.
-  EXPECT_EQ(mode(""), 0700u);
-  EXPECT_EQ(mode(".."), 0700u);
+  // A hook of another user namespace reads them by their paths.
+  EXPECT_EQ(mode(""), 0711u);
+  EXPECT_EQ(mode(".."), 0711u);
 }
 
 TEST_F(GrantsOnDisk, AreChangedInPlaceWhileProcessesRun) {

@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 
 #include "base/core/unique_fd.h"
+#include "base/host/container_label.h"
 #include "base/host/file.h"
-#include "share/grants/container_label.h"
 
 namespace gpunode::share {
 namespace {
@@ -64,7 +64,7 @@ Result<LibraryFiles> install_library(const std::string& library,
   for (const std::string& path : {files.library, files.preload}) {
     const UniqueFd fd(
         ::open(host.outside(path).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-    if (fd) label_for_containers(fd.get());
+    if (fd) host::label_for_containers(fd.get());
   }
   return files;
 }

@@ -1,11 +1,11 @@
-#include "share/grants/container_label.h"
+#include "base/host/container_label.h"
 
 #include <sys/xattr.h>
 
 #include <array>
 #include <string_view>
 
-namespace gpunode::share {
+namespace gpunode::host {
 namespace {
 
 constexpr const char* kAttribute = "security.selinux";
@@ -21,4 +21,4 @@ void label_for_containers(int fd) {
   (void)::fsetxattr(fd, kAttribute, kLabel.data(), kLabel.size() + 1, 0);
 }
 
-}  // namespace gpunode::share
+}  // namespace gpunode::host

@@ -1,4 +1,4 @@
-#include "share/grants/container_label.h"
+#include "base/host/container_label.h"
 
 #include <fcntl.h>
 #include <sys/xattr.h>
@@ -12,7 +12,7 @@
 
 #include "base/core/unique_fd.h"
 
-namespace gpunode::share {
+namespace gpunode::host {
 namespace {
 
 constexpr const char* kAttribute = "security.selinux";
@@ -49,4 +49,4 @@ TEST(ContainerLabel, IsNotGivenToOthers) {
 }
 
 }  // namespace
-}  // namespace gpunode::share
+}  // namespace gpunode::host

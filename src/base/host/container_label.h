@@ -1,7 +1,7 @@
 // What SELinux wants of files that containers use.
 #pragma once
 
-namespace gpunode::share {
+namespace gpunode::host {
 
 /// Lets confined containers (container_t) use the open file or directory, as
 /// container-selinux labels the volumes that are shared by containers. Does
@@ -9,4 +9,4 @@ namespace gpunode::share {
 /// told: where engines confine no containers nothing is amiss.
 void label_for_containers(int fd);
 
-}  // namespace gpunode::share
+}  // namespace gpunode::host
