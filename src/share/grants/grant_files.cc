@@ -90,6 +90,7 @@ std::vector<std::string> names_in(const std::string& path, std::size_t most) {
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()),
                                                       &::closedir);
   if (directory == nullptr) return names;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of its own.
   while (const dirent* entry = ::readdir(directory.get())) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
@@ -433,6 +434,7 @@ Result<std::vector<std::string>> GrantFiles::list() const {
     if (errno == ENOENT) return ids;
     return Error::from_errno("open " + root_, errno);
   }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of its own.
   while (const dirent* entry = ::readdir(directory.get())) {
     if (is_allocation_id(entry->d_name)) ids.emplace_back(entry->d_name);
   }
