@@ -106,10 +106,10 @@ std::vector<std::string> names_in(const std::string& path, std::size_t most) {
 Result<void> remove_retired(const std::string& path) {
   constexpr std::size_t kMost = 64;
   for (const std::string& name : names_in(path, kMost)) {
-    const std::string place = path + "/" + name;
+    const std::string place = fmt::format("{}/{}", path, name);
     if (::unlink(place.c_str()) == 0 || errno != EISDIR) continue;
     for (const std::string& inner : names_in(place, kMost)) {
-      ::unlink((place + "/" + inner).c_str());
+      ::unlink(fmt::format("{}/{}", place, inner).c_str());
     }
     ::rmdir(place.c_str());
   }
