@@ -73,6 +73,24 @@ class DeliveredShare : public testing::Test {
   }
 
   std::string grants() const { return tree_.path("state/allocations"); }
+
+  /// The agent's list is mounted over the image's. `then` has what delivers and
+  /// what reads the container's list. In mounts of its own.
+  template <class Then>
+  void as_the_hook_finds_it(Then then) {
+    tree_.file("agents", std::string(kLibrary) + "\n");
+    const std::string place = tree_.path("bundle/rootfs/etc/ld.so.preload");
+    const auto config =
+        oci::read_container_config(config_.dump(), "config.json");
+    ASSERT_TRUE(config);
+    const auto root = host::RootDirectory::open(tree_.path("bundle/rootfs"));
+    ASSERT_TRUE(root);
+    ASSERT_EQ(::mount(tree_.path("agents").c_str(), place.c_str(), nullptr,
+                      MS_BIND, nullptr),
+              0);
+    then([&] { return deliver_mounted_share(*config, *root, grants()); },
+         [&] { return *root->read_file("/etc/ld.so.preload", 999); });
+  }
   share::Delivery delivery() const { return {grants(), kId}; }
 
   void make_static() const {
@@ -226,52 +244,48 @@ TEST_F(DeliveredShare, IsNotTakenOutOfTheImagesRoot) {
 
 TEST_F(DeliveredShare, ByTheHookIsMergedUnderTheMount) {
   tree_.file("bundle/rootfs/etc/ld.so.preload", "/opt/image.so\n");
-  tree_.file("agents", std::string(kLibrary) + "\n");
-  const auto config = oci::read_container_config(config_.dump(), "config.json");
-  ASSERT_TRUE(config);
-  const std::string place = tree_.path("bundle/rootfs/etc/ld.so.preload");
   IN_OWN_MOUNTS([&] {
-    const auto root = host::RootDirectory::open(tree_.path("bundle/rootfs"));
-    ASSERT_TRUE(root);
-    ASSERT_EQ(::mount(tree_.path("agents").c_str(), place.c_str(), nullptr,
-                      MS_BIND, nullptr),
-              0);
-    for (int again = 0; again < 2; ++again) {
-      const auto done = deliver_mounted_share(*config, *root, grants());
-      ASSERT_TRUE(done) << done.error().message();
-      EXPECT_THAT(*done, IsEmpty());
-      EXPECT_EQ(*root->read_file("/etc/ld.so.preload", 999),
-                std::string(kLibrary) + "\n/opt/image.so\n");
-    }
+    as_the_hook_finds_it([&](const auto& deliver, const auto& read) {
+      for (int time = 0; time < 2; ++time) {
+        const auto done = deliver();
+        ASSERT_TRUE(done) << done.error().message();
+        EXPECT_THAT(*done, IsEmpty());
+        EXPECT_EQ(read(), std::string(kLibrary) + "\n/opt/image.so\n");
+      }
+    });
+  });
+}
+
+// What is merged then is what the agent has mounted: the second time takes the
+// first one's file for the agent's.
+TEST_F(DeliveredShare, ByTheHookTwiceIsOneWhereTheImagePreloadsNothing) {
+  tree_.file("bundle/rootfs/etc/ld.so.preload", "");
+  IN_OWN_MOUNTS([&] {
+    as_the_hook_finds_it([&](const auto& deliver, const auto& read) {
+      for (int time = 0; time < 2; ++time) {
+        ASSERT_TRUE(deliver());
+        EXPECT_EQ(read(), std::string(kLibrary) + "\n");
+      }
+    });
   });
 }
 
 TEST_F(DeliveredShare, ByTheHookIsRefusedOrTakenAwayWhereNothingCanLoadIt) {
   make_static();
   tree_.file("bundle/rootfs/etc/ld.so.preload", "/opt/image.so\n");
-  tree_.file("agents", std::string(kLibrary) + "\n");
-  const auto config = oci::read_container_config(config_.dump(), "config.json");
-  ASSERT_TRUE(config);
-  const std::string place = tree_.path("bundle/rootfs/etc/ld.so.preload");
   IN_OWN_MOUNTS([&] {
-    const auto root = host::RootDirectory::open(tree_.path("bundle/rootfs"));
-    ASSERT_TRUE(root);
-    ASSERT_EQ(::mount(tree_.path("agents").c_str(), place.c_str(), nullptr,
-                      MS_BIND, nullptr),
-              0);
-    const auto read = [&] {
-      return *root->read_file("/etc/ld.so.preload", 999);
-    };
-    ASSERT_EQ(read(), std::string(kLibrary) + "\n");
-    const auto refused = deliver_mounted_share(*config, *root, grants());
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code(), ErrorCode::kUnsupported);
-    ASSERT_TRUE(delivery().tell(share::OnUnsupported::kUnlimited));
-    const auto done = deliver_mounted_share(*config, *root, grants());
-    ASSERT_TRUE(done) << done.error().message();
-    EXPECT_THAT(*done, Contains(HasSubstr("without the limit")));
-    EXPECT_EQ(read(), "/opt/image.so\n");
-    EXPECT_EQ(delivery().why_unlimited(), "/bin/app is a static program");
+    as_the_hook_finds_it([&](const auto& deliver, const auto& read) {
+      ASSERT_EQ(read(), std::string(kLibrary) + "\n");
+      const auto refused = deliver();
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code(), ErrorCode::kUnsupported);
+      ASSERT_TRUE(delivery().tell(share::OnUnsupported::kUnlimited));
+      const auto done = deliver();
+      ASSERT_TRUE(done) << done.error().message();
+      EXPECT_THAT(*done, Contains(HasSubstr("without the limit")));
+      EXPECT_EQ(read(), "/opt/image.so\n");
+      EXPECT_EQ(delivery().why_unlimited(), "/bin/app is a static program");
+    });
   });
 }
 
