@@ -26,9 +26,7 @@ class HealthReport {
 
  private:
   void print_result(nvmlReturn_t result) {
-    std::fprintf(out_, R"({"code":%d,"text":)", result);
-    print_json_text(nvml_.error_string(result), out_);
-    std::fputc('}', out_);
+    print_json_result(result, nvml_.error_string(result), out_);
   }
 
   /// Calls `function`, null where the library lacks it. False: `member` is not

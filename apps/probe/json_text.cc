@@ -16,4 +16,10 @@ void print_json_text(const char* text, std::FILE* out) {
   std::fputc('"', out);
 }
 
+void print_json_result(int code, const char* text, std::FILE* out) {
+  std::fprintf(out, R"({"code":%d,"text":)", code);
+  print_json_text(text, out);
+  std::fputc('}', out);
+}
+
 }  // namespace gpunode::probe

@@ -36,9 +36,7 @@ class UseReport {
 
  private:
   void print_result(nvmlReturn_t result) {
-    std::fprintf(out_, R"({"code":%d,"text":)", result);
-    print_json_text(nvml_.error_string(result), out_);
-    std::fputc('}', out_);
+    print_json_result(result, nvml_.error_string(result), out_);
   }
 
   /// Calls `function`, null where the library lacks it.
