@@ -7,10 +7,29 @@
 
 namespace gpunode::share {
 
+/// What becomes of time that a container's part gives it and it does not use.
+/// The numbers are those of the limits' file.
+enum class TurnPolicy : std::uint8_t {
+  kFair = 0,   ///< It is everybody's, by their parts.
+  kBurst = 1,  ///< It is everybody's, after those who have used less than their
+               ///< part.
+  kHard = 2,   ///< Nobody's: a part is all that one gets.
+};
+
+/// A container's part of a Device's time.
+struct TimePart {
+  /// 1 to 1000; 0: it takes no turns.
+  std::uint32_t thousandths = 0;
+  TurnPolicy policy = TurnPolicy::kFair;
+
+  friend bool operator==(const TimePart&, const TimePart&) = default;
+};
+
 /// One Device of a grant.
 struct GrantedDevice {
   std::string uuid;         ///< "GPU-…" or "MIG-…".
   std::uint64_t bytes = 0;  ///< All processes of the container together.
+  TimePart time = {};
 
   friend bool operator==(const GrantedDevice&, const GrantedDevice&) = default;
 };

@@ -19,6 +19,7 @@
 #include "base/core/unique_fd.h"
 #include "base/host/container_label.h"
 #include "share/grants/delivery.h"
+#include "share/grants/grant_place.h"
 #include "share/ledger/ledger.h"
 
 namespace gpunode::share {
@@ -70,16 +71,6 @@ class Turn {
   UniqueFd fd_;
 };
 
-/// An engine that starts a container again after a reboot, before the agent,
-/// makes a directory of a file that isn't there, and mounts that. The container
-/// sees what is put into it: the file has its own name there.
-std::string file_in(const std::string& place) {
-  struct stat status {};
-  const bool is_directory =
-      ::lstat(place.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-  return is_directory ? place + place.substr(place.rfind('/')) : place;
-}
-
 /// A directory of a grant that is none any more is called so until its files
 /// are removed: no id is.
 constexpr std::string_view kRetired = ".retired-";
@@ -120,35 +111,6 @@ Result<void> remove_retired(const std::string& path) {
   return {};
 }
 
-/// A mapping of a whole file.
-class Mapped {
- public:
-  Mapped(void* bytes, std::size_t size) : bytes_(bytes), size_(size) {}
-  Mapped(Mapped&& other) noexcept
-      : bytes_(std::exchange(other.bytes_, nullptr)), size_(other.size_) {}
-  Mapped& operator=(Mapped&&) = delete;
-  Mapped(const Mapped&) = delete;
-  Mapped& operator=(const Mapped&) = delete;
-  ~Mapped() {
-    if (bytes_ != nullptr) ::munmap(bytes_, size_);
-  }
-  void* bytes() const { return bytes_; }
-  std::size_t size() const { return size_; }
-
- private:
-  void* bytes_;
-  std::size_t size_;
-};
-
-Result<Mapped> map(const std::string& path, int fd, std::size_t size,
-                   bool is_writable = true) {
-  void* const bytes =
-      ::mmap(nullptr, size, is_writable ? PROT_READ | PROT_WRITE : PROT_READ,
-             MAP_SHARED, fd, 0);
-  if (bytes == MAP_FAILED) return Error::from_errno("map " + path, errno);
-  return Mapped(bytes, size);
-}
-
 /// A new file of `size` zeros. All of its memory is taken now: a full tmpfs is
 /// told here, and not by a signal to the container's programs.
 Result<Mapped> make_file(const std::string& path, std::size_t size,
@@ -182,11 +144,6 @@ Result<void> lay(const std::string& fresh, const std::string& file) {
   return {};
 }
 
-DeviceLimit* limits_of(void* file) {
-  return reinterpret_cast<DeviceLimit*>(static_cast<char*>(file) +
-                                        sizeof(LimitsHeader));
-}
-
 void write_limits(const Grant& grant, void* file) {
   auto* header = static_cast<LimitsHeader*>(file);
   header->magic = kLimitsMagic;
@@ -197,6 +154,8 @@ void write_limits(const Grant& grant, void* file) {
     DeviceLimit& limit = limits_of(file)[at];
     grant.devices[at].uuid.copy(limit.uuid.data(), kUuidBytes - 1);
     limit.bytes = grant.devices[at].bytes;
+    limit.part = grant.devices[at].time.thousandths;
+    limit.policy = static_cast<std::uint32_t>(grant.devices[at].time.policy);
   }
 }
 
@@ -214,66 +173,6 @@ Result<void> check(const Grant& grant) {
     }
   }
   return {};
-}
-
-/// A file of the node's own, mapped for changes in place, and checked.
-struct OpenLimits {
-  Mapped file;
-  Limits view;
-  std::uint64_t file_number = 0;  ///< Of its inode.
-
-  DeviceLimit* find(const std::string& uuid) const {
-    for (std::uint32_t at = 0; at < view.devices(); ++at) {
-      if (uuid == view.uuid(at)) return &limits_of(file.bytes())[at];
-    }
-    return nullptr;
-  }
-};
-
-enum class Access { kRead, kChange };
-
-Result<OpenLimits> open_limits(const std::string& path, Access access) {
-  const bool changes = access == Access::kChange;
-  const UniqueFd fd(::open(path.c_str(), (changes ? O_RDWR : O_RDONLY) |
-                                             O_NOFOLLOW | O_CLOEXEC |
-                                             O_NONBLOCK));
-  if (!fd && errno == EISDIR) {
-    return Error(ErrorCode::kCorrupt, path + " is a directory");
-  }
-  if (!fd) return Error::from_errno("open " + path, errno);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) {
-    return Error::from_errno("look at " + path, errno);
-  }
-  const auto size = static_cast<std::size_t>(status.st_size);
-  if (!S_ISREG(status.st_mode) || size < sizeof(LimitsHeader) ||
-      size > limits_size(kMostDevices, kMostSlots)) {
-    return Error(ErrorCode::kCorrupt, path + " is no file of limits");
-  }
-  TRY(Mapped file, map(path, fd.get(), size, changes));
-  Limits view;
-  if (!Limits::view(file.bytes(), size, &view)) {
-    return Error(ErrorCode::kCorrupt,
-                 path + " is no file of limits of this version");
-  }
-  return OpenLimits{std::move(file), view, status.st_ino};
-}
-
-/// A file that a container may have replaced: nothing but a file is opened.
-Result<UniqueFd> open_hostile(const std::string& path) {
-  const UniqueFd place(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!place) return Error::from_errno("open " + path, errno);
-  struct stat status {};
-  if (::fstat(place.get(), &status) != 0) {
-    return Error::from_errno("look at " + path, errno);
-  }
-  if (!S_ISREG(status.st_mode)) {
-    return Error(ErrorCode::kCorrupt, path + " is no file");
-  }
-  const std::string self = fmt::format("/proc/self/fd/{}", place.get());
-  UniqueFd fd(::open(self.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) return Error::from_errno("open " + path, errno);
-  return fd;
 }
 
 Result<std::string> read_ledger(const std::string& path, const Limits& limits) {
@@ -367,8 +266,9 @@ Result<void> GrantFiles::make(const Grant& grant) const {
   const std::string fresh_ledger = place + "/.ledger";
   const std::string fresh_limits = place + "/.limits";
   TRY(const Mapped ledger,
-      make_file(fresh_ledger, ledger_size(devices, kSlots), 0666));
+      make_file(fresh_ledger, ledger_file_size(devices, kSlots), 0666));
   format_ledger(ledger.bytes(), devices, kSlots);
+  format_lanes(ledger.bytes(), devices, kSlots);
   // Not read-only: it is the node's to change, and root without capabilities
   // may not write to what nobody may. Containers have it mounted read-only.
   TRY(const Mapped limits,
@@ -460,6 +360,19 @@ Result<void> GrantFiles::set_limit(const std::string& id,
   return set(id, uuid, &DeviceLimit::bytes, bytes);
 }
 
+Result<void> GrantFiles::set_time(const std::string& id,
+                                  const std::string& uuid,
+                                  TimePart time) const {
+  if (!is_allocation_id(id)) return no_id(id);
+  TRY(const OpenLimits limits,
+      open_limits(file_in(limits_path(id)), Access::kChange));
+  DeviceLimit* const limit = limits.find(uuid);
+  if (limit == nullptr) return not_there(id, uuid);
+  limit->policy.store(static_cast<std::uint32_t>(time.policy));
+  limit->part.store(time.thousandths);
+  return {};
+}
+
 Result<void> GrantFiles::set_unaccounted(const std::string& id,
                                          const std::string& uuid,
                                          std::uint64_t bytes) const {
@@ -507,7 +420,7 @@ Result<GrantLook> GrantFiles::look(const std::string& id) const {
   look.why_unlimited = Delivery(root_, id).why_unlimited();
   LedgerCopy copy;
   const std::string ledger = file_in(ledger_path(id));
-  cut(ledger, ledger_size(devices, limits.view.slots()));
+  cut(ledger, ledger_file_size(devices, limits.view.slots()));
   const Result<std::string> bytes = read_ledger(ledger, limits.view);
   const bool is_ledger =
       bytes && LedgerCopy::view(bytes->data(), bytes->size(), devices,
@@ -523,6 +436,7 @@ Result<GrantLook> GrantFiles::look(const std::string& id) const {
     held.uuid = limits.view.uuid(at);
     held.limit = limits.view.bytes(at);
     held.unaccounted = limits.view.unaccounted(at);
+    held.time = time_part_of(limits.view.at(at));
     if (is_ledger) held.use = copy.use_of(at, limits.view);
     look.devices.push_back(std::move(held));
   }

@@ -17,6 +17,7 @@ struct DeviceHeld {
   std::string uuid;
   std::uint64_t limit = 0;        ///< Bytes; may have been changed since.
   std::uint64_t unaccounted = 0;  ///< Bytes that the ledger does not have.
+  TimePart time;                  ///< May have been changed since.
   DeviceUse use;
 };
 
@@ -74,6 +75,9 @@ class GrantFiles {
   /// the grant has no such Device.
   Result<void> set_limit(const std::string& id, const std::string& uuid,
                          std::uint64_t bytes) const;
+  /// From the Device's next turn on.
+  Result<void> set_time(const std::string& id, const std::string& uuid,
+                        TimePart time) const;
   /// Counted as if the container's processes had taken it.
   Result<void> set_unaccounted(const std::string& id, const std::string& uuid,
                                std::uint64_t bytes) const;

@@ -1,19 +1,16 @@
 #include "share/intercept/account.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <cstring>
 
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/kept_errno.h"
-#include "share/intercept/loaded_symbol.h"
+#include "share/intercept/passage.h"
 #include "share/intercept/pool.h"
 #include "share/intercept/process_words.h"
+#include "share/intercept/share_files.h"
 #include "share/intercept/taking.h"
 #include "share/ledger/patience.h"
 
@@ -21,72 +18,6 @@ namespace gpunode::share {
 namespace {
 
 Account the_account;
-
-constexpr std::size_t kPathBytes = 4096;
-
-struct Mapping {
-  void* bytes = nullptr;
-  std::size_t size = 0;
-};
-
-enum class Found : std::uint8_t { kMapped, kNotThere, kFailed };
-
-int open_unless_interrupted(const char* path, int flags) {
-  int fd = -1;
-  do {
-    fd = open(path, flags | O_CLOEXEC);
-  } while (fd < 0 && errno == EINTR);
-  return fd;
-}
-
-/// Opens the file of the container's grant, of which `name` is the last part of
-/// `path`. Where the container began before the node's agent, its engine has
-/// made a directory of that name, which the agent puts the file into.
-int open_in_place(char* path, const char* name, std::size_t room, int flags) {
-  const int directory = open_unless_interrupted(path, O_PATH | O_DIRECTORY);
-  if (directory < 0) return open_unless_interrupted(path, flags);
-  close(directory);
-  if (std::strlen(path) + 1 + std::strlen(name) >= room) return -1;
-  std::strcat(path, "/");   // NOLINT(*-insecureAPI.strcpy)
-  std::strcat(path, name);  // NOLINT(*-insecureAPI.strcpy)
-  const int fd = open_unless_interrupted(path, flags);
-  if (fd < 0) errno = EISDIR;  // The place is there: what belongs in it comes.
-  return fd;
-}
-
-/// Maps the whole file beside this library; it stays mapped. Only a file that
-/// isn't there is none: what else goes wrong may go right the next time. Where
-/// this library isn't to be found either, as in another root, its absence says
-/// nothing.
-Found map_file(const char* name, bool is_writable, Mapping* mapping) {
-  std::array<char, kPathBytes> library = {};
-  if (!file_of(&the_account, library.data(), library.size())) {
-    return Found::kNotThere;
-  }
-  std::array<char, kPathBytes> path = library;
-  char* base = std::strrchr(path.data(), '/') + 1;
-  const std::size_t room =
-      path.size() - static_cast<std::size_t>(base - path.data());
-  if (std::strlen(name) >= room) return Found::kNotThere;
-  std::strcpy(base, name);  // NOLINT(*-insecureAPI.strcpy)
-  const int fd = open_in_place(path.data(), name, path.size(),
-                               is_writable ? O_RDWR : O_RDONLY);
-  if (fd < 0) {
-    return errno == ENOENT && access(library.data(), F_OK) == 0
-               ? Found::kNotThere
-               : Found::kFailed;
-  }
-  const off_t size = lseek(fd, 0, SEEK_END);
-  if (size > 0) {
-    mapping->size = static_cast<std::size_t>(size);
-    mapping->bytes = mmap(nullptr, mapping->size,
-                          is_writable ? PROT_READ | PROT_WRITE : PROT_READ,
-                          MAP_SHARED, fd, 0);
-  }
-  close(fd);
-  return size > 0 && mapping->bytes != MAP_FAILED ? Found::kMapped
-                                                  : Found::kFailed;
-}
 
 /// "GPU-8-4-4-4-12", or with "MIG-" in front: the digits alone.
 bool is_uuid(const char* text, const abi::CUuuid& uuid) {
@@ -126,6 +57,7 @@ void Account::forget() {
   forget_pools();
   forget_graphs();
   forget_contexts();
+  forget_passages();
   has_ledger_.store(false, std::memory_order_relaxed);
   for (auto& number : numbers_) number.store(0, std::memory_order_relaxed);
 }
@@ -133,7 +65,7 @@ void Account::forget() {
 Account::Rule Account::open() {
   const Errno kept;
   Mapping file;
-  const Found found = map_file("limits", false, &file);
+  const Found found = map_share_file("limits", false, &file);
   if (found == Found::kNotThere) return Rule::kFree;
   if (found == Found::kFailed) return Rule::kUnknown;
   if (!Limits::view(file.bytes, file.size, &limits_)) {
@@ -147,11 +79,12 @@ Account::Rule Account::open() {
 /// Limits without a ledger are limits: until there is one, nothing is granted.
 bool Account::attach() {
   Mapping file;
-  if (map_file("ledger", true, &file) != Found::kMapped) return false;
+  if (map_share_file("ledger", true, &file) != Found::kMapped) return false;
   if (!Ledger::attach(file.bytes, file.size, limits_, &ledger_)) {
     munmap(file.bytes, file.size);
     return false;
   }
+  lanes_.attach(file.bytes, file.size, limits_.devices(), limits_.slots());
   onlooker_ = ledger_;
   onlooker_.look_on(identity_of_this_process());
   has_ledger_.store(true, std::memory_order_release);
@@ -321,11 +254,13 @@ std::uint64_t Account::begin_end_context(std::uint64_t context) {
   const std::uint64_t token =
       kNoHandle | ended_contexts_.fetch_add(1, std::memory_order_relaxed);
   if (rule() == Rule::kLimited) blocks_.give_over(context, token);
+  suspend_passages(context);
   return token;
 }
 
 void Account::end_context(std::uint64_t context, std::uint64_t token,
                           bool has_ended) {
+  resume_passages(context, !has_ended);
   if (has_ended) {
     blocks_.drop(token, [](const Block& block) { the_account.release(block); });
   } else {
@@ -374,6 +309,23 @@ bool Account::view(std::uint64_t* limit, std::uint64_t* left) {
   const auto get_device = driver().cuCtxGetDevice.load();
   return rule() == Rule::kLimited && get_device != nullptr &&
          get_device(&device) == abi::CUDA_SUCCESS && view(device, limit, left);
+}
+
+bool Account::may_take_turns() {
+  if (rule() != Rule::kLimited) return false;
+  for (std::uint32_t at = 0; at < limits_.devices(); ++at) {
+    if (limits_.at(at).turn.load(std::memory_order_relaxed) != 0) return true;
+  }
+  return false;
+}
+
+Lane* Account::claim_lane(std::uint32_t device) {
+  if (rule() != Rule::kLimited || !has_slot()) return nullptr;
+  return lanes_.claim(ledger_.slot(), ledger_.generation(), device);
+}
+
+Lane* Account::map_lane_again(std::uint32_t device, void** page) {
+  return lanes_.map_again(ledger_.slot(), device, page);
 }
 
 std::uint32_t Account::number_of(const char* uuid) {

@@ -5,6 +5,7 @@
 
 #include "gpu/abi/cuda.h"
 #include "share/intercept/blocks.h"
+#include "share/intercept/lanes.h"
 #include "share/ledger/ledger.h"
 
 namespace gpunode::share {
@@ -87,6 +88,19 @@ class Account {
   /// The same for the current context's device.
   bool view(std::uint64_t* limit, std::uint64_t* left);
 
+  /// Some Device's time may be given in turns. A few loads: asked before
+  /// anything is launched.
+  bool may_take_turns();
+  /// The container's limits of the device, by its number.
+  const DeviceLimit& limits_at(std::uint32_t device) const {
+    return limits_.at(device);
+  }
+  /// This process's lane of the device, by its number; null: it has none. Once
+  /// a process and device.
+  Lane* claim_lane(std::uint32_t device);
+  Lane* map_lane_again(std::uint32_t device, void** page);
+  void ring() const { lanes_.ring(); }
+
   /// Number of the device that NVML calls so ("GPU-…", "MIG-…"); kNoDevice: no
   /// limits name it. For the members below, which take no slot.
   std::uint32_t number_of(const char* uuid);
@@ -119,6 +133,7 @@ class Account {
   Ledger ledger_;
   /// The same ledger, for those who look and take nothing.
   Ledger onlooker_;
+  Lanes lanes_;
   std::atomic<bool> has_ledger_ = false;
   std::atomic<std::uint64_t> ended_contexts_ = 0;
   Blocks blocks_;

@@ -6,6 +6,7 @@
 
 #include "gpu/abi/cuda.h"
 #include "gpu/abi/cuda_memory.h"
+#include "gpu/abi/cuda_work.h"
 
 namespace gpunode::share {
 
@@ -76,6 +77,35 @@ namespace gpunode::share {
   X(cuGraphLaunch_ptsz)                \
   X(cuDeviceGraphMemTrim)
 
+/// What gives a Device work; graphs do, too.
+#define GPUNODE_INTERCEPTED_WORK(X) \
+  X(cuLaunchKernel)                 \
+  X(cuLaunchKernel_ptsz)            \
+  X(cuLaunchKernelEx)               \
+  X(cuLaunchKernelEx_ptsz)          \
+  X(cuLaunchCooperativeKernel)      \
+  X(cuLaunchCooperativeKernel_ptsz) \
+  X(cuMemcpy)                       \
+  X(cuMemcpy_ptds)                  \
+  X(cuMemcpyAsync)                  \
+  X(cuMemcpyAsync_ptsz)             \
+  X(cuMemcpyDtoD_v2)                \
+  X(cuMemcpyDtoD_v2_ptds)           \
+  X(cuMemcpyDtoDAsync_v2)           \
+  X(cuMemcpyDtoDAsync_v2_ptsz)      \
+  X(cuMemsetD8_v2)                  \
+  X(cuMemsetD8_v2_ptds)             \
+  X(cuMemsetD16_v2)                 \
+  X(cuMemsetD16_v2_ptds)            \
+  X(cuMemsetD32_v2)                 \
+  X(cuMemsetD32_v2_ptds)            \
+  X(cuMemsetD8Async)                \
+  X(cuMemsetD8Async_ptsz)           \
+  X(cuMemsetD16Async)               \
+  X(cuMemsetD16Async_ptsz)          \
+  X(cuMemsetD32Async)               \
+  X(cuMemsetD32Async_ptsz)
+
 /// Exported names of libcuda.so.1, one for each form of a call that was ever
 /// given out. On drivers that were looked at (580), every address that
 /// cuGetProcAddress gives for any name, version and flag is that of an exported
@@ -87,6 +117,7 @@ namespace gpunode::share {
   GPUNODE_INTERCEPTED_CONTEXT(X) \
   GPUNODE_INTERCEPTED_POOL(X)    \
   GPUNODE_INTERCEPTED_GRAPH(X)   \
+  GPUNODE_INTERCEPTED_WORK(X)    \
   X(cuGetProcAddress)            \
   X(cuGetProcAddress_v2)         \
   X(cuGetExportTable)            \
@@ -110,6 +141,11 @@ namespace gpunode::share {
   X(cuDeviceGetDefaultMemPool)              \
   X(cuDeviceGetMemPool)                     \
   X(cuStreamGetCtx)                         \
+  X(cuStreamWriteValue32)                   \
+  X(cuStreamWriteValue32_v2)                \
+  X(cuMemHostRegister_v2)                   \
+  X(cuMemHostUnregister)                    \
+  X(cuMemHostGetDevicePointer_v2)           \
   X(cuStreamIsCapturing)                    \
   X(cuThreadExchangeStreamCaptureMode)      \
   X(cuCtxPushCurrent_v2)                    \

@@ -1,12 +1,14 @@
 // Graphs, as far as their memory goes. Those without memory nodes are not
 // known here, and cost a look into a table at each launch.
 #include "share/intercept/graph_memory.h"
+#include "share/intercept/passage.h"
 #include "share/intercept/taking.h"
 
 namespace gpunode::abi {
 
 using share::account;
 using share::driver;
+using share::Null;
 using share::real_of;
 
 namespace {
@@ -22,7 +24,7 @@ CUresult instantiate(CUgraphExec* exec, CUgraph graph, Ask ask) {
 }
 
 template <typename Ask>
-CUresult launch(Ask ask, CUgraphExec exec, CUstream stream) {
+CUresult upload(Ask ask, CUgraphExec exec, CUstream stream) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (!account().is_limited()) return ask(exec, stream);
   share::GraphTaking taking;
@@ -32,15 +34,21 @@ CUresult launch(Ask ask, CUgraphExec exec, CUstream stream) {
   return result;
 }
 
+template <typename Ask>
+CUresult launch(Ask ask, CUgraphExec exec, CUstream stream, Null null) {
+  return share::pass(share::stream_of(stream, null),
+                     [&] { return upload(ask, exec, stream); });
+}
+
 /// One that is uploaded at once takes its memory at once: it is instantiated
 /// without, and then uploaded as if the program asked for it.
 template <typename Ask, typename Upload>
-CUresult instantiate_with(Ask ask, Upload upload, CUgraphExec* exec,
+CUresult instantiate_with(Ask ask, Upload upload_it, CUgraphExec* exec,
                           CUgraph graph,
                           CUDA_GRAPH_INSTANTIATE_PARAMS* parameters) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   const bool is_uploaded =
-      exec != nullptr && parameters != nullptr && upload != nullptr &&
+      exec != nullptr && parameters != nullptr && upload_it != nullptr &&
       account().is_limited() &&
       (parameters->flags & CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD) != 0;
   if (is_uploaded) parameters->flags &= ~CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD;
@@ -49,7 +57,7 @@ CUresult instantiate_with(Ask ask, Upload upload, CUgraphExec* exec,
   if (!is_uploaded) return result;
   parameters->flags |= CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD;
   if (result != CUDA_SUCCESS) return result;
-  result = launch(upload, *exec, parameters->hUploadStream);
+  result = upload(upload_it, *exec, parameters->hUploadStream);
   if (result != CUDA_SUCCESS) cuGraphExecDestroy(*exec);
   return result;
 }
@@ -115,19 +123,20 @@ GPUNODE_EXPORT CUresult cuGraphExecDestroy(CUgraphExec exec) {
 }
 
 GPUNODE_EXPORT CUresult cuGraphUpload(CUgraphExec exec, CUstream stream) {
-  return launch(real_of(driver().cuGraphUpload), exec, stream);
+  return upload(real_of(driver().cuGraphUpload), exec, stream);
 }
 
 GPUNODE_EXPORT CUresult cuGraphUpload_ptsz(CUgraphExec exec, CUstream stream) {
-  return launch(real_of(driver().cuGraphUpload_ptsz), exec, stream);
+  return upload(real_of(driver().cuGraphUpload_ptsz), exec, stream);
 }
 
 GPUNODE_EXPORT CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
-  return launch(real_of(driver().cuGraphLaunch), exec, stream);
+  return launch(real_of(driver().cuGraphLaunch), exec, stream, Null::kLegacy);
 }
 
 GPUNODE_EXPORT CUresult cuGraphLaunch_ptsz(CUgraphExec exec, CUstream stream) {
-  return launch(real_of(driver().cuGraphLaunch_ptsz), exec, stream);
+  return launch(real_of(driver().cuGraphLaunch_ptsz), exec, stream,
+                Null::kOfThread);
 }
 
 GPUNODE_EXPORT CUresult cuDeviceGraphMemTrim(CUdevice device) {

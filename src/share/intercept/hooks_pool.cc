@@ -1,24 +1,21 @@
 // Stream-ordered memory, in the two forms of each call: those that end in _ptsz
 // take the null stream for the thread's own.
+#include "share/intercept/passage.h"
 #include "share/intercept/pool.h"
 #include "share/intercept/taking.h"
 
 namespace gpunode::abi {
 
 using share::account;
+using share::Awaited;
 using share::driver;
+using share::Null;
 using share::real_of;
 
 namespace {
 
-/// What a form of a call takes the null stream for.
-enum class Null : std::uint8_t { kLegacy, kOfThread };
-
 bool is_capturing(CUstream stream, Null null) {
-  constexpr std::uintptr_t kPerThread = 2;  // CU_STREAM_PER_THREAD.
-  const bool is_of_thread = stream == nullptr && null == Null::kOfThread;
-  return share::is_capturing(
-      is_of_thread ? reinterpret_cast<CUstream>(kPerThread) : stream);
+  return share::is_capturing(share::stream_of(stream, null));
 }
 
 /// `ask` takes of `pool` for `stream`; `take_back` frees it there.
@@ -77,6 +74,15 @@ template <typename Ask>
 CUresult wait(Ask ask) {
   const CUresult result = ask();
   if (account().is_limited()) share::settle_pools_after_waiting();
+  return result;
+}
+
+/// For all work of the stream, or of the context.
+template <typename Ask>
+CUresult wait_for_all(Awaited::All all, CUstream stream, Ask ask) {
+  Awaited awaited(all, stream);
+  const CUresult result = wait(ask);
+  if (result == CUDA_SUCCESS) awaited.end();
   return result;
 }
 
@@ -155,19 +161,22 @@ GPUNODE_EXPORT CUresult cuMemPoolTrimTo(CUmemoryPool pool, std::size_t bytes) {
 GPUNODE_EXPORT CUresult cuStreamSynchronize(CUstream stream) {
   const auto ask = real_of(driver().cuStreamSynchronize);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  return wait([&] { return ask(stream); });
+  return wait_for_all(Awaited::All::kStream, stream,
+                      [&] { return ask(stream); });
 }
 
 GPUNODE_EXPORT CUresult cuStreamSynchronize_ptsz(CUstream stream) {
   const auto ask = real_of(driver().cuStreamSynchronize_ptsz);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  return wait([&] { return ask(stream); });
+  return wait_for_all(Awaited::All::kStream,
+                      share::stream_of(stream, Null::kOfThread),
+                      [&] { return ask(stream); });
 }
 
 GPUNODE_EXPORT CUresult cuCtxSynchronize() {
   const auto ask = real_of(driver().cuCtxSynchronize);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  return wait(ask);
+  return wait_for_all(Awaited::All::kContext, nullptr, ask);
 }
 
 GPUNODE_EXPORT CUresult cuEventSynchronize(CUevent event) {

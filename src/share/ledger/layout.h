@@ -102,10 +102,14 @@ struct SlotWord {
   }
 };
 
+/// Where the head of a slot is, in bytes from the beginning.
+constexpr std::size_t slot_place(std::uint32_t devices, std::uint32_t slot) {
+  return sizeof(LedgerHeader) + devices * sizeof(DeviceTally) +
+         std::size_t{slot} * (sizeof(SlotHead) + devices * sizeof(Cell));
+}
 /// Bytes of a ledger for so many devices and slots.
 constexpr std::size_t ledger_size(std::uint32_t devices, std::uint32_t slots) {
-  return sizeof(LedgerHeader) + devices * sizeof(DeviceTally) +
-         std::size_t{slots} * (sizeof(SlotHead) + devices * sizeof(Cell));
+  return slot_place(devices, slots);
 }
 
 }  // namespace gpunode::share

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "share/ledger/lane.h"
 #include "share/ledger/layout.h"
 
 namespace gpunode::share {
@@ -32,7 +33,13 @@ struct alignas(kCacheLine) DeviceLimit {
   Word unaccounted;
   /// Bytes that a context takes, as the node has measured; 0: it hasn't.
   Word context;
-  std::array<std::uint64_t, 7> reserved;  ///< 0.
+  SmallWord turn;  ///< A TurnWord, and the futex of those who wait.
+  /// Counted up while somebody waits, so that they know of a node that does not
+  /// come to it any more.
+  SmallWord beat;
+  SmallWord part;    ///< Thousandths of the Device's time; 0: takes no turns.
+  SmallWord policy;  ///< A TurnPolicy.
+  std::array<std::uint64_t, 5> reserved;  ///< 0.
 };
 static_assert(sizeof(DeviceLimit) == 2 * kCacheLine);
 
@@ -71,6 +78,7 @@ class Limits {
   std::uint64_t context(std::uint32_t device) const {
     return at_[device].context.load(std::memory_order_relaxed);
   }
+  const DeviceLimit& at(std::uint32_t device) const { return at_[device]; }
   bool says_gone(std::uint32_t slot, std::uint32_t generation) const {
     return gone_[slot].load(std::memory_order_acquire) == (kGone | generation);
   }

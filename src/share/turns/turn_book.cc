@@ -1,15 +1,28 @@
 #include "share/turns/turn_book.h"
 
 #include <algorithm>
-#include <utility>
+#include <tuple>
 
 namespace gpunode::share {
 namespace {
 
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
-/// While the last fences are waited for.
+/// While the last fences are waited for, at first; then less often.
 constexpr microseconds kDrainLook{30};
+constexpr microseconds kLongKernelLook{500};
+/// At a holder that nobody waits for: while it may stop or begin at any time,
+/// and while it is at work all the time.
+constexpr milliseconds kAloneLook{1};
+constexpr milliseconds kSteadyLook{10};
+/// At one that may not have more than its part.
+constexpr microseconds kHardLook{250};
+/// Launches that have come and gone between two looks took no longer.
+constexpr microseconds kBrief{100};
+constexpr milliseconds kFirstPause{20};
+constexpr std::chrono::seconds kLongestPause{1};
+constexpr double kLeastPart = 1e-4;
 
 double nanoseconds(Duration duration) {
   return std::chrono::duration<double, std::nano>(duration).count();
@@ -20,24 +33,44 @@ Duration of_nanoseconds(double count) {
       std::chrono::duration<double, std::nano>(count));
 }
 
-const TurnLook& look_at(const TurnBook::Looks& looks, TurnBook::Key key) {
-  static const TurnLook kNothing;
-  const auto found = looks.find(key);
-  return found == looks.end() ? kNothing : found->second;
-}
-
-void sooner(std::optional<TimePoint>& wake, TimePoint then) {
-  wake = wake ? std::min(*wake, then) : then;
+TimePoint later(TimePoint now, Duration by) {
+  return now > TimePoint::max() - by ? TimePoint::max() : now + by;
 }
 
 }  // namespace
 
+/// Who has the less is before the other.
+struct TurnBook::Rank {
+  bool has_had_its_part = false;
+  Nanoseconds ahead = 0;
+
+  bool operator<(const Rank& other) const {
+    return std::tie(has_had_its_part, ahead) <
+           std::tie(other.has_had_its_part, other.ahead);
+  }
+};
+
+void TurnBook::set_policy(TurnPolicy policy) {
+  if (policy == policy_) return;
+  policy_ = policy;
+  // What was saved and owed under another policy is nobody's concern.
+  for (auto& [key, member] : members_) member.credit = nanoseconds(kSaved);
+}
+
 void TurnBook::set(Key key, double part) {
-  const auto [member, is_new] = members_.try_emplace(key);
-  member->second.part = std::clamp(part, 1e-4, 1.0);
-  if (!is_new) return;
-  member->second.served = clock_;
-  member->second.credit = nanoseconds(kLongest);
+  const auto [found, is_new] = members_.try_emplace(key);
+  Member& member = found->second;
+  // Not a number: as little as there is.
+  part = part >= kLeastPart ? std::min(part, 1.0) : kLeastPart;
+  if (is_new) {
+    member.credit = nanoseconds(kSaved);
+    member.moved = time_;
+  } else {
+    // What it owes is time, not time over what its part was.
+    member.ahead *= member.part / part;
+    if (holder_ == key) began_ahead_ *= member.part / part;
+  }
+  member.part = part;
 }
 
 void TurnBook::remove(Key key) {
@@ -53,152 +86,302 @@ Duration TurnBook::used(Key key) const {
                                   : of_nanoseconds(member->second.used);
 }
 
-/// The holder pays for its turn, whoever works on after it for that, and all
-/// are given their part of the time.
-void TurnBook::charge(Nanoseconds passed, const Looks& looks) {
-  for (auto& [key, member] : members_) {
-    const TurnLook& look = look_at(looks, key);
-    const bool has_worked = look.is_busy || look.has_tail || look.wants ||
-                            look.launches != member.launches;
-    member.launches = look.launches;
-    member.credit = std::min(member.credit + passed * member.part,
-                             nanoseconds(kLongest));
-    const bool pays =
-        has_worked && (holder_ == key || (member.is_trailing && look.is_busy));
-    if (!pays) continue;
-    member.used += passed;
-    member.served += passed / member.part;
-    member.credit -= passed;
-  }
-  for (auto& [key, member] : members_) {
-    member.is_trailing = member.is_trailing && look_at(looks, key).is_busy;
-  }
+Duration TurnBook::waited(Key key) const {
+  const auto member = members_.find(key);
+  return member == members_.end() ? Duration{} : member->second.waited;
 }
 
-bool TurnBook::may_begin(const Member& member) const {
-  // Many small turns would cost more than they give.
-  return policy_ != TurnPolicy::kHard ||
-         member.credit >= nanoseconds(kLongest) / 2;
+std::uint64_t TurnBook::turns(Key key) const {
+  const auto member = members_.find(key);
+  return member == members_.end() ? 0 : member->second.turns;
 }
 
-Duration TurnBook::longest_turn(const Looks& looks) const {
-  int takers = 0;
-  for (const auto& [key, member] : members_) {
-    if (holder_ == key || look_at(looks, key).wants) ++takers;
-  }
-  return std::clamp<Duration>(Duration(kRound) / std::max(takers, 1), kShortest,
-                              kLongest);
+bool TurnBook::is_persistent(Key key) const {
+  const auto member = members_.find(key);
+  return member != members_.end() &&
+         member->second.unseen > nanoseconds(kPersistent);
 }
 
 Turn TurnBook::step(TimePoint now, const Looks& looks) {
-  const Duration passed =
-      last_ ? std::clamp<Duration>(now - *last_, Duration{}, kRound)
-            : Duration{};
-  last_ = now;
-  charge(nanoseconds(passed), looks);
-  if (holder_) end_turn(now, looks);
-  if (!holder_) begin_turn(now, looks);
+  static const TurnLook kNothing;
+  const Duration passed = pass(now);
+  for (auto& [key, member] : members_) {
+    const auto look = looks.find(key);
+    see(key, member, look == looks.end() ? kNothing : look->second, passed);
+  }
+  charge(passed);
+  level(passed);
+  if (holder_) end_turn();
+  if (!holder_) begin_turn();
 
   Turn turn;
+  turn.is_contended = is_contended();
+  std::optional<Duration> wait;
   if (!holder_) {
-    turn.wake = next_credit(now, looks);
-    return turn;
-  }
-  if (closed_) {
-    turn.wake = now + kDrainLook;
-    return turn;
-  }
-  const Member& member = members_.at(*holder_);
-  turn.open = holder_;
-  for (const auto& [key, other] : members_) {
-    turn.is_contended = turn.is_contended ||
-                        (key != *holder_ && look_at(looks, key).wants &&
-                         may_begin(other));
-  }
-  if (turn.is_contended) {
-    sooner(turn.wake, begun_ + longest_turn(looks));
-    if (idle_) sooner(turn.wake, *idle_ + kIdle);
+    wait = next_chance();
+  } else if (closed_) {
+    wait = std::max<Duration>(kDrainLook, (time_ - *closed_) / 16);
   } else {
-    // Somebody who waits for credit may get it.
-    turn.wake = next_credit(now, looks);
+    turn.open = holder_;
+    wait = look_again(members_.at(*holder_));
   }
-  if (policy_ == TurnPolicy::kHard) {
-    sooner(turn.wake,
-           now + std::max<Duration>(of_nanoseconds(member.credit),
-                                    microseconds(50)));
+  if (wait) {
+    // Time that goes by unseen does not count.
+    turn.wake =
+        later(now, std::clamp<Duration>(*wait, microseconds(1), kLongestStep));
   }
   return turn;
 }
 
-/// Whether the holder goes on, is waited for, or is done.
-void TurnBook::end_turn(TimePoint now, const Looks& looks) {
-  const TurnLook& look = look_at(looks, *holder_);
-  Member& member = members_.at(*holder_);
-  const bool is_wanted =
-      std::ranges::any_of(members_, [&](const auto& other) {
-        return other.first != *holder_ && look_at(looks, other.first).wants &&
-               may_begin(other.second);
-      });
-  if (!closed_) {
-    const bool is_idle = !look.is_busy && !look.has_tail && !look.wants;
-    if (!is_idle) {
-      idle_.reset();
-    } else if (!idle_) {
-      idle_ = now;
+/// How long it is since the last step.
+Duration TurnBook::pass(TimePoint now) {
+  Duration passed{};
+  if (last_ && now > *last_) {
+    // A jump may be longer than a Duration can say.
+    passed =
+        *last_ < now - kLongestStep ? Duration(kLongestStep) : now - *last_;
+  }
+  last_ = now;
+  time_ += passed;
+  return passed;
+}
+
+/// What the look says the container has done since the last one.
+void TurnBook::see(Key key, Member& member, const TurnLook& look,
+                   Duration passed) {
+  const bool has_launched = look.launches != member.look.launches;
+  const bool has_moved = has_launched || look.passed != member.look.passed;
+  if (has_moved) {
+    member.tail = look.has_tail
+                      ? std::clamp<Duration>(look.tail, Duration{}, kDrain)
+                      : Duration{};
+    member.unseen = 0;
+  }
+  // At its first and at its last moment, as it seems; in between at some.
+  const Duration seen =
+      passed / 2 * (int{member.look.is_busy} + int{look.is_busy});
+  Duration guessed = std::min(passed - seen, member.tail);
+  member.tail -= guessed;
+  if (seen == Duration{} && has_moved) {
+    guessed = std::max(guessed, std::min<Duration>(passed, kBrief));
+  }
+  member.worked = nanoseconds(seen + guessed);
+
+  const bool is_open = holder_ == key && !closed_;
+  if (look.wants && member.look.wants && !is_open) member.waited += passed;
+  if (look.wants && !is_open) {
+    member.wanted = time_;
+    member.has_wanted = true;
+  }
+  if (look != member.look) member.again = Duration{};
+  if (has_launched) member.pause = Duration{};
+  if (has_moved || look.is_busy || member.look.is_busy) member.moved = time_;
+  member.is_steady = look.is_busy && member.look.is_busy;
+  if (!look.is_busy) member.unseen = 0;
+  member.look = look;
+}
+
+/// All are given their part of the time, and pay for what they had. Of those
+/// who are on the GPU at once each has its share of it.
+void TurnBook::charge(Duration passed) {
+  const Nanoseconds time = nanoseconds(passed);
+  Nanoseconds worked = 0;
+  for (const auto& [key, member] : members_) worked += member.worked;
+  const double crowd = worked > time ? time / worked : 1;
+  const bool is_wanted = next_but(holder_) != nullptr;
+  for (auto& [key, member] : members_) {
+    const Nanoseconds pays = member.worked * crowd;
+    member.used += pays;
+    member.unseen += pays;
+    // What nobody else used of the time that a holder kept others waiting is
+    // its own, whatever it says to have done in it.
+    Nanoseconds owes = pays;
+    if (holder_ == key && is_wanted) {
+      owes = std::max(owes, time - (worked * crowd - pays));
     }
-    const bool is_spent =
-        policy_ == TurnPolicy::kHard && member.credit <= 0 && !is_idle;
-    if (is_wanted && idle_ && now - *idle_ >= kIdle) {
+    const bool is_persistent = member.unseen > nanoseconds(kPersistent);
+    if (!is_persistent) {
+      member.ahead = std::min(member.ahead + owes / member.part,
+                              nanoseconds(kMostDebt) / member.part);
+      member.credit -= pays;
+    }
+    // Who is kept waiting loses nothing by it, up to a turn. What was idle and
+    // used under kBurst is not owed.
+    const Duration most = wants(member) ? Duration(kLongest) : kSaved;
+    const Duration least =
+        policy_ == TurnPolicy::kHard ? Duration(kMostDebt) : kLongest;
+    member.credit = std::clamp(member.credit + time * member.part,
+                               -nanoseconds(least), nanoseconds(most));
+  }
+}
+
+/// Counts from the least that anyone has had of those who take part. Who does
+/// not comes along, and so saves nothing up.
+void TurnBook::level(Duration passed) {
+  std::optional<Nanoseconds> least;
+  for (const auto& [key, member] : members_) {
+    if (holder_ == key || !wants(member)) continue;
+    least = std::min(least.value_or(member.ahead), member.ahead);
+  }
+  if (holder_) {
+    // Others who come are as if they had come when its turn began; a turn that
+    // nobody else wants begins anew all the time.
+    if (!least) began_ahead_ = members_.at(*holder_).ahead;
+    least = std::min(least.value_or(began_ahead_), began_ahead_);
+  }
+  const Nanoseconds by = least.value_or(nanoseconds(passed));
+  began_ahead_ -= by;
+  for (auto& [key, member] : members_) {
+    member.ahead = std::max(member.ahead - by, 0.0);
+  }
+}
+
+/// Whether the holder goes on, is waited for, or is done.
+void TurnBook::end_turn() {
+  Member& holder = members_.at(*holder_);
+  if (!closed_) {
+    const Member* const next = next_but(holder_);
+    const Duration since = std::max(holder.moved, begun_);
+    if (next != nullptr && holder.look.wants && !holder.look.is_busy &&
+        time_ - since >= kDead) {
+      holder.pause =
+          std::clamp<Duration>(2 * holder.pause, kFirstPause, kLongestPause);
+      holder.again = time_ + holder.pause;
       holder_.reset();
       return;
     }
-    if (!is_spent && !(is_wanted && now - begun_ >= longest_turn(looks))) {
+    if (is_idle(holder, since + (next != nullptr ? Duration(kIdle) : kLeft))) {
+      holder_.reset();
       return;
     }
-    closed_ = now;
+    if (!is_over(holder, next)) return;
+    closed_ = time_;
   }
-  const bool is_drained =
-      !look.is_busy && (!look.has_tail || now - *closed_ >= look.tail);
-  if (!is_drained && now - *closed_ < kDrain) return;
-  member.is_trailing = !is_drained;
+  if (!is_drained(holder)) return;
   holder_.reset();
   closed_.reset();
 }
 
-void TurnBook::begin_turn(TimePoint now, const Looks& looks) {
-  const auto rank = [&](const Member& member) {
-    const bool has_less =
-        policy_ == TurnPolicy::kBurst && member.credit > 0;
-    return std::pair(has_less ? 0 : 1, std::max(member.served, clock_));
-  };
+void TurnBook::begin_turn() {
   auto best = members_.end();
   for (auto one = members_.begin(); one != members_.end(); ++one) {
-    if (!look_at(looks, one->first).wants || !may_begin(one->second)) continue;
+    if (!wants(one->second) || !may_begin(one->second)) continue;
     if (best == members_.end() || rank(one->second) < rank(best->second)) {
       best = one;
     }
   }
   if (best == members_.end()) return;
   Member& member = best->second;
-  member.served = std::max(member.served, clock_);
-  clock_ = member.served;
+  ++member.turns;
   holder_ = best->first;
-  begun_ = now;
+  begun_ = time_;
+  began_ahead_ = member.ahead;
   closed_.reset();
-  idle_.reset();
 }
 
-/// When the first of those who want a turn may have one.
-std::optional<TimePoint> TurnBook::next_credit(TimePoint now,
-                                               const Looks& looks) const {
-  std::optional<TimePoint> wake;
+bool TurnBook::wants(const Member& member) const {
+  return member.look.wants && time_ >= member.again;
+}
+
+bool TurnBook::may_begin(const Member& member) const {
+  // Many small turns would cost more than they give.
+  return policy_ != TurnPolicy::kHard ||
+         member.credit >= nanoseconds(kShortest);
+}
+
+/// Whether it has had nothing to do up to `since`, its tail not counted.
+bool TurnBook::is_idle(const Member& member, Duration since) const {
+  const TurnLook& look = member.look;
+  if (look.is_busy || look.wants) return false;
+  const Duration tail =
+      look.has_tail ? std::clamp<Duration>(look.tail, Duration{}, kDrain)
+                    : Duration{};
+  return time_ >= since + tail;
+}
+
+bool TurnBook::is_over(const Member& holder, const Member* next) const {
+  if (policy_ == TurnPolicy::kHard && holder.credit <= 0) return true;
+  if (next == nullptr) return false;
+  const Duration held = time_ - begun_;
+  if (held < kShortest) return false;
+  const Rank mine = rank(holder);
+  const Rank other = rank(*next);
+  // Who came when less time had been had for its part than at the beginning of
+  // this turn need not wait for its end.
+  const bool is_late = next->ahead <= began_ahead_ ||
+                       (mine.has_had_its_part && !other.has_had_its_part);
+  return other < mine && (is_late || held >= turn_length(holder));
+}
+
+bool TurnBook::is_drained(const Member& holder) const {
+  const TurnLook& look = holder.look;
+  const Duration since = std::max(holder.moved, begun_);
+  const bool is_done =
+      !look.is_busy && (!look.has_tail || time_ - since >= look.tail);
+  return is_done || time_ - *closed_ >= kDrain ||
+         holder.unseen > nanoseconds(kPersistent);
+}
+
+TurnBook::Rank TurnBook::rank(const Member& member) const {
+  return {policy_ == TurnPolicy::kBurst && member.credit <= 0, member.ahead};
+}
+
+const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
+  const Member* best = nullptr;
   for (const auto& [key, member] : members_) {
-    if (!look_at(looks, key).wants || may_begin(member)) continue;
-    const double missing = nanoseconds(kLongest) / 2 - member.credit;
-    sooner(wake, now + of_nanoseconds(missing / member.part) +
-                     microseconds(1));
+    if (holder == key || !wants(member) || !may_begin(member)) continue;
+    if (best == nullptr || rank(member) < rank(*best)) best = &member;
   }
-  return wake;
+  return best;
+}
+
+Duration TurnBook::turn_length(const Member& holder) const {
+  double parts = holder.part;
+  for (const auto& [key, member] : members_) {
+    if (holder_ != key && wants(member)) parts += member.part;
+  }
+  return std::clamp<Duration>(
+      of_nanoseconds(nanoseconds(kRound) * holder.part / parts), kShortest,
+      kLongest);
+}
+
+bool TurnBook::is_contended() const {
+  return policy_ == TurnPolicy::kHard ||
+         std::any_of(members_.begin(), members_.end(), [&](const auto& one) {
+           return holder_ != one.first && one.second.has_wanted &&
+                  time_ - one.second.wanted < kContended;
+         });
+}
+
+/// How long from now the holder is to be looked at again.
+Duration TurnBook::look_again(const Member& holder) const {
+  if (next_but(holder_) != nullptr) {
+    if (time_ > std::max(holder.moved, begun_)) return kIdle;
+    // Long kernels are not over in a moment.
+    return std::clamp<Duration>(of_nanoseconds(holder.unseen / 32), kLook,
+                                kLongKernelLook);
+  }
+  Duration wait = holder.is_steady ? kSteadyLook : kAloneLook;
+  if (policy_ == TurnPolicy::kHard && holder.look.is_busy) wait = kHardLook;
+  // Somebody who waits for its part may get it.
+  return std::min(wait, next_chance().value_or(wait));
+}
+
+/// How long until the first of those who wait for more than the holder may
+/// have a turn.
+std::optional<Duration> TurnBook::next_chance() const {
+  std::optional<Duration> wait;
+  for (const auto& [key, member] : members_) {
+    if (holder_ == key || !member.look.wants) continue;
+    const Nanoseconds missing = nanoseconds(kShortest) - member.credit;
+    Duration one = member.again - time_;
+    if (policy_ == TurnPolicy::kHard && missing > 0) {
+      one = std::max(one, of_nanoseconds(missing / member.part));
+    }
+    if (one <= Duration{}) continue;
+    wait = std::min(wait.value_or(one), one);
+  }
+  return wait;
 }
 
 }  // namespace gpunode::share

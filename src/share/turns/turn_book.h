@@ -8,93 +8,153 @@
 #include <optional>
 
 #include "base/core/clock.h"
+#include "share/grants/grant.h"
 
 namespace gpunode::share {
 
-/// What becomes of time that a container's part gives it and it does not use.
-enum class TurnPolicy : std::uint8_t {
-  kFair,   ///< It is everybody's, by their parts.
-  kBurst,  ///< It is everybody's, after those who have used less than their
-           ///< part.
-  kHard,   ///< Nobody's: a part is all that one gets.
-};
-
-/// What the lanes of one container on the Device say.
+/// What the lanes of one container on the Device say. They are written by the
+/// container: whatever they say, it costs nobody else more than a turn does.
 struct TurnLook {
-  bool wants = false;     ///< A thread waits for its turn.
-  bool is_busy = false;   ///< The GPU has fences to pass.
-  bool has_tail = false;  ///< Launches without a fence behind them.
-  Duration tail{};        ///< How long these take, at most, as it seems.
+  bool wants = false;          ///< A thread waits for its turn.
+  bool is_busy = false;        ///< The GPU has fences to pass.
+  bool has_tail = false;       ///< Launches without a fence behind them.
+  Duration tail{};             ///< How long these take, at most, as it seems.
   std::uint64_t launches = 0;  ///< So far.
+  std::uint64_t passed = 0;    ///< Fences that the GPU has passed so far.
+
+  bool operator==(const TurnLook&) const = default;
 };
 
 /// What is to be, from now until `wake` or the next news of a container.
 struct Turn {
   std::optional<std::uint32_t> open;  ///< Who may launch; nobody else may.
-  bool is_contended = false;          ///< Others want to.
-  std::optional<TimePoint> wake;
+  /// Others want to, or did lately: who has the turn is not to run far ahead
+  /// of the GPU, and says when it has nothing to do.
+  bool is_contended = false;
+  std::optional<TimePoint> wake;  ///< Look again then, at the latest.
 };
 
 /// One Device's containers, each with a part of its time. One at a time may
 /// launch; the next one may when the GPU has passed the last one's fences, so
 /// that what one takes is seen apart from what others take. Where that takes
 /// long, as with kernels of many milliseconds, the next one does not wait: the
-/// hardware slices between both then, and both pay. Whoever has had the least
-/// time for its part is next; who was idle saves nothing up. One thread.
+/// hardware slices between both then, and each pays for its half. Whoever has
+/// had the least time for its part is next; who was idle saves nothing up. One
+/// thread.
 class TurnBook {
  public:
   using Key = std::uint32_t;
   using Looks = std::map<Key, TurnLook>;
 
+  /// A turn is a part of kRound, and within these. Short ones cost more in
+  /// changing hands, long ones make others wait.
+  static constexpr std::chrono::milliseconds kRound{40};
   static constexpr std::chrono::milliseconds kLongest{10};
   static constexpr std::chrono::milliseconds kShortest{2};
-  /// Time that is shared out among those who take part.
-  static constexpr std::chrono::milliseconds kRound{40};
-  /// Who has nothing to do for so long loses its turn to who has.
-  static constexpr std::chrono::microseconds kIdle{100};
+  /// Who has nothing to do for so long loses its turn to who has. A program
+  /// that waits for each of its kernels has gaps below this.
+  static constexpr std::chrono::microseconds kIdle{40};
+  /// From one look at a holder whom others wait for to the next: with kIdle,
+  /// 100 µs.
+  static constexpr std::chrono::microseconds kLook{60};
   /// The next one waits for the last one's work no longer than this.
   static constexpr std::chrono::milliseconds kDrain{10};
+  /// Who was given its turn and does not launch for so long has died, is
+  /// stopped, or has no CPU: it is passed over until something of its look
+  /// changes, and tried again now and then.
+  static constexpr std::chrono::milliseconds kDead{2};
+  /// A turn that nobody else wants ends when nothing was done in it for so
+  /// long: then nobody needs to look until the next launch asks.
+  static constexpr std::chrono::milliseconds kLeft{100};
+  /// Who others waited for less long ago than this does not run far ahead.
+  static constexpr std::chrono::seconds kContended{1};
+  /// Nobody pays back more than this, and work that nothing can be seen of for
+  /// so much of the GPU's time is persistent.
+  static constexpr std::chrono::seconds kMostDebt{10};
+  static constexpr std::chrono::seconds kPersistent{5};
+  /// Under kHard and kBurst: what one may save of its part while it is idle.
+  static constexpr std::chrono::milliseconds kSaved{3};
+  /// Time from one step to the next counts as no more than this.
+  static constexpr std::chrono::milliseconds kLongestStep{100};
 
-  void set_policy(TurnPolicy policy) { policy_ = policy; }
+  void set_policy(TurnPolicy policy);
   /// `part` of the Device's time, above 0 and up to 1; again, to change it.
   void set(Key key, double part);
   void remove(Key key);
   bool is_empty() const { return members_.empty(); }
 
-  /// `looks` has those that were set; of others nothing is known. `now` may not
-  /// go back; a jump counts as no more than kRound.
+  /// `looks` has those that were set; of others nothing is known. `now` may
+  /// jump: back counts as no time, ahead as no more than kLongestStep.
   Turn step(TimePoint now, const Looks& looks);
 
-  /// Time that was charged to the container so far.
+  /// The GPU's time that was charged to the container so far; of two whose
+  /// work is on the GPU at once each is charged a half. Who is alone is looked
+  /// at seldom: then it is right in the mean only.
   Duration used(Key key) const;
+  /// Time in which it wanted to launch and had no turn.
+  Duration waited(Key key) const;
+  /// How often it began one.
+  std::uint64_t turns(Key key) const;
+  /// It keeps the GPU at work that does not end (kPersistent), which no turns
+  /// can take from it: others have theirs beside it, it is charged, and it
+  /// owes nothing for it.
+  bool is_persistent(Key key) const;
 
  private:
   using Nanoseconds = double;
   struct Member {
     double part = 1;
-    Nanoseconds served = 0;  ///< Time used, over the part.
+    /// Time used, over the part, beyond what the holder had had when its turn
+    /// began. Never below 0.
+    Nanoseconds ahead = 0;
+    /// Of its part of the time that went by, not used yet; below 0: used
+    /// before its time.
+    Nanoseconds credit = 0;
     Nanoseconds used = 0;
-    Nanoseconds credit = 0;  ///< Of its part, not used yet; debts too.
-    std::uint64_t launches = 0;
-    bool is_trailing = false;  ///< Works on after its turn.
+    Nanoseconds unseen = 0;  ///< Of `used`, since something of its work moved.
+    Nanoseconds worked = 0;  ///< In this step, were it alone.
+    Duration waited{};
+    std::uint64_t turns = 0;
+    TurnLook look;      ///< The last one.
+    bool is_steady = false;  ///< Busy then and before.
+    Duration tail{};    ///< Left of the work that no fence stands behind.
+    Duration moved{};   ///< When something of its work was last seen.
+    Duration wanted{};  ///< When it last wanted a turn.
+    bool has_wanted = false;
+    Duration again{};  ///< Passed over until then.
+    Duration pause{};  ///< How long that was.
   };
+  struct Rank;
 
-  void charge(Nanoseconds passed, const Looks& looks);
-  void end_turn(TimePoint now, const Looks& looks);
-  void begin_turn(TimePoint now, const Looks& looks);
+  Duration pass(TimePoint now);
+  void see(Key key, Member& member, const TurnLook& look, Duration passed);
+  void charge(Duration passed);
+  void level(Duration passed);
+  void end_turn();
+  void begin_turn();
+
+  bool wants(const Member& member) const;
   bool may_begin(const Member& member) const;
-  Duration longest_turn(const Looks& looks) const;
-  std::optional<TimePoint> next_credit(TimePoint now, const Looks& looks) const;
+  bool is_idle(const Member& member, Duration since) const;
+  bool is_over(const Member& holder, const Member* next) const;
+  bool is_drained(const Member& holder) const;
+  Rank rank(const Member& member) const;
+  /// The best of those who want a turn and may have one.
+  const Member* next_but(std::optional<Key> holder) const;
+  Duration turn_length(const Member& holder) const;
+  bool is_contended() const;
+  Duration look_again(const Member& holder) const;
+  std::optional<Duration> next_chance() const;
 
   TurnPolicy policy_ = TurnPolicy::kFair;
   std::map<Key, Member> members_;
   std::optional<TimePoint> last_;
-  /// Of the last one that began: what those who come back begin with.
-  Nanoseconds clock_ = 0;
+  /// Time as it went by in steps: what all other times here are on.
+  Duration time_{};
   std::optional<Key> holder_;
-  TimePoint begun_;
-  std::optional<TimePoint> closed_;  ///< Since when its work is waited for.
-  std::optional<TimePoint> idle_;    ///< Since when it has nothing to do.
+  Duration begun_{};
+  Nanoseconds began_ahead_ = 0;     ///< The holder's, then.
+  std::optional<Duration> closed_;  ///< Since when its work is waited for.
 };
 
 }  // namespace gpunode::share

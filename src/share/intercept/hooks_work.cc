@@ -1,0 +1,203 @@
+// Launches, copies within a Device and what fills its memory: each waits for
+// the container's turn. What goes from and to the host is left alone: it keeps
+// the bus busy, and hardly the Device.
+#include "share/intercept/driver.h"
+#include "share/intercept/passage.h"
+#include "share/intercept/real.h"
+
+namespace gpunode::abi {
+
+using share::driver;
+using share::Null;
+using share::real_of;
+using share::stream_of;
+
+namespace {
+
+/// `function` of the driver with `words`, for `stream`.
+template <typename Function, typename... Words>
+CUresult work(const std::atomic<Function>& function, CUstream stream,
+              Words... words) {
+  const auto ask = real_of(function);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  return share::pass(stream, [&] { return ask(words...); });
+}
+
+}  // namespace
+
+GPUNODE_EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x,
+                                       unsigned grid_y, unsigned grid_z,
+                                       unsigned block_x, unsigned block_y,
+                                       unsigned block_z, unsigned shared_bytes,
+                                       CUstream stream, void** parameters,
+                                       void** extra) {
+  return work(driver().cuLaunchKernel, stream, function, grid_x, grid_y, grid_z,
+              block_x, block_y, block_z, shared_bytes, stream, parameters,
+              extra);
+}
+
+GPUNODE_EXPORT CUresult cuLaunchKernel_ptsz(
+    CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+    unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+    CUstream stream, void** parameters, void** extra) {
+  return work(driver().cuLaunchKernel_ptsz, stream_of(stream, Null::kOfThread),
+              function, grid_x, grid_y, grid_z, block_x, block_y, block_z,
+              shared_bytes, stream, parameters, extra);
+}
+
+GPUNODE_EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig* config,
+                                         CUfunction function, void** parameters,
+                                         void** extra) {
+  return work(driver().cuLaunchKernelEx,
+              config == nullptr ? nullptr : config->hStream, config, function,
+              parameters, extra);
+}
+
+GPUNODE_EXPORT CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig* config,
+                                              CUfunction function,
+                                              void** parameters, void** extra) {
+  return work(
+      driver().cuLaunchKernelEx_ptsz,
+      config == nullptr ? nullptr : stream_of(config->hStream, Null::kOfThread),
+      config, function, parameters, extra);
+}
+
+GPUNODE_EXPORT CUresult cuLaunchCooperativeKernel(
+    CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+    unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+    CUstream stream, void** parameters) {
+  return work(driver().cuLaunchCooperativeKernel, stream, function, grid_x,
+              grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream,
+              parameters);
+}
+
+GPUNODE_EXPORT CUresult cuLaunchCooperativeKernel_ptsz(
+    CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+    unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+    CUstream stream, void** parameters) {
+  return work(driver().cuLaunchCooperativeKernel_ptsz,
+              stream_of(stream, Null::kOfThread), function, grid_x, grid_y,
+              grid_z, block_x, block_y, block_z, shared_bytes, stream,
+              parameters);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from,
+                                 std::size_t bytes) {
+  return work(driver().cuMemcpy, nullptr, to, from, bytes);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpy_ptds(CUdeviceptr to, CUdeviceptr from,
+                                      std::size_t bytes) {
+  return work(driver().cuMemcpy_ptds, stream_of(nullptr, Null::kOfThread), to,
+              from, bytes);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from,
+                                      std::size_t bytes, CUstream stream) {
+  return work(driver().cuMemcpyAsync, stream, to, from, bytes, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyAsync_ptsz(CUdeviceptr to, CUdeviceptr from,
+                                           std::size_t bytes, CUstream stream) {
+  return work(driver().cuMemcpyAsync_ptsz, stream_of(stream, Null::kOfThread),
+              to, from, bytes, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from,
+                                        std::size_t bytes) {
+  return work(driver().cuMemcpyDtoD_v2, nullptr, to, from, bytes);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyDtoD_v2_ptds(CUdeviceptr to, CUdeviceptr from,
+                                             std::size_t bytes) {
+  return work(driver().cuMemcpyDtoD_v2_ptds,
+              stream_of(nullptr, Null::kOfThread), to, from, bytes);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from,
+                                             std::size_t bytes,
+                                             CUstream stream) {
+  return work(driver().cuMemcpyDtoDAsync_v2, stream, to, from, bytes, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyDtoDAsync_v2_ptsz(CUdeviceptr to,
+                                                  CUdeviceptr from,
+                                                  std::size_t bytes,
+                                                  CUstream stream) {
+  return work(driver().cuMemcpyDtoDAsync_v2_ptsz,
+              stream_of(stream, Null::kOfThread), to, from, bytes, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value,
+                                      std::size_t count) {
+  return work(driver().cuMemsetD8_v2, nullptr, to, value, count);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD8_v2_ptds(CUdeviceptr to, unsigned char value,
+                                           std::size_t count) {
+  return work(driver().cuMemsetD8_v2_ptds, stream_of(nullptr, Null::kOfThread),
+              to, value, count);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD16_v2(CUdeviceptr to, unsigned short value,
+                                       std::size_t count) {
+  return work(driver().cuMemsetD16_v2, nullptr, to, value, count);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD16_v2_ptds(CUdeviceptr to,
+                                            unsigned short value,
+                                            std::size_t count) {
+  return work(driver().cuMemsetD16_v2_ptds, stream_of(nullptr, Null::kOfThread),
+              to, value, count);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD32_v2(CUdeviceptr to, unsigned value,
+                                       std::size_t count) {
+  return work(driver().cuMemsetD32_v2, nullptr, to, value, count);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD32_v2_ptds(CUdeviceptr to, unsigned value,
+                                            std::size_t count) {
+  return work(driver().cuMemsetD32_v2_ptds, stream_of(nullptr, Null::kOfThread),
+              to, value, count);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value,
+                                        std::size_t count, CUstream stream) {
+  return work(driver().cuMemsetD8Async, stream, to, value, count, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD8Async_ptsz(CUdeviceptr to,
+                                             unsigned char value,
+                                             std::size_t count,
+                                             CUstream stream) {
+  return work(driver().cuMemsetD8Async_ptsz, stream_of(stream, Null::kOfThread),
+              to, value, count, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD16Async(CUdeviceptr to, unsigned short value,
+                                         std::size_t count, CUstream stream) {
+  return work(driver().cuMemsetD16Async, stream, to, value, count, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD16Async_ptsz(CUdeviceptr to,
+                                              unsigned short value,
+                                              std::size_t count,
+                                              CUstream stream) {
+  return work(driver().cuMemsetD16Async_ptsz,
+              stream_of(stream, Null::kOfThread), to, value, count, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value,
+                                         std::size_t count, CUstream stream) {
+  return work(driver().cuMemsetD32Async, stream, to, value, count, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD32Async_ptsz(CUdeviceptr to, unsigned value,
+                                              std::size_t count,
+                                              CUstream stream) {
+  return work(driver().cuMemsetD32Async_ptsz,
+              stream_of(stream, Null::kOfThread), to, value, count, stream);
+}
+
+}  // namespace gpunode::abi

@@ -1,0 +1,522 @@
+#include "share/intercept/passage.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <ctime>
+
+#include "share/intercept/account.h"
+#include "share/intercept/contexts.h"
+#include "share/intercept/driver.h"
+#include "share/intercept/driver_turn.h"
+#include "share/intercept/kept_errno.h"
+#include "share/intercept/relaxed_capture.h"
+#include "share/intercept/turn.h"
+
+namespace gpunode::share {
+
+/// A stream whose work is told apart, by its place in the lane.
+struct LaneStream {
+  abi::CUcontext context = nullptr;  ///< Null: free.
+  abi::CUstream stream = nullptr;
+  const void* thread = nullptr;  ///< Of a stream that each thread has.
+  std::uint32_t asked = 0;       ///< Fences.
+  std::uint32_t since = 0;       ///< Launches behind the last one.
+  std::uint32_t count = 0;       ///< Launches.
+  bool is_fencing = false;       ///< A thread asks for one.
+  bool is_stuck = false;         ///< Its work waits for something else.
+  /// Since when, and from which fence on, the Device's pace is measured.
+  std::uint64_t pace_since = 0;
+  std::uint32_t pace_from = 0;
+};
+
+/// This process on one Device.
+struct Seat {
+  std::atomic<bool> is_busy = false;  ///< What follows has one thread.
+  Lane* lane = nullptr;               ///< Null: not claimed, or there is none.
+  std::uint32_t device = 0;
+  std::uint32_t every = 1;  ///< Launches from fence to fence.
+  std::uint64_t fenced_at = 0;
+  /// One more than the beat at which the node was found to have gone.
+  std::atomic<std::uint64_t> silent_beat = 0;
+  std::array<LaneStream, kLaneStreams> streams = {};
+};
+
+/// A context, and the words in which its Device leaves word.
+struct Place {
+  std::atomic<abi::CUcontext> context = nullptr;
+  Seat* seat = nullptr;  ///< Null: its Device takes no turns.
+  void* page = nullptr;  ///< Ours; made known to the context.
+  abi::CUdeviceptr done = 0;
+  std::atomic<bool> can_fence = false;
+  bool could_fence = false;  ///< Before it was suspended.
+};
+
+namespace {
+
+constexpr std::size_t kMostPlaces = 16;
+/// Microseconds of work from fence to fence that are meant.
+constexpr std::uint32_t kPiece = 250;
+/// With more launches between fences a change to longer kernels would be seen
+/// too late.
+constexpr std::uint32_t kMostEvery = 32;
+/// Microseconds of work that may be under way where others want the Device.
+constexpr std::uint32_t kUnderWay = 1500;
+constexpr std::uint64_t kMicrosecond = 1000;
+constexpr std::uint32_t kNonsense = 1 << 30;
+
+std::array<Seat, kMostDevices> seats;
+std::array<Place, kMostPlaces> places;
+std::atomic<bool> are_places_made = false;
+
+std::uint64_t nanoseconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+abi::CUcontext current_context() {
+  const auto ask = driver().cuCtxGetCurrent.load(std::memory_order_relaxed);
+  abi::CUcontext context = nullptr;
+  return ask != nullptr && ask(&context) == abi::CUDA_SUCCESS ? context
+                                                              : nullptr;
+}
+
+/// In doubt it is. The null stream is no stream to ask about while another is
+/// captured.
+bool may_be_captured(abi::CUstream stream) {
+  const auto ask = driver().cuStreamIsCapturing.load(std::memory_order_relaxed);
+  auto status = abi::CU_STREAM_CAPTURE_STATUS_NONE;
+  return ask != nullptr && (ask(stream, &status) != abi::CUDA_SUCCESS ||
+                            status != abi::CU_STREAM_CAPTURE_STATUS_NONE);
+}
+
+Place* find_place(abi::CUcontext context) {
+  for (Place& place : places) {
+    if (place.context.load(std::memory_order_acquire) == context) return &place;
+  }
+  return nullptr;
+}
+
+/// Has the current context know the lane of its Device.
+bool make_known(Place* place) {
+  const auto known = real_of(driver().cuMemHostRegister_v2);
+  const auto address = real_of(driver().cuMemHostGetDevicePointer_v2);
+  const auto unknown = real_of(driver().cuMemHostUnregister);
+  if (known == nullptr || address == nullptr || unknown == nullptr) {
+    return false;
+  }
+  Lane* const lane =
+      account().map_lane_again(place->seat->device, &place->page);
+  if (lane == nullptr) return false;
+  const RelaxedCapture relaxed;
+  if (known(place->page, page_bytes(), abi::CU_MEMHOSTREGISTER_DEVICEMAP) ==
+      abi::CUDA_SUCCESS) {
+    if (address(&place->done, &lane->done, 0) == abi::CUDA_SUCCESS) return true;
+    unknown(place->page);
+  }
+  Lanes::unmap(place->page);
+  place->page = nullptr;
+  return false;
+}
+
+/// Null where no more contexts can be told apart, or the account has no slot
+/// for this process.
+Place* make_place(abi::CUcontext context) {
+  abi::CUdevice device = 0;
+  const auto ask = driver().cuCtxGetDevice.load(std::memory_order_relaxed);
+  if (ask == nullptr || ask(&device) != abi::CUDA_SUCCESS) return nullptr;
+  const std::uint32_t number = account().number_of(device);
+  if (number != Account::kNoDevice && number >= kMostDevices) return nullptr;
+  const Turn turn(are_places_made);
+  if (Place* const made = find_place(context)) return made;
+  Place* const place = find_place(nullptr);
+  if (place == nullptr) return nullptr;
+  place->seat = nullptr;
+  place->page = nullptr;
+  bool can_fence = false;
+  if (number != Account::kNoDevice) {
+    Seat& seat = seats[number];
+    if (seat.lane == nullptr) {
+      seat.device = number;
+      seat.lane = account().claim_lane(number);
+    }
+    // A process without a lane is waited for by nobody, and waits for nobody.
+    if (seat.lane == nullptr) return nullptr;
+    place->seat = &seat;
+    can_fence = make_known(place);
+  }
+  place->can_fence.store(can_fence, std::memory_order_relaxed);
+  place->context.store(context, std::memory_order_release);
+  return place;
+}
+
+Place* place_of(abi::CUcontext context) {
+  Place* const place = find_place(context);
+  return place != nullptr ? place : make_place(context);
+}
+
+/// Which thread it is, for a stream that each has.
+const void* thread_of(abi::CUstream stream) {
+  constexpr std::uintptr_t kPerThread = 2;
+  return reinterpret_cast<std::uintptr_t>(stream) == kPerThread ? &errno
+                                                                : nullptr;
+}
+
+bool is_idle(const Seat& seat, std::uint32_t at) {
+  const LaneStream& stream = seat.streams[at];
+  return !stream.is_fencing && stream.since == 0 &&
+         seat.lane->done[at].load(std::memory_order_relaxed) == stream.asked;
+}
+
+/// Where the stream is in the lane, from now on; kLaneStreams: all places are
+/// of streams that work. By who has the seat.
+std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
+                          abi::CUstream stream) {
+  const void* const thread = thread_of(stream);
+  std::uint32_t free = kLaneStreams;
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    LaneStream& one = seat->streams[at];
+    if (one.context == context && one.stream == stream &&
+        one.thread == thread) {
+      return at;
+    }
+    if (one.context == nullptr) {  // Nor has any of those behind it one.
+      free = at;
+      break;
+    }
+    if (free == kLaneStreams && is_idle(*seat, at)) free = at;
+  }
+  if (free == kLaneStreams) return free;
+  LaneStream& one = seat->streams[free];
+  // The numbers go on: what is written is told from what was.
+  const std::uint32_t asked = one.asked;
+  one = {};
+  one.context = context;
+  one.stream = stream;
+  one.thread = thread;
+  one.asked = asked;
+  return free;
+}
+
+void set_tail(Lane* lane, std::uint32_t at, bool has_one) {
+  const std::uint32_t bit = std::uint32_t{1} << at;
+  if (has_one) {
+    if ((lane->tails.load(std::memory_order_relaxed) & bit) == 0) {
+      lane->tails.fetch_or(bit);
+    }
+  } else {
+    lane->tails.fetch_and(~bit);
+  }
+}
+
+/// Fits the launches from fence to fence to what the Device makes of them. By
+/// who has the seat, before the stream's next fence.
+void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
+  LaneStream& stream = seat->streams[at];
+  const std::uint32_t done =
+      seat->lane->done[at].load(std::memory_order_relaxed);
+  const std::uint64_t since_last = now - seat->fenced_at;
+  seat->fenced_at = now;
+  if (done == stream.asked) {
+    // It keeps up: the time between says nothing but that it is long enough.
+    stream.pace_since = now;
+    stream.pace_from = done;
+    stream.is_stuck = false;
+    if (since_last < kPiece * kMicrosecond && seat->every < kMostEvery) {
+      seat->every *= 2;
+    }
+    return;
+  }
+  const std::uint32_t passed = done - stream.pace_from;
+  if (passed < 2 || passed > stream.asked - stream.pace_from) return;
+  const std::uint64_t each =
+      (now - stream.pace_since) / kMicrosecond / passed + 1;
+  stream.pace_since = now;
+  stream.pace_from = done;
+  const std::uint64_t fitting = seat->every * std::uint64_t{kPiece} / each;
+  const std::uint64_t most = std::uint64_t{seat->every} * 2;
+  std::uint64_t every = fitting < most ? fitting : most;
+  if (every < 1) every = 1;
+  if (every > kMostEvery) every = kMostEvery;
+  const std::uint64_t piece = each * every / seat->every;
+  seat->every = static_cast<std::uint32_t>(every);
+  seat->lane->piece.store(static_cast<std::uint32_t>(piece | 1),
+                          std::memory_order_relaxed);
+}
+
+/// Has the Device write a number behind what is in the stream. `at` is being
+/// fenced by this thread.
+void fence(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
+           std::uint32_t number) {
+  auto ask = driver().cuStreamWriteValue32_v2.load(std::memory_order_relaxed);
+  if (ask == nullptr) {
+    ask = driver().cuStreamWriteValue32.load(std::memory_order_relaxed);
+  }
+  const bool is_asked =
+      ask != nullptr && ask(stream, place->done + at * sizeof(SmallWord),
+                            number, 0) == abi::CUDA_SUCCESS;
+  const Turn turn(seat->is_busy);
+  LaneStream& one = seat->streams[at];
+  one.is_fencing = false;
+  if (!is_asked) {
+    --one.asked;
+    place->can_fence.store(false, std::memory_order_relaxed);
+    return;
+  }
+  seat->lane->asked[at].store(number);
+  if (one.since == 0) set_tail(seat->lane, at, false);
+}
+
+/// Work that may be under way, in fences.
+std::uint32_t most_fences(const Lane& lane) {
+  const std::uint32_t piece = lane.piece.load(std::memory_order_relaxed);
+  if (piece == 0) return 3;
+  const std::uint32_t most = kUnderWay / piece;
+  return most < 1 ? 1 : most > 16 ? 16 : most;
+}
+
+/// Waits until the stream has not much under way. What never comes to an end
+/// before this thread does something else is not waited for.
+void wait_for_work(Seat* seat, std::uint32_t at, std::uint32_t number) {
+  constexpr std::uint64_t kLongest = 100'000'000;
+  const Lane& lane = *seat->lane;
+  const DeviceLimit& limits = account().limits_at(seat->device);
+  std::uint32_t seen = lane.done[at].load(std::memory_order_relaxed);
+  std::uint64_t since = 0;
+  for (Patience patience;; patience.wait()) {
+    const std::uint32_t done = lane.done[at].load(std::memory_order_relaxed);
+    const std::uint32_t under_way = number - done;
+    // Numbers that make no sense are none to wait for.
+    if (under_way <= most_fences(lane) || under_way > kNonsense) return;
+    if ((limits.turn.load(std::memory_order_relaxed) & TurnWord::kContended) ==
+        0) {
+      return;
+    }
+    const std::uint64_t now = nanoseconds();
+    if (done != seen || since == 0) {
+      seen = done;
+      since = now;
+    } else if (now - since > kLongest) {
+      const Turn turn(seat->is_busy);
+      seat->streams[at].is_stuck = true;
+      return;
+    }
+  }
+}
+
+/// Sleeps until it is the container's turn.
+void wait_for_turn(Seat* seat) {
+  constexpr timespec kBeat = {0, 250'000'000};
+  constexpr int kMostBeats = 4;
+  const Errno kept;
+  Lane& lane = *seat->lane;
+  const DeviceLimit& limits = account().limits_at(seat->device);
+  const std::uint64_t begun = nanoseconds();
+  std::uint32_t beat = limits.beat.load();
+  int missed = 0;
+  lane.waiting.fetch_add(1);
+  account().ring();
+  for (;;) {
+    const std::uint32_t word = limits.turn.load();
+    if ((word & TurnWord::kClosed) == 0) break;
+    // Not libc's: a thread could be cancelled in it.
+    const long result =
+        syscall(SYS_futex, &limits.turn, FUTEX_WAIT, word, &kBeat, nullptr, 0);
+    if (result == 0 || errno != ETIMEDOUT) continue;
+    const std::uint32_t now = limits.beat.load();
+    missed = now == beat ? missed + 1 : 0;
+    beat = now;
+    if (missed == kMostBeats) {
+      seat->silent_beat.store(std::uint64_t{beat} + 1);
+      break;
+    }
+    account().ring();
+  }
+  lane.waiting.fetch_sub(1);
+  lane.waits.fetch_add(1, std::memory_order_relaxed);
+  lane.waited.fetch_add(nanoseconds() - begun, std::memory_order_relaxed);
+}
+
+/// Nobody has given turns for a second. As soon as somebody does, they are
+/// taken again.
+bool is_node_silent(const Seat& seat, const DeviceLimit& limits) {
+  const std::uint64_t silent = seat.silent_beat.load(std::memory_order_relaxed);
+  return silent != 0 &&
+         silent ==
+             std::uint64_t{limits.beat.load(std::memory_order_relaxed)} + 1;
+}
+
+/// A thread that is about to wait leaves word of what it has done.
+void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
+                abi::CUstream stream) {
+  std::uint32_t at = 0;
+  std::uint32_t number = 0;
+  {
+    const Turn turn(seat->is_busy);
+    at = find_stream(seat, context, stream);
+    if (at == kLaneStreams) return;
+    LaneStream& one = seat->streams[at];
+    if (one.since == 0 || one.is_fencing ||
+        !place->can_fence.load(std::memory_order_relaxed)) {
+      return;
+    }
+    one.is_fencing = true;
+    one.since = 0;
+    number = ++one.asked;
+  }
+  fence(seat, place, at, stream, number);
+}
+
+}  // namespace
+
+Passage::Passage(abi::CUstream stream) : stream_(stream) {
+  if (!account().may_take_turns() || DriverTurn::is_amid()) return;
+  abi::CUcontext const context = current_context();
+  if (context == nullptr) return;
+  Place* const place = place_of(context);
+  Seat* const seat = place == nullptr ? nullptr : place->seat;
+  if (seat == nullptr) return;
+  const DeviceLimit& limits = account().limits_at(seat->device);
+  const std::uint32_t word = limits.turn.load(std::memory_order_relaxed);
+  if (word == 0 || may_be_captured(stream)) return;
+  seat_ = seat;
+  place_ = place;
+  context_ = context;
+  if ((word & TurnWord::kClosed) == 0 || is_node_silent(*seat, limits)) return;
+  fence_tail(seat, place, context, stream);
+  wait_for_turn(seat);
+}
+
+void Passage::end() {
+  if (seat_ == nullptr) return;
+  Seat& seat = *seat_;
+  seat.lane->launches.fetch_add(1, std::memory_order_relaxed);
+  std::uint32_t at = 0;
+  std::uint32_t number = 0;
+  bool is_stuck = false;
+  {
+    const Turn turn(seat.is_busy);
+    at = find_stream(&seat, context_, stream_);
+    if (at == kLaneStreams) {
+      seat.lane->unfenced.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    LaneStream& one = seat.streams[at];
+    ++one.count;
+    ++one.since;
+    set_tail(seat.lane, at, true);
+    if (one.since < seat.every || one.is_fencing ||
+        !place_->can_fence.load(std::memory_order_relaxed)) {
+      return;
+    }
+    keep_pace(&seat, at, nanoseconds());
+    one.is_fencing = true;
+    one.since = 0;
+    number = ++one.asked;
+    is_stuck = one.is_stuck;
+  }
+  fence(seat_, place_, at, stream_, number);
+  const std::uint32_t word =
+      account().limits_at(seat.device).turn.load(std::memory_order_relaxed);
+  if ((word & TurnWord::kContended) != 0 && !is_stuck) {
+    wait_for_work(&seat, at, number);
+  }
+}
+
+Awaited::Awaited(All all, abi::CUstream stream) : stream_(stream), all_(all) {
+  if (!account().may_take_turns() || DriverTurn::is_amid()) return;
+  abi::CUcontext const context = current_context();
+  Place* const place = context == nullptr ? nullptr : find_place(context);
+  seat_ = place == nullptr ? nullptr : place->seat;
+  if (seat_ == nullptr) return;
+  context_ = context;
+  const Turn turn(seat_->is_busy);
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    counts_[at] = seat_->streams[at].count;
+  }
+}
+
+bool Awaited::is_of(std::uint32_t at) const {
+  const LaneStream& one = seat_->streams[at];
+  return one.context == context_ && one.count == counts_[at] &&
+         !one.is_fencing &&
+         (all_ == All::kContext ||
+          (one.stream == stream_ && one.thread == thread_of(stream_)));
+}
+
+void Awaited::end() {
+  if (seat_ == nullptr) return;
+  Seat& seat = *seat_;
+  const Turn turn(seat.is_busy);
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    if (seat.streams[at].context == nullptr) break;
+    if (!is_of(at)) continue;
+    seat.streams[at].since = 0;
+    set_tail(seat.lane, at, false);
+    // A number that was written late, by a stream that had the handle before,
+    // is put right.
+    seat.lane->done[at].store(seat.streams[at].asked);
+  }
+}
+
+void suspend_passages(std::uint64_t context) {
+  Place* const place = find_place(reinterpret_cast<abi::CUcontext>(context));
+  if (context == 0 || place == nullptr || place->seat == nullptr) return;
+  place->could_fence = place->can_fence.exchange(false);
+}
+
+void resume_passages(std::uint64_t context, bool is_alive) {
+  auto* const handle = reinterpret_cast<abi::CUcontext>(context);
+  if (context == 0) return;
+  const Turn turn(are_places_made);
+  Place* const place = find_place(handle);
+  if (place == nullptr) return;
+  if (is_alive) {
+    place->can_fence.store(place->could_fence);
+    return;
+  }
+  if (place->seat != nullptr) {
+    Seat& seat = *place->seat;
+    const Turn seat_turn(seat.is_busy);
+    for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+      LaneStream& one = seat.streams[at];
+      if (one.context != handle) continue;
+      // What it had under way ended with it. The place is anybody's.
+      one.since = 0;
+      one.stream = nullptr;
+      one.thread = &one;
+      set_tail(seat.lane, at, false);
+      seat.lane->done[at].store(one.asked);
+    }
+  }
+  if (place->page != nullptr) Lanes::unmap(place->page);
+  place->page = nullptr;
+  place->seat = nullptr;
+  place->context.store(nullptr, std::memory_order_release);
+}
+
+void forget_passages() {
+  // A thread of the parent may have been in the midst of it.
+  for (Place& place : places) {
+    place.context.store(nullptr, std::memory_order_relaxed);
+    place.seat = nullptr;
+    place.page = nullptr;
+    place.can_fence.store(false, std::memory_order_relaxed);
+  }
+  are_places_made.store(false, std::memory_order_relaxed);
+  for (Seat& seat : seats) {
+    seat.is_busy.store(false, std::memory_order_relaxed);
+    seat.lane = nullptr;
+    seat.every = 1;
+    seat.silent_beat.store(0, std::memory_order_relaxed);
+    seat.streams = {};
+  }
+}
+
+}  // namespace gpunode::share

@@ -1,0 +1,96 @@
+// Referee: gives containers their turns on Devices, as long as the node's agent
+// runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "base/core/clock.h"
+#include "base/core/unique_fd.h"
+#include "share/grants/grant_files.h"
+#include "share/turns/grant_lanes.h"
+#include "share/turns/turn_book.h"
+
+namespace gpunode::share {
+
+/// What a container has had of a Device's time since its grant was first seen.
+struct TurnUse {
+  Duration used{};    ///< Of the Device, as it was charged.
+  Duration waited{};  ///< In which it wanted a turn and had none.
+  std::uint64_t turns = 0;
+  LaneSums sums;
+  bool is_persistent = false;  ///< Has a kernel that does not end.
+};
+
+/// By allocation id and Device.
+using TurnUses = std::map<std::pair<std::string, std::string>, TurnUse>;
+
+/// A thread of its own, for it has to be on time. The members are for any
+/// thread.
+class Referee {
+ public:
+  /// Begins with the grants that are there.
+  explicit Referee(GrantFiles files);
+  Referee(const Referee&) = delete;
+  Referee& operator=(const Referee&) = delete;
+  /// Nobody waits for turns any more.
+  ~Referee();
+
+  /// Grants, or their parts, may be others.
+  void refresh();
+  TurnUses uses() const;
+  /// Why nobody can tell it that he waits; empty: it is told. Then it looks
+  /// a thousand times a second.
+  std::string problem() const;
+
+ private:
+  struct Member {
+    GrantLanes lanes;
+    int watch = -1;                               ///< Of inotify.
+    std::map<std::uint32_t, TurnBook::Key> keys;  ///< By Device in the grant.
+  };
+  struct Seat {
+    std::string id;
+    std::uint32_t device = 0;
+  };
+  /// One Device.
+  struct Court {
+    TurnBook book;
+    std::map<TurnBook::Key, Seat> seats;
+    TurnBook::Looks looks;
+    std::optional<TurnBook::Key> open;
+    std::optional<TimePoint> wake;
+    TimePoint looked_at{};  ///< At all of them.
+    TimePoint beaten_at{};
+  };
+
+  void run();
+  void wait(std::optional<TimePoint> until);
+  void take_news();
+  void find_grants();
+  void seat(const std::string& id, Member* member);
+  void unseat(const std::string& id, Member* member);
+  void step(Court* court, TimePoint now);
+  void look(Court* court, TurnBook::Key key, bool is_new);
+
+  const GrantFiles files_;
+  UniqueFd bell_;  // inotify
+  UniqueFd news_;  // eventfd
+  std::atomic<bool> is_ending_ = false;
+  std::atomic<bool> is_stale_ = true;
+  mutable std::mutex mutex_;  // What follows.
+  std::map<std::string, Member> members_;
+  std::map<std::string, Court> courts_;  // By Device.
+  std::map<int, std::string> rung_by_;   // By watch.
+  TurnBook::Key next_key_ = 1;
+  std::string problem_;
+  std::thread thread_;  // Last: it uses all of it.
+};
+
+}  // namespace gpunode::share
