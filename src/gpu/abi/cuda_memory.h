@@ -261,6 +261,8 @@ CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool);
 CUresult cuStreamGetCtx(CUstream stream, CUcontext* context);
 CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status);
 CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode);
+CUresult cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode mode);
+CUresult cuStreamEndCapture(CUstream stream, CUgraph* graph);
 CUresult cuStreamSynchronize_ptsz(CUstream stream);
 
 CUresult cuGraphCreate(CUgraph* graph, unsigned flags);
