@@ -17,8 +17,8 @@ struct DeviceHeld {
   std::string uuid;
   std::uint64_t limit = 0;        ///< Bytes; may have been changed since.
   std::uint64_t unaccounted = 0;  ///< Bytes that the ledger does not have.
-  TimePart time;                  ///< May have been changed since.
   DeviceUse use;
+  TimePart time = {};  ///< May have been changed since.
 };
 
 /// A process that has a slot, as it says: any of it may be untrue.

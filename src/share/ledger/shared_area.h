@@ -35,10 +35,9 @@ class SharedArea {
  public:
   explicit SharedArea(std::uint64_t limit, std::uint32_t devices = 1,
                       std::uint32_t slots = 8)
-      : ledger(ledger_file_size(devices, slots)),
+      : ledger(ledger_size(devices, slots)),
         limits(limits_size(devices, slots)) {
     format_ledger(ledger.data(), devices, slots);
-    format_lanes(ledger.data(), devices, slots);
     auto* header = reinterpret_cast<LimitsHeader*>(limits.data());
     header->magic = kLimitsMagic;
     header->version = kLimitsVersion;

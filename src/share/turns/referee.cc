@@ -97,7 +97,8 @@ void Referee::run() {
   ::prctl(PR_SET_NAME, "turns");
   // Turns are of milliseconds: to the microsecond, not to fifty of them.
   ::prctl(PR_SET_TIMERSLACK, 1000);
-  std::optional<TimePoint> until;
+  // There are grants to be found.
+  std::optional<TimePoint> until = std::chrono::steady_clock::now();
   while (!is_ending_.load()) {
     wait(until);
     const std::lock_guard lock(mutex_);

@@ -244,6 +244,7 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y,
         if (found == nullptr || !is_stream(context, stream)) {
           return CUDA_ERROR_INVALID_HANDLE;
         }
+        if (runtime.work.captured.contains(stream)) return CUDA_SUCCESS;
         fake_cuda::ptx::Launch launch;
         launch.kernel = found->kernel;
         launch.grid = {grid_x, grid_y, grid_z};

@@ -126,13 +126,16 @@ CUresult cuStreamGetCtx(CUstream stream, CUcontext* owner) {
 }
 
 CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status) {
-  return enter_context("cuStreamIsCapturing", [&](Runtime&, Context& context) {
-    if (status == nullptr || !is_stream(context, stream)) {
-      return CUDA_ERROR_INVALID_VALUE;
-    }
-    *status = CU_STREAM_CAPTURE_STATUS_NONE;  // It captures nothing.
-    return CUDA_SUCCESS;
-  });
+  return enter_context("cuStreamIsCapturing",
+                       [&](Runtime& runtime, Context& context) {
+                         if (status == nullptr || !is_stream(context, stream)) {
+                           return CUDA_ERROR_INVALID_VALUE;
+                         }
+                         *status = runtime.work.captured.contains(stream)
+                                       ? CU_STREAM_CAPTURE_STATUS_ACTIVE
+                                       : CU_STREAM_CAPTURE_STATUS_NONE;
+                         return CUDA_SUCCESS;
+                       });
 }
 
 CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {

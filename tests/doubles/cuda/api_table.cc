@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "gpu/abi/cuda_memory.h"
+#include "gpu/abi/cuda_work.h"
 #include "tests/doubles/cuda/runtime.h"
 
 namespace gpunode::abi {
@@ -175,6 +176,15 @@ const auto& entries() {
       GPUNODE_CUDA_PLAIN(cuModuleUnload, 2000),
       GPUNODE_CUDA_PLAIN(cuModuleGetFunction, 2000),
       GPUNODE_CUDA_PLAIN(cuLaunchKernel, 4000),
+      GPUNODE_CUDA_PLAIN(cuLaunchKernelEx, 11060),
+      GPUNODE_CUDA_PLAIN(cuLaunchCooperativeKernel, 9000),
+      GPUNODE_CUDA_PLAIN(cuMemsetD16Async, 3020),
+      GPUNODE_CUDA_V2(cuStreamWriteValue32, 11070),
+      GPUNODE_CUDA_V2(cuMemHostRegister, 6050),
+      GPUNODE_CUDA_PLAIN(cuMemHostUnregister, 4000),
+      GPUNODE_CUDA_V2(cuMemHostGetDevicePointer, 3020),
+      GPUNODE_CUDA_V2(cuStreamBeginCapture, 10010),
+      GPUNODE_CUDA_PLAIN(cuStreamEndCapture, 10000),
   };
   return all;
 }
@@ -195,7 +205,25 @@ void* per_thread_form(void* function) {
   GPUNODE_CUDA_PTSZ(cuGraphInstantiateWithParams)
   GPUNODE_CUDA_PTSZ(cuGraphUpload)
   GPUNODE_CUDA_PTSZ(cuGraphLaunch)
+  GPUNODE_CUDA_PTSZ(cuLaunchKernel)
+  GPUNODE_CUDA_PTSZ(cuLaunchKernelEx)
+  GPUNODE_CUDA_PTSZ(cuLaunchCooperativeKernel)
+  GPUNODE_CUDA_PTSZ(cuMemcpyAsync)
+  GPUNODE_CUDA_PTSZ(cuMemsetD8Async)
+  GPUNODE_CUDA_PTSZ(cuMemsetD16Async)
+  GPUNODE_CUDA_PTSZ(cuMemsetD32Async)
+  GPUNODE_CUDA_PTSZ(cuMemcpyDtoDAsync_v2)
 #undef GPUNODE_CUDA_PTSZ
+  // NOLINTBEGIN(bugprone-macro-parentheses): `name` is pasted.
+#define GPUNODE_CUDA_PTDS(name) \
+  if (function == address_of(&name)) return address_of(&name##_ptds);
+  // NOLINTEND(bugprone-macro-parentheses)
+  GPUNODE_CUDA_PTDS(cuMemcpy)
+  GPUNODE_CUDA_PTDS(cuMemcpyDtoD_v2)
+  GPUNODE_CUDA_PTDS(cuMemsetD8_v2)
+  GPUNODE_CUDA_PTDS(cuMemsetD16_v2)
+  GPUNODE_CUDA_PTDS(cuMemsetD32_v2)
+#undef GPUNODE_CUDA_PTDS
   return function;
 }
 

@@ -57,6 +57,7 @@ void Runtime::destroy_context(Context* context) {
     it = next;
   }
   return_unused();
+  work.forget(context);
   memory.release_all(context);
   context->modules.clear();
   context->streams.clear();

@@ -17,6 +17,7 @@
 #include "tests/doubles/cuda/memory.h"
 #include "tests/doubles/cuda/pool.h"
 #include "tests/doubles/cuda/virtual_memory.h"
+#include "tests/doubles/cuda/work.h"
 
 namespace gpunode::fake_cuda {
 
@@ -49,6 +50,7 @@ struct Runtime {
   Pools pools;
   Imports imports;
   Graphs graphs;
+  Work work;
   std::vector<std::unique_ptr<Context>> contexts;
 
   struct Primary {
@@ -125,3 +127,6 @@ extern "C" std::uint64_t gpunode_fake_cuda_calls(const char* call);
 /// Has `deed` run at the beginning of each such call, as tools that watch calls
 /// do it; not amid another deed. Before any other thread calls the driver.
 extern "C" void gpunode_fake_cuda_call_back(const char* call, void (*deed)());
+
+/// While `is_held`, streams do not get to the words that they are to write.
+extern "C" void gpunode_fake_cuda_hold_work(int is_held);
