@@ -1,0 +1,210 @@
+"""Groups of gpu_load beside each other on one GPU: bare, or in turns that a turn_keeper keeps.
+
+A turn_keeper is `turn_keeper DIRECTORY LIBRARY POLICY PART...`: it lays DIRECTORY/0, /1 and so on, one for each part, with the
+library in each, says "ready", keeps the turns until its stdin ends, and then says four numbers a line for each part: the
+milliseconds of GPU time that were charged, turns, milliseconds waited, launches. "part I X" and "policy P" on its stdin change what it keeps.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import threading
+import time
+import typing
+
+PATIENCE = 90  # Seconds beyond its own time that a program is given.
+
+
+class Failed(Exception):
+    """A program did not do what it is for."""
+
+
+class Load(typing.NamedTuple):
+    """Work that a container does."""
+    name: str
+    words: str  # Of gpu_load.
+    is_busy: bool = True  # Has always something to do.
+
+
+class Process:
+    """A program that is spoken with line by line, and ended if it hangs."""
+
+    def __init__(self, words, environment, patience):
+        self.name = pathlib.Path(words[0]).name
+        # A file, since nobody reads it while the program runs.
+        self.errors = tempfile.TemporaryFile("w+")  # pylint: disable=consider-using-with
+        self.process = subprocess.Popen([str(word) for word in words], text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=self.errors, env=os.environ | environment)
+        self.watch = threading.Timer(patience, self.process.kill)
+        self.watch.daemon = True
+        self.watch.start()
+
+    def fail(self, what):
+        try:
+            code = self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self.errors.seek(0)
+        raise Failed(f"{self.name}: {what} (it ended with {code}): {self.errors.read().strip()[-400:]}")
+
+    def say(self, line):
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            self.fail(f"it did not wait for '{line}'")
+
+    def expect(self, wanted):
+        """Lines until this one, as word -> numbers."""
+        said = {}
+        for line in self.process.stdout:
+            if line.strip() == wanted:
+                return said
+            said.update(figures(line))
+        self.fail(f"it did not say '{wanted}'")
+
+    def rest(self):
+        """What it says until it ends."""
+        self.process.stdin.close()
+        said = self.process.stdout.read()
+        if self.process.wait() != 0:
+            self.fail("it failed")
+        self.close()
+        return said
+
+    def close(self):
+        self.watch.cancel()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+
+
+def figures(text):
+    """word -> numbers, from lines of a word and numbers."""
+    found = {}
+    for word, numbers in re.findall(r"^(\w+)((?: -?[\d.]+(?:e[+-]?\d+)?)+)$", text, re.MULTILINE):
+        found[word] = [float(number) for number in numbers.split()]
+    return found
+
+
+def kept(text):
+    """What a turn_keeper said at its end, a dict for each part."""
+    rows = [re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])", line) for line in text.splitlines()]
+    words = ("used_ms", "turns", "waited_ms", "launches")
+    return [dict(zip(words, map(float, row[-4:]))) for row in rows if len(row) >= 4]
+
+
+class Keeper(Process):
+    def __init__(self, programs, policy, parts, patience):
+        # Grants belong on a tmpfs, as on a node.
+        where = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self.directory = tempfile.TemporaryDirectory(dir=where, prefix="turns-")  # pylint: disable=consider-using-with
+        super().__init__([programs.keeper, self.directory.name, programs.library, policy, *(f"{part:.4f}" for part in parts)],
+                         {}, patience)
+        self.expect("ready")
+
+    def library(self, number):
+        return f"{self.directory.name}/{number}/libgpunode-cuda.so"
+
+    def end(self):
+        said = kept(self.rest())
+        self.directory.cleanup()
+        return said
+
+    def close(self):
+        super().close()
+        self.directory.cleanup()
+
+
+class Programs(typing.NamedTuple):
+    load: pathlib.Path
+    keeper: pathlib.Path
+    library: pathlib.Path
+    options: str = ""  # More of gpu_load, for all.
+
+
+class Worker(Process):
+    """A gpu_load. What its kind of kernel was found to be once is true of the next one."""
+
+    known: typing.ClassVar[dict] = {}
+
+    def __init__(self, programs, load, seconds, library=None, buckets_ms=0):
+        self.load = load
+        self.library = library
+        words = [*load.words.split(), *programs.options.split(), "--seconds", f"{seconds:.3f}"]
+        if buckets_ms:
+            words += ["--buckets-ms", buckets_ms]
+        if load.words in self.known:
+            words += [word for pair in self.known[load.words].items() for word in pair]
+        super().__init__([programs.load, *words], {"LD_PRELOAD": library} if library else {}, seconds + PATIENCE)
+        self.began = None
+
+    def calibrate(self):
+        self.expect("opened")
+        self.say("calibrate")
+        said = self.expect("ready")
+        if self.library is None:  # In turns it may have waited for one.
+            self.known.setdefault(self.load.words, {"--loops": str(int(said["loops"][0])), "--unit-us": str(said["unit_us"][0])})
+        self.unit_us = said["unit_us"][0]
+
+    def go(self):
+        self.began = time.monotonic()
+        self.say("go")
+
+    def result(self):
+        found = figures(self.rest())
+        for word in ("units_done", "gpu_ms_done", "elapsed_ms"):
+            if word not in found:
+                raise Failed(f"{self.name}: it did not say {word}")
+        buckets = found.pop("buckets", [])
+        one = {word: numbers[0] for word, numbers in found.items()}
+        one["gpu_percent"] = 100 * one["gpu_ms_done"] / one["elapsed_ms"]
+        one["buckets_ms"] = [units * self.unit_us / 1e3 for units in buckets]
+        one["began"] = self.began
+        return one
+
+
+def calibrated(workers):
+    """Closes them all if one of them fails."""
+    try:
+        for worker in workers:
+            worker.calibrate()
+    except Failed:
+        for worker in workers:
+            worker.close()
+        raise
+    return workers
+
+
+def run_group(programs, loads, seconds, policy=None, parts=(), delays=None, deeds=(), buckets_ms=0):
+    """(results of each load, what the keeper says) of loads that work beside each other, the one at `i` from delays[i] seconds
+    to the end; in turns by `policy`, load `i` having parts[i], or bare if that is None. `deeds`: (seconds, what to do to
+    the keeper)."""
+    delays = delays or [0] * len(loads)
+    keeper = Keeper(programs, policy, parts, 2 * PATIENCE + seconds) if policy else None
+    workers = []
+    try:
+        for number, load in enumerate(loads):
+            workers.append(Worker(programs, load, seconds - delays[number], keeper and keeper.library(number), buckets_ms))
+        calibrated(workers)
+        begin = time.monotonic()
+        plan = [(delays[number], worker.go) for number, worker in enumerate(workers)]
+        plan += [(when, lambda deed=deed: deed(keeper)) for when, deed in deeds if keeper]
+        for when, deed in sorted(plan, key=lambda step: step[0]):
+            time.sleep(max(0, begin + when - time.monotonic()))
+            deed()
+        results = [worker.result() for worker in workers]
+        return results, keeper.end() if keeper else []
+    finally:
+        for worker in workers:
+            worker.close()
+        if keeper:
+            keeper.close()
+
+
+def run_solo(programs, load, seconds):
+    return run_group(programs, [load], seconds)[0][0]

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""bench/gpu_turns.py as a whole, on the CUDA double (T1), beside a keeper that keeps no turns: every scenario finds its way into
+a table, whoever fails is named. What the numbers are is nothing to look at here."""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+SCRIPT = HERE.parent.parent / "bench/gpu_turns.py"
+OPTIONS = None
+
+
+class Turns(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.log = pathlib.Path(scratch.name) / "log"
+        self.json = pathlib.Path(scratch.name) / "json"
+
+    def run_script(self, *words, keeper=HERE / "fake_keeper.py"):
+        return subprocess.run([sys.executable, SCRIPT, "--build-dir", OPTIONS.build_dir, "--keeper", keeper, "--library", OPTIONS.library,
+                               "--load-options=--blocks 1 --copy-mib 1", "--seconds", "0.1", "--rounds", "1", *words],
+                              text=True, capture_output=True, timeout=200, check=False,
+                              env=os.environ | {"FAKE_KEEPER_LOG": str(self.log)})
+
+    def told(self):
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def test_bare_and_in_turns_beside_what_each_does_alone(self):
+        done = self.run_script("--only", "75-25", "requests-1ms", "--json", str(self.json))
+        self.assertEqual((done.returncode, done.stdout.count("FAILED")), (0, 0), done.stdout + done.stderr)
+        self.assertIn("75-25: 75 : 25, 5 µs beside 10 ms\n", done.stdout)
+        self.assertIn("  the keeper, fair: charged 100.5 101.5 %; turns a second 100 110\n", done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^  kernels of 10 ms +25 .*±")
+        self.assertRegex(done.stdout, r"(?m)^  alone +\d.*±")
+        self.assertCountEqual(self.told(), ["fair 0.7500 0.2500: ", "fair 0.2000 0.8000: "])
+        numbers = json.loads(self.json.read_text())
+        self.assertEqual(len(numbers["alone"]), 4)
+        self.assertEqual(sorted(numbers["groups"]), ["75-25 fair", "requests-1ms bare", "requests-1ms fair"])
+
+    def test_a_crowd_is_a_row(self):
+        done = self.run_script("--only", "20-half")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^  10 × kernels of 200 µs +5 +\d")
+        self.assertEqual(self.told(), ["fair" + " 0.0500" * 20 + ": "])
+
+    def test_shares_that_change_amid_work(self):
+        done = self.run_script("--only", "step", "live-part", "live-policy")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(done.stdout.count("for good after, ms: "), 3)
+        self.assertCountEqual(self.told(), ["fair 0.5000 0.5000: ", "fair 0.5000 0.5000: part 0 0.2, part 1 0.8",
+                                            "fair 0.2500 0.7500: policy hard"])
+
+    def test_churn(self):
+        done = self.run_script("--only", "churn", "--churn-seconds", "2", "--seed", "3")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("2 s, seed 3", done.stdout)
+        self.assertEqual(self.told(), ["fair 0.0500 0.1000 0.1500 0.2000 0.2000 0.3000: "])
+
+    def test_a_keeper_that_fails_is_named_and_the_rest_goes_on(self):
+        done = self.run_script("--only", "cost-200us", "idle-neighbour", keeper=pathlib.Path("/bin/false"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("FAILED: idle-neighbour hard: false: it did not say 'ready' (it ended with 1)", done.stdout)
+        self.assertIn("cost-200us: one program", done.stdout)  # Bare, it worked.
+
+    def test_loads_that_fail_are_named(self):
+        done = self.run_script("--only", "25-75", "--load-options=--blocks no")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("gpu_load: --blocks takes a number", done.stdout)
+
+    def test_no_group_begins_after_the_budget(self):
+        done = self.run_script("--only", "25-75", "churn", "--budget", "0")
+        self.assertEqual((done.returncode, self.told()), (0, []))
+        self.assertIn("was over before all was measured", done.stdout)
+
+    def test_wrong_words_are_refused(self):
+        for words, why in ((("--only", "nothing"), "no scenario is called nothing"), (("--rounds", "0"), "above 0"),
+                           (("--seconds", "x"), "invalid float")):
+            done = self.run_script(*words)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(why, done.stderr)
+
+
+if __name__ == "__main__":
+    PARSER = argparse.ArgumentParser(description=__doc__)
+    PARSER.add_argument("--build-dir", required=True)
+    PARSER.add_argument("--library", required=True)
+    OPTIONS, REST = PARSER.parse_known_args()
+    unittest.main(argv=[sys.argv[0], *REST])
