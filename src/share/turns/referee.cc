@@ -266,8 +266,8 @@ void Referee::step(Court* court, TimePoint now) {
   if (is_time) {
     court->looked_at = now;
     for (const auto& [key, seat] : court->seats) look(court, key, is_deaf);
-  } else if (court->open) {
-    look(court, *court->open, false);
+  } else if (court->watched) {
+    look(court, *court->watched, false);
   }
   const Turn turn = court->book.step(now, court->looks);
   bool is_wanted = false;
@@ -275,6 +275,7 @@ void Referee::step(Court* court, TimePoint now) {
     is_wanted = is_wanted || one.wants;
   }
   court->open = turn.open;
+  if (turn.open) court->watched = turn.open;
   const bool beats = is_wanted && now - court->beaten_at >= kBeat;
   if (beats) court->beaten_at = now;
   for (const auto& [key, seat] : court->seats) {

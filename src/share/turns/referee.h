@@ -65,6 +65,8 @@ class Referee {
     std::map<TurnBook::Key, Seat> seats;
     TurnBook::Looks looks;
     std::optional<TurnBook::Key> open;
+    /// Who had it last: looked at while its work comes to its end, too.
+    std::optional<TurnBook::Key> watched;
     std::optional<TimePoint> wake;
     TimePoint looked_at{};  ///< At all of them.
     TimePoint beaten_at{};

@@ -11,13 +11,12 @@ using std::chrono::milliseconds;
 
 /// While the last fences are waited for, at first; then less often.
 constexpr microseconds kDrainLook{30};
-constexpr microseconds kLongKernelLook{500};
-/// At a holder that nobody waits for: while it may stop or begin at any time,
-/// and while it is at work all the time.
+/// At a holder that others wait for and that was busy for long, and at one that
+/// may not have more than its part.
+constexpr microseconds kBusyLook{250};
+/// At a holder that nobody waits for, and at one that was busy for long.
 constexpr milliseconds kAloneLook{1};
 constexpr milliseconds kSteadyLook{10};
-/// At one that may not have more than its part.
-constexpr microseconds kHardLook{250};
 /// Launches that have come and gone between two looks took no longer.
 constexpr microseconds kBrief{100};
 constexpr milliseconds kFirstPause{20};
@@ -119,6 +118,12 @@ Turn TurnBook::step(TimePoint now, const Looks& looks) {
   std::optional<Duration> wait;
   if (!holder_) {
     wait = next_chance();
+    const auto is_busy = [](const auto& one) {
+      return one.second.look.is_busy;
+    };
+    if (std::any_of(members_.begin(), members_.end(), is_busy)) {
+      wait = std::min(wait.value_or(kSteadyLook), Duration(kSteadyLook));
+    }
   } else if (closed_) {
     wait = std::max<Duration>(kDrainLook, (time_ - *closed_) / 16);
   } else {
@@ -169,16 +174,16 @@ void TurnBook::see(Key key, Member& member, const TurnLook& look,
 
   const bool is_open = holder_ == key && !closed_;
   if (look.wants && member.look.wants && !is_open) member.waited += passed;
-  if (look.wants && !is_open) {
-    member.wanted = time_;
-    member.has_wanted = true;
-  }
   if (look != member.look) member.again = Duration{};
   if (has_launched) member.pause = Duration{};
   if (has_moved || look.is_busy || member.look.is_busy) member.moved = time_;
-  member.is_steady = look.is_busy && member.look.is_busy;
+  if (!look.is_busy) member.rested = time_;
   if (!look.is_busy) member.unseen = 0;
   member.look = look;
+  if (asks(member) && !is_open) {
+    member.wanted = time_;
+    member.has_wanted = true;
+  }
 }
 
 /// All are given their part of the time, and pay for what they had. Of those
@@ -189,7 +194,10 @@ void TurnBook::charge(Duration passed) {
   for (const auto& [key, member] : members_) worked += member.worked;
   const double crowd = worked > time ? time / worked : 1;
   const bool is_wanted = next_but(holder_) != nullptr;
+  Nanoseconds debts = 0;
+  for (const auto& [key, member] : members_) debts += debt(member);
   for (auto& [key, member] : members_) {
+    const Nanoseconds others_owe = debts - debt(member);
     const Nanoseconds pays = member.worked * crowd;
     member.used += pays;
     member.unseen += pays;
@@ -203,16 +211,23 @@ void TurnBook::charge(Duration passed) {
     if (!is_persistent) {
       member.ahead = std::min(member.ahead + owes / member.part,
                               nanoseconds(kMostDebt) / member.part);
-      member.credit -= pays;
+      if (policy_ != TurnPolicy::kBurst || is_asked_for(key)) {
+        member.credit -= pays;
+      }
     }
-    // Who is kept waiting loses nothing by it, up to a turn. What was idle and
-    // used under kBurst is not owed.
-    const Duration most = wants(member) ? Duration(kLongest) : kSaved;
-    const Duration least =
-        policy_ == TurnPolicy::kHard ? Duration(kMostDebt) : kLongest;
-    member.credit = std::clamp(member.credit + time * member.part,
-                               -nanoseconds(least), nanoseconds(most));
+    member.credit = std::clamp(
+        member.credit + time * member.part, -nanoseconds(kMostDebt),
+        nanoseconds(most_saved(member)) + (wants(member) ? others_owe : 0.0));
   }
+}
+
+/// What one who was idle may save of its part, and one who was kept waiting
+/// does not lose. Time that others took before it was theirs comes on top.
+Duration TurnBook::most_saved(const Member& member) const {
+  if (policy_ == TurnPolicy::kBurst) {
+    return of_nanoseconds(nanoseconds(kWindow) * member.part);
+  }
+  return wants(member) ? Duration(kLongest) : kSaved;
 }
 
 /// Counts from the least that anyone has had of those who take part. Who does
@@ -250,11 +265,18 @@ void TurnBook::end_turn() {
       holder_.reset();
       return;
     }
-    if (is_idle(holder, since + (next != nullptr ? Duration(kIdle) : kLeft))) {
+    // Who was woken for its turn needs a moment to launch.
+    const bool has_begun = holder.look.launches != began_launches_;
+    const Duration idle = has_begun ? Duration(kIdle) : Duration(kWaking);
+    if (is_idle(holder, since + (next != nullptr ? idle : kLeft))) {
       holder_.reset();
       return;
     }
-    if (!is_over(holder, next)) return;
+    if (!is_over(holder, next)) {
+      // It goes on as if it had begun anew.
+      if (time_ - begun_ >= turn_length(holder)) began_ahead_ = holder.ahead;
+      return;
+    }
     closed_ = time_;
   }
   if (!is_drained(holder)) return;
@@ -276,11 +298,23 @@ void TurnBook::begin_turn() {
   holder_ = best->first;
   begun_ = time_;
   began_ahead_ = member.ahead;
+  began_launches_ = member.look.launches;
   closed_.reset();
 }
 
+TurnBook::Nanoseconds TurnBook::debt(const Member& member) {
+  return std::max(-member.credit, 0.0);
+}
+
+/// Work that goes on after a turn asks for the next one, too: alone it is done
+/// sooner.
+bool TurnBook::asks(const Member& member) {
+  return member.look.wants ||
+         (member.look.is_busy && member.unseen <= nanoseconds(kPersistent));
+}
+
 bool TurnBook::wants(const Member& member) const {
-  return member.look.wants && time_ >= member.again;
+  return asks(member) && time_ >= member.again;
 }
 
 bool TurnBook::may_begin(const Member& member) const {
@@ -335,6 +369,11 @@ const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
   return best;
 }
 
+/// Whether others could use the time that it uses.
+bool TurnBook::is_asked_for(Key key) const {
+  return next_but(key) != nullptr || (holder_ && holder_ != key);
+}
+
 Duration TurnBook::turn_length(const Member& holder) const {
   double parts = holder.part;
   for (const auto& [key, member] : members_) {
@@ -354,15 +393,19 @@ bool TurnBook::is_contended() const {
 }
 
 /// How long from now the holder is to be looked at again.
-Duration TurnBook::look_again(const Member& holder) const {
+Duration TurnBook::look_again(const Member& holder) {
+  const Duration busy = time_ - std::max(holder.rested, begun_);
   if (next_but(holder_) != nullptr) {
     if (time_ > std::max(holder.moved, begun_)) return kIdle;
-    // Long kernels are not over in a moment.
-    return std::clamp<Duration>(of_nanoseconds(holder.unseen / 32), kLook,
-                                kLongKernelLook);
+    return std::clamp<Duration>(busy / 32, kLook, kBusyLook);
   }
-  Duration wait = holder.is_steady ? kSteadyLook : kAloneLook;
-  if (policy_ == TurnPolicy::kHard && holder.look.is_busy) wait = kHardLook;
+  if (holder.look.wants) return kLook;  // It is about to begin.
+  Duration wait = policy_ == TurnPolicy::kHard
+                      ? Duration(kBusyLook)
+                      : std::clamp<Duration>(busy / 8, kAloneLook, kSteadyLook);
+  // Not in step with what the program does.
+  looks_ = (looks_ + 618) % 1000;
+  wait = wait * (500 + looks_) / 1000;
   // Somebody who waits for its part may get it.
   return std::min(wait, next_chance().value_or(wait));
 }
@@ -372,7 +415,7 @@ Duration TurnBook::look_again(const Member& holder) const {
 std::optional<Duration> TurnBook::next_chance() const {
   std::optional<Duration> wait;
   for (const auto& [key, member] : members_) {
-    if (holder_ == key || !member.look.wants) continue;
+    if (holder_ == key || !asks(member)) continue;
     const Nanoseconds missing = nanoseconds(kShortest) - member.credit;
     Duration one = member.again - time_;
     if (policy_ == TurnPolicy::kHard && missing > 0) {

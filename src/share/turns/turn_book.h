@@ -59,6 +59,8 @@ class TurnBook {
   static constexpr std::chrono::microseconds kLook{60};
   /// The next one waits for the last one's work no longer than this.
   static constexpr std::chrono::milliseconds kDrain{10};
+  /// Who waited for its turn has as long to begin with it: threads wake slowly.
+  static constexpr std::chrono::microseconds kWaking{400};
   /// Who was given its turn and does not launch for so long has died, is
   /// stopped, or has no CPU: it is passed over until something of its look
   /// changes, and tried again now and then.
@@ -72,8 +74,10 @@ class TurnBook {
   /// so much of the GPU's time is persistent.
   static constexpr std::chrono::seconds kMostDebt{10};
   static constexpr std::chrono::seconds kPersistent{5};
-  /// Under kHard and kBurst: what one may save of its part while it is idle.
+  /// What one may save of its part while it is idle, under kHard; under kBurst
+  /// it is its part of kWindow.
   static constexpr std::chrono::milliseconds kSaved{3};
+  static constexpr std::chrono::milliseconds kWindow{100};
   /// Time from one step to the next counts as no more than this.
   static constexpr std::chrono::milliseconds kLongestStep{100};
 
@@ -116,7 +120,7 @@ class TurnBook {
     Duration waited{};
     std::uint64_t turns = 0;
     TurnLook look;      ///< The last one.
-    bool is_steady = false;  ///< Busy then and before.
+    Duration rested{};  ///< When it was last seen not to be busy.
     Duration tail{};    ///< Left of the work that no fence stands behind.
     Duration moved{};   ///< When something of its work was last seen.
     Duration wanted{};  ///< When it last wanted a turn.
@@ -133,6 +137,9 @@ class TurnBook {
   void end_turn();
   void begin_turn();
 
+  Duration most_saved(const Member& member) const;
+  static Nanoseconds debt(const Member& member);
+  static bool asks(const Member& member);
   bool wants(const Member& member) const;
   bool may_begin(const Member& member) const;
   bool is_idle(const Member& member, Duration since) const;
@@ -141,9 +148,10 @@ class TurnBook {
   Rank rank(const Member& member) const;
   /// The best of those who want a turn and may have one.
   const Member* next_but(std::optional<Key> holder) const;
+  bool is_asked_for(Key key) const;
   Duration turn_length(const Member& holder) const;
   bool is_contended() const;
-  Duration look_again(const Member& holder) const;
+  Duration look_again(const Member& holder);
   std::optional<Duration> next_chance() const;
 
   TurnPolicy policy_ = TurnPolicy::kFair;
@@ -153,7 +161,9 @@ class TurnBook {
   Duration time_{};
   std::optional<Key> holder_;
   Duration begun_{};
-  Nanoseconds began_ahead_ = 0;     ///< The holder's, then.
+  std::uint64_t began_launches_ = 0;
+  Nanoseconds began_ahead_ = 0;  ///< The holder's, then.
+  unsigned looks_ = 0;
   std::optional<Duration> closed_;  ///< Since when its work is waited for.
 };
 
