@@ -2,9 +2,9 @@
 """How exactly a real GPU's time is shared in turns, and what turns cost: programs alone, beside each other as the hardware
 slices, and in turns, one after another in each round.
 
-    python3 bench/gpu_turns.py --build-dir build/dev [--only ten-90 ...] [--rounds 3] [--seconds 2] [--budget 480]
+    python3 bench/gpu_turns.py --build-dir build/dev [--only ten-90 ...] [--rounds 3] [--seconds 1.5] [--budget 480]
 
-Takes eight minutes, and the GPU for itself. Shares are work done, set against what the same load does alone in the same run.
+Takes nine minutes, and the GPU for itself. Shares are work done, set against what the same load does alone in the same run.
 Numbers are medians over the rounds; behind them, half of what the middle half of the rounds spans. `bare` is without turns;
 fair, burst and hard are the policies. --list names the scenarios. With --budget no group begins after so many seconds; what was
 measured by then is printed.
@@ -31,7 +31,7 @@ def parse(argv):
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2, help="that a group works")
+    parser.add_argument("--seconds", type=float, default=1.5, help="that a group works")
     parser.add_argument("--churn-seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--budget", type=float, default=float("inf"), metavar="SECONDS")
@@ -172,6 +172,14 @@ def keeper_lines(bench, scenario, variants):
     return lines
 
 
+def exactness_lines(bench, scenario, variants):
+    lines = []
+    for variant in filter(scenario.is_exact, variants):
+        off = [median(bench.of_solo(scenario, variant, member)) - 100 * scenario.parts[member] for member in range(len(scenario.loads))]
+        lines.append(f"  farthest from its part, {variant}: {max(off, key=abs):+.1f} points")
+    return lines
+
+
 def shares_text(bench, scenario):
     variants = [variant for variant in scenario.variants if (scenario.name, variant) in bench.found]
     if not variants:
@@ -184,7 +192,8 @@ def shares_text(bench, scenario):
     else:
         rows = [member_row(bench, scenario, variants, member) for member in range(len(scenario.loads))]
     rows.append(total_row(bench, scenario, variants))
-    parts = [f"{scenario.name}: {scenario.title}", table([head, *rows]), *keeper_lines(bench, scenario, variants)]
+    parts = [f"{scenario.name}: {scenario.title}", table([head, *rows]), *exactness_lines(bench, scenario, variants),
+             *keeper_lines(bench, scenario, variants)]
     latencies = latency_rows(bench, scenario, variants)
     return "\n".join(parts + ([table(latencies)] if latencies else []))
 
@@ -204,8 +213,9 @@ def main(argv):
         return 0
     bench = Bench(options)
     count = len(groups(scenarios, 0))
-    bench.note(f"{count} groups a round, about {options.rounds * count * (options.seconds + 1):.0f} s of groups, "
-               f"{options.churn_seconds * is_churning:.0f} s of churn")
+    loads = {load for scenario in scenarios for load in scenario.loads}
+    bench.note(f"{count} groups and {len(loads)} loads alone a round; about "
+               f"{options.rounds * (count * (options.seconds + 1) + 1.5 * len(loads)) + options.churn_seconds * is_churning:.0f} s")
     churn = ""
     for turn in range(options.rounds):
         for scenario, variant in groups(scenarios, turn):

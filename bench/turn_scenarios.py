@@ -44,6 +44,10 @@ class Shares:
     def parts(self):
         return [part for _, part in self.members] + list(self.absent)
 
+    def is_exact(self, variant):
+        """Whether each is to have its part, no more and no less."""
+        return all(load.is_busy for load in self.loads) and (variant == "hard" or variant != "bare" and not self.absent)
+
     def seconds(self, usual):
         """50 kernels of its longest load are to fit in a part."""
         return max(usual, 4.0) if any(load is LONGEST for load in self.loads) else usual
@@ -71,7 +75,7 @@ SHARES = (
     Shares("25-25-50-mixed", "25 : 25 : 50, 0.2 ms, 5 µs and 10 ms", ((PLAIN, 0.25), (SHORT, 0.25), (LONGER, 0.5))),
     Shares("10-90", "10 : 90, 5 µs beside 10 ms", ((SHORT, 0.1), (LONGER, 0.9)), ("bare", "fair", "hard")),
     Shares("75-25", "75 : 25, 5 µs beside 10 ms", ((SHORT, 0.75), (LONGER, 0.25)), ("fair",)),
-    *map(against, (5, 10, 25, 50, 75, 90)),
+    *map(against, (5, 10, 50, 90)),
     Shares("50ms", "50 : 50, 50 ms beside 0.2 ms", ((LONGEST, 0.5), (PLAIN, 0.5)), ("fair",)),
     Shares("20-busy", "20 busy ones", ((PLAIN, 0.05),) * 20),
     Shares("20-half", "10 busy ones, 10 others being idle", ((PLAIN, 0.05),) * 10, ("fair",), (0.05,) * 10),
@@ -81,13 +85,13 @@ SHARES = (
     Shares("graphs", "graphs beside kernels", ((GRAPHS, 0.5), (PLAIN, 0.5))),
     Shares("copies", "copies beside kernels", ((COPIES, 0.5), (PLAIN, 0.5))),
     Shares("mixed", "kernels, copies and memsets beside kernels, 30 : 70", ((MIXED, 0.3), (PLAIN, 0.7)), ("fair",)),
-    Shares("streams", "many streams beside one", ((MANY_STREAMS, 0.5), (PLAIN, 0.5))),
-    Shares("ahead", "launching ahead of the GPU beside not", ((FLOOD, 0.5), (PLAIN, 0.5))),
+    Shares("streams", "many streams beside one", ((MANY_STREAMS, 0.5), (PLAIN, 0.5)), ("fair",)),
+    Shares("ahead", "launching ahead of the GPU beside not", ((FLOOD, 0.5), (PLAIN, 0.5)), ("fair",)),
     Shares("persistent", "a persistent kernel beside others", ((PERSISTENT, 0.5), (PLAIN, 0.5))),
     Shares("idle-neighbour", "25 %, who has the rest being idle", ((PLAIN, 0.25),), ("fair", "burst", "hard"), (0.75,)),
-    Shares("idle-third", "25 and 25 %, who has the rest being idle", ((PLAIN, 0.25), (PLAIN, 0.25)), ("fair", "burst", "hard"), (0.5,)),
+    Shares("idle-third", "25 and 25 %, who has the rest being idle", ((PLAIN, 0.25), (PLAIN, 0.25)), ("burst", "hard"), (0.5,)),
     Shares("half-idle", "25 % beside one who has 75 % and uses a part of it", ((PLAIN, 0.25), (LIGHT, 0.75)), ("fair", "burst")),
-    *map(alone_hard, (5, 25, 50, 75)),
+    *map(alone_hard, (5, 50, 75)),
 )
 
 

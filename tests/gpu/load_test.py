@@ -51,6 +51,11 @@ class Load(unittest.TestCase):
     def test_copies(self):
         self.work("copies")
 
+    def test_graphs(self):
+        if "the driver has no cuStreamBeginCapture" in run(f"graph --seconds 0.01 {SMALL}").stderr:
+            self.skipTest("this driver captures nothing")
+        self.work("graph --kernel-us 50")
+
     def test_a_mixed_unit_is_three_calls(self):
         found = self.work("mixed --kernel-us 50")
         self.assertGreaterEqual(found["launches"][0], 3 * int(found["units_done"][0]))

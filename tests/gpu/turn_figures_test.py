@@ -102,6 +102,11 @@ class Scenarios(unittest.TestCase):
                 self.assertAlmostEqual(sum(scenario.parts), 1)
                 self.assertGreaterEqual(len(scenario.parts), len(scenario.loads))
 
+    def test_parts_are_exact_where_all_are_busy_and_nobody_has_what_is_left(self):
+        exact = {scenario.name: [variant for variant in scenario.variants if scenario.is_exact(variant)] for scenario in turn_scenarios.SHARES}
+        self.assertEqual([exact[name] for name in ("10-90", "idle-neighbour", "20-light", "hard-5")],
+                         [["fair", "hard"], ["hard"], [], ["hard"]])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -38,6 +38,8 @@ class Turns(unittest.TestCase):
         self.assertIn("75-25: 75 : 25, 5 µs beside 10 ms\n", done.stdout)
         self.assertIn("  the keeper, fair: charged 100.5 101.5 %; turns a second 100 110\n", done.stdout)
         self.assertRegex(done.stdout, r"(?m)^  kernels of 10 ms +25 .*±")
+        # Whoever asks for a thing that it cannot have all the time has no part to be far from.
+        self.assertEqual(done.stdout.count("  farthest from its part, fair: "), 1)
         self.assertRegex(done.stdout, r"(?m)^  alone +\d.*±")
         self.assertCountEqual(self.told(), ["fair 0.7500 0.2500: ", "fair 0.2000 0.8000: "])
         numbers = json.loads(self.json.read_text())
