@@ -35,6 +35,7 @@ def parse(argv):
     parser.add_argument("--churn-seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--budget", type=float, default=float("inf"), metavar="SECONDS")
+    parser.add_argument("--scratch", type=pathlib.Path, help="where grants are laid: a tmpfs without noexec")
     parser.add_argument("--load-options", default="", help="more of gpu_load, for all")
     parser.add_argument("--json", type=pathlib.Path, help="every number, into this file")
     options = parser.parse_args(argv)
@@ -52,7 +53,8 @@ class Bench:
         build = options.build_dir.resolve()
         self.options = options
         self.programs = Programs(build / "bench/gpu_load", options.keeper or build / "bench/turn_keeper",
-                                 options.library or build / "src/share/intercept/libgpunode-cuda.so", options.load_options)
+                                 options.library or build / "src/share/intercept/libgpunode-cuda.so", options.load_options,
+                                 options.scratch)
         self.begun = time.monotonic()
         self.alone = {}  # A load's words -> what it did alone, a round each.
         self.found = {}  # (scenario, variant) -> rounds of (results, kept).
@@ -175,7 +177,8 @@ def keeper_lines(bench, scenario, variants):
 def exactness_lines(bench, scenario, variants):
     lines = []
     for variant in filter(scenario.is_exact, variants):
-        off = [median(bench.of_solo(scenario, variant, member)) - 100 * scenario.parts[member] for member in range(len(scenario.loads))]
+        off = [median(bench.of_solo(scenario, variant, member)) - 100 * scenario.parts[member]
+               for member in range(len(scenario.loads))]
         lines.append(f"  farthest from its part, {variant}: {max(off, key=abs):+.1f} points")
     return lines
 
@@ -214,8 +217,9 @@ def main(argv):
     bench = Bench(options)
     count = len(groups(scenarios, 0))
     loads = {load for scenario in scenarios for load in scenario.loads}
+    round_seconds = count * (options.seconds + 1) + 1.5 * len(loads)  # A program takes half a second to start.
     bench.note(f"{count} groups and {len(loads)} loads alone a round; about "
-               f"{options.rounds * (count * (options.seconds + 1) + 1.5 * len(loads)) + options.churn_seconds * is_churning:.0f} s")
+               f"{options.rounds * round_seconds + options.churn_seconds * is_churning:.0f} s")
     churn = ""
     for turn in range(options.rounds):
         for scenario, variant in groups(scenarios, turn):

@@ -2,13 +2,15 @@
 
 A turn_keeper is `turn_keeper DIRECTORY LIBRARY POLICY PART...`: it lays DIRECTORY/0, /1 and so on, one for each part, with the
 library in each, says "ready", keeps the turns until its stdin ends, and then says four numbers a line for each part: the
-milliseconds of GPU time that were charged, turns, milliseconds waited, launches. "part I X" and "policy P" on its stdin change what it keeps.
+milliseconds of GPU time that were charged, turns, milliseconds waited, launches. "part I X" and "policy P" on its stdin change
+what it keeps.
 """
 
 import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -98,10 +100,21 @@ def kept(text):
     return [dict(zip(words, map(float, row[-4:]))) for row in rows if len(row) >= 4]
 
 
+def place_for_grants(mounts):
+    """Of what /proc/mounts says, a tmpfs that libraries may be loaded from: a GPU may not be able to write into files of other
+    file systems, and a library on one that is mounted noexec is left out with no more than a word on stderr. Else None."""
+    kinds = {}
+    for line in mounts.splitlines():
+        _, place, kind, options = line.split()[:4]
+        kinds[place] = kind == "tmpfs" and not {"noexec", "ro"} & set(options.split(","))
+    return next((place for place in ("/dev/shm", "/run", "/tmp") if kinds.get(place)), None)
+
+
 class Keeper(Process):
     def __init__(self, programs, policy, parts, patience):
-        # Grants belong on a tmpfs, as on a node.
-        where = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        where = programs.scratch or place_for_grants(pathlib.Path("/proc/mounts").read_text(encoding="utf-8"))
+        if where is None:
+            print("no tmpfs that libraries may be loaded from; --scratch names one", file=sys.stderr)
         self.directory = tempfile.TemporaryDirectory(dir=where, prefix="turns-")  # pylint: disable=consider-using-with
         super().__init__([programs.keeper, self.directory.name, programs.library, policy, *(f"{part:.4f}" for part in parts)],
                          {}, patience)
@@ -125,6 +138,7 @@ class Programs(typing.NamedTuple):
     keeper: pathlib.Path
     library: pathlib.Path
     options: str = ""  # More of gpu_load, for all.
+    scratch: typing.Optional[pathlib.Path] = None  # Where grants are laid; None: where it fits.
 
 
 class Worker(Process):
@@ -145,6 +159,9 @@ class Worker(Process):
 
     def calibrate(self):
         self.expect("opened")
+        if self.library and self.library not in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text(encoding="utf-8"):
+            self.process.kill()
+            self.fail(f"{self.library} is not loaded")
         self.say("calibrate")
         said = self.expect("ready")
         if self.library is None:  # In turns it may have waited for one.
@@ -180,6 +197,15 @@ def calibrated(workers):
     return workers
 
 
+def seen(results, said):
+    """What the keeper said, if its turns were in the loads' way at all: else they ran bare, whatever came of it."""
+    if len(said) < len(results):
+        raise Failed(f"the keeper said something of {len(said)} containers, not of {len(results)}")
+    if any(result.get("launches", 0) > 0 for result in results) and not any(one["launches"] for one in said):
+        raise Failed("the keeper saw no launches")
+    return said
+
+
 def run_group(programs, loads, seconds, policy=None, parts=(), delays=None, deeds=(), buckets_ms=0):
     """(results of each load, what the keeper says) of loads that work beside each other, the one at `i` from delays[i] seconds
     to the end; in turns by `policy`, load `i` having parts[i], or bare if that is None. `deeds`: (seconds, what to do to
@@ -198,7 +224,7 @@ def run_group(programs, loads, seconds, policy=None, parts=(), delays=None, deed
             time.sleep(max(0, begin + when - time.monotonic()))
             deed()
         results = [worker.result() for worker in workers]
-        return results, keeper.end() if keeper else []
+        return results, seen(results, keeper.end()) if keeper else []
     finally:
         for worker in workers:
             worker.close()

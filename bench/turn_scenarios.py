@@ -140,8 +140,8 @@ class Step:
             settled = [settled_ms(percents, self.targets, BUCKET_MS, change_ms) for percents in rounds]
             known = [time_ms for time_ms in settled if time_ms is not None]
             never = f", never in {len(settled) - len(known)} of {len(settled)} rounds" if len(known) < len(settled) else ""
-            lines.append(f"  {variant}: within 5 points of {':'.join(f'{target:.0f}' for target in self.targets)} for good after, "
-                         f"ms: {cell(known, 0)}{never}")
+            wanted = ":".join(f"{target:.0f}" for target in self.targets)
+            lines.append(f"  {variant}: within 5 points of {wanted} for good after, ms: {cell(known, 0)}{never}")
             first = int(change_ms // BUCKET_MS)
             for at, load in enumerate(self.loads):
                 shown = [f"{median([percents[at][bucket] for percents in rounds]):.0f}"
@@ -223,13 +223,14 @@ class Churn:
         for number, (load, part) in enumerate(self.members):
             row = [f"  {load.name}", f"{100 * part:.0f}", str(sum(run[0] == number for run in runs))]
             for _, is_in in halves:
-                mine = [(run, owed) for run, owed in zip(runs, whole) if run[0] == number and is_in(run)]
+                mine = [(run, seconds_due) for run, seconds_due in zip(runs, whole) if run[0] == number and is_in(run)]
                 time_there = sum(run[2] - run[1] for run, _ in mine)
                 if not mine:
                     row += ["-", "-"]
                     continue
                 got = sum((run[2] - run[1]) * run[3] for run, _ in mine) / time_there
-                row += [f"{100 * sum(owed for _, owed in mine) / time_there:.1f}", f"{percent(got, bench.alone_percent(load)):.1f}"]
+                owed = percent(sum(seconds_due for _, seconds_due in mine), time_there)
+                row += [f"{owed:.1f}", f"{percent(got, bench.alone_percent(load)):.1f}"]
             rows.append(row)
         return f"{self.name}: {self.title}, {seconds:.0f} s, seed {bench.options.seed}\n" + table(rows)
 

@@ -60,7 +60,8 @@ class Cells(unittest.TestCase):
         self.assertEqual(turn_figures.range_cell([[]]), "-")
 
     def test_columns_stand_below_each_other(self):
-        self.assertEqual(turn_figures.table([["", "asked"], ["one", "5"], ["another"]]), "         asked\none          5\nanother")
+        self.assertEqual(turn_figures.table([["", "asked"], ["one", "5"], ["another"]]),
+                         "         asked\none          5\nanother")
 
     def test_nothing_has_no_median_and_is_no_whole(self):
         self.assertTrue(math.isnan(turn_figures.median([])))
@@ -93,6 +94,27 @@ class Said(unittest.TestCase):
         self.assertEqual(load_group.kept("over\n"), [])
 
 
+class Seen(unittest.TestCase):
+    def test_turns_that_were_in_nobodys_way_are_no_turns(self):
+        with self.assertRaisesRegex(load_group.Failed, "saw no launches"):
+            load_group.seen([{"launches": 5}, {"launches": 7}], [{"launches": 0}, {"launches": 0}])
+        with self.assertRaisesRegex(load_group.Failed, "of 1 containers, not of 2"):
+            load_group.seen([{"launches": 5}, {"launches": 7}], [{"launches": 5}])
+        said = [{"launches": 5}, {"launches": 0}]
+        self.assertEqual(load_group.seen([{"launches": 5}, {"launches": 1}], said), said)
+        self.assertEqual(load_group.seen([{"launches": 0}], said[1:]), said[1:])  # One that launched before.
+
+
+class Places(unittest.TestCase):
+    def test_grants_are_laid_on_a_tmpfs_that_libraries_may_be_loaded_from(self):
+        shm = "tmpfs /dev/shm tmpfs rw,nosuid,nodev{} 0 0\n"
+        run = "tmpfs /run tmpfs rw,nosuid 0 0\n"
+        disk = "/dev/sda1 / ext4 rw 0 0\n/dev/sda2 /tmp ext4 rw 0 0\n"
+        for mounts, place in ((disk + shm.format("") + run, "/dev/shm"), (shm.format(",noexec") + run, "/run"),
+                              (disk + shm.format(",noexec"), None), ("", None)):
+            self.assertEqual(load_group.place_for_grants(mounts), place)
+
+
 class Scenarios(unittest.TestCase):
     def test_each_has_a_name_of_its_own_and_parts_that_are_no_more_than_the_gpu(self):
         scenarios = (*turn_scenarios.SHARES, *turn_scenarios.STEPS)
@@ -103,7 +125,8 @@ class Scenarios(unittest.TestCase):
                 self.assertGreaterEqual(len(scenario.parts), len(scenario.loads))
 
     def test_parts_are_exact_where_all_are_busy_and_nobody_has_what_is_left(self):
-        exact = {scenario.name: [variant for variant in scenario.variants if scenario.is_exact(variant)] for scenario in turn_scenarios.SHARES}
+        exact = {scenario.name: [variant for variant in scenario.variants if scenario.is_exact(variant)]
+                 for scenario in turn_scenarios.SHARES}
         self.assertEqual([exact[name] for name in ("10-90", "idle-neighbour", "20-light", "hard-5")],
                          [["fair", "hard"], ["hard"], [], ["hard"]])
 

@@ -24,8 +24,8 @@ class Turns(unittest.TestCase):
         self.json = pathlib.Path(scratch.name) / "json"
 
     def run_script(self, *words, keeper=HERE / "fake_keeper.py"):
-        return subprocess.run([sys.executable, SCRIPT, "--build-dir", OPTIONS.build_dir, "--keeper", keeper, "--library", OPTIONS.library,
-                               "--load-options=--blocks 1 --copy-mib 1", "--seconds", "0.1", "--rounds", "1", *words],
+        return subprocess.run([sys.executable, SCRIPT, "--build-dir", OPTIONS.build_dir, "--keeper", keeper,
+                               "--library", OPTIONS.library, "--load-options=--blocks 1 --copy-mib 1", "--seconds", "0.1", "--rounds", "1", *words],
                               text=True, capture_output=True, timeout=200, check=False,
                               env=os.environ | {"FAKE_KEEPER_LOG": str(self.log)})
 
@@ -70,6 +70,13 @@ class Turns(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("FAILED: idle-neighbour hard: false: it did not say 'ready' (it ended with 1)", done.stdout)
         self.assertIn("cost-200us: one program", done.stdout)  # Bare, it worked.
+
+    def test_a_library_that_is_not_loaded_is_named(self):
+        empty = self.json.with_name("empty.so")
+        empty.write_bytes(b"")
+        done = self.run_script("--only", "75-25", "--library", str(empty))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"FAILED: 75-25 fair: gpu_load: /\S+/0/libgpunode-cuda.so is not loaded")
 
     def test_loads_that_fail_are_named(self):
         done = self.run_script("--only", "25-75", "--load-options=--blocks no")
