@@ -6,7 +6,8 @@ slices, and in turns, one after another in each round.
 
 Takes nine minutes, and the GPU for itself. Shares are work done, set against what the same load does alone in the same run.
 Numbers are medians over the rounds; behind them, half of what the middle half of the rounds spans. `bare` is without turns;
-fair, burst and hard are the policies. --list names the scenarios. With --budget no group begins after so many seconds; what was
+fair, burst and hard are the policies. `launch` is the median of the calls that hand over work, `stall` the 99th percentile of those
+that took 100 µs and more: whoever waited for a turn is there. --list names the scenarios. With --budget no group begins after so many seconds; what was
 measured by then is printed.
 """
 
@@ -110,7 +111,7 @@ def member_row(bench, scenario, variants, member):
         stalls = [us / 1e3 for us in bench.samples(scenario, variant, member, "stall_p99_us")]
         row += [cell(bench.of_solo(scenario, variant, member)),
                 cell(bench.samples(scenario, variant, member, "gpu_percent")),
-                cell(bench.samples(scenario, variant, member, "launch_us_mean"), 2), cell(stalls)]
+                cell(bench.samples(scenario, variant, member, "wait_p50_us"), 2), cell(stalls)]
     return row
 
 
@@ -121,7 +122,7 @@ def crowd_row(bench, scenario, variants):
         stalls = [[us / 1e3 for us in bench.samples(scenario, variant, member, "stall_p99_us")] for member in members]
         row += [range_cell([bench.of_solo(scenario, variant, member) for member in members]),
                 range_cell([bench.samples(scenario, variant, member, "gpu_percent") for member in members]),
-                range_cell([bench.samples(scenario, variant, member, "launch_us_mean") for member in members], 2),
+                range_cell([bench.samples(scenario, variant, member, "wait_p50_us") for member in members], 2),
                 range_cell(stalls)]
     return row
 
