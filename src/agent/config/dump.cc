@@ -157,6 +157,9 @@ void write_replication(JsonWriter& json, std::string_view key,
   if (replication.on_unsupported == OnUnsupported::kUnlimited) {
     json.field("onUnsupported", "unlimited");
   }
+  if (replication.compute != ComputePolicy::kFair) {
+    json.field("compute", word_of(kComputePolicies, replication.compute));
+  }
   if (!replication.resources.empty()) {
     json.key("resources");
     json.open('[');

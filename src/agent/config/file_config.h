@@ -41,6 +41,7 @@ struct FileSharing {
   std::optional<bool> fail_requests_greater_than_one;
   HolderLimits limits = HolderLimits::kNone;
   OnUnsupported on_unsupported = OnUnsupported::kRefuse;
+  ComputePolicy compute = ComputePolicy::kFair;
   std::vector<FileShare> resources;  ///< At least one.
 };
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "agent/config/resource_name.h"
+#include "agent/config/setting_words.h"
 #include "base/text/nearest.h"
 
 namespace gpunode::config {
@@ -24,9 +25,9 @@ constexpr std::array<std::string_view, 3> kSectionKeys = {
 constexpr std::array<std::string_view, 5> kTimeSlicingKeys = {
     "renameByDefault", "failRequestsGreaterThanOne", "resources", "limits",
     "onUnsupported"};
-constexpr std::array<std::string_view, 4> kSharesKeys = {
+constexpr std::array<std::string_view, 5> kSharesKeys = {
     "renameByDefault", "failRequestsGreaterThanOne", "resources",
-    "onUnsupported"};
+    "onUnsupported", "compute"};
 constexpr std::string_view kShares = "sharing.shares";
 constexpr std::string_view kTimeSlicing = "sharing.timeSlicing";
 constexpr std::array<std::string_view, 4> kItemKeys = {"name", "rename",
@@ -52,6 +53,7 @@ class SharingDecoder {
   Result<std::uint64_t> replicas(const text::Node& node);
   Result<HolderLimits> limits(const text::Node& node);
   Result<void> read_limits(const text::Node& node, FileSharing& sharing);
+  Result<ComputePolicy> compute(const text::Node& node);
   std::span<const std::string_view> keys() const;
   void warn_of_unknown(const text::Node& node, std::string_view parent,
                        std::span<const std::string_view> names);
@@ -114,6 +116,10 @@ Result<FileSharing> SharingDecoder::section(const text::Entry& entry) {
         decoder_.boolean(fail->value, path_, false));
   }
   TRY_VOID(read_limits(node, sharing));
+  const auto* compute_policy = node.find("compute");
+  if (compute_policy != nullptr && section_name_ == kShares) {
+    TRY(sharing.compute, compute(compute_policy->value));
+  }
   const auto* resources = node.find("resources");
   if (resources != nullptr) {
     TRY_VOID(
@@ -165,6 +171,15 @@ Result<void> SharingDecoder::read_limits(const text::Node& node,
          "write \"limits: memory\" beside it, or remove it"});
   }
   return {};
+}
+
+Result<ComputePolicy> SharingDecoder::compute(const text::Node& node) {
+  TRY(const std::string word, decoder_.string(node, path_));
+  if (const ComputePolicy* policy = look_up(kComputePolicies, word)) {
+    return *policy;
+  }
+  return decoder_.fail(fmt::format("unknown compute '{}'", word), node,
+                       "write fair, burst, hard or none");
 }
 
 Result<FileShare> SharingDecoder::item(const text::Node& node) {

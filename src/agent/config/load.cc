@@ -59,6 +59,7 @@ Replication replication_of(const FileSharing& sharing, bool custom,
   replication.rename_by_default = sharing.rename_by_default;
   replication.limits = sharing.limits;
   replication.on_unsupported = sharing.on_unsupported;
+  replication.compute = sharing.compute;
   replication.fail_requests_greater_than_one =
       sharing.fail_requests_greater_than_one.value_or(fail_by_default);
   replication.fail_requests_given =

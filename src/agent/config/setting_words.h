@@ -50,6 +50,12 @@ inline constexpr Words<LabelTarget, 4> kLabelTargets = {
      {"node", LabelTarget::kNode},
      {"nodefeature", LabelTarget::kNodeFeature}}};
 
+inline constexpr Words<ComputePolicy, 4> kComputePolicies = {
+    {{"fair", ComputePolicy::kFair},
+     {"burst", ComputePolicy::kBurst},
+     {"hard", ComputePolicy::kHard},
+     {"none", ComputePolicy::kNone}}};
+
 template <class Enum, std::size_t N>
 constexpr const Enum* look_up(const Words<Enum, N>& words,
                               std::string_view word) {

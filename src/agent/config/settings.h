@@ -33,6 +33,9 @@ enum class HolderLimits { kNone, kMemory };
 /// What becomes of a container that is to be limited and whose programs cannot
 /// be (ours, docs/adr/0027).
 enum class OnUnsupported { kRefuse, kUnlimited };
+/// How a Device's time is given to those who have parts of it (ours,
+/// docs/adr/0028): kNone: as the hardware slices it.
+enum class ComputePolicy { kNone, kFair, kBurst, kHard };
 
 /// `devices:` of a sharing entry, in each of its forms.
 struct AllDevices {};
@@ -76,6 +79,7 @@ struct Replication {
   std::vector<ReplicatedResource> resources;
   HolderLimits limits = HolderLimits::kNone;  ///< Of timeSlicing alone.
   OnUnsupported on_unsupported = OnUnsupported::kRefuse;  ///< Not of mps.
+  ComputePolicy compute = ComputePolicy::kFair;  ///< Of shares alone.
 };
 
 /// Where the agent puts the labels of feature discovery.

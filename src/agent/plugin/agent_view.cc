@@ -79,6 +79,38 @@ void add_devices(const AgentView& view, metrics::Registry& page) {
       .increment(view.driver_losses);
 }
 
+double seconds(Duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+/// What turns on one Device came to.
+void add_turns(const share::TimePart& part, const share::TurnUse& use,
+               const metrics::Labels& labels, metrics::Registry& page) {
+  page.gauge("gpunode_share_compute_part",
+             "Part of the GPU's time that the container is to have.", labels)
+      .set(part.thousandths / 1000.0);
+  page.sum("gpunode_share_gpu_seconds_total",
+           "Time of the GPU that its work took, while the agent ran; of "
+           "two whose work is there at once each has a half.",
+           labels)
+      .add(seconds(use.used));
+  page.sum("gpunode_share_throttled_seconds_total",
+           "Time in which it had work for the GPU and no turn.", labels)
+      .add(seconds(use.waited));
+  page.counter("gpunode_share_turns_total", "Turns that it was given.", labels)
+      .increment(use.turns);
+  page.counter("gpunode_share_launches_total",
+               "Kernels, graphs and copies that its processes launched, as "
+               "they say.",
+               labels)
+      .increment(use.sums.launches);
+  page.gauge("gpunode_share_persistent_kernel",
+             "1: a kernel of it does not end, so that no turns can take the "
+             "GPU from it.",
+             labels)
+      .set(use.is_persistent ? 1 : 0);
+}
+
 void add_share(const ShareUse& share, metrics::Registry& page) {
   const metrics::Labels container = {{"namespace", share.holder.pod_namespace},
                                      {"pod", share.holder.pod},
@@ -117,6 +149,10 @@ void add_share(const ShareUse& share, metrics::Registry& page) {
                  "it is held to.",
                  labels)
           .set(static_cast<double>(held.use.imported()));
+    }
+    const auto turns = share.turns.find(held.uuid);
+    if (turns != share.turns.end()) {
+      add_turns(held.time, turns->second, labels, page);
     }
     for (std::size_t kind = 0; kind < share::kMemoryKinds; ++kind) {
       if (!share::is_of_sum(static_cast<share::MemoryKind>(kind))) continue;

@@ -7,6 +7,23 @@
 
 namespace gpunode::plugin {
 
+namespace {
+
+share::TurnPolicy policy_of(config::ComputePolicy compute) {
+  switch (compute) {
+    case config::ComputePolicy::kBurst:
+      return share::TurnPolicy::kBurst;
+    case config::ComputePolicy::kHard:
+      return share::TurnPolicy::kHard;
+    case config::ComputePolicy::kFair:
+    case config::ComputePolicy::kNone:
+      break;
+  }
+  return share::TurnPolicy::kFair;
+}
+
+}  // namespace
+
 share::Grant grant_of(const resource::Resource& resource,
                       const resource::Allocation& allocation,
                       const std::string& allocation_id) {
@@ -16,7 +33,9 @@ share::Grant grant_of(const resource::Resource& resource,
   }
   for (const resource::HeldLimit& limit : allocation.limits) {
     grant.devices.push_back(
-        {resource.devices()[limit.device].id.value, limit.bytes});
+        {resource.devices()[limit.device].id.value, limit.bytes,
+         share::TimePart{limit.thousandths,
+                         policy_of(resource.sharing().compute)}});
   }
   return grant;
 }

@@ -33,6 +33,7 @@ bool ShareKeeper::due(TimePoint now, bool is_sharing,
   has_looked_ = true;
   watch_.step();
   tell_unlimited();
+  keep_turns();
   if (!is_sharing && watch_.looks().empty()) {
     next_.reset();
     return has_changed;
@@ -81,8 +82,51 @@ void ShareKeeper::make_again(const Holder& holder, const std::string& id,
   const auto allocation = resource::allocate(**resource, holder.ids,
                                              config::DeviceIdStrategy::kUuid);
   if (!allocation || allocation->limits.empty()) return;
-  const auto kept = watch_.files().keep(grant_of(**resource, *allocation, id));
-  if (!kept) log::warning("shares", "{}", kept.error().message());
+  const share::Grant grant = grant_of(**resource, *allocation, id);
+  const auto kept = watch_.files().keep(grant);
+  if (!kept) {
+    log::warning("shares", "{}", kept.error().message());
+    return;
+  }
+  keep_time(grant);
+}
+
+/// The policy is that of the settings of now. A part is what was granted, or
+/// was changed since; it begins and ends with turns.
+void ShareKeeper::keep_time(const share::Grant& grant) const {
+  const auto look = watch_.looks().find(grant.id);
+  if (look == watch_.looks().end()) return;
+  for (const share::GrantedDevice& device : grant.devices) {
+    for (const share::DeviceHeld& held : look->second.devices) {
+      if (held.uuid != device.uuid) continue;
+      share::TimePart time = device.time;
+      if (time.thousandths > 0 && held.time.thousandths > 0) {
+        time.thousandths = held.time.thousandths;
+      }
+      if (time == held.time) continue;
+      const auto set = watch_.files().set_time(grant.id, device.uuid, time);
+      if (!set) log::warning("shares", "{}", set.error().message());
+    }
+  }
+}
+
+/// Turns are given while anybody has a part of a Device's time. With the
+/// referee goes every wait for a turn.
+void ShareKeeper::keep_turns() {
+  const bool takes_turns =
+      std::ranges::any_of(watch_.looks(), [](const auto& one) {
+        return std::ranges::any_of(one.second.devices,
+                                   [](const share::DeviceHeld& held) {
+                                     return held.time.thousandths > 0;
+                                   });
+      });
+  if (!takes_turns) {
+    referee_.reset();
+  } else if (referee_ == nullptr) {
+    referee_ = std::make_unique<share::Referee>(watch_.files());
+  } else {
+    referee_->refresh();
+  }
 }
 
 void ShareKeeper::tell_unlimited() {
@@ -191,10 +235,16 @@ std::optional<std::vector<std::string>> ShareKeeper::held(
 
 std::vector<ShareUse> ShareKeeper::uses() const {
   std::vector<ShareUse> uses;
+  std::map<std::string, std::map<std::string, share::TurnUse>> turns;
+  if (referee_ != nullptr) {
+    for (auto& [place, use] : referee_->uses()) {
+      turns[place.first].emplace(place.second, use);
+    }
+  }
   for (const auto& [id, look] : watch_.looks()) {
     const auto holder = bound_.find(id);
-    uses.push_back(
-        {id, holder == bound_.end() ? Holder{} : holder->second, look});
+    uses.push_back({id, holder == bound_.end() ? Holder{} : holder->second,
+                    look, turns[id]});
   }
   return uses;
 }
@@ -204,6 +254,11 @@ std::string ShareKeeper::problem() const {
     return "the processes of containers are not seen, so what a container's "
            "processes held before it was started anew is not given back: run "
            "the agent with hostPID: true";
+  }
+  if (referee_ != nullptr && !referee_->problem().empty()) {
+    return "containers that wait for a GPU are found by looking, a thousand "
+           "times a second, for nobody can tell the agent: " +
+           referee_->problem();
   }
   if (holders_.source != Holders::Source::kPodResources &&
       !holders_.problem.empty()) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,6 +17,7 @@
 #include "gpu/device/process_use.h"
 #include "share/grants/grant_watch.h"
 #include "share/grants/reconciliation.h"
+#include "share/turns/referee.h"
 
 namespace gpunode::plugin {
 
@@ -24,6 +26,7 @@ struct ShareUse {
   std::string allocation_id;
   Holder holder;  ///< Empty: no Pod is known to hold it.
   share::GrantLook look;
+  std::map<std::string, share::TurnUse> turns;  ///< By Device; as it has any.
 };
 
 /// The kubelet replays answers after a reboot, so what they name is made again
@@ -84,8 +87,10 @@ class ShareKeeper {
   void take(Holders holders, const Resources& resources, TimePoint now);
   void make_again(const Holder& holder, const std::string& id,
                   const Resources& resources) const;
+  void keep_time(const share::Grant& grant) const;
   void remove_ended(TimePoint now);
   void tell_unlimited();
+  void keep_turns();
 
   /// Of each grant and Device, the host's processes in its ledger.
   using Ledgers = std::map<std::pair<std::string, std::string>,
@@ -98,6 +103,8 @@ class ShareKeeper {
   std::map<std::string, std::uint32_t> strangers_;
   std::set<std::uint32_t> told_;          // Strangers that the log has.
   std::set<std::string> told_unlimited_;  // Allocations likewise.
+  /// While somebody has a part of a Device's time.
+  std::unique_ptr<share::Referee> referee_;
   HolderQuery query_;
   Holders holders_;
   bool is_heard_ = false;

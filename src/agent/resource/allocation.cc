@@ -103,6 +103,8 @@ Result<std::vector<HeldLimit>> limits_of(const Resource& resource,
     return std::vector<HeldLimit>{};
   }
   if (is_split(resource, parts)) return spans_gpus(resource, parts);
+  const bool is_timed =
+      is_shares && resource.sharing().compute != config::ComputePolicy::kNone;
   std::vector<HeldLimit> limits;
   for (const Part& part : parts) {
     const Device& device = devices[part.device];
@@ -115,7 +117,9 @@ Result<std::vector<HeldLimit>> limits_of(const Resource& resource,
                                  "has, so a part of it cannot be given",
                                  device.id.value));
     }
-    limits.push_back({part.device, bytes});
+    limits.push_back(
+        {part.device, bytes,
+         is_timed ? std::max(1U, 1000 * part.count / device.replicas) : 0});
   }
   return limits;
 }

@@ -13,10 +13,12 @@
 
 namespace gpunode::resource {
 
-/// What the container's processes together may take of a Device's memory.
+/// What the container's processes together may take of a Device.
 struct HeldLimit {
   std::size_t device = 0;  ///< Into Resource::devices().
   std::uint64_t bytes = 0;
+  /// Of the Device's time, from 1 to 1000; 0: as much as it gets.
+  std::uint32_t thousandths = 0;
 };
 
 struct Allocation {

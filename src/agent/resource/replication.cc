@@ -181,7 +181,8 @@ std::vector<Resource> Replicating::take() {
     Sharing sharing;
     if (is_shared) {
       sharing = {strategy_, replication_.fail_requests_greater_than_one,
-                 replication_.limits, replication_.on_unsupported};
+                 replication_.limits, replication_.on_unsupported,
+                 replication_.compute};
     }
     resources.emplace_back(name, std::move(devices), sharing);
   }

@@ -47,6 +47,8 @@ struct Sharing {
   bool fail_requests_greater_than_one = false;
   config::HolderLimits limits = config::HolderLimits::kNone;
   config::OnUnsupported on_unsupported = config::OnUnsupported::kRefuse;
+  /// Of shares alone.
+  config::ComputePolicy compute = config::ComputePolicy::kFair;
 };
 
 /// One offered id, found.

@@ -21,6 +21,9 @@ namespace {
 Counter empty_like(const Counter& /*model*/) {
   return {};
 }
+Sum empty_like(const Sum& /*model*/) {
+  return {};
+}
 Gauge empty_like(const Gauge& /*model*/) {
   return {};
 }
@@ -29,6 +32,9 @@ Histogram empty_like(const Histogram& model) {
 }
 
 const char* type_name(const Counter& /*cell*/) {
+  return "counter";
+}
+const char* type_name(const Sum& /*cell*/) {
   return "counter";
 }
 const char* type_name(const Gauge& /*cell*/) {
@@ -64,6 +70,11 @@ void append_line(std::string& out, std::string_view name,
 
 void append_series(std::string& out, const std::string& name,
                    const std::string& label_text, const Counter& cell) {
+  append_line(out, name, label_text, cell.value());
+}
+
+void append_series(std::string& out, const std::string& name,
+                   const std::string& label_text, const Sum& cell) {
   append_line(out, name, label_text, cell.value());
 }
 
@@ -147,6 +158,11 @@ Kind Registry::find_or_add(const std::string& name, std::string_view help,
 Counter Registry::counter(const std::string& name, std::string_view help,
                           const Labels& labels) {
   return find_or_add(name, help, labels, Counter());
+}
+
+Sum Registry::sum(const std::string& name, std::string_view help,
+                  const Labels& labels) {
+  return find_or_add(name, help, labels, Sum());
 }
 
 Gauge Registry::gauge(const std::string& name, std::string_view help,

@@ -46,6 +46,17 @@ class Gauge {
       std::make_shared<std::atomic<double>>(0.0);
 };
 
+/// Only grows, by what need not be whole: seconds, say. Any thread.
+class Sum {
+ public:
+  void add(double by) const { cell_->fetch_add(by, std::memory_order_relaxed); }
+  double value() const { return cell_->load(std::memory_order_relaxed); }
+
+ private:
+  std::shared_ptr<std::atomic<double>> cell_ =
+      std::make_shared<std::atomic<double>>(0.0);
+};
+
 /// Counts observations by size. Any thread.
 class Histogram {
  public:
@@ -82,6 +93,9 @@ class Registry {
   /// By convention the name ends in "_total".
   Counter counter(const std::string& name, std::string_view help,
                   const Labels& labels = {});
+  /// A counter of what need not be whole. Its name ends in "_total", too.
+  Sum sum(const std::string& name, std::string_view help,
+          const Labels& labels = {});
   Gauge gauge(const std::string& name, std::string_view help,
               const Labels& labels = {});
   /// All series of a name have the bounds that it was first asked for with.
@@ -97,7 +111,7 @@ class Registry {
   std::string expose() const;
 
  private:
-  using Cell = std::variant<Counter, Gauge, Histogram>;
+  using Cell = std::variant<Counter, Sum, Gauge, Histogram>;
   struct Series {
     Labels labels;
     Cell cell;

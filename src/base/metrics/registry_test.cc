@@ -59,6 +59,16 @@ TEST(Registry, CountsExactlyBeyondWhatADoubleHolds) {
             std::string::npos);
 }
 
+TEST(Registry, CountsWhatIsNotWhole) {
+  Registry registry;
+  registry.sum("seconds_total", "Time.").add(0.25);
+  registry.sum("seconds_total", "Time.").add(1);
+  EXPECT_EQ(registry.expose(),
+            "# HELP seconds_total Time.\n"
+            "# TYPE seconds_total counter\n"
+            "seconds_total 1.25\n");
+}
+
 TEST(Registry, ForgetsWhatIsGone) {
   Registry registry;
   const Gauge gone = registry.gauge("devices", "", {{"resource", "old"}});
