@@ -31,6 +31,7 @@ static_assert(Word::is_always_lock_free && sizeof(Word) == 8);
 struct alignas(kCacheLine) DeviceTally {
   Word peak;      ///< Bytes: the highest sum that a reservation has made.
   Word refusals;  ///< Reservations that the limit refused.
+  Word grants;    ///< Reservations that it granted, and charges.
 };
 
 struct alignas(kCacheLine) LedgerHeader {

@@ -9,8 +9,8 @@ namespace {
 
 using Phase = SlotWord::Phase;
 
-// How often others are waited for: a process that was stopped while it asked
-// must not stop the rest. Each time is one turn of the scheduler.
+// How often a slot is looked for while others change them. Each time is one
+// turn of the scheduler.
 constexpr int kMostRounds = 64;
 
 std::uint64_t plus(std::uint64_t a, std::uint64_t b) {
@@ -66,7 +66,7 @@ void format_ledger(void* bytes, std::uint32_t devices, std::uint32_t slots) {
 }
 
 bool Ledger::attach(void* bytes, std::size_t size, const Limits& limits,
-                    Ledger* ledger, IsGone is_gone) {
+                    Ledger* ledger, LifeOf life_of) {
   if (size < sizeof(LedgerHeader)) return false;
   const auto* header = static_cast<const LedgerHeader*>(bytes);
   // The limits' numbers are the ones to believe: the node wrote them.
@@ -78,7 +78,7 @@ bool Ledger::attach(void* bytes, std::size_t size, const Limits& limits,
   *ledger = Ledger();
   ledger->bytes_ = static_cast<char*>(bytes);
   ledger->limits_ = limits;
-  ledger->is_gone_ = is_gone;
+  ledger->life_of_ = life_of;
   return true;
 }
 
@@ -112,36 +112,35 @@ bool Ledger::counts(std::uint32_t slot, SlotWord owner) const {
          !limits_.says_gone(slot, owner.generation);
 }
 
-/// Grows with every asking of any process.
-std::uint64_t Ledger::asked_so_far() const {
-  std::uint64_t asked = 0;
-  const std::uint32_t used = used_slots();
-  for (std::uint32_t slot = 0; slot < used; ++slot) {
-    asked += head(slot).asks.load();
-  }
-  return asked;
-}
-
-Ledger::Sum Ledger::sum(std::uint32_t device) const {
+Ledger::Sum Ledger::sum(std::uint32_t device, const Crowd* crowd) const {
   Sum sum;
-  const std::uint64_t asked = asked_so_far();
+  const Word& grants = tally(device).grants;
+  const std::uint64_t granted = grants.load();
   sum.bytes = limits_.unaccounted(device);
+  sum.granted = sum.bytes;
   const std::uint32_t used = used_slots();
   for (std::uint32_t slot = 0; slot < used; ++slot) {
     const SlotHead& other = head(slot);
-    if (!counts(slot, SlotWord::unpacked(other.state.load()))) continue;
+    const std::uint64_t state = other.state.load();
+    if (!counts(slot, SlotWord::unpacked(state))) continue;
     // An asking during which the cell was read is seen at one of its ends.
     const std::uint64_t before = other.asks.load();
-    sum.bytes = plus(sum.bytes, sum_of(cell(slot, device)));
-    const bool is_asked = is_odd(before) || other.asks.load() != before;
-    if (is_asked && slot != own_ && sum.asking == kNone) sum.asking = slot;
+    const std::uint64_t bytes = sum_of(cell(slot, device));
+    sum.bytes = plus(sum.bytes, bytes);
+    const std::uint64_t after = other.asks.load();
+    const bool is_asked = slot != own_ && (is_odd(before) || after != before);
+    if (!is_asked || (crowd != nullptr && crowd->is_standing(slot))) {
+      sum.granted = plus(sum.granted, bytes);
+    } else if (sum.asking.slot == kNone) {
+      sum.asking = {slot, state, after};
+    }
   }
-  sum.is_of_one_moment = asked_so_far() == asked;
+  sum.is_of_one_moment = grants.load() == granted;
   return sum;
 }
 
 std::uint64_t Ledger::held(std::uint32_t device) const {
-  return sum(device).bytes;
+  return sum(device, nullptr).bytes;
 }
 
 std::uint64_t Ledger::room(std::uint32_t device) const {
@@ -171,52 +170,68 @@ bool Ledger::is_enrolled() const {
 }
 
 Ledger::Answer Ledger::ask(std::uint32_t device, MemoryKind kind,
-                           std::uint64_t bytes) {
+                           std::uint64_t bytes, Crowd* crowd) {
   const Asking asking(head(own_).asks);
   Word& held = cell(own_, device).held[static_cast<std::size_t>(kind)];
-  Sum now;
-  for (int round = 0; round < kMostRounds; ++round) {
+  for (;;) {
     held.fetch_add(bytes);
-    now = sum(device);
-    if (now.bytes <= limits_.bytes(device) && is_enrolled()) {
+    const Sum now = sum(device, crowd);
+    const std::uint64_t limit = limits_.bytes(device);
+    if (now.bytes <= limit && is_enrolled()) {
+      // Before the asking ends: whoever sees it ended sees this, too.
+      tally(device).grants.fetch_add(1);
       note_peak(device, now.bytes);
-      return {Answer::kGranted};
+      return {Answer::kGranted, {}};
     }
     held.fetch_sub(bytes);
-    if (!is_enrolled()) return {Answer::kLost};
-    // Nobody else was asking: what was read is what is held.
-    if (now.asking == kNone && now.is_of_one_moment) return {Answer::kNoRoom};
+    if (!is_enrolled()) return {Answer::kLost, {}};
+    // What is granted was held all at once when the reading began: since then
+    // nothing was granted, and what was given back is not in it.
+    if (now.is_of_one_moment && now.granted > limit) {
+      return {Answer::kNoRoom, {}};
+    }
     // Of those who ask at once the first asks on, and the rest make way for it:
     // all making way, none would have what there is room for.
-    if (now.asking < own_) return {Answer::kInTheWay, now.asking};
-    sched_yield();
+    if (now.asking.slot < own_) return {Answer::kInTheWay, now.asking};
+    if (!wait_for(now.asking, crowd)) return {Answer::kNoRoom, {}};
   }
-  if (now.asking == kNone) return {Answer::kNoRoom};
-  return {Answer::kInTheWay, now.asking};
 }
 
-void Ledger::make_way_for(std::uint32_t slot) {
-  const Word& asks = head(slot).asks;
-  const std::uint64_t before = asks.load();
-  for (int round = 0; round < kMostRounds; ++round) {
-    if (asks.load() != before || !is_odd(before)) return;
-    sched_yield();
-  }
-  reap();  // It may have died while it asked.
+bool Ledger::wait_for(const Asked& asked, Crowd* crowd) {
+  const auto is_still_there = [&] {
+    return is_odd(asked.asks) && head(asked.slot).asks.load() == asked.asks &&
+           head(asked.slot).state.load() == asked.state;
+  };
+  crowd->begin();
+  do {
+    crowd->wait();
+    // Where they come and go, too: nobody is held up for ever.
+    if (crowd->has_waited_long()) return false;
+    if (asked.slot == kNone) return true;  // Some were granted what they asked.
+    if (!crowd->is_worth_a_look()) continue;
+    const Life other = life(asked.slot, SlotWord::unpacked(asked.state));
+    if (other == Life::kEnded) free_slot(asked.slot, asked.state);
+    if (other == Life::kStopped ||
+        (other == Life::kUnknown && crowd->has_waited_long_for_one())) {
+      crowd->stands(asked.slot);
+    }
+  } while (is_still_there() && !crowd->is_standing(asked.slot));
+  return true;
 }
 
 Verdict Ledger::reserve(std::uint32_t device, MemoryKind kind,
                         std::uint64_t bytes) {
   if (!is_enrolled()) return Verdict::kNotEnrolled;
   bool has_reaped = false;
+  Crowd crowd;
   // A limit is far below 2^63, so that no sum of what passes here overflows.
   const bool can_ever_fit = bytes <= limits_.bytes(device);
-  for (int round = 0; can_ever_fit && round < kMostRounds; ++round) {
-    const Answer answer = ask(device, kind, bytes);
+  while (can_ever_fit) {
+    const Answer answer = ask(device, kind, bytes, &crowd);
     if (answer.what == Answer::kGranted) return Verdict::kGranted;
     if (answer.what == Answer::kLost) return Verdict::kNotEnrolled;
     if (answer.what == Answer::kInTheWay) {
-      make_way_for(answer.slot);
+      if (!wait_for(answer.asked, &crowd)) break;
       continue;
     }
     if (has_reaped || reap() == 0) break;
@@ -236,7 +251,8 @@ bool Ledger::charge(std::uint32_t device, MemoryKind kind,
                     std::uint64_t bytes) {
   if (!is_enrolled()) return false;
   cell(own_, device).held[static_cast<std::size_t>(kind)].fetch_add(bytes);
-  note_peak(device, sum(device).bytes);
+  tally(device).grants.fetch_add(1);
+  note_peak(device, held(device));
   return true;
 }
 
@@ -338,19 +354,19 @@ void Ledger::free_slot(std::uint32_t slot, std::uint64_t word) {
   taken.state.compare_exchange_strong(reaped, free.packed());
 }
 
-bool Ledger::has_ended(std::uint32_t slot, SlotWord owner) const {
-  if (owner.phase == Phase::kFree || slot == own_) return false;
+Life Ledger::life(std::uint32_t slot, SlotWord owner) const {
+  if (owner.phase == Phase::kFree || slot == own_) return Life::kUnknown;
   if (owner.phase != Phase::kReaped &&
       limits_.says_gone(slot, owner.generation)) {
-    return true;
+    return Life::kEnded;
   }
   // A pid says something only where it was given out. Its start time is not
   // that of a process that only empties the slot, or that has just come.
   const std::uint32_t here =
       SlotWord::lowest(SlotWord::kNamespaceBits, self_.pid_namespace);
-  if (here == 0 || owner.pid_namespace != here) return false;
+  if (here == 0 || owner.pid_namespace != here) return Life::kUnknown;
   const bool is_settled = owner.phase == Phase::kLive;
-  return is_gone_(owner.pid, is_settled ? head(slot).start_time.load() : 0);
+  return life_of_(owner.pid, is_settled ? head(slot).start_time.load() : 0);
 }
 
 std::uint32_t Ledger::reap() {
@@ -358,7 +374,7 @@ std::uint32_t Ledger::reap() {
   const std::uint32_t used = used_slots();
   for (std::uint32_t slot = 0; slot < used; ++slot) {
     const std::uint64_t word = head(slot).state.load();
-    if (!has_ended(slot, SlotWord::unpacked(word))) continue;
+    if (life(slot, SlotWord::unpacked(word)) != Life::kEnded) continue;
     free_slot(slot, word);  // Or another did, in this moment.
     ++reaped;
   }

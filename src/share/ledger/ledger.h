@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "share/ledger/crowd.h"
 #include "share/ledger/layout.h"
 #include "share/ledger/limits.h"
 #include "share/ledger/process_identity.h"
@@ -35,17 +36,19 @@ void format_ledger(void* bytes, std::uint32_t devices, std::uint32_t slots);
 /// One process's view of a mapped ledger. Does not own the mappings, which must
 /// outlive it. reserve(), release() and the reading members may be called by
 /// any number of threads at once; the others by one, while no thread does.
-/// No member allocates memory, takes a lock that outlives its process, or
-/// blocks for longer than some milliseconds.
+/// No member allocates memory or takes a lock that outlives its process.
+/// reserve() waits for others only where they ask at the same time for what is
+/// left: for as long as they run, for some milliseconds where they are stopped,
+/// for 10 s at the most. No other member blocks for longer than milliseconds.
 class Ledger {
  public:
-  /// Tells whether a process has ended; is_gone() but in tests.
-  using IsGone = bool (*)(std::uint32_t pid, std::uint64_t start_time);
+  /// Tells how a process is; life_of() but in tests.
+  using LifeOf = Life (*)(std::uint32_t pid, std::uint64_t start_time);
 
   /// False if the bytes are no ledger of this version, are too few for what
   /// their header says, or have other devices or slots than the limits.
   static bool attach(void* bytes, std::size_t size, const Limits& limits,
-                     Ledger* ledger, IsGone is_gone = &share::is_gone);
+                     Ledger* ledger, LifeOf life_of = &share::life_of);
 
   /// For a view that takes no slot: who is looking.
   void look_on(const ProcessIdentity& self) { self_ = self; }
@@ -60,8 +63,9 @@ class Ledger {
   /// Takes `bytes` of `device`, below devices(), before the driver is asked for
   /// them; release() undoes it if the driver has none. The sum of all that was
   /// granted and not released never exceeds the limit by a byte. Refused if the
-  /// limit has no room, after the dead are reaped; and if a process that was
-  /// stopped while it asked is still asking for what is left.
+  /// limit has no room, after the dead are reaped: what there is room for is
+  /// granted, however many ask at once. A process that was stopped while it
+  /// asked holds what it asks for.
   Verdict reserve(std::uint32_t device, MemoryKind kind, std::uint64_t bytes);
   /// Gives back what reserve() granted, in any parts.
   void release(std::uint32_t device, MemoryKind kind, std::uint64_t bytes);
@@ -94,12 +98,21 @@ class Ledger {
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
+  /// An asking of another process, as it was seen.
+  struct Asked {
+    std::uint32_t slot = kNone;
+    std::uint64_t state = 0;
+    std::uint64_t asks = 0;
+  };
+
   /// What a reading of all slots came to.
   struct Sum {
     std::uint64_t bytes = 0;
-    /// The first slot other than the own whose bytes may have been such as are
-    /// taken back; kNone: there was none.
-    std::uint32_t asking = kNone;
+    /// Of these what is taken back by nobody's failing.
+    std::uint64_t granted = 0;
+    /// The first other than the own whose bytes may have been such as are taken
+    /// back; of no slot: there was none.
+    Asked asking;
     /// Nothing was granted while it was read: what is freed here and granted
     /// there counts once.
     bool is_of_one_moment = true;
@@ -109,7 +122,7 @@ class Ledger {
   struct Answer {
     enum What : std::uint8_t { kGranted, kNoRoom, kInTheWay, kLost };
     What what = kNoRoom;
-    std::uint32_t slot = kNone;  ///< Of kInTheWay: who asks, too.
+    Asked asked;  ///< Of kInTheWay: who asks, too.
   };
 
   SlotHead& head(std::uint32_t slot) const;
@@ -118,13 +131,15 @@ class Ledger {
   LedgerHeader& header() const;
   std::uint32_t used_slots() const;
   bool counts(std::uint32_t slot, SlotWord owner) const;
-  std::uint64_t asked_so_far() const;
-  Sum sum(std::uint32_t device) const;
-  Answer ask(std::uint32_t device, MemoryKind kind, std::uint64_t bytes);
-  /// Until that slot's asking has come to its end, or its process to its own.
-  void make_way_for(std::uint32_t slot);
+  /// Those who stand in the crowd, if it is given, ask for nothing.
+  Sum sum(std::uint32_t device, const Crowd* crowd) const;
+  Answer ask(std::uint32_t device, MemoryKind kind, std::uint64_t bytes,
+             Crowd* crowd);
+  /// Until that asking has come to its end, or its process to its own, or is
+  /// found to stand. False if that has taken too long.
+  bool wait_for(const Asked& asked, Crowd* crowd);
   void note_peak(std::uint32_t device, std::uint64_t bytes) const;
-  bool has_ended(std::uint32_t slot, SlotWord owner) const;
+  Life life(std::uint32_t slot, SlotWord owner) const;
   void give_back_of_before_exec();
   bool claim(std::uint32_t slot);
   void empty(std::uint32_t slot) const;
@@ -133,7 +148,7 @@ class Ledger {
 
   char* bytes_ = nullptr;
   Limits limits_;
-  IsGone is_gone_ = nullptr;
+  LifeOf life_of_ = nullptr;
   ProcessIdentity self_;
   std::uint32_t own_ = kNone;
   std::uint64_t own_word_ = 0;

@@ -11,8 +11,8 @@
 namespace gpunode::share {
 namespace {
 
-bool nobody_ends(std::uint32_t /*pid*/, std::uint64_t /*start_time*/) {
-  return false;
+Life nobody_ends(std::uint32_t /*pid*/, std::uint64_t /*start_time*/) {
+  return Life::kRuns;
 }
 
 class CopiedLedger : public ::testing::Test {

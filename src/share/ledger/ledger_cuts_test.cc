@@ -23,11 +23,14 @@ constexpr std::uint32_t kDying = 10;
 constexpr std::uint32_t kSurvivor = 20;
 constexpr std::uint32_t kNewcomer = 30;
 
-bool dying_has_ended(std::uint32_t pid, std::uint64_t /*start_time*/) {
-  return pid == kDying;
+Life dying_has_ended(std::uint32_t pid, std::uint64_t /*start_time*/) {
+  return pid == kDying ? Life::kEnded : Life::kRuns;
 }
-bool nobody_ends(std::uint32_t /*pid*/, std::uint64_t /*start_time*/) {
-  return false;
+Life nobody_ends(std::uint32_t /*pid*/, std::uint64_t /*start_time*/) {
+  return Life::kRuns;
+}
+Life dying_is_stopped(std::uint32_t pid, std::uint64_t /*start_time*/) {
+  return pid == kDying ? Life::kStopped : Life::kRuns;
 }
 
 /// Runs `work` in a child, and `look` after each of its instructions.
@@ -81,7 +84,7 @@ bool others_go_on(const SharedArea& area, std::uint64_t expected) {
 bool others_stay_within(const SharedArea& area) {
   SharedArea copy(kLimit, 1, 4);
   std::memcpy(copy.ledger.data(), area.ledger.data(), area.ledger.size());
-  Ledger newcomer = copy.view(nobody_ends);
+  Ledger newcomer = copy.view(dying_is_stopped);
   if (!newcomer.enroll({kNewcomer, 1, 300})) return false;
   const std::uint64_t before = newcomer.held(0);
   if (before > kLimit) return true;  // Asked for, and about to be taken back.
@@ -126,8 +129,9 @@ TEST(LedgerCuts, NothingIsLostAtAnyInstructionOfAReaper) {
   Ledger dead = area.view(nobody_ends);
   ASSERT_TRUE(dead.enroll({kDead, 1, 400}));
   ASSERT_EQ(dead.reserve(0, MemoryKind::kData, 700), Verdict::kGranted);
-  Ledger dying =
-      area.view([](std::uint32_t pid, std::uint64_t) { return pid == kDead; });
+  Ledger dying = area.view([](std::uint32_t pid, std::uint64_t) {
+    return pid == kDead ? Life::kEnded : Life::kRuns;
+  });
   int at = 0;
   const int steps = step_through(
       [&] {
@@ -141,7 +145,8 @@ TEST(LedgerCuts, NothingIsLostAtAnyInstructionOfAReaper) {
         SharedArea copy(kLimit, 1, 4);
         std::memcpy(copy.ledger.data(), area.ledger.data(), area.ledger.size());
         Ledger next = copy.view([](std::uint32_t pid, std::uint64_t) {
-          return pid == kDead || pid == kDying;
+          const bool is_gone = pid == kDead || pid == kDying;
+          return is_gone ? Life::kEnded : Life::kRuns;
         });
         EXPECT_TRUE(next.enroll({kNewcomer, 1, 300})) << at;
         EXPECT_EQ(next.reserve(0, MemoryKind::kData, 700), Verdict::kGranted)

@@ -1,6 +1,7 @@
 #include "share/ledger/ledger.h"
 
 #include <cstring>
+#include <functional>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -13,26 +14,53 @@ namespace {
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint32_t kNamespace = 4026531836 & 0x3FFFF;
 
-// Which processes have ended, for as long as one test runs.
+// Which processes have ended or are stopped, for as long as one test runs.
 std::set<std::uint32_t>& ended() {
   static std::set<std::uint32_t> pids;
   return pids;
 }
-bool has_ended(std::uint32_t pid, std::uint64_t /*start_time*/) {
-  return ended().count(pid) != 0;
+std::set<std::uint32_t>& stopped() {
+  static std::set<std::uint32_t> pids;
+  return pids;
+}
+// What happens when somebody looks whether a process lives.
+std::function<void()>& looked() {
+  static std::function<void()> then;
+  return then;
+}
+Life life(std::uint32_t pid, std::uint64_t /*start_time*/) {
+  if (looked()) looked()();
+  if (ended().count(pid) != 0) return Life::kEnded;
+  return stopped().count(pid) != 0 ? Life::kStopped : Life::kRuns;
 }
 
 class LedgerOfTwo : public ::testing::Test {
  protected:
   LedgerOfTwo() {
     ended().clear();
+    stopped().clear();
+    looked() = nullptr;
     EXPECT_TRUE(one.enroll({10, kNamespace, 100}));
     EXPECT_TRUE(two.enroll({20, kNamespace, 200}));
   }
 
+  /// As `one` leaves it amid its asking: asked for, not yet granted.
+  void one_asks_for(std::uint64_t bytes) const {
+    head_of_one()->asks.fetch_add(1);
+    reinterpret_cast<Cell*>(head_of_one() + 1)->held[0].fetch_add(bytes);
+  }
+  void one_takes_it_back(std::uint64_t bytes) const {
+    reinterpret_cast<Cell*>(head_of_one() + 1)->held[0].fetch_sub(bytes);
+    head_of_one()->asks.fetch_add(1);
+  }
+  SlotHead* head_of_one() const {
+    return reinterpret_cast<SlotHead*>(
+        area.ledger.data() + sizeof(LedgerHeader) + 2 * sizeof(DeviceTally));
+  }
+
   SharedArea area{100 * kMiB, 2, 4};
-  Ledger one = area.view(has_ended);
-  Ledger two = area.view(has_ended);
+  Ledger one = area.view(life);
+  Ledger two = area.view(life);
 };
 
 TEST_F(LedgerOfTwo, GrantsUpToTheLimitToTheByte) {
@@ -111,7 +139,7 @@ TEST_F(LedgerOfTwo, ANewOwnerOfASlotOwesNothingOfTheLast) {
   ended().insert(10);
   EXPECT_EQ(two.reap(), 1u);
   EXPECT_EQ(two.reap(), 0u);
-  Ledger next = area.view(has_ended);
+  Ledger next = area.view(life);
   EXPECT_TRUE(next.enroll({30, kNamespace, 300}));
   EXPECT_EQ(next.slot(), one.slot());
   EXPECT_NE(next.generation(), one.generation());
@@ -127,7 +155,7 @@ TEST_F(LedgerOfTwo, TheNodesWordThatAProcessIsGoneCountsAtOnce) {
   EXPECT_EQ(two.reserve(0, MemoryKind::kData, 100 * kMiB), Verdict::kGranted);
   EXPECT_EQ(two.reap(), 1u);
   // The word is of that owner, not of the slot.
-  Ledger next = area.view(has_ended);
+  Ledger next = area.view(life);
   EXPECT_TRUE(next.enroll({30, kNamespace, 300}));
   EXPECT_EQ(next.slot(), one.slot());
   EXPECT_TRUE(next.is_enrolled());
@@ -137,9 +165,9 @@ TEST_F(LedgerOfTwo, TheNodesWordThatAProcessIsGoneCountsAtOnce) {
 }
 
 TEST_F(LedgerOfTwo, APidOfAnotherNamespaceSaysNothing) {
-  Ledger elsewhere = area.view(has_ended);
+  Ledger elsewhere = area.view(life);
   EXPECT_TRUE(elsewhere.enroll({30, kNamespace + 1, 300}));
-  Ledger unknown = area.view(has_ended);
+  Ledger unknown = area.view(life);
   EXPECT_TRUE(unknown.enroll({40, 0, 0}));
   ended() = {10, 20, 30, 40};
   EXPECT_EQ(unknown.reap(), 0u);
@@ -149,9 +177,9 @@ TEST_F(LedgerOfTwo, APidOfAnotherNamespaceSaysNothing) {
 }
 
 TEST_F(LedgerOfTwo, AFullLedgerHasRoomAgainWhenAProcessEnds) {
-  Ledger three = area.view(has_ended);
-  Ledger four = area.view(has_ended);
-  Ledger five = area.view(has_ended);
+  Ledger three = area.view(life);
+  Ledger four = area.view(life);
+  Ledger five = area.view(life);
   EXPECT_TRUE(three.enroll({30, kNamespace, 300}));
   EXPECT_TRUE(four.enroll({40, kNamespace, 400}));
   EXPECT_FALSE(five.enroll({50, kNamespace, 500}));
@@ -166,11 +194,11 @@ TEST_F(LedgerOfTwo, AFullLedgerHasRoomAgainWhenAProcessEnds) {
 TEST_F(LedgerOfTwo, WhatAProcessHeldBeforeItsExecIsGivenBack) {
   EXPECT_EQ(one.reserve(0, MemoryKind::kData, 80 * kMiB), Verdict::kGranted);
   EXPECT_EQ(two.reserve(0, MemoryKind::kData, 10 * kMiB), Verdict::kGranted);
-  Ledger after = area.view(has_ended);
+  Ledger after = area.view(life);
   EXPECT_TRUE(after.enroll({10, kNamespace, 100}));
   EXPECT_EQ(after.held(0), 10 * kMiB);
   // Another process of the same pid, before it is known when it began.
-  Ledger other = area.view(has_ended);
+  Ledger other = area.view(life);
   EXPECT_TRUE(other.enroll({20, kNamespace, 201}));
   EXPECT_EQ(other.held(0), 10 * kMiB);
 }
@@ -188,8 +216,8 @@ TEST_F(LedgerOfTwo, CountsPeakAndRefusals) {
 }
 
 TEST_F(LedgerOfTwo, AnOnlookerSeesWhoHoldsWhatAndTakesNoSlot) {
-  EXPECT_TRUE(area.view(has_ended).enroll({30, kNamespace + 1, 300}));
-  Ledger onlooker = area.view(has_ended);
+  EXPECT_TRUE(area.view(life).enroll({30, kNamespace + 1, 300}));
+  Ledger onlooker = area.view(life);
   onlooker.look_on({40, kNamespace, 400});
   EXPECT_EQ(one.reserve(0, MemoryKind::kData, kMiB), Verdict::kGranted);
   EXPECT_EQ(two.reserve(0, MemoryKind::kData, 2 * kMiB), Verdict::kGranted);
@@ -210,15 +238,15 @@ TEST_F(LedgerOfTwo, AnOnlookerSeesWhoHoldsWhatAndTakesNoSlot) {
   EXPECT_EQ(onlooker.held(0), 3 * kMiB);
   EXPECT_FALSE(onlooker.is_enrolled());
   // All but its own are there for others.
-  EXPECT_TRUE(area.view(has_ended).enroll({50, kNamespace, 500}));
-  EXPECT_TRUE(area.view(has_ended).enroll({60, kNamespace, 600}));
+  EXPECT_TRUE(area.view(life).enroll({50, kNamespace, 500}));
+  EXPECT_TRUE(area.view(life).enroll({60, kNamespace, 600}));
 }
 
 TEST_F(LedgerOfTwo, AProcessOfAnotherPidNamespaceIsNotShown) {
-  Ledger third = area.view(has_ended);
+  Ledger third = area.view(life);
   ASSERT_TRUE(third.enroll({30, kNamespace + 1, 300}));
   EXPECT_EQ(third.reserve(0, MemoryKind::kData, kMiB), Verdict::kGranted);
-  Ledger onlooker = area.view(has_ended);
+  Ledger onlooker = area.view(life);
   onlooker.look_on({40, kNamespace, 400});
   std::uint32_t slot = 0;
   Holder holder;
@@ -229,16 +257,44 @@ TEST_F(LedgerOfTwo, AProcessOfAnotherPidNamespaceIsNotShown) {
 }
 
 TEST_F(LedgerOfTwo, AProcessStoppedAmidItsAskingStopsNobody) {
-  // As `one` leaves it when it is stopped there: asked for, not yet granted.
-  auto* first = reinterpret_cast<SlotHead*>(
-      area.ledger.data() + sizeof(LedgerHeader) + 2 * sizeof(DeviceTally));
-  first->asks.fetch_add(1);
-  reinterpret_cast<Cell*>(first + 1)->held[0] = 60 * kMiB;
+  stopped().insert(10);
+  one_asks_for(60 * kMiB);
   EXPECT_EQ(two.reserve(0, MemoryKind::kData, 60 * kMiB), Verdict::kRefused);
   EXPECT_EQ(two.reserve(0, MemoryKind::kData, 40 * kMiB), Verdict::kGranted);
   two.release(0, MemoryKind::kData, 40 * kMiB);
   ended().insert(10);
   EXPECT_EQ(two.reserve(0, MemoryKind::kData, 60 * kMiB), Verdict::kGranted);
+}
+
+TEST_F(LedgerOfTwo, OneThatRunsIsWaitedForHoweverSeldomItGetsATurn) {
+  one_asks_for(60 * kMiB);
+  int looks = 0;
+  looked() = [&] {
+    if (++looks == 70) one_takes_it_back(60 * kMiB);
+  };
+  EXPECT_EQ(two.reserve(0, MemoryKind::kData, 60 * kMiB), Verdict::kGranted);
+  EXPECT_EQ(two.held(0), 60 * kMiB);
+}
+
+TEST_F(LedgerOfTwo, NobodyIsWaitedForWhereWhatIsGrantedLeavesNoRoom) {
+  Ledger three = area.view(life);
+  ASSERT_TRUE(three.enroll({30, kNamespace, 300}));
+  EXPECT_EQ(three.reserve(0, MemoryKind::kData, 60 * kMiB), Verdict::kGranted);
+  one_asks_for(10 * kMiB);
+  int looks = 0;
+  looked() = [&] { ++looks; };
+  EXPECT_EQ(two.reserve(0, MemoryKind::kData, 41 * kMiB), Verdict::kRefused);
+  EXPECT_LE(looks, 2) << "once at each, whether it is dead";
+}
+
+TEST_F(LedgerOfTwo, OneOfAnotherPidNamespaceThatGetsNowhereIsNotWaitedForLong) {
+  Ledger elsewhere = area.view(life);
+  ASSERT_TRUE(elsewhere.enroll({30, kNamespace + 1, 300}));
+  one_asks_for(60 * kMiB);
+  EXPECT_EQ(elsewhere.reserve(0, MemoryKind::kData, 60 * kMiB),
+            Verdict::kRefused);
+  EXPECT_EQ(elsewhere.reserve(0, MemoryKind::kData, 40 * kMiB),
+            Verdict::kGranted);
 }
 
 TEST(Ledger, IsNoneOfOursOrIsRefused) {
@@ -268,7 +324,7 @@ TEST(Ledger, IsNoneOfOursOrIsRefused) {
 
 TEST(Ledger, HostileWordsInItLeadNowhereElse) {
   SharedArea area(kMiB, 1, 4);
-  Ledger ledger = area.view(has_ended);
+  Ledger ledger = area.view(life);
   ended().clear();
   std::memset(area.ledger.data() + sizeof(LedgerHeader), 0xFF,
               area.ledger.size() - sizeof(LedgerHeader));

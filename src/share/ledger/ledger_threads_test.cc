@@ -13,8 +13,12 @@
 namespace gpunode::share {
 namespace {
 
-bool nobody_ends(std::uint32_t /*pid*/, std::uint64_t /*start_time*/) {
-  return false;
+Life nobody_ends(std::uint32_t /*pid*/, std::uint64_t /*start_time*/) {
+  return Life::kRuns;
+}
+
+Life stopped_is_one(std::uint32_t pid, std::uint64_t /*start_time*/) {
+  return pid == 1 ? Life::kStopped : Life::kRuns;
 }
 
 constexpr std::uint64_t kLimit = 1000;
@@ -119,6 +123,44 @@ TEST(LedgerThreads, AllHaveWhatFits) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(refused, 0);
+}
+
+TEST(LedgerThreads, OfACrowdAsManyHaveItAsThereIsRoomFor) {
+  constexpr std::uint32_t kProcesses = 64;
+  constexpr int kRounds = 20;
+  for (const std::uint32_t fitting : {1U, 31U, 63U}) {
+    // One of them was stopped amid its asking, and holds what it asks for.
+    SharedArea area((fitting + 1) * 10 + 9, 1, kProcesses + 1);
+    Ledger stopped = area.view(stopped_is_one);
+    ASSERT_TRUE(stopped.enroll({1, 1, 1}));
+    auto* first = reinterpret_cast<SlotHead*>(
+        area.ledger.data() + sizeof(LedgerHeader) + sizeof(DeviceTally));
+    first->asks.fetch_add(1);
+    reinterpret_cast<Cell*>(first + 1)->held[0] = 10;
+    std::atomic<std::uint32_t> granted = 0;
+    std::vector<std::uint32_t> of_round;
+    std::barrier begun(kProcesses);
+    std::barrier asked(kProcesses, [&]() noexcept {
+      of_round.push_back(granted.exchange(0));
+    });
+    std::vector<std::thread> threads;
+    for (std::uint32_t number = 0; number < kProcesses; ++number) {
+      threads.emplace_back([&, pid = number + 2] {
+        Ledger mine = area.view(stopped_is_one);
+        ASSERT_TRUE(mine.enroll({pid, 1, pid}));
+        for (int round = 0; round < kRounds; ++round) {
+          begun.arrive_and_wait();
+          const bool has_it =
+              mine.reserve(0, MemoryKind::kData, 10) == Verdict::kGranted;
+          if (has_it) ++granted;
+          asked.arrive_and_wait();
+          if (has_it) mine.release(0, MemoryKind::kData, 10);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(of_round, std::vector<std::uint32_t>(kRounds, fitting));
+  }
 }
 
 }  // namespace

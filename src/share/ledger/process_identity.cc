@@ -90,17 +90,26 @@ ProcessIdentity identity_of_this_process() {
   return self;
 }
 
-bool is_gone(std::uint32_t pid, std::uint64_t start_time) {
-  if (pid == 0) return false;
+Life life_of(std::uint32_t pid, std::uint64_t start_time) {
+  if (pid == 0) return Life::kUnknown;
   // The kernel is asked first: /proc may hide the processes of other users.
-  if (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) return true;
+  if (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) {
+    return Life::kEnded;
+  }
   std::array<char, 32> path = {};
   std::snprintf(path.data(), path.size(), "/proc/%u/stat", pid);
   ProcessStat stat;
-  if (!read_stat(path.data(), &stat)) return false;
-  if (start_time != 0 && stat.start_time != start_time) return true;
+  if (!read_stat(path.data(), &stat)) return Life::kUnknown;
+  if (start_time != 0 && stat.start_time != start_time) return Life::kEnded;
   const bool has_ended = stat.state == 'Z' || stat.state == 'X';
-  return has_ended && stat.threads <= 1;
+  // A first thread that has ended says nothing of the others.
+  if (has_ended) return stat.threads <= 1 ? Life::kEnded : Life::kUnknown;
+  const bool is_stopped = stat.state == 'T' || stat.state == 't';
+  return is_stopped ? Life::kStopped : Life::kRuns;
+}
+
+bool is_gone(std::uint32_t pid, std::uint64_t start_time) {
+  return life_of(pid, start_time) == Life::kEnded;
 }
 
 }  // namespace gpunode::share

@@ -18,13 +18,23 @@ struct ProcessIdentity {
 /// The calling process, read anew at each call: a fork changes it.
 ProcessIdentity identity_of_this_process();
 
-/// No process of the pid lives that started at `start_time` (0: at any time).
+enum class Life : std::uint8_t {
+  kUnknown,  ///< It lives, as far as can be told.
+  kRuns,     ///< Or waits for something, as a process does.
+  kStopped,  ///< By a signal or a tracer: until another lets it go on.
+  kEnded,
+};
+
+/// How the process of the pid is that started at `start_time` (0: at any time).
 /// A process whose threads have all ended is gone though its parent has not
-/// asked for it; one whose first thread alone has ended is not. In doubt it
-/// lives. `pid` counts in this process's pid namespace.
+/// asked for it; one whose first thread alone has ended is not. `pid` counts in
+/// this process's pid namespace.
+Life life_of(std::uint32_t pid, std::uint64_t start_time);
+
+/// That life_of() says kEnded: in doubt it lives.
 bool is_gone(std::uint32_t pid, std::uint64_t start_time);
 
-/// What is_gone() reads in a line of /proc/<pid>/stat.
+/// What life_of() reads in a line of /proc/<pid>/stat.
 struct ProcessStat {
   std::uint64_t pid = 0;
   char state = '?';

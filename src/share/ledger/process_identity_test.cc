@@ -75,6 +75,16 @@ TEST(ProcessIdentity, AChildIsGoneBeforeItsParentAsksForIt) {
   EXPECT_TRUE(is_gone(pid, 0));
 }
 
+TEST(ProcessIdentity, AStoppedProcessIsTold) {
+  const Child child([] {});
+  EXPECT_EQ(life_of(child.pid(), 0), Life::kRuns);
+  kill(static_cast<pid_t>(child.pid()), SIGSTOP);
+  siginfo_t info;
+  waitid(P_PID, child.pid(), &info, WSTOPPED);
+  EXPECT_EQ(life_of(child.pid(), 0), Life::kStopped);
+  EXPECT_EQ(life_of(0, 0), Life::kUnknown) << "nobody's";
+}
+
 TEST(ProcessIdentity, AProcessLivesOnWithoutItsFirstThread) {
   // The first thread waits until it alone is left to write, then ends: its
   // state is that of the dead, and the process goes on.

@@ -61,11 +61,11 @@ class SharedArea {
     return reinterpret_cast<GoneWord*>(&limit_of(header->devices))[slot];
   }
   /// A process's view of it.
-  Ledger view(Ledger::IsGone is_gone) const {
+  Ledger view(Ledger::LifeOf life_of) const {
     Limits read;
     Ledger seen;
     if (!Limits::view(limits.data(), limits.size(), &read) ||
-        !Ledger::attach(ledger.data(), ledger.size(), read, &seen, is_gone)) {
+        !Ledger::attach(ledger.data(), ledger.size(), read, &seen, life_of)) {
       __builtin_trap();
     }
     return seen;
