@@ -1,5 +1,7 @@
 #include "container/hook/first_program.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -10,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "base/host/elf_file.h"
+#include "container/hook/image_view.h"
 
 namespace gpunode::hook {
 namespace {
@@ -23,12 +26,6 @@ constexpr std::string_view kDefaultPath =
 constexpr std::size_t kScriptLine = 256;
 constexpr unsigned kMostScripts = 4;
 constexpr std::size_t kMostFolders = 64;
-
-bool lies_in(std::string_view path, std::string_view folder) {
-  while (folder.ends_with('/')) folder.remove_suffix(1);
-  return !folder.empty() && path.starts_with(folder) &&
-         (path.size() == folder.size() || path[folder.size()] == '/');
-}
 
 /// The interpreter that a file of this start names: "#! /bin/sh -e".
 std::optional<std::string> interpreter_of(std::string_view start) {
@@ -45,13 +42,16 @@ class ProgramSearch {
  public:
   ProgramSearch(const host::RootDirectory& root, const StartWords& words,
                 std::uint16_t machine)
-      : root_(root), words_(words), machine_(machine) {}
+      : root_(root),
+        words_(words),
+        machine_(machine),
+        view_(root, words.volumes) {}
 
   FirstProgram run() {
     FirstProgram program;
     // One that a volume hides may be there.
     program.has_glibc = loader_at(native_loader()) == Loader::kGlibc ||
-                        is_in_volume(native_loader());
+                        view_.locate(native_loader()).where == Where::kVolume;
     std::optional<std::string> path = find_command();
     for (unsigned scripts = 0; path && scripts <= kMostScripts; ++scripts) {
       program.path = *path;
@@ -61,44 +61,49 @@ class ProgramSearch {
   }
 
  private:
+  using Where = ImageView::Place::Where;
+
   /// A path of the root; nothing if a volume hides it, or nothing is there.
   std::optional<std::string> visible(const std::string& path) const {
-    const auto resolved = root_.resolve(path);
-    if (!resolved || is_in_volume(path)) return std::nullopt;
-    return *resolved;
+    const auto place = view_.locate(path);
+    if (place.where != Where::kImage) return std::nullopt;
+    return place.path;
   }
 
-  bool is_in_volume(const std::string& path) const {
-    const auto resolved = root_.resolve(path);
-    return std::ranges::any_of(words_.volumes, [&](const std::string& volume) {
-      return lies_in(path, volume) || (resolved && lies_in(*resolved, volume));
-    });
+  /// As the program finds it that has this working directory.
+  std::string absolute(std::string_view path) const {
+    if (path.starts_with('/')) return std::string(path);
+    return fmt::format("/{}/{}", words_.directory, path);
   }
 
-  bool is_volume_before(const std::string& path) const {
-    return std::ranges::any_of(words_.volumes, [&](const auto& volume) {
-      return lies_in(path, volume);
-    });
+  /// execve takes it, be it for another user.
+  bool is_executable(const std::string& path) const {
+    const auto file = root_.open_file(path);
+    struct stat status {};
+    return file && ::fstat(file->get(), &status) == 0 &&
+           (status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
   }
 
   /// The file that execvp would take.
   std::optional<std::string> find_command() const {
     if (words_.args.empty() || words_.args.front().empty()) return {};
     const std::string& name = words_.args.front();
-    if (name.starts_with('/')) return name;
-    const std::string directory = words_.directory + "/";
-    if (name.find('/') != std::string::npos) return directory + name;
+    if (name.find('/') != std::string::npos) return absolute(name);
     std::string_view folders =
         words_.search_path.empty() ? kDefaultPath : words_.search_path;
-    for (std::size_t count = 0; !folders.empty() && count < kMostFolders;
-         ++count) {
-      const std::string_view folder = folders.substr(0, folders.find(':'));
-      folders.remove_prefix(std::min(folder.size() + 1, folders.size()));
-      std::string path = fmt::format(
-          "{}/{}", folder.starts_with('/') ? folder : directory, name);
+    for (std::size_t count = 0; count < kMostFolders; ++count) {
+      const std::size_t colon = folders.find(':');
+      // An empty one is the working directory, at the end of PATH, too.
+      const std::string path =
+          fmt::format("{}/{}", absolute(folders.substr(0, colon)), name);
+      const auto place = view_.locate(path);
       // What a volume has of that name would come first.
-      if (is_volume_before(path)) return std::nullopt;
-      if (root_.open_file(path)) return path;
+      if (place.where == Where::kVolume) return std::nullopt;
+      if (place.where == Where::kImage && is_executable(place.path)) {
+        return path;
+      }
+      if (colon == std::string_view::npos) break;
+      folders.remove_prefix(colon + 1);
     }
     return std::nullopt;
   }
@@ -117,8 +122,8 @@ class ProgramSearch {
     const auto elf = host::read_program(bytes);
     if (!elf) return std::nullopt;
     program.is_foreign = elf->machine != machine_;
-    program.loader =
-        elf->interpreter.empty() ? Loader::kNone : loader_at(elf->interpreter);
+    program.loader = elf->interpreter.empty() ? as_loader(*resolved, bytes)
+                                              : loader_at(elf->interpreter);
     return std::nullopt;
   }
 
@@ -133,6 +138,20 @@ class ProgramSearch {
   std::string native_loader() const {
     return machine_ == EM_AARCH64 ? "/lib/ld-linux-aarch64.so.1"
                                   : "/lib64/ld-linux-x86-64.so.2";
+  }
+
+  /// Of a program that names no loader: one that is started by hand, with the
+  /// program as its argument, does what it does for others.
+  static Loader as_loader(const std::string& resolved,
+                          const host::ByteSource& bytes) {
+    const auto object = host::read_shared_object(bytes);
+    if (!object) return Loader::kNone;
+    if (object->soname.starts_with("libc.musl-") ||
+        object->soname.starts_with("ld-musl-")) {
+      return Loader::kMusl;
+    }
+    if (!object->soname.starts_with("ld-linux")) return Loader::kNone;
+    return resolved.starts_with("/nix/store/") ? Loader::kNix : Loader::kGlibc;
   }
 
   /// Told by what it calls itself: gcompat puts one of its own at glibc's
@@ -155,6 +174,7 @@ class ProgramSearch {
   const host::RootDirectory& root_;
   const StartWords& words_;
   std::uint16_t machine_;
+  ImageView view_;
 };
 
 }  // namespace

@@ -38,12 +38,14 @@ struct StartWords {
   std::vector<std::string> args;
   std::string search_path;  ///< PATH of its environment.
   std::string directory;    ///< Its working directory.
-  /// Where volumes are mounted which this root does not show.
+  /// Where volumes are mounted which this root does not show, as config.json
+  /// has it.
   std::vector<std::string> volumes;
 };
 
-/// Looks at the program beneath `root`, which may be anything: no more than a
-/// few pages are read of a file, and nothing outside. `machine`: as EM_*.
+/// Looks, as execvp does, at the program beneath `root`, which may be anything:
+/// no more than a few pages are read of a file, and nothing outside. `machine`:
+/// as EM_*.
 FirstProgram find_first_program(const host::RootDirectory& root,
                                 const StartWords& words, std::uint16_t machine);
 

@@ -1,5 +1,6 @@
 #include "container/hook/first_program.h"
 
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -36,6 +37,11 @@ class FirstProgramTest : public testing::Test {
 
   void file(const std::string& path, const std::string& content) const {
     tree_.file("root" + path, content);
+    mode(path, 0755);
+  }
+  void mode(const std::string& path, unsigned bits) const {
+    std::filesystem::permissions(tree_.path("root" + path),
+                                 static_cast<std::filesystem::perms>(bits));
   }
   void add_glibc() const {
     file(kGlibc, ElfBuilder::build({.soname = "ld-linux-x86-64.so.2"}));
@@ -138,6 +144,88 @@ TEST_F(FirstProgramTest, IsFoundAsExecvpFindsIt) {
   EXPECT_THAT(why_not(), HasSubstr("/work"));
   words_ = {{"app"}, "", "", {}};
   EXPECT_EQ(found().loader, Loader::kNone);
+}
+
+TEST_F(FirstProgramTest, ThatMayNotBeExecutedIsPassedOver) {
+  file("/usr/bin/app", "no program\n");
+  mode("/usr/bin/app", 0644);
+  file("/bin/app", program(""));
+  words_.args = {"app"};
+  EXPECT_EQ(found().path, "/bin/app");
+  mode("/usr/bin/app", 0611);
+  EXPECT_EQ(found().path, "/usr/bin/app");
+  tree_.remove("root/usr/bin/app");
+  tree_.directory("root/usr/bin/app");
+  EXPECT_EQ(found().path, "/bin/app");
+  mode("/bin/app", 0644);
+  EXPECT_EQ(found().loader, Loader::kUnknown);
+}
+
+TEST_F(FirstProgramTest, IsFoundFromTheWorkingDirectory) {
+  file("/work/tools/app", program(""));
+  for (const char* search_path :
+       {"tools", "/usr/bin:tools:/bin", "./tools", "../work/tools/"}) {
+    words_ = {{"app"}, search_path, "/work", {}};
+    EXPECT_EQ(found().loader, Loader::kNone) << search_path;
+  }
+  for (const char* search_path : {":/bin", "/bin:", "/usr/bin::/bin", "."}) {
+    words_ = {{"app"}, search_path, "/work/tools", {}};
+    EXPECT_EQ(found().loader, Loader::kNone) << search_path;
+  }
+  words_ = {{"tools/app"}, "", "/work", {}};
+  EXPECT_EQ(found().loader, Loader::kNone);
+  words_ = {{"../tools/app"}, "", "/work/other", {}};
+  EXPECT_EQ(found().loader, Loader::kUnknown) << "there is no such directory";
+  tree_.directory("root/work/other");
+  EXPECT_EQ(found().loader, Loader::kNone);
+  words_ = {{"work/tools/app"}, "", "", {}};
+  EXPECT_EQ(found().loader, Loader::kNone);
+  // ".." is where the link leads to, as the kernel has it.
+  tree_.link("root/here", "work/other");
+  words_ = {{"../tools/app"}, "", "/here", {}};
+  EXPECT_EQ(found().loader, Loader::kNone);
+}
+
+TEST_F(FirstProgramTest, BehindALinkIntoAVolumeIsNotKnown) {
+  file("/bin/app", program(""));
+  tree_.link("root/usr/bin", "/volume/bin");
+  words_ = {{"app"}, "/usr/bin:/bin", "/", {}};
+  EXPECT_EQ(found().loader, Loader::kNone);
+  words_.volumes = {"/volume/"};
+  EXPECT_EQ(found().loader, Loader::kUnknown) << "the volume may have one";
+  // The image's link there is not the volume's.
+  tree_.link("root/volume/bin", "/bin");
+  EXPECT_EQ(found().loader, Loader::kUnknown);
+  words_.args = {"/usr/bin/app"};
+  EXPECT_EQ(found().loader, Loader::kUnknown);
+  // Where the volume is mounted is a link, too.
+  tree_.link("root/data", "volume");
+  words_.volumes = {"data/./"};
+  EXPECT_EQ(found().loader, Loader::kUnknown);
+  words_.volumes = {};
+  EXPECT_EQ(found().loader, Loader::kNone);
+}
+
+TEST_F(FirstProgramTest, ThatIsGlibcsLoaderItselfLoadsWhatItPreloads) {
+  // In an image that has it elsewhere: none is at the usual place.
+  file("/opt/lib/ld-linux-x86-64.so.2",
+       ElfBuilder::build({.soname = "ld-linux-x86-64.so.2"}));
+  words_.args = {"/opt/lib/ld-linux-x86-64.so.2", "/opt/bin/app"};
+  EXPECT_EQ(found().loader, Loader::kGlibc);
+  EXPECT_EQ(why_not(), "");
+}
+
+TEST_F(FirstProgramTest, ThatIsAnotherLoaderItselfDoesNot) {
+  add_musl();
+  words_.args = {kMusl, "/bin/app"};
+  EXPECT_THAT(why_not(), HasSubstr("is of musl"));
+  const std::string nix = "/nix/store/x-glibc-2.39/lib/ld-linux-x86-64.so.2";
+  file(nix, ElfBuilder::build({.soname = "ld-linux-x86-64.so.2"}));
+  words_.args = {nix, "/bin/app"};
+  EXPECT_THAT(why_not(), HasSubstr("Nix"));
+  file("/bin/app", ElfBuilder::build({.soname = ""}));  // A static PIE.
+  words_.args = {"/bin/app"};
+  EXPECT_THAT(why_not(), HasSubstr("static"));
 }
 
 TEST_F(FirstProgramTest, InAVolumeIsNotKnown) {
