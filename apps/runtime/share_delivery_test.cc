@@ -3,6 +3,7 @@
 
 #include <sys/mount.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -212,6 +213,76 @@ TEST_F(DeliveredShare, HasNothingOfTheImageWhereAVolumeIsItsEtc) {
   config_["mounts"].push_back(mount("/etc", "/pods/volume"));
   EXPECT_THAT(preloads(after()), ElementsAre(own_preload()));
   EXPECT_EQ(preloaded(), std::string(kLibrary) + "\n");
+}
+
+TEST_F(DeliveredShare, HasNothingOfTheImageHoweverItsEtcIsWritten) {
+  tree_.file("bundle/rootfs/etc/ld.so.preload", "/opt/image.so\n");
+  tree_.link("bundle/rootfs/conf", "etc");
+  for (const char* etc : {"/etc/", "//etc", "/etc/.", "/etc/x/..", "/conf"}) {
+    config_["mounts"].push_back(mount(etc, "/pods/volume"));
+    after();
+    EXPECT_EQ(preloaded(), std::string(kLibrary) + "\n") << etc;
+    config_["mounts"].erase(3);
+  }
+  config_["mounts"].push_back(mount("/etc/./x", "/pods/volume"));
+  after();
+  EXPECT_EQ(preloaded(), std::string(kLibrary) + "\n/opt/image.so\n");
+}
+
+TEST_F(DeliveredShare, IsRefusedWhereThePodMountsOverIt) {
+  tree_.link("bundle/rootfs/var", "run");
+  for (const char* place :
+       {"/run/gpunode/share/limits", "/run/gpunode/share/./limits/",
+        "/run/gpunode/share/libgpunode-cuda.so", "/var/gpunode/share/limits"}) {
+    config_["mounts"].push_back(mount(place, "/pods/own"));
+    const Json refused = after();
+    ASSERT_TRUE(refused.is_string()) << place;
+    EXPECT_THAT(
+        refused.get<std::string>(),
+        AllOf(HasSubstr("/pods/own is mounted at " + std::string(place)),
+              HasSubstr("leave that mount out"), HasSubstr("onUnsupported")));
+    config_["mounts"].erase(3);
+  }
+}
+
+TEST_F(DeliveredShare, UnderAMountOfThePodIsLeftOutIfTheAgentSaysSo) {
+  config_["mounts"].push_back(
+      mount("/run/gpunode/share/limits", "/pods/limits"));
+  ASSERT_TRUE(delivery().tell(share::OnUnsupported::kUnlimited));
+  EXPECT_THAT(preloads(after()), ElementsAre(own_preload()));
+  EXPECT_EQ(preloaded(), "");
+  EXPECT_EQ(delivery().why_unlimited(),
+            "/pods/limits is mounted at /run/gpunode/share/limits, over "
+            "/run/gpunode/share/limits");
+  EXPECT_THAT(log(), HasSubstr("runs without the limit"));
+}
+
+TEST_F(DeliveredShare, OverAMountOfThePodIsSeen) {
+  // Parents are mounted first, wherever they are written.
+  config_["mounts"].push_back(mount("/run/", "/pods/run"));
+  config_["mounts"].insert(config_["mounts"].begin(),
+                           mount("/run/gpunode/share/limits", "/pods/early"));
+  EXPECT_THAT(preloads(after()), ElementsAre(own_preload()));
+  EXPECT_EQ(preloaded(), std::string(kLibrary) + "\n");
+  EXPECT_EQ(delivery().why_unlimited(), "");
+}
+
+TEST_F(DeliveredShare, ByTheHookIsRefusedWhereThePodMountsOverIt) {
+  tree_.file("bundle/rootfs/etc/ld.so.preload", "");
+  const auto expect_refusal = [&](const auto& matcher) {
+    IN_OWN_MOUNTS([&] {
+      as_the_hook_finds_it([&](const auto& deliver, const auto&) {
+        const auto done = deliver();
+        EXPECT_THAT(done ? "" : done.error().message(), matcher);
+      });
+    });
+  };
+  config_["mounts"].push_back(mount("/run/gpunode/", "/pods/own"));
+  expect_refusal(HasSubstr("/pods/own is mounted at /run/gpunode/"));
+  // Before the node's mounts it hides nothing of them.
+  std::rotate(config_["mounts"].begin(), config_["mounts"].end() - 1,
+              config_["mounts"].end());
+  expect_refusal(std::string());
 }
 
 TEST_F(DeliveredShare, ThatIsNotTheAgentsIsLeftAsItIs) {
