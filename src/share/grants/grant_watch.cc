@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/core/log.h"
+#include "share/grants/grant_leftovers.h"
 
 namespace gpunode::share {
 namespace {
@@ -48,7 +49,13 @@ std::uint32_t GrantWatch::host_pid(const std::string& id,
   return known == known_.end() ? 0 : known->second.process.pid;
 }
 
+void GrantWatch::remove_what_was_left() const {
+  const auto removed = remove_leftovers(files_.root());
+  if (!removed) log::warning("shares", "{}", removed.error().message());
+}
+
 void GrantWatch::step() {
+  if (!std::exchange(has_begun_, true)) remove_what_was_left();
   looks_.clear();
   is_blind_ = false;
   const auto ids = files_.list();

@@ -24,7 +24,8 @@ class GrantWatch {
 
   /// Looks at every grant, and marks the slots of processes that have ended.
   /// While nobody comes or goes this reads one file a process; the table of
-  /// all of them is read when there is a slot of somebody who is not known.
+  /// all of them is read when there is a slot of somebody who is not known. The
+  /// first step removes what an agent that was killed has left of grants.
   void step();
 
   /// Somebody is in a ledger whose end nobody here could tell.
@@ -47,6 +48,7 @@ class GrantWatch {
     HostProcess process;
   };
 
+  void remove_what_was_left() const;
   bool has_ended(const Key& key, const SlotHeld& slot,
                  std::map<Key, Known>* known,
                  std::optional<ProcessTable>* table);
@@ -56,6 +58,7 @@ class GrantWatch {
   std::map<std::string, GrantLook> looks_;
   std::map<Key, Known> known_;
   bool is_blind_ = false;
+  bool has_begun_ = false;
 };
 
 }  // namespace gpunode::share
