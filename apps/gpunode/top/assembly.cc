@@ -130,6 +130,7 @@ class Assembly {
       row.processes = grant.look.slots.size();
       row.pids = grant.pids;
       row.problem = grant.look.problem;
+      row.why_unlimited = grant.look.why_unlimited;
       snapshot_.holders.push_back(std::move(row));
     }
     // Of an account that says nothing at all there still is a container.
@@ -166,7 +167,7 @@ class Assembly {
   }
 
   /// To the holder whose process it is: by its account, else the only one that
-  /// its Pod has on this GPU.
+  /// its Pod has on this GPU without one.
   void give(const GpuRow& gpu, const ProcessReading& process) {
     const auto known = from_.processes.find(process.pid);
     const ProcessFacts facts =
@@ -177,7 +178,8 @@ class Assembly {
     for (HolderRow& row : snapshot_.holders) {
       if (!is_on(row, gpu)) continue;
       is_shared = is_shared || row.is_limited;
-      if (row.is_limited) {
+      // What runs without its limit is in no account.
+      if (row.is_limited && row.why_unlimited.empty()) {
         if (std::count(row.pids.begin(), row.pids.end(), process.pid) > 0) {
           return add_sample(process, row);
         }

@@ -114,6 +114,23 @@ TEST(Assembly, BelievesAContainerNoFurtherThanNumbersGo) {
   EXPECT_EQ(assemble(all).holders[0].problem, "damaged");
 }
 
+TEST(Assembly, OneThatRunsUnlimitedHasTheProcessesOfItsPod) {
+  Gathered all = node();
+  all.grants[0].look.why_unlimited = "/bin/app is a static program";
+  all.grants[0].look.devices[0].use = {};
+  all.grants[0].look.devices[0].unaccounted = 0;
+  all.grants[0].look.slots.clear();
+  all.grants[0].pids.clear();
+  const Snapshot snapshot = assemble(all);
+  const HolderRow& row = snapshot.holders[0];
+  EXPECT_EQ(row.why_unlimited, "/bin/app is a static program");
+  EXPECT_EQ(row.used_bytes, 10U + 20U + 30U);
+  EXPECT_THAT(row.pids, ElementsAre(100, 101, 102));
+  for (const StrangerRow& one : snapshot.strangers) {
+    EXPECT_FALSE(one.is_bypass) << one.pid;
+  }
+}
+
 TEST(Assembly, NamesMigDevicesAndSickGpus) {
   Gathered all = node();
   diagnose::AgentStatus::Gpu gpu;

@@ -63,6 +63,7 @@ Json json_of(const HolderRow& holder) {
   json["pids"] = holder.pids;
   put(json, "smPercent", holder.sm_percent);
   put(json, "problem", holder.problem);
+  put(json, "unlimited", holder.why_unlimited);
   return json;
 }
 

@@ -18,6 +18,7 @@ TEST(Document, HasWhatIsToldAndNothingElse) {
   row.pod = "limited";
   row.is_limited = true;
   row.by_kind[0] = 3;
+  row.why_unlimited = "static";
   snapshot.holders.push_back(row);
   const std::string line = document(snapshot, {}, true);
   EXPECT_EQ(line.find('\n'), line.size() - 1);
@@ -28,7 +29,9 @@ TEST(Document, HasWhatIsToldAndNothingElse) {
   EXPECT_FALSE(json.contains("agentProblem"));
   ASSERT_EQ(json["holders"].size(), 2U);
   EXPECT_EQ(json["holders"][0]["usedByKind"]["data"], 3);
+  EXPECT_EQ(json["holders"][0]["unlimited"], "static");
   EXPECT_FALSE(json["holders"][1].contains("limitBytes"));
+  EXPECT_FALSE(json["holders"][1].contains("unlimited"));
   View view;
   view.filter = "limited";
   EXPECT_EQ(

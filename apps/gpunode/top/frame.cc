@@ -40,6 +40,8 @@ constexpr const char* kHelp[] = {
     "  SHARE               replicas that the container has, of those of a GPU",
     "  USED                memory by its account, and what the driver says",
     "                      beyond it (UNACC); of who has none, by the driver",
+    "  LIMIT               NONE: it has one, and runs without it, for its",
+    "                      programs cannot be limited (onUnsupported)",
     "  PEAK                the most that it has held by its account",
     "  REFUSED             requests that its limit refused",
     "  SM                  its processes in the driver's last samples",
@@ -109,16 +111,22 @@ std::string share_text(const HolderRow& holder) {
   return fmt::format("{}/{}", holder.replicas, holder.of);
 }
 
+std::string limit_text(const HolderRow& holder) {
+  if (!holder.is_limited) return kUnknown;
+  return holder.why_unlimited.empty() ? size_text(holder.limit_bytes) : "NONE";
+}
+
 std::vector<std::string> cells_of(const HolderRow& holder) {
-  const auto told = [&holder](std::string text) {
-    return holder.is_limited ? std::move(text) : std::string(kUnknown);
+  const bool is_held = holder.is_limited && holder.why_unlimited.empty();
+  const auto told = [is_held](std::string text) {
+    return is_held ? std::move(text) : std::string(kUnknown);
   };
   return {holder.name(),
           holder.container.empty() ? kUnknown : holder.container,
           holder.gpu,
           share_text(holder),
           holder.used_bytes ? size_text(*holder.used_bytes) : kUnknown,
-          told(size_text(holder.limit_bytes)),
+          limit_text(holder),
           told(fmt::format("{}%", percent(holder.used_bytes.value_or(0),
                                           holder.limit_bytes))),
           told(size_text(holder.peak_bytes)),
@@ -130,6 +138,7 @@ std::vector<std::string> cells_of(const HolderRow& holder) {
 
 Style style_of(const HolderRow& holder) {
   if (!holder.problem.empty()) return Style::kBad;
+  if (!holder.why_unlimited.empty()) return Style::kWarning;
   // What is left of the limit is less than a twentieth.
   const bool is_near =
       holder.is_limited &&
@@ -193,6 +202,11 @@ std::vector<Line> stranger_lines(const Snapshot& snapshot, std::size_t most) {
 /// What has no column of the one at the cursor.
 std::vector<Line> detail_lines(const HolderRow& holder) {
   if (!holder.problem.empty()) return {{holder.problem, Style::kBad}};
+  if (!holder.why_unlimited.empty()) {
+    return {{"runs without its limit of " + size_text(holder.limit_bytes) +
+                 ": " + holder.why_unlimited,
+             Style::kWarning}};
+  }
   std::string text = holder.name();
   if (!holder.container.empty()) text += ", " + holder.container;
   if (!holder.resource.empty()) text += ", " + holder.resource;
@@ -411,12 +425,14 @@ std::vector<Line> draw_history(const Snapshot& snapshot, const View& view,
     rows.push_back(
         {holder->name(),
          holder->container.empty() ? kUnknown : holder->container, holder->gpu,
-         share_text(*holder), size_text(holder->limit_bytes),
+         share_text(*holder), limit_text(*holder),
          size_text(holder->peak_bytes),
          fmt::format("{}%", percent(holder->peak_bytes, holder->limit_bytes)),
          std::to_string(holder->refusals),
-         !holder->problem.empty() || needed == 0 ? kUnknown
-                                                 : std::to_string(needed)});
+         !holder->problem.empty() || !holder->why_unlimited.empty() ||
+                 needed == 0
+             ? kUnknown
+             : std::to_string(needed)});
   }
   for (std::string& text : lay_out(columns, rows, width)) {
     lines.push_back(

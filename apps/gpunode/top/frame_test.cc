@@ -145,6 +145,15 @@ TEST(Frame, SaysWhoDoesNotAnswer) {
   EXPECT_THAT(text, HasSubstr("No container is known to hold a GPU."));
 }
 
+TEST(Frame, ShowsWhoRunsWithoutALimit) {
+  Snapshot snapshot = node();
+  snapshot.holders.resize(1);
+  snapshot.holders[0].why_unlimited = "/bin/app is a static program";
+  expect_frame("unlimited", draw(snapshot, {}, {100, 20}));
+  EXPECT_THAT(text_of(draw(snapshot, {}, {})), HasSubstr("  NONE  "));
+  EXPECT_THAT(text_of(draw_history(snapshot, {}, 0)), HasSubstr("  NONE  "));
+}
+
 TEST(Frame, ShowsTheFilterWhileItIsTyped) {
   View view;
   view.filter = "train";

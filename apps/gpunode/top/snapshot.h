@@ -50,6 +50,8 @@ struct HolderRow {
   std::vector<std::uint32_t> pids;  ///< Of the host, as far as they are known.
   std::optional<std::uint64_t> sm_percent;
   std::string problem;  ///< Why its account is not to be believed.
+  /// Why it runs without its limit all the same; empty: it is held to it.
+  std::string why_unlimited;
 
   /// "namespace/pod", or what there is.
   std::string name() const;
