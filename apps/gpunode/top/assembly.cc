@@ -48,16 +48,14 @@ class Assembly {
       snapshot_.gpus.push_back(reading.gpu);
     }
     // Where nobody reads them they still are.
-    if (snapshot_.gpus.empty()) {
-      for (const AgentStatus::Gpu& gpu : from_.status.gpus) {
-        GpuRow row;
-        row.index = gpu.index;
-        row.uuid = gpu.uuid;
-        row.product = gpu.name;
-        if (gpu.memory_bytes > 0) row.memory_bytes = gpu.memory_bytes;
-        row.is_mig = gpu.mig_enabled;
-        snapshot_.gpus.push_back(row);
+    for (const AgentStatus::Gpu& gpu : from_.status.gpus) {
+      GpuRow& row = row_of(gpu);
+      if (row.uuid.empty()) row.uuid = gpu.uuid;
+      if (row.product.empty()) row.product = gpu.name;
+      if (!row.memory_bytes && gpu.memory_bytes > 0) {
+        row.memory_bytes = gpu.memory_bytes;
       }
+      row.is_mig = row.is_mig || gpu.mig_enabled;
     }
     for (GpuRow& gpu : snapshot_.gpus) {
       for (const AgentStatus::Unhealthy& one : from_.status.unhealthy) {
@@ -68,9 +66,24 @@ class Assembly {
     }
   }
 
+  /// The one that the driver tells of, be it by its index alone: of a GPU that
+  /// is lost it knows no more. Else a new one.
+  GpuRow& row_of(const AgentStatus::Gpu& gpu) {
+    for (GpuRow& row : snapshot_.gpus) {
+      if (!gpu.uuid.empty() && row.uuid == gpu.uuid) return row;
+    }
+    for (GpuRow& row : snapshot_.gpus) {
+      const bool is_nameless = row.uuid.empty() || gpu.uuid.empty();
+      if (is_nameless && row.index == gpu.index) return row;
+    }
+    snapshot_.gpus.emplace_back().index = gpu.index;
+    return snapshot_.gpus.back();
+  }
+
   /// What Devices are called, and of how many replicas they are.
   void name_devices() {
     for (const GpuRow& gpu : snapshot_.gpus) {
+      if (gpu.uuid.empty()) continue;
       gpus_[gpu.uuid] = {std::to_string(gpu.index), gpu.uuid};
     }
     for (const AgentStatus::Gpu& gpu : from_.status.gpus) {

@@ -131,6 +131,46 @@ TEST(Assembly, OneThatRunsUnlimitedHasTheProcessesOfItsPod) {
   }
 }
 
+TEST(Assembly, AGpuWithoutAUuidIsNotLost) {
+  Gathered all = node();
+  // As the driver tells of one that fell off the bus: by its index alone.
+  GpuReading& lost = all.readings.gpus[1];
+  lost.gpu.uuid.clear();
+  lost.gpu.trouble = "GPU is lost";
+  lost.processes.clear();
+  diagnose::AgentStatus::Gpu known;
+  known.index = 1;
+  known.uuid = "GPU-b";
+  known.name = "NVIDIA H200";
+  all.status.gpus = {known};
+  // An account without a Device is not its holder's.
+  all.grants.push_back({"grant-c", {}, {}});
+  const Snapshot snapshot = assemble(all);
+  ASSERT_EQ(snapshot.gpus.size(), 2U);
+  EXPECT_EQ(snapshot.gpus[1].uuid, "GPU-b");
+  EXPECT_EQ(snapshot.gpus[1].product, "NVIDIA H200");
+  EXPECT_EQ(snapshot.gpus[1].trouble, "GPU is lost");
+  ASSERT_EQ(snapshot.holders.size(), 3U);
+  EXPECT_EQ(snapshot.holders[1].gpu, "?");
+  EXPECT_EQ(snapshot.holders[2].gpu, "1") << "the whole GPU's holder";
+  // Of nobody's uuid there still is a row.
+  all.status.gpus.clear();
+  EXPECT_EQ(assemble(all).gpus.size(), 2U);
+  EXPECT_EQ(assemble(all).holders[1].gpu, "?");
+}
+
+TEST(Assembly, AGpuThatTheDriverNoLongerCountsIsTold) {
+  Gathered all = node();
+  diagnose::AgentStatus::Gpu gone;
+  gone.index = 2;
+  gone.uuid = "GPU-c";
+  all.status.gpus = {gone};
+  all.status.unhealthy = {{"GPU-c", "gone", 5}};
+  const Snapshot snapshot = assemble(all);
+  ASSERT_EQ(snapshot.gpus.size(), 3U);
+  EXPECT_EQ(snapshot.gpus[2].trouble, "gone");
+}
+
 TEST(Assembly, NamesMigDevicesAndSickGpus) {
   Gathered all = node();
   diagnose::AgentStatus::Gpu gpu;
