@@ -58,9 +58,15 @@ class Assembly {
       row.is_mig = row.is_mig || gpu.mig_enabled;
     }
     for (GpuRow& gpu : snapshot_.gpus) {
+      // Of what it does not know the agent knows no health either.
+      const bool is_agents = std::any_of(
+          from_.status.gpus.begin(), from_.status.gpus.end(),
+          [&gpu](const AgentStatus::Gpu& one) { return one.uuid == gpu.uuid; });
+      if (from_.agent_problem.empty() && is_agents) gpu.is_health_known = true;
       for (const AgentStatus::Unhealthy& one : from_.status.unhealthy) {
         if (one.uuid == gpu.uuid && !gpu.uuid.empty() && gpu.trouble.empty()) {
           gpu.trouble = one.reason;
+          gpu.is_health_known = true;
         }
       }
     }

@@ -159,6 +159,19 @@ TEST(Assembly, AGpuWithoutAUuidIsNotLost) {
   EXPECT_EQ(assemble(all).holders[1].gpu, "?");
 }
 
+TEST(Assembly, HealthIsKnownWhereDriverOrAgentTell) {
+  Gathered all = node();
+  all.agent_problem = "no agent";
+  EXPECT_FALSE(assemble(all).gpus[0].is_health_known);
+  all.agent_problem.clear();
+  EXPECT_FALSE(assemble(all).gpus[0].is_health_known) << "not the agent's";
+  diagnose::AgentStatus::Gpu known;
+  known.uuid = "GPU-a";
+  all.status.gpus = {known};
+  EXPECT_TRUE(assemble(all).gpus[0].is_health_known);
+  EXPECT_FALSE(assemble(all).gpus[1].is_health_known);
+}
+
 TEST(Assembly, AGpuThatTheDriverNoLongerCountsIsTold) {
   Gathered all = node();
   diagnose::AgentStatus::Gpu gone;

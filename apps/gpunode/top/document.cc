@@ -29,7 +29,7 @@ Json json_of(const GpuRow& gpu) {
   put(json, "milliwatts", gpu.milliwatts);
   put(json, "milliwattsLimit", gpu.milliwatts_limit);
   json["mig"] = gpu.is_mig;
-  json["healthy"] = gpu.trouble.empty();
+  if (gpu.is_health_known) json["healthy"] = gpu.trouble.empty();
   put(json, "trouble", gpu.trouble);
   return json;
 }

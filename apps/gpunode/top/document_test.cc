@@ -26,6 +26,7 @@ TEST(Document, HasWhatIsToldAndNothingElse) {
   ASSERT_TRUE(json.is_object()) << line;
   EXPECT_EQ(json["gpus"][0]["usedBytes"], 5);
   EXPECT_FALSE(json["gpus"][0].contains("celsius"));
+  EXPECT_FALSE(json["gpus"][0].contains("healthy")) << "nobody says";
   EXPECT_FALSE(json.contains("agentProblem"));
   ASSERT_EQ(json["holders"].size(), 2U);
   EXPECT_EQ(json["holders"][0]["usedByKind"]["data"], 3);

@@ -70,6 +70,11 @@ std::string power_text(const GpuRow& gpu) {
   return fmt::format("{}/{} W", now, *gpu.milliwatts_limit / 1000);
 }
 
+std::string health_text(const GpuRow& gpu) {
+  if (!gpu.trouble.empty()) return gpu.trouble;
+  return gpu.is_health_known ? "ok" : "unknown";
+}
+
 std::vector<Line> gpu_lines(const Snapshot& snapshot, std::size_t width) {
   const std::vector<Column> columns = {{"GPU", true, 0},
                                        {"PRODUCT", false, 3, true},
@@ -91,7 +96,7 @@ std::vector<Line> gpu_lines(const Snapshot& snapshot, std::size_t width) {
              ? fmt::format("{}%", percent(*gpu.used_bytes, *gpu.memory_bytes))
              : kUnknown,
          number(gpu.busy_percent, "%"), number(gpu.celsius, "C"),
-         power_text(gpu), gpu.trouble.empty() ? "ok" : gpu.trouble});
+         power_text(gpu), health_text(gpu)});
   }
   std::vector<Line> lines;
   for (std::string& text : lay_out(columns, rows, width)) {

@@ -42,7 +42,7 @@ Snapshot node() {
   snapshot.time = "2026-11-30T07:00:00Z";
   snapshot.driver_version = "580.65.06";
   snapshot.gpus = {{0, "GPU-0", "NVIDIA H200", 140 * kGiB, 41 * kGiB, 87, 61,
-                    512000, 700000, false, ""},
+                    512000, 700000, false, "", true},
                    {1,
                     "GPU-1",
                     "NVIDIA H200",
@@ -53,7 +53,8 @@ Snapshot node() {
                     {},
                     {},
                     true,
-                    "XID 79: GPU has fallen off the bus"}};
+                    "XID 79: GPU has fallen off the bus",
+                    true}};
   snapshot.holders = {holder("train-0", 5, 34 * kGiB),
                       holder("notebook-with-a-long-name-7d4b9", 1, 512 << 20U)};
   snapshot.holders[0].refusals = 12;
@@ -143,6 +144,14 @@ TEST(Frame, SaysWhoDoesNotAnswer) {
   EXPECT_THAT(text, HasSubstr("driver: there is no driver?[2J"));
   EXPECT_THAT(text, HasSubstr("agent: no such socket"));
   EXPECT_THAT(text, HasSubstr("No container is known to hold a GPU."));
+}
+
+TEST(Frame, CallsNoGpuHealthyOfWhichNobodyTells) {
+  Snapshot snapshot = node();
+  snapshot.gpus.resize(1);
+  EXPECT_THAT(text_of(draw(snapshot, {}, {})), HasSubstr("512/700 W  ok\n"));
+  snapshot.gpus[0].is_health_known = false;
+  EXPECT_THAT(text_of(draw(snapshot, {}, {})), HasSubstr("W  unknown\n"));
 }
 
 TEST(Frame, ShowsWhoRunsWithoutALimit) {

@@ -61,6 +61,9 @@ GpuReading read_gpu(const Json& json) {
   gpu.milliwatts_limit = number_of(json, "milliwattsLimit");
   gpu.is_mig = is_true(json, "mig");
   gpu.trouble = trouble_of(json);
+  gpu.is_health_known = !gpu.trouble.empty() || json.contains("remapFailed") ||
+                        json.contains("remapPending") ||
+                        json.contains("retiredPending");
   const auto processes = json.find("processes");
   if (processes == json.end() || !processes->is_array()) return reading;
   for (const Json& one : *processes) {

@@ -28,6 +28,7 @@ TEST(Readings, AreOfEachGpuWhatItTells) {
   EXPECT_EQ(first.gpu.busy_percent, 37U);
   EXPECT_EQ(first.gpu.milliwatts_limit, 7U);
   EXPECT_EQ(first.gpu.trouble, "");
+  EXPECT_TRUE(first.gpu.is_health_known);
   ASSERT_EQ(first.processes.size(), 2U);
   EXPECT_EQ(first.processes[0].sm_percent, 30U);
   EXPECT_FALSE(first.processes[1].bytes);
@@ -35,6 +36,10 @@ TEST(Readings, AreOfEachGpuWhatItTells) {
   EXPECT_THAT(readings->gpus[2].gpu.trouble, HasSubstr("waits for a reset"));
   EXPECT_FALSE(readings->gpus[2].gpu.busy_percent);
   EXPECT_EQ(readings->gpus[3].gpu.trouble, "GPU is lost");
+  const auto terse = parse_readings(
+      R"({"start":{"code":0},"gpus":[{"index":0,"uuid":"GPU-1"}]})");
+  ASSERT_TRUE(terse);
+  EXPECT_FALSE(terse->gpus[0].gpu.is_health_known);
 }
 
 TEST(Readings, AreNoneOfWhatIsNoReport) {

@@ -24,6 +24,8 @@ struct GpuRow {
   std::optional<std::uint64_t> milliwatts_limit;
   bool is_mig = false;
   std::string trouble;  ///< Empty: nobody says that there is any.
+  /// Somebody would say if there were.
+  bool is_health_known = false;
 };
 
 /// What one container has of one Device.
