@@ -221,6 +221,20 @@ TEST_F(Top, OfAProbeThatFailsSaysSo) {
   EXPECT_THAT(run({}).out, HasSubstr("broken"));
 }
 
+TEST_F(Top, ARelativePluginDirectoryIsOfTheWorkingDirectory) {
+  tree_.directory("here/plugins");
+  for (const std::string verb : {"top", "status"}) {
+    host::Command command;
+    command.argv = {GPUNODE, verb, "--plugin-directory", "./plugins"};
+    command.directory = tree_.path("here");
+    if (verb == "top") command.argv.insert(command.argv.end(), {"--once"});
+    const auto done = host::SystemCommandRunner().run(command);
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_THAT(done->out + done->err,
+                HasSubstr(tree_.path("here/plugins/gpunode/agent.sock")));
+  }
+}
+
 TEST_F(Top, RefusesWhatCannotBe) {
   EXPECT_EQ(run({"--interval", "0"}).status, 64);
   EXPECT_EQ(run({"--sort", "beauty"}).status, 64);

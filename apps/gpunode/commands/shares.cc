@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/linux_host.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/session.h"
@@ -186,7 +187,8 @@ class SharesVerb {
       const {
     std::map<std::string, diagnose::AgentStatus::Holder> names;
     const auto document = diagnose::ask_agent(
-        host_.outside(options_.plugin_directory + "/gpunode/agent.sock"));
+        host_.outside(given_path(options_.plugin_directory, options_.root) +
+                      "/gpunode/agent.sock"));
     if (!document) return names;
     const auto status = diagnose::parse_agent_status(*document);
     if (!status) return names;

@@ -11,6 +11,7 @@
 
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/declared_node.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/session.h"
 #include "base/console/terminal.h"
@@ -206,6 +207,8 @@ void add_status(CLI::App& gpunode, Session& session) {
       "1: it cannot be told (not root, not an agent that this gpunode knows).");
   verb->callback([options, verb, &session] {
     options->is_file_named = verb->count("--file") > 0;
+    options->plugin_directory =
+        given_path(options->plugin_directory, options->root);
     run(*options, session);
   });
 }

@@ -19,6 +19,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/gpunode/commands/commands.h"
+#include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/gpu_names.h"
 #include "apps/gpunode/commands/output_options.h"
 #include "apps/gpunode/session.h"
@@ -257,7 +258,12 @@ void add_top(CLI::App& gpunode, Session& session) {
                    "Only containers that have this text in a name");
   add_no_color(*verb, options->is_plain);
   verb->footer(kFooter);
-  verb->callback([options, &session] { run(*options, session); });
+  verb->callback([options, &session] {
+    top::Sources& sources = options->sources;
+    sources.plugin_directory =
+        given_path(sources.plugin_directory, sources.root);
+    run(*options, session);
+  });
 }
 
 }  // namespace gpunode::cli
