@@ -1,6 +1,7 @@
 #include "base/console/full_screen.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -27,6 +28,19 @@ Result<void> write_all(int fd, std::string_view text) {
     text.remove_prefix(static_cast<std::size_t>(n));
   }
   return {};
+}
+
+winsize size_of(int fd) {
+  winsize size{};
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): the API's way.
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0) return {};
+  return size;
+}
+
+/// Of two sizes of which 0 is that it is not known.
+std::size_t smaller(std::size_t a, std::size_t b) {
+  if (a == 0 || b == 0) return std::max(a, b);
+  return std::min(a, b);
 }
 
 sigset_t watched() {
@@ -107,16 +121,19 @@ void FullScreen::give_back() {
 
 Result<void> FullScreen::show(const std::vector<LiveArea::Line>& lines,
                               const Terminal& terminal) const {
+  // What does not fit the window would make it scroll: however narrow it is, or
+  // has become since it was looked at.
+  const winsize window = size_of(out_);
+  const std::size_t width = smaller(terminal.width, window.ws_col);
+  const std::size_t height = smaller(terminal.height, window.ws_row);
   std::string text = "\x1b[H";
-  const std::size_t rows = terminal.height == 0
-                               ? lines.size()
-                               : std::min(lines.size(), terminal.height);
+  const std::size_t rows =
+      height == 0 ? lines.size() : std::min(lines.size(), height);
   for (std::size_t i = 0; i < rows; ++i) {
     // Behind the last line no new one: the screen would scroll.
     if (i > 0) text += "\r\n";
     std::string shown = printable(lines[i].text);
-    if (terminal.width != 0)
-      shown.resize(std::min(shown.size(), terminal.width));
+    if (width != 0) shown.resize(std::min(shown.size(), width));
     const std::string_view colour =
         terminal.has_colours ? colour_of(lines[i].style) : std::string_view();
     // Cleared first: a full row leaves the cursor on its last column.
@@ -125,7 +142,7 @@ Result<void> FullScreen::show(const std::vector<LiveArea::Line>& lines,
     text += shown;
     if (!colour.empty()) text += "\x1b[0m";
   }
-  if (terminal.height == 0 || rows < terminal.height) text += "\r\n\x1b[J";
+  if (height == 0 || rows < height) text += "\r\n\x1b[J";
   return write_all(out_, text);
 }
 

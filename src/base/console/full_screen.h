@@ -31,8 +31,8 @@ class FullScreen {
   FullScreen& operator=(const FullScreen&) = delete;
   ~FullScreen();
 
-  /// Lines from the top on, cut to the size of `terminal`; what was there
-  /// before goes.
+  /// Lines from the top on, cut to the size of `terminal` and of the window;
+  /// what was there before goes.
   Result<void> show(const std::vector<LiveArea::Line>& lines,
                     const Terminal& terminal) const;
 

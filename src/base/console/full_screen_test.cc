@@ -66,6 +66,16 @@ TEST(FullScreen, DrawsOverWhatWasThere) {
   EXPECT_EQ(pty.screen().folded(), 0U);
 }
 
+TEST(FullScreen, IsNoLargerThanTheWindowWhateverIsSaidOfIt) {
+  PtyScreen pty(12, 3);
+  const FullScreen screen = taken(pty);
+  const std::string wide(50, 'w');
+  ASSERT_TRUE(screen.show({{wide}, {wide}, {wide}, {wide}}, of(40, 10)));
+  const std::string row(12, 'w');
+  EXPECT_THAT(pty.lines(), ElementsAre(row, row, row));
+  EXPECT_EQ(pty.screen().folded(), 0U);
+}
+
 TEST(FullScreen, ShowsNoControlBytesOfOthers) {
   PtyScreen pty(30, 3);
   const FullScreen screen = taken(pty);

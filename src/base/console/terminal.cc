@@ -28,7 +28,10 @@ winsize size_of(int fd) {
 
 std::size_t width_of(const winsize& size, const Environment& environment) {
   std::size_t width = width_in(environment("COLUMNS").value_or(""));
-  if (width == 0) width = size.ws_col;
+  // COLUMNS may be of a window that has become smaller since.
+  if (width == 0 || (size.ws_col != 0 && width > size.ws_col)) {
+    width = size.ws_col;
+  }
   // A terminal that says 0, as a serial line's does, is not folded for.
   if (width == 0 || width > kWidest) return 0;
   return width < kNarrowest ? kNarrowest : width;

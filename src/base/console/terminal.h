@@ -25,9 +25,10 @@ struct Terminal {
 using Environment = std::function<std::optional<std::string>(std::string_view)>;
 
 /// What `fd` leads to. Of a terminal the width is COLUMNS if that is a number,
-/// else the terminal's own word. Colours only there, and not with NO_COLOR (any
-/// text, https://no-color.org), with TERM=dumb or when `wants_colours` is
-/// false. Cheap: who draws again asks again, for people resize their terminals.
+/// and no more than the terminal's own word; else that. Colours only there, and
+/// not with NO_COLOR (any text, https://no-color.org), with TERM=dumb or when
+/// `wants_colours` is false. Cheap: who draws again asks again, for people
+/// resize their terminals.
 Terminal look_at(int fd, const Environment& environment, bool wants_colours);
 
 }  // namespace gpunode::console

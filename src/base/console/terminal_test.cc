@@ -57,6 +57,8 @@ TEST_F(TerminalTest, ADumbOneIsNotDrawnOver) {
 TEST_F(TerminalTest, ColumnsIsThePersonsWord) {
   environment_["COLUMNS"] = "50";
   EXPECT_EQ(look().width, 50U);
+  environment_["COLUMNS"] = "200";
+  EXPECT_EQ(look().width, 72U) << "wider than the window";
   environment_["COLUMNS"] = "3";
   EXPECT_EQ(look().width, 20U);
   for (const char* nonsense : {"", "wide", "-5", "50x"}) {
