@@ -79,7 +79,7 @@ struct Replication {
   std::vector<ReplicatedResource> resources;
   HolderLimits limits = HolderLimits::kNone;  ///< Of timeSlicing alone.
   OnUnsupported on_unsupported = OnUnsupported::kRefuse;  ///< Not of mps.
-  ComputePolicy compute = ComputePolicy::kFair;  ///< Of shares alone.
+  ComputePolicy compute = ComputePolicy::kFair;           ///< Of shares alone.
 };
 
 /// Where the agent puts the labels of feature discovery.
