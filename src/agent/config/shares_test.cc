@@ -112,6 +112,43 @@ TEST(Shares, SayWhatBecomesOfProgramsThatCannotBeLimited) {
             "accepted");
 }
 
+TEST(Shares, SayHowTimeIsGiven) {
+  const std::string rest = "resources: [{name: gpu, replicas: 4}]}\n";
+  const auto policy_of = [&](const std::string& words) {
+    const auto read = load("  shares: {" + words + rest);
+    EXPECT_TRUE(read) << (read ? "" : read.error().message());
+    EXPECT_THAT(read->warnings, IsEmpty());
+    return read->settings.replication()->compute;
+  };
+  EXPECT_EQ(policy_of(""), ComputePolicy::kFair);
+  EXPECT_EQ(policy_of("compute: fair, "), ComputePolicy::kFair);
+  EXPECT_EQ(policy_of("compute: burst, "), ComputePolicy::kBurst);
+  EXPECT_EQ(policy_of("compute: hard, "), ComputePolicy::kHard);
+  EXPECT_EQ(policy_of("compute: none, "), ComputePolicy::kNone);
+  const auto hard = load("  shares: {compute: hard, " + rest);
+  EXPECT_THAT(dump_json(hard->settings, {}),
+              HasSubstr("\"compute\": \"hard\""));
+  EXPECT_THAT(dump_json(load("  shares: {" + rest)->settings, {}),
+              testing::Not(HasSubstr("compute")));
+  for (const char* word : {"Fair", "weighted", "\"\""}) {
+    EXPECT_THAT(
+        error_of("  shares: {compute: " + std::string(word) + ", " + rest),
+        AllOf(HasSubstr("unknown compute"),
+              HasSubstr("write fair, burst, hard or none"),
+              HasSubstr("config.yaml:2:")))
+        << word;
+  }
+  EXPECT_NE(error_of("  shares: {compute: 50, " + rest), "accepted");
+}
+
+TEST(TimeSlicing, HasNoCompute) {
+  const auto read = load(
+      "  timeSlicing: {compute: fair, resources: [{name: gpu, replicas: "
+      "4}]}\n");
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->warnings.size(), 1u);
+}
+
 TEST(TimeSlicing, WithoutLimitsHasNothingThatIsUnsupported) {
   const auto read = load(
       "  timeSlicing: {onUnsupported: refuse, resources: [{name: gpu, "

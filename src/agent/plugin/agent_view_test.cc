@@ -71,5 +71,37 @@ TEST(MetricsPage, SaysWhoseLimitCannotBeKept) {
                               "container=\"\",namespace=\"\",pod=\"\"} 1\n"));
 }
 
+TEST(MetricsPage, SaysWhatTurnsCameTo) {
+  AgentView view;
+  ShareUse& share = view.shares.emplace_back();
+  share.allocation_id = "0a";
+  share.look.devices.resize(1);
+  share.look.devices[0].uuid = "GPU-1";
+  share.look.devices[0].time.thousandths = 250;
+  EXPECT_EQ(count(metrics_page(view, {}), "gpunode_share_gpu_seconds_total"),
+            0U)
+      << "of whom takes no turns nothing is known";
+  share::TurnUse& use = share.turns["GPU-1"];
+  use.used = std::chrono::milliseconds(1500);
+  use.waited = std::chrono::milliseconds(250);
+  use.turns = 7;
+  use.sums.launches = 1000;
+  use.is_persistent = true;
+  const std::string page = metrics_page(view, {});
+  for (const char* line :
+       {"gpunode_share_compute_part 0.25",
+        "gpunode_share_gpu_seconds_total 1.5",
+        "gpunode_share_throttled_seconds_total 0.25",
+        "gpunode_share_turns_total 7", "gpunode_share_launches_total 1000",
+        "gpunode_share_persistent_kernel 1"}) {
+    const std::string_view words = line;
+    const std::size_t space = words.find(' ');
+    EXPECT_THAT(page, testing::ContainsRegex(
+                          "\n" + std::string(words.substr(0, space)) +
+                          "\\{allocation=\"0a\"[^}]*\\}" +
+                          std::string(words.substr(space)) + "\n"));
+  }
+}
+
 }  // namespace
 }  // namespace gpunode::plugin

@@ -30,11 +30,12 @@ std::string id(unsigned gpu, unsigned replica) {
 }
 
 resource::Resource in_shares(
-    unsigned gpus,
-    config::OnUnsupported word = config::OnUnsupported::kRefuse) {
+    unsigned gpus, config::OnUnsupported word = config::OnUnsupported::kRefuse,
+    config::ComputePolicy compute = config::ComputePolicy::kFair) {
   config::Settings settings;
   settings.shares.emplace();
   settings.shares->on_unsupported = word;
+  settings.shares->compute = compute;
   settings.shares->resources = {{kGpu, kGpu, config::AllDevices{}, 20}};
   return resource::build_resources(resource::simulated_node(gpus), settings)
       .resources.at(0);
@@ -199,6 +200,33 @@ TEST_F(KeptShares, TellTheRuntimeWhatTheSettingsSayAndHearItsWord) {
   EXPECT_THAT(log, HasSubstr("without its limit"));
   ASSERT_EQ(keeper->uses().size(), 1u);
   EXPECT_EQ(keeper->uses()[0].look.why_unlimited, "/app is a static program");
+}
+
+TEST_F(KeptShares, TakeTurnsAsTheSettingsOfNowSay) {
+  pods = {{"ns", "pod", "ctr", kGpu, {id(0, 3), id(0, 4)}}};
+  ask();
+  ask();
+  const std::string allocation =
+      resource::allocation_id(kGpu, {id(0, 3), id(0, 4)});
+  const auto time = [&] { return files().look(allocation)->devices[0].time; };
+  EXPECT_EQ(time(), (share::TimePart{100, share::TurnPolicy::kFair}));
+  ASSERT_EQ(keeper->uses().size(), 1u);
+  // Somebody gives it more while it runs: that stays, whatever the policy.
+  ASSERT_TRUE(files().set_time(allocation, resource::uuid_of(0),
+                               {300, share::TurnPolicy::kFair}));
+  const auto compute = [&](config::ComputePolicy policy) {
+    resources = {std::make_shared<const resource::Resource>(
+        in_shares(1, config::OnUnsupported::kRefuse, policy))};
+    ask();
+    ask();
+  };
+  compute(config::ComputePolicy::kHard);
+  EXPECT_EQ(time(), (share::TimePart{300, share::TurnPolicy::kHard}));
+  compute(config::ComputePolicy::kNone);
+  EXPECT_EQ(time().thousandths, 0u);
+  EXPECT_THAT(keeper->uses()[0].turns, IsEmpty());
+  compute(config::ComputePolicy::kBurst);
+  EXPECT_EQ(time(), (share::TimePart{100, share::TurnPolicy::kBurst}));
 }
 
 TEST_F(KeptShares, AreNotRemovedWhileNobodyTellsWhoHoldsWhat) {

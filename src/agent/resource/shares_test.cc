@@ -116,6 +116,29 @@ TEST(Shares, AreWholeBlocksAndNeverMoreThanThereIs) {
   });
 }
 
+TEST(Shares, AreThatPartOfItsTimeToo) {
+  const auto part_of = [](const Resource& resource, unsigned count) {
+    const auto given =
+        allocate(resource, ids_of(0, 0, count), DeviceIdStrategy::kUuid);
+    EXPECT_TRUE(given);
+    return given->limits.at(0).thousandths;
+  };
+  const Node twentieths(1);
+  EXPECT_EQ(part_of(twentieths.resource, 1), 50u);
+  EXPECT_EQ(part_of(twentieths.resource, 14), 700u);
+  EXPECT_EQ(part_of(Node(1, 3).resource, 1), 333u);
+  EXPECT_EQ(part_of(Node(1, 100).resource, 1), 10u);
+
+  config::Settings settings;
+  settings.shares.emplace();
+  settings.shares->compute = config::ComputePolicy::kNone;
+  settings.shares->resources = {
+      {"nvidia.com/gpu", "nvidia.com/gpu", config::AllDevices{}, 20}};
+  const Resource untimed =
+      build_resources(simulated_node(1), settings).resources.at(0);
+  EXPECT_EQ(part_of(untimed, 5), 0u) << "as much as it gets";
+}
+
 TEST(Shares, OfAWholeGpuOrOfSeveralHaveNoLimit) {
   const Node node(3);
   const auto one = node.allocate(ids_of(0, 0, 20));
