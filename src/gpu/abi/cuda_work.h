@@ -73,6 +73,8 @@ CUresult cuMemsetD16Async_ptsz(CUdeviceptr to, unsigned short value,
 CUresult cuMemsetD32Async_ptsz(CUdeviceptr to, unsigned value,
                                std::size_t count, CUstream stream);
 
+CUresult cuStreamDestroy(CUstream stream);
+
 /// Behind what is in the stream, the Device writes the word. Before 11.7 only
 /// where the driver was loaded with leave to; the second form always.
 CUresult cuStreamWriteValue32(CUstream stream, CUdeviceptr address,

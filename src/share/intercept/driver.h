@@ -77,8 +77,10 @@ namespace gpunode::share {
   X(cuGraphLaunch_ptsz)                \
   X(cuDeviceGraphMemTrim)
 
-/// What gives a Device work; graphs do, too.
+/// What gives a Device work; graphs do, too. And what ends where it is given.
 #define GPUNODE_INTERCEPTED_WORK(X) \
+  X(cuStreamDestroy)                \
+  X(cuStreamDestroy_v2)             \
   X(cuLaunchKernel)                 \
   X(cuLaunchKernel_ptsz)            \
   X(cuLaunchKernelEx)               \

@@ -12,7 +12,7 @@
 namespace gpunode::share {
 
 /// What is kept by one thread at a time while it asks the driver.
-enum class Kept : std::uint8_t { kPools, kGraphs, kMappings };
+enum class Kept : std::uint8_t { kPools, kGraphs, kMappings, kPlaces };
 
 struct DriverTurnWord {
   std::atomic<bool> is_busy = false;
@@ -55,7 +55,7 @@ class DriverTurn {
   /// Each has its own errno: cheaper than asking the kernel for a number.
   static const int* this_thread() { return &errno; }
 
-  constinit inline static std::array<DriverTurnWord, 3> words = {};
+  constinit inline static std::array<DriverTurnWord, 4> words = {};
 
   Turn turn_;
   DriverTurnWord& word_;

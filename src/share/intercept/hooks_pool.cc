@@ -161,7 +161,8 @@ GPUNODE_EXPORT CUresult cuMemPoolTrimTo(CUmemoryPool pool, std::size_t bytes) {
 GPUNODE_EXPORT CUresult cuStreamSynchronize(CUstream stream) {
   const auto ask = real_of(driver().cuStreamSynchronize);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  return wait_for_all(Awaited::All::kStream, stream,
+  return wait_for_all(Awaited::All::kStream,
+                      share::stream_of(stream, Null::kLegacy),
                       [&] { return ask(stream); });
 }
 

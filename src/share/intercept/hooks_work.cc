@@ -1,5 +1,6 @@
 // Launches, copies within a Device and what fills its memory: each waits for
-// the container's turn. What goes from and to the host is left alone: it keeps
+// the container's turn. So does a copy whose name does not say what it is from
+// or to. One that is from or to the host by its name is left alone: it keeps
 // the bus busy, and hardly the Device.
 #include "share/intercept/driver.h"
 #include "share/intercept/passage.h"
@@ -23,7 +24,21 @@ CUresult work(const std::atomic<Function>& function, CUstream stream,
   return share::pass(stream, [&] { return ask(words...); });
 }
 
+CUresult destroy(CUresult (*ask)(CUstream), CUstream stream) {
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  share::retire_stream(stream);
+  return ask(stream);
+}
+
 }  // namespace
+
+GPUNODE_EXPORT CUresult cuStreamDestroy(CUstream stream) {
+  return destroy(real_of(driver().cuStreamDestroy), stream);
+}
+
+GPUNODE_EXPORT CUresult cuStreamDestroy_v2(CUstream stream) {
+  return destroy(real_of(driver().cuStreamDestroy_v2), stream);
+}
 
 GPUNODE_EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x,
                                        unsigned grid_y, unsigned grid_z,
@@ -31,9 +46,9 @@ GPUNODE_EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x,
                                        unsigned block_z, unsigned shared_bytes,
                                        CUstream stream, void** parameters,
                                        void** extra) {
-  return work(driver().cuLaunchKernel, stream, function, grid_x, grid_y, grid_z,
-              block_x, block_y, block_z, shared_bytes, stream, parameters,
-              extra);
+  return work(driver().cuLaunchKernel, stream_of(stream, Null::kLegacy),
+              function, grid_x, grid_y, grid_z, block_x, block_y, block_z,
+              shared_bytes, stream, parameters, extra);
 }
 
 GPUNODE_EXPORT CUresult cuLaunchKernel_ptsz(
@@ -48,9 +63,10 @@ GPUNODE_EXPORT CUresult cuLaunchKernel_ptsz(
 GPUNODE_EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig* config,
                                          CUfunction function, void** parameters,
                                          void** extra) {
-  return work(driver().cuLaunchKernelEx,
-              config == nullptr ? nullptr : config->hStream, config, function,
-              parameters, extra);
+  return work(
+      driver().cuLaunchKernelEx,
+      config == nullptr ? nullptr : stream_of(config->hStream, Null::kLegacy),
+      config, function, parameters, extra);
 }
 
 GPUNODE_EXPORT CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig* config,
@@ -66,8 +82,9 @@ GPUNODE_EXPORT CUresult cuLaunchCooperativeKernel(
     CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
     unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
     CUstream stream, void** parameters) {
-  return work(driver().cuLaunchCooperativeKernel, stream, function, grid_x,
-              grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream,
+  return work(driver().cuLaunchCooperativeKernel,
+              stream_of(stream, Null::kLegacy), function, grid_x, grid_y,
+              grid_z, block_x, block_y, block_z, shared_bytes, stream,
               parameters);
 }
 
@@ -94,7 +111,8 @@ GPUNODE_EXPORT CUresult cuMemcpy_ptds(CUdeviceptr to, CUdeviceptr from,
 
 GPUNODE_EXPORT CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from,
                                       std::size_t bytes, CUstream stream) {
-  return work(driver().cuMemcpyAsync, stream, to, from, bytes, stream);
+  return work(driver().cuMemcpyAsync, stream_of(stream, Null::kLegacy), to,
+              from, bytes, stream);
 }
 
 GPUNODE_EXPORT CUresult cuMemcpyAsync_ptsz(CUdeviceptr to, CUdeviceptr from,
@@ -117,7 +135,8 @@ GPUNODE_EXPORT CUresult cuMemcpyDtoD_v2_ptds(CUdeviceptr to, CUdeviceptr from,
 GPUNODE_EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from,
                                              std::size_t bytes,
                                              CUstream stream) {
-  return work(driver().cuMemcpyDtoDAsync_v2, stream, to, from, bytes, stream);
+  return work(driver().cuMemcpyDtoDAsync_v2, stream_of(stream, Null::kLegacy),
+              to, from, bytes, stream);
 }
 
 GPUNODE_EXPORT CUresult cuMemcpyDtoDAsync_v2_ptsz(CUdeviceptr to,
@@ -164,7 +183,8 @@ GPUNODE_EXPORT CUresult cuMemsetD32_v2_ptds(CUdeviceptr to, unsigned value,
 
 GPUNODE_EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value,
                                         std::size_t count, CUstream stream) {
-  return work(driver().cuMemsetD8Async, stream, to, value, count, stream);
+  return work(driver().cuMemsetD8Async, stream_of(stream, Null::kLegacy), to,
+              value, count, stream);
 }
 
 GPUNODE_EXPORT CUresult cuMemsetD8Async_ptsz(CUdeviceptr to,
@@ -177,7 +197,8 @@ GPUNODE_EXPORT CUresult cuMemsetD8Async_ptsz(CUdeviceptr to,
 
 GPUNODE_EXPORT CUresult cuMemsetD16Async(CUdeviceptr to, unsigned short value,
                                          std::size_t count, CUstream stream) {
-  return work(driver().cuMemsetD16Async, stream, to, value, count, stream);
+  return work(driver().cuMemsetD16Async, stream_of(stream, Null::kLegacy), to,
+              value, count, stream);
 }
 
 GPUNODE_EXPORT CUresult cuMemsetD16Async_ptsz(CUdeviceptr to,
@@ -190,7 +211,8 @@ GPUNODE_EXPORT CUresult cuMemsetD16Async_ptsz(CUdeviceptr to,
 
 GPUNODE_EXPORT CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value,
                                          std::size_t count, CUstream stream) {
-  return work(driver().cuMemsetD32Async, stream, to, value, count, stream);
+  return work(driver().cuMemsetD32Async, stream_of(stream, Null::kLegacy), to,
+              value, count, stream);
 }
 
 GPUNODE_EXPORT CUresult cuMemsetD32Async_ptsz(CUdeviceptr to, unsigned value,

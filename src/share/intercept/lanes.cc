@@ -70,10 +70,11 @@ Lane* Lanes::map_again(std::uint32_t slot, std::uint32_t device,
   const Errno kept;
   const std::size_t place = lane_place(devices_, ledger_slots_, slot, device);
   const std::size_t within = place % page_bytes();
-  *page = map_part_of_share_file("ledger", place - within, page_bytes());
-  return *page == nullptr
-             ? nullptr
-             : reinterpret_cast<Lane*>(static_cast<char*>(*page) + within);
+  // Of no bytes: what is shared is there twice then. Not by the file's name,
+  // which may be another file's by now, or out of this root.
+  *page = mremap(file_ + place - within, 0, page_bytes(), MREMAP_MAYMOVE);
+  if (*page == MAP_FAILED) return nullptr;
+  return reinterpret_cast<Lane*>(static_cast<char*>(*page) + within);
 }
 
 void Lanes::unmap(void* page) {

@@ -28,8 +28,7 @@ class Lanes {
               std::uint32_t device) const;
 
   /// The page of the lane, mapped once more, at `*page`, and the lane in it:
-  /// what a context makes known to its Device is known once. Null: it cannot be
-  /// mapped.
+  /// a page is made known to one context only. Null: it cannot be mapped.
   Lane* map_again(std::uint32_t slot, std::uint32_t device, void** page) const;
   static void unmap(void* page);
 

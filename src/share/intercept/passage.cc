@@ -28,7 +28,9 @@ struct LaneStream {
   std::uint32_t since = 0;       ///< Launches behind the last one.
   std::uint32_t count = 0;       ///< Launches.
   bool is_fencing = false;       ///< A thread asks for one.
-  bool is_stuck = false;         ///< Its work waits for something else.
+  /// Its work waits for something that comes after it: not waited for until
+  /// then.
+  std::uint64_t stuck_until = 0;
   /// Since when, and from which fence on, the Device's pace is measured.
   std::uint64_t pace_since = 0;
   std::uint32_t pace_from = 0;
@@ -43,6 +45,8 @@ struct Seat {
   std::uint64_t fenced_at = 0;
   /// One more than the beat at which the node was found to have gone.
   std::atomic<std::uint64_t> silent_beat = 0;
+  std::uint32_t beat = 0;  ///< As last seen by who has much under way.
+  std::uint64_t beat_at = 0;
   std::array<LaneStream, kLaneStreams> streams = {};
 };
 
@@ -52,8 +56,11 @@ struct Place {
   Seat* seat = nullptr;  ///< Null: its Device takes no turns.
   void* page = nullptr;  ///< Ours; made known to the context.
   abi::CUdeviceptr done = 0;
-  std::atomic<bool> can_fence = false;
-  bool could_fence = false;  ///< Before it was suspended.
+  /// From when on fences may be asked for.
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+  std::atomic<std::uint64_t> fences_from = kNever;
+  std::uint64_t fences_before = kNever;  ///< The same before it was suspended.
+  int failures = 0;                      ///< Fences that could not be had.
 };
 
 namespace {
@@ -66,18 +73,29 @@ constexpr std::uint32_t kPiece = 250;
 constexpr std::uint32_t kMostEvery = 32;
 /// Microseconds of work that may be under way where others want the Device.
 constexpr std::uint32_t kUnderWay = 1500;
+/// Fences that may be under way: each takes a place in the driver's queue, of
+/// which there are about a thousand, and a program may fill them with work that
+/// waits for the program itself.
+constexpr std::uint32_t kMostFences = 8;
+constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kMicrosecond = 1000;
 constexpr std::uint32_t kNonsense = 1 << 30;
 
 std::array<Seat, kMostDevices> seats;
 std::array<Place, kMostPlaces> places;
-std::atomic<bool> are_places_made = false;
+/// Before then no place can be made.
+std::atomic<std::uint64_t> places_from = 0;
 
 std::uint64_t nanoseconds() {
   timespec now = {};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
          static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+bool can_fence(const Place& place) {
+  const std::uint64_t from = place.fences_from.load(std::memory_order_relaxed);
+  return from == 0 || (from != Place::kNever && nanoseconds() >= from);
 }
 
 abi::CUcontext current_context() {
@@ -125,21 +143,29 @@ bool make_known(Place* place) {
   return false;
 }
 
+Place* none_for_a_second() {
+  places_from.store(nanoseconds() + kSecond, std::memory_order_relaxed);
+  return nullptr;
+}
+
 /// Null where no more contexts can be told apart, or the account has no slot
 /// for this process.
 Place* make_place(abi::CUcontext context) {
+  const std::uint64_t from = places_from.load(std::memory_order_relaxed);
+  if (from != 0 && nanoseconds() < from) return nullptr;
   abi::CUdevice device = 0;
   const auto ask = driver().cuCtxGetDevice.load(std::memory_order_relaxed);
   if (ask == nullptr || ask(&device) != abi::CUDA_SUCCESS) return nullptr;
   const std::uint32_t number = account().number_of(device);
   if (number != Account::kNoDevice && number >= kMostDevices) return nullptr;
-  const Turn turn(are_places_made);
+  // A callback of the program's may run amid what the driver is asked.
+  const DriverTurn turn(Kept::kPlaces);
   if (Place* const made = find_place(context)) return made;
   Place* const place = find_place(nullptr);
-  if (place == nullptr) return nullptr;
+  if (place == nullptr) return none_for_a_second();
   place->seat = nullptr;
   place->page = nullptr;
-  bool can_fence = false;
+  bool is_known = false;
   if (number != Account::kNoDevice) {
     Seat& seat = seats[number];
     if (seat.lane == nullptr) {
@@ -147,11 +173,13 @@ Place* make_place(abi::CUcontext context) {
       seat.lane = account().claim_lane(number);
     }
     // A process without a lane is waited for by nobody, and waits for nobody.
-    if (seat.lane == nullptr) return nullptr;
+    if (seat.lane == nullptr) return none_for_a_second();
     place->seat = &seat;
-    can_fence = make_known(place);
+    is_known = make_known(place);
   }
-  place->can_fence.store(can_fence, std::memory_order_relaxed);
+  place->failures = 0;
+  place->fences_from.store(is_known ? 0 : Place::kNever,
+                           std::memory_order_relaxed);
   place->context.store(context, std::memory_order_release);
   return place;
 }
@@ -197,6 +225,8 @@ std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
   // The numbers go on: what is written is told from what was.
   const std::uint32_t asked = one.asked;
   one = {};
+  one.pace_since = nanoseconds();
+  one.pace_from = asked;
   one.context = context;
   one.stream = stream;
   one.thread = thread;
@@ -227,7 +257,6 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
     // It keeps up: the time between says nothing but that it is long enough.
     stream.pace_since = now;
     stream.pace_from = done;
-    stream.is_stuck = false;
     if (since_last < kPiece * kMicrosecond && seat->every < kMostEvery) {
       seat->every *= 2;
     }
@@ -265,8 +294,14 @@ void fence(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
   LaneStream& one = seat->streams[at];
   one.is_fencing = false;
   if (!is_asked) {
+    // Once is no matter: the stream may have been another context's.
+    constexpr int kMostFailures = 8;
     --one.asked;
-    place->can_fence.store(false, std::memory_order_relaxed);
+    ++place->failures;
+    place->fences_from.store(place->failures < kMostFailures
+                                 ? nanoseconds() + kSecond
+                                 : Place::kNever,
+                             std::memory_order_relaxed);
     return;
   }
   seat->lane->asked[at].store(number);
@@ -278,7 +313,7 @@ std::uint32_t most_fences(const Lane& lane) {
   const std::uint32_t piece = lane.piece.load(std::memory_order_relaxed);
   if (piece == 0) return 3;
   const std::uint32_t most = kUnderWay / piece;
-  return most < 1 ? 1 : most > 16 ? 16 : most;
+  return most < 1 ? 1 : most >= kMostFences ? kMostFences - 1 : most;
 }
 
 /// Waits until the stream has not much under way. What never comes to an end
@@ -304,38 +339,41 @@ void wait_for_work(Seat* seat, std::uint32_t at, std::uint32_t number) {
       since = now;
     } else if (now - since > kLongest) {
       const Turn turn(seat->is_busy);
-      seat->streams[at].is_stuck = true;
+      seat->streams[at].stuck_until = now + 10 * kSecond;
       return;
     }
   }
 }
 
-/// Sleeps until it is the container's turn.
+/// Sleeps until it is the container's turn. What ends its sleep may be signals
+/// alone, so it is time that counts.
 void wait_for_turn(Seat* seat) {
-  constexpr timespec kBeat = {0, 250'000'000};
-  constexpr int kMostBeats = 4;
+  constexpr std::uint64_t kRing = kSecond / 4;
+  constexpr timespec kSleep = {0, kRing};
   const Errno kept;
   Lane& lane = *seat->lane;
   const DeviceLimit& limits = account().limits_at(seat->device);
   const std::uint64_t begun = nanoseconds();
   std::uint32_t beat = limits.beat.load();
-  int missed = 0;
-  lane.waiting.fetch_add(1);
-  account().ring();
+  std::uint64_t beat_at = begun;
+  std::uint64_t rung_at = begun;
+  if (lane.waiting.fetch_add(1) == 0) account().ring();
   for (;;) {
     const std::uint32_t word = limits.turn.load();
     if ((word & TurnWord::kClosed) == 0) break;
     // Not libc's: a thread could be cancelled in it.
-    const long result =
-        syscall(SYS_futex, &limits.turn, FUTEX_WAIT, word, &kBeat, nullptr, 0);
-    if (result == 0 || errno != ETIMEDOUT) continue;
-    const std::uint32_t now = limits.beat.load();
-    missed = now == beat ? missed + 1 : 0;
-    beat = now;
-    if (missed == kMostBeats) {
+    syscall(SYS_futex, &limits.turn, FUTEX_WAIT, word, &kSleep, nullptr, 0);
+    const std::uint64_t now = nanoseconds();
+    const std::uint32_t seen = limits.beat.load();
+    if (seen != beat) {
+      beat = seen;
+      beat_at = now;
+    } else if (now - beat_at >= kSecond) {
       seat->silent_beat.store(std::uint64_t{beat} + 1);
       break;
     }
+    if (now - rung_at < kRing) continue;
+    rung_at = now;
     account().ring();
   }
   lane.waiting.fetch_sub(1);
@@ -352,9 +390,20 @@ bool is_node_silent(const Seat& seat, const DeviceLimit& limits) {
              std::uint64_t{limits.beat.load(std::memory_order_relaxed)} + 1;
 }
 
-/// A thread that is about to wait leaves word of what it has done.
+/// Who is not given turns any more waits for nobody. By who has the seat.
+bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now) {
+  const std::uint32_t beat = limits.beat.load(std::memory_order_relaxed);
+  if (beat != seat->beat || seat->beat_at == 0) {
+    seat->beat = beat;
+    seat->beat_at = now;
+  }
+  return now - seat->beat_at < kSecond;
+}
+
+/// A thread that is about to wait leaves word of what it has done, if more than
+/// `most` launches have no fence behind them.
 void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
-                abi::CUstream stream) {
+                abi::CUstream stream, std::uint32_t most) {
   std::uint32_t at = 0;
   std::uint32_t number = 0;
   {
@@ -362,8 +411,10 @@ void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
     at = find_stream(seat, context, stream);
     if (at == kLaneStreams) return;
     LaneStream& one = seat->streams[at];
-    if (one.since == 0 || one.is_fencing ||
-        !place->can_fence.load(std::memory_order_relaxed)) {
+    const std::uint32_t under_way =
+        one.asked - seat->lane->done[at].load(std::memory_order_relaxed);
+    if (one.since <= most || one.is_fencing || under_way >= 2 * kMostFences ||
+        !can_fence(*place)) {
       return;
     }
     one.is_fencing = true;
@@ -378,18 +429,18 @@ void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
 Passage::Passage(abi::CUstream stream) : stream_(stream) {
   if (!account().may_take_turns() || DriverTurn::is_amid()) return;
   abi::CUcontext const context = current_context();
-  if (context == nullptr) return;
+  if (context == nullptr || may_be_captured(stream)) return;
   Place* const place = place_of(context);
   Seat* const seat = place == nullptr ? nullptr : place->seat;
   if (seat == nullptr) return;
   const DeviceLimit& limits = account().limits_at(seat->device);
   const std::uint32_t word = limits.turn.load(std::memory_order_relaxed);
-  if (word == 0 || may_be_captured(stream)) return;
+  if (word == 0) return;
   seat_ = seat;
   place_ = place;
   context_ = context;
   if ((word & TurnWord::kClosed) == 0 || is_node_silent(*seat, limits)) return;
-  fence_tail(seat, place, context, stream);
+  fence_tail(seat, place, context, stream, 0);
   wait_for_turn(seat);
 }
 
@@ -399,7 +450,7 @@ void Passage::end() {
   seat.lane->launches.fetch_add(1, std::memory_order_relaxed);
   std::uint32_t at = 0;
   std::uint32_t number = 0;
-  bool is_stuck = false;
+  bool is_waited_for = false;
   {
     const Turn turn(seat.is_busy);
     at = find_stream(&seat, context_, stream_);
@@ -411,20 +462,24 @@ void Passage::end() {
     ++one.count;
     ++one.since;
     set_tail(seat.lane, at, true);
-    if (one.since < seat.every || one.is_fencing ||
-        !place_->can_fence.load(std::memory_order_relaxed)) {
+    const std::uint32_t under_way =
+        one.asked - seat.lane->done[at].load(std::memory_order_relaxed);
+    if (one.since < seat.every || one.is_fencing || under_way >= kMostFences ||
+        !can_fence(*place_)) {
       return;
     }
-    keep_pace(&seat, at, nanoseconds());
+    const std::uint64_t now = nanoseconds();
+    keep_pace(&seat, at, now);
     one.is_fencing = true;
     one.since = 0;
     number = ++one.asked;
-    is_stuck = one.is_stuck;
+    is_waited_for = now >= one.stuck_until &&
+                    is_beating(&seat, account().limits_at(seat.device), now);
   }
   fence(seat_, place_, at, stream_, number);
   const std::uint32_t word =
       account().limits_at(seat.device).turn.load(std::memory_order_relaxed);
-  if ((word & TurnWord::kContended) != 0 && !is_stuck) {
+  if ((word & TurnWord::kContended) != 0 && is_waited_for) {
     wait_for_work(&seat, at, number);
   }
 }
@@ -436,6 +491,9 @@ Awaited::Awaited(All all, abi::CUstream stream) : stream_(stream), all_(all) {
   seat_ = place == nullptr ? nullptr : place->seat;
   if (seat_ == nullptr) return;
   context_ = context;
+  if (all == All::kStream && !may_be_captured(stream)) {
+    fence_tail(seat_, place, context, stream, kMostEvery);
+  }
   const Turn turn(seat_->is_busy);
   for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
     counts_[at] = seat_->streams[at].count;
@@ -465,20 +523,38 @@ void Awaited::end() {
   }
 }
 
+void retire_stream(abi::CUstream stream) {
+  if (!account().may_take_turns() || DriverTurn::is_amid()) return;
+  abi::CUcontext const context = current_context();
+  Place* const place = context == nullptr ? nullptr : find_place(context);
+  Seat* const seat = place == nullptr ? nullptr : place->seat;
+  if (seat == nullptr) return;
+  fence_tail(seat, place, context, stream, 0);
+  const Turn turn(seat->is_busy);
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    LaneStream& one = seat->streams[at];
+    if (one.context != context || one.stream != stream) continue;
+    one.stream = nullptr;
+    one.thread = &one;
+    one.since = 0;
+    set_tail(seat->lane, at, false);
+  }
+}
+
 void suspend_passages(std::uint64_t context) {
   Place* const place = find_place(reinterpret_cast<abi::CUcontext>(context));
   if (context == 0 || place == nullptr || place->seat == nullptr) return;
-  place->could_fence = place->can_fence.exchange(false);
+  place->fences_before = place->fences_from.exchange(Place::kNever);
 }
 
 void resume_passages(std::uint64_t context, bool is_alive) {
   auto* const handle = reinterpret_cast<abi::CUcontext>(context);
-  if (context == 0) return;
-  const Turn turn(are_places_made);
+  if (context == 0 || find_place(handle) == nullptr) return;
+  const DriverTurn turn(Kept::kPlaces);
   Place* const place = find_place(handle);
   if (place == nullptr) return;
   if (is_alive) {
-    place->can_fence.store(place->could_fence);
+    if (place->seat != nullptr) place->fences_from.store(place->fences_before);
     return;
   }
   if (place->seat != nullptr) {
@@ -507,14 +583,16 @@ void forget_passages() {
     place.context.store(nullptr, std::memory_order_relaxed);
     place.seat = nullptr;
     place.page = nullptr;
-    place.can_fence.store(false, std::memory_order_relaxed);
+    place.fences_from.store(Place::kNever, std::memory_order_relaxed);
   }
-  are_places_made.store(false, std::memory_order_relaxed);
+  DriverTurn::forget(Kept::kPlaces);
+  places_from.store(0, std::memory_order_relaxed);
   for (Seat& seat : seats) {
     seat.is_busy.store(false, std::memory_order_relaxed);
     seat.lane = nullptr;
     seat.every = 1;
     seat.silent_beat.store(0, std::memory_order_relaxed);
+    seat.beat_at = 0;
     seat.streams = {};
   }
 }

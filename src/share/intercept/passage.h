@@ -17,9 +17,12 @@ struct Place;
 /// What a form of a call takes the null stream for.
 enum class Null : std::uint8_t { kLegacy, kOfThread };
 
-/// The stream by a handle that means the same in every form.
+/// The stream by a handle that means the same in every form, and is the only
+/// one of that stream.
 inline abi::CUstream stream_of(abi::CUstream stream, Null null) {
+  constexpr std::uintptr_t kLegacy = 1;     // CU_STREAM_LEGACY.
   constexpr std::uintptr_t kPerThread = 2;  // CU_STREAM_PER_THREAD.
+  if (reinterpret_cast<std::uintptr_t>(stream) == kLegacy) return nullptr;
   const bool is_of_thread = stream == nullptr && null == Null::kOfThread;
   return is_of_thread ? reinterpret_cast<abi::CUstream>(kPerThread) : stream;
 }
@@ -57,7 +60,8 @@ abi::CUresult pass(abi::CUstream stream, Ask ask) {
 }
 
 /// While the program waits for all work of a stream, or of the current context:
-/// what was under way before is done then.
+/// what was under way before is done then. Until then the node is told, if much
+/// has no fence behind it.
 class Awaited {
  public:
   enum class All : std::uint8_t { kStream, kContext };
@@ -78,6 +82,10 @@ class Awaited {
   /// Work so far, by stream; what came since may not be done.
   std::array<std::uint32_t, kLaneStreams> counts_ = {};
 };
+
+/// Before the driver is asked to destroy a stream of the current context: its
+/// handle may be another's soon, and its work may go on.
+void retire_stream(abi::CUstream stream);
 
 /// Before the driver is asked to end a context, by its key: nothing of ours is
 /// given to it. After: it goes on where it was, or is forgotten.

@@ -91,17 +91,6 @@ Found map_share_file(const char* name, bool is_writable, Mapping* mapping) {
                                                   : Found::kFailed;
 }
 
-void* map_part_of_share_file(const char* name, std::size_t place,
-                             std::size_t size) {
-  bool is_library = false;
-  const int fd = open_share_file(name, O_RDWR, &is_library);
-  if (fd < 0) return nullptr;
-  void* const bytes = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                           fd, static_cast<off_t>(place));
-  close(fd);
-  return bytes == MAP_FAILED ? nullptr : bytes;
-}
-
 bool write_to_share_file(const char* name, std::size_t place) {
   bool is_library = false;
   const int fd = open_share_file(name, O_WRONLY, &is_library);

@@ -18,11 +18,6 @@ enum class Found : std::uint8_t { kMapped, kNotThere, kFailed };
 /// be found either, as in another root, its absence says nothing.
 Found map_share_file(const char* name, bool is_writable, Mapping* mapping);
 
-/// Maps `size` bytes of the file from `place` on, both whole pages, writable.
-/// Null if that cannot be.
-void* map_part_of_share_file(const char* name, std::size_t place,
-                             std::size_t size);
-
 /// Writes eight bytes at `place` by write(2), which who watches the file is
 /// told of. False if that cannot be.
 bool write_to_share_file(const char* name, std::size_t place);

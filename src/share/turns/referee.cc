@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <exception>
 #include <set>
 #include <utility>
 
@@ -26,9 +27,16 @@ using std::chrono::milliseconds;
 /// All of a Device's containers are looked at so often while somebody works:
 /// one that stopped waiting does not ring.
 constexpr milliseconds kLookAtAll{2};
-/// While nobody can ring.
+/// So often it is found out who has ended.
+constexpr milliseconds kCount{100};
+/// While one that cannot ring works, or does not.
 constexpr milliseconds kLookDeaf{1};
+constexpr milliseconds kLookDeafAndIdle{20};
 constexpr milliseconds kBeat{50};
+/// Who rings more often than this is not looked at more often.
+constexpr std::chrono::microseconds kRing{200};
+/// After something went wrong that nobody has thought of.
+constexpr std::chrono::seconds kAfterFault{1};
 
 void sooner(std::optional<TimePoint>* wake, TimePoint then) {
   *wake = *wake ? std::min(**wake, then) : then;
@@ -38,12 +46,7 @@ void sooner(std::optional<TimePoint>* wake, TimePoint then) {
 
 Referee::Referee(GrantFiles files)
     : files_(std::move(files)),
-      bell_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       news_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (!bell_) {
-    problem_ =
-        Error::from_errno("be told of containers that wait", errno).message();
-  }
   // Signals are for the agent's own threads.
   sigset_t all;
   sigset_t before;
@@ -57,11 +60,18 @@ Referee::~Referee() {
   is_ending_.store(true);
   refresh();
   thread_.join();
+  let_all_go();
+}
+
+void Referee::let_all_go() {
   for (auto& [id, member] : members_) {
     for (std::uint32_t at = 0; at < member.lanes.devices(); ++at) {
       member.lanes.say(at, 0);
     }
+    if (member.watch >= 0) ::inotify_rm_watch(bell_.get(), member.watch);
   }
+  members_.clear();
+  courts_.clear();
 }
 
 void Referee::refresh() {
@@ -102,19 +112,30 @@ void Referee::run() {
   while (!is_ending_.load()) {
     wait(until);
     const std::lock_guard lock(mutex_);
-    take_news();
-    if (is_stale_.exchange(false)) find_grants();
-    until.reset();
-    for (auto& [uuid, court] : courts_) {
-      const TimePoint now = std::chrono::steady_clock::now();
-      if (!court.wake || now < *court.wake) {
-        if (court.wake) sooner(&until, *court.wake);
-        continue;
-      }
-      step(&court, now);
-      if (court.wake) sooner(&until, *court.wake);
+    try {
+      until = round();
+    } catch (const std::exception& fault) {
+      // Without turns everybody works, and the agent has more to do than this.
+      log::error("shares", "turns begin anew: {}", fault.what());
+      let_all_go();
+      is_stale_.store(true);
+      until = std::chrono::steady_clock::now() + kAfterFault;
     }
   }
+}
+
+/// Until when there is nothing to do.
+std::optional<TimePoint> Referee::round() {
+  take_news();
+  answer_rings();
+  if (is_stale_.exchange(false)) find_grants();
+  std::optional<TimePoint> until;
+  for (auto& [uuid, court] : courts_) {
+    const TimePoint now = std::chrono::steady_clock::now();
+    if (court.wake && now >= *court.wake) step(&court, now);
+    if (court.wake) sooner(&until, *court.wake);
+  }
+  return until;
 }
 
 void Referee::wait(std::optional<TimePoint> until) {
@@ -133,33 +154,44 @@ void Referee::wait(std::optional<TimePoint> until) {
   (void)::ppoll(fds.data(), fds.size(), until ? &timeout : nullptr, nullptr);
 }
 
-/// Who has rung is looked at now.
+/// Who has rung. No more is read at once than is answered.
 void Referee::take_news() {
   std::uint64_t count = 0;
   (void)!::read(news_.get(), &count, sizeof(count));
   if (!bell_) return;
   alignas(inotify_event) std::array<char, 4096> bytes;
+  const ssize_t got = ::read(bell_.get(), bytes.data(), bytes.size());
   std::set<int> rung;
   bool is_lost = false;
-  for (;;) {
-    const ssize_t got = ::read(bell_.get(), bytes.data(), bytes.size());
-    if (got <= 0) break;
-    for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
-      const auto* event =
-          reinterpret_cast<const inotify_event*>(bytes.data() + at);
-      if ((event->mask & IN_Q_OVERFLOW) != 0) is_lost = true;
-      rung.insert(event->wd);
-      at += sizeof(inotify_event) + event->len;
-    }
+  for (std::size_t at = 0; got > 0 && at < static_cast<std::size_t>(got);) {
+    const auto* event =
+        reinterpret_cast<const inotify_event*>(bytes.data() + at);
+    if ((event->mask & IN_Q_OVERFLOW) != 0) is_lost = true;
+    rung.insert(event->wd);
+    at += sizeof(inotify_event) + event->len;
   }
+  if (rung.empty()) return;
+  for (auto& [id, member] : members_) {
+    if (is_lost || rung.contains(member.watch)) member.is_rung = true;
+  }
+}
+
+/// Looks at who has rung, now or as soon as it may be looked at again.
+void Referee::answer_rings() {
   const TimePoint now = std::chrono::steady_clock::now();
   for (auto& [id, member] : members_) {
-    if (!is_lost && !rung.contains(member.watch)) continue;
-    member.lanes.find_processes();
+    if (!member.is_rung) continue;
+    const TimePoint next = member.looked_at + kRing;
+    const bool is_now = now >= next;
+    if (is_now) {
+      member.is_rung = false;
+      member.looked_at = now;
+      member.lanes.find_processes();
+    }
     for (const auto& [device, key] : member.keys) {
       Court& court = courts_[member.lanes.uuid(device)];
-      look(&court, key, true);
-      court.wake = now;
+      if (is_now) look(&court, key);
+      sooner(&court.wake, is_now ? now : next);
     }
   }
 }
@@ -170,18 +202,28 @@ void Referee::find_grants() {
     log::warning("shares", "{}", ids.error().message());
     return;
   }
+  if (!bell_) bell_ = UniqueFd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  problem_ = bell_ ? std::string()
+                   : Error::from_errno("be told of who waits", errno).message();
   for (auto one = members_.begin(); one != members_.end();) {
-    const bool is_listed =
-        std::binary_search(ids->begin(), ids->end(), one->first);
-    const auto limits =
-        is_listed ? open_limits(file_in(files_.limits_path(one->first)),
-                                Access::kRead)
-                  : Result<OpenLimits>(Error(ErrorCode::kNotFound, ""));
-    if (limits && limits->file_number == one->second.lanes.file()) {
+    auto& [id, member] = *one;
+    bool is_same = std::binary_search(ids->begin(), ids->end(), id);
+    if (is_same) {
+      const auto limits =
+          open_limits(file_in(files_.limits_path(id)), Access::kRead);
+      // That it could not be looked at says nothing.
+      is_same = limits ? limits->file_number == member.lanes.file()
+                       : limits.error().code() != ErrorCode::kNotFound &&
+                             limits.error().code() != ErrorCode::kCorrupt;
+    }
+    if (is_same) {
       ++one;
       continue;
     }
-    unseat(one->first, &one->second);
+    for (std::uint32_t at = 0; at < member.lanes.devices(); ++at) {
+      unseat(&member, at);
+    }
+    if (member.watch >= 0) ::inotify_rm_watch(bell_.get(), member.watch);
     one = members_.erase(one);
   }
   for (const std::string& id : *ids) {
@@ -189,7 +231,7 @@ void Referee::find_grants() {
     if (member == members_.end()) {
       auto lanes = GrantLanes::open(files_, id);
       if (!lanes) continue;  // It is looked for again.
-      member = members_.emplace(id, Member{std::move(*lanes), -1, {}}).first;
+      member = members_.emplace(id, Member{std::move(*lanes)}).first;
     }
     seat(id, &member->second);
   }
@@ -199,80 +241,80 @@ void Referee::find_grants() {
 /// turns: their work waits for each other's, and would be late on all.
 void Referee::seat(const std::string& id, Member* member) {
   GrantLanes& lanes = member->lanes;
-  const TimePoint now = std::chrono::steady_clock::now();
+  lanes.find_processes();
   for (std::uint32_t device = 0; device < lanes.devices(); ++device) {
     const TimePart time = lanes.time(device);
-    const bool takes_turns = time.thousandths > 0 && lanes.devices() == 1;
-    const auto key = member->keys.find(device);
-    Court& court = courts_[lanes.uuid(device)];
-    court.wake = now;
-    if (!takes_turns) {
-      lanes.say(device, 0);
-      if (key == member->keys.end()) continue;
-      court.book.remove(key->second);
-      court.seats.erase(key->second);
-      court.looks.erase(key->second);
-      member->keys.erase(key);
+    if (time.thousandths == 0 || lanes.devices() > 1) {
+      unseat(member, device);
       continue;
     }
-    const TurnBook::Key number =
-        key == member->keys.end() ? next_key_++ : key->second;
+    Court& court = courts_[lanes.uuid(device)];
+    const auto [key, is_new] = member->keys.try_emplace(device, next_key_);
+    if (is_new) ++next_key_;
     court.book.set_policy(time.policy);
-    court.book.set(number, time.thousandths / 1000.0);
-    if (key != member->keys.end()) continue;
-    member->keys[device] = number;
-    court.seats[number] = {id, device};
-    lanes.find_processes();
-    if (bell_ && member->watch < 0) {
-      const std::string self = fmt::format("/proc/self/fd/{}", lanes.fd());
-      member->watch = ::inotify_add_watch(bell_.get(), self.c_str(), IN_MODIFY);
-      if (member->watch < 0 && problem_.empty()) {
-        problem_ =
-            Error::from_errno("watch the account of " + id, errno).message();
-      }
-    }
-    look(&court, number, true);
-  }
-}
-
-void Referee::unseat(const std::string& id, Member* member) {
-  (void)id;
-  for (const auto& [device, key] : member->keys) {
-    Court& court = courts_[member->lanes.uuid(device)];
-    court.book.remove(key);
-    court.seats.erase(key);
-    court.looks.erase(key);
+    court.book.set(key->second, time.thousandths / 1000.0);
+    court.seats[key->second] = {id, device};
+    // Watched before it is looked at: nothing is missed.
+    watch(id, member);
+    look(&court, key->second);
     court.wake = std::chrono::steady_clock::now();
-    // Whoever still runs in it is no longer this node's to give turns to.
-    member->lanes.say(device, 0);
   }
-  if (member->watch >= 0) ::inotify_rm_watch(bell_.get(), member->watch);
 }
 
-void Referee::look(Court* court, TurnBook::Key key, bool is_new) {
-  const auto seat = court->seats.find(key);
-  if (seat == court->seats.end()) return;
-  const auto member = members_.find(seat->second.id);
-  if (member == members_.end()) return;
-  if (is_new) member->second.lanes.find_processes();
-  court->looks[key] = member->second.lanes.look(seat->second.device);
+/// Whoever runs in it waits for nobody.
+void Referee::unseat(Member* member, std::uint32_t device) {
+  member->lanes.say(device, 0);
+  const auto key = member->keys.find(device);
+  if (key == member->keys.end()) return;
+  Court& court = courts_[member->lanes.uuid(device)];
+  court.book.remove(key->second);
+  court.seats.erase(key->second);
+  court.looks.erase(key->second);
+  court.wake = std::chrono::steady_clock::now();
+  member->keys.erase(key);
+}
+
+void Referee::watch(const std::string& id, Member* member) {
+  if (!bell_ || member->watch >= 0) return;
+  const std::string self = fmt::format("/proc/self/fd/{}", member->lanes.fd());
+  member->watch = ::inotify_add_watch(bell_.get(), self.c_str(), IN_MODIFY);
+  if (member->watch < 0) {
+    problem_ = Error::from_errno("watch the account of " + id, errno).message();
+  }
+}
+
+void Referee::look(Court* court, TurnBook::Key key) {
+  const Seat& seat = court->seats.at(key);
+  court->looks[key] = members_.at(seat.id).lanes.look(seat.device);
+}
+
+/// At all of them, if it is time to. True if one of them cannot ring.
+bool Referee::look_at_all(Court* court, TimePoint now) {
+  const bool is_time = now - court->looked_at >= kLookAtAll;
+  const bool counts = now - court->counted_at >= kCount;
+  if (is_time) court->looked_at = now;
+  if (counts) court->counted_at = now;
+  bool is_deaf = false;
+  for (const auto& [key, seat] : court->seats) {
+    Member& member = members_.at(seat.id);
+    const bool rings = member.watch >= 0;
+    is_deaf = is_deaf || !rings;
+    if (counts || !rings) member.lanes.find_processes();
+    if (is_time || counts || !rings || court->watched == key) look(court, key);
+  }
+  return is_deaf;
 }
 
 void Referee::step(Court* court, TimePoint now) {
   court->wake.reset();
   if (court->seats.empty()) return;
-  const bool is_deaf = !problem_.empty();
-  const bool is_time = now - court->looked_at >= kLookAtAll || is_deaf;
-  if (is_time) {
-    court->looked_at = now;
-    for (const auto& [key, seat] : court->seats) look(court, key, is_deaf);
-  } else if (court->watched) {
-    look(court, *court->watched, false);
-  }
+  const bool is_deaf = look_at_all(court, now);
   const Turn turn = court->book.step(now, court->looks);
   bool is_wanted = false;
+  bool is_busy = false;
   for (const auto& [key, one] : court->looks) {
     is_wanted = is_wanted || one.wants;
+    is_busy = is_busy || one.is_busy;
   }
   court->open = turn.open;
   if (turn.open) court->watched = turn.open;
@@ -289,7 +331,10 @@ void Referee::step(Court* court, TimePoint now) {
   }
   if (turn.wake) court->wake = std::max(*turn.wake, now);
   if (is_wanted) sooner(&court->wake, now + kBeat);
-  if (is_deaf) sooner(&court->wake, now + kLookDeaf);
+  if (is_deaf) {
+    const bool is_idle = !is_wanted && !is_busy;
+    sooner(&court->wake, now + (is_idle ? kLookDeafAndIdle : kLookDeaf));
+  }
 }
 
 }  // namespace gpunode::share

@@ -45,15 +45,18 @@ class Referee {
   /// Grants, or their parts, may be others.
   void refresh();
   TurnUses uses() const;
-  /// Why nobody can tell it that he waits; empty: it is told. Then it looks
-  /// a thousand times a second.
+  /// Why some cannot tell it that they wait; empty: it is told. These it looks
+  /// at, up to a thousand times a second.
   std::string problem() const;
 
  private:
   struct Member {
     GrantLanes lanes;
-    int watch = -1;                               ///< Of inotify.
-    std::map<std::uint32_t, TurnBook::Key> keys;  ///< By Device in the grant.
+    int watch = -1;         ///< Of inotify; none: it is looked at instead.
+    bool is_rung = false;   ///< And not looked at since.
+    TimePoint looked_at{};  ///< When it rang.
+    std::map<std::uint32_t, TurnBook::Key> keys =
+        {};  ///< By Device in the grant.
   };
   struct Seat {
     std::string id;
@@ -68,28 +71,33 @@ class Referee {
     /// Who had it last: looked at while its work comes to its end, too.
     std::optional<TurnBook::Key> watched;
     std::optional<TimePoint> wake;
-    TimePoint looked_at{};  ///< At all of them.
+    TimePoint looked_at{};   ///< At all of them.
+    TimePoint counted_at{};  ///< Which processes live.
     TimePoint beaten_at{};
   };
 
   void run();
+  std::optional<TimePoint> round();
   void wait(std::optional<TimePoint> until);
   void take_news();
+  void answer_rings();
   void find_grants();
   void seat(const std::string& id, Member* member);
-  void unseat(const std::string& id, Member* member);
+  void unseat(Member* member, std::uint32_t device);
+  void watch(const std::string& id, Member* member);
+  void let_all_go();
   void step(Court* court, TimePoint now);
-  void look(Court* court, TurnBook::Key key, bool is_new);
+  bool look_at_all(Court* court, TimePoint now);
+  void look(Court* court, TurnBook::Key key);
 
   const GrantFiles files_;
-  UniqueFd bell_;  // inotify
+  UniqueFd bell_;  // inotify; none: it could not be had.
   UniqueFd news_;  // eventfd
   std::atomic<bool> is_ending_ = false;
   std::atomic<bool> is_stale_ = true;
   mutable std::mutex mutex_;  // What follows.
   std::map<std::string, Member> members_;
   std::map<std::string, Court> courts_;  // By Device.
-  std::map<int, std::string> rung_by_;   // By watch.
   TurnBook::Key next_key_ = 1;
   std::string problem_;
   std::thread thread_;  // Last: it uses all of it.
