@@ -36,16 +36,21 @@ TimePoint later(TimePoint now, Duration by) {
   return now > TimePoint::max() - by ? TimePoint::max() : now + by;
 }
 
+Duration tail_of(const TurnLook& look) {
+  return look.has_tail
+             ? std::clamp<Duration>(look.tail, Duration{}, TurnBook::kDrain)
+             : Duration{};
+}
+
 }  // namespace
 
-/// Who has the less is before the other.
+/// Who is owed more is before the other, then who has had less.
 struct TurnBook::Rank {
-  bool has_had_its_part = false;
+  Nanoseconds owed = 0;
   Nanoseconds ahead = 0;
 
   bool operator<(const Rank& other) const {
-    return std::tie(has_had_its_part, ahead) <
-           std::tie(other.has_had_its_part, other.ahead);
+    return std::tie(other.owed, ahead) < std::tie(owed, other.ahead);
   }
 };
 
@@ -97,8 +102,7 @@ std::uint64_t TurnBook::turns(Key key) const {
 
 bool TurnBook::is_persistent(Key key) const {
   const auto member = members_.find(key);
-  return member != members_.end() &&
-         member->second.unseen > nanoseconds(kPersistent);
+  return member != members_.end() && has_persistent_work(member->second);
 }
 
 Turn TurnBook::step(TimePoint now, const Looks& looks) {
@@ -143,8 +147,12 @@ Duration TurnBook::pass(TimePoint now) {
   Duration passed{};
   if (last_ && now > *last_) {
     // A jump may be longer than a Duration can say.
-    passed =
-        *last_ < now - kLongestStep ? Duration(kLongestStep) : now - *last_;
+    const auto gap =
+        static_cast<std::uint64_t>(now.time_since_epoch().count()) -
+        static_cast<std::uint64_t>(last_->time_since_epoch().count());
+    const Duration most = kLongestStep;
+    passed = Duration(static_cast<Duration::rep>(
+        std::min(gap, static_cast<std::uint64_t>(most.count()))));
   }
   last_ = now;
   time_ += passed;
@@ -156,30 +164,40 @@ void TurnBook::see(Key key, Member& member, const TurnLook& look,
                    Duration passed) {
   const bool has_launched = look.launches != member.look.launches;
   const bool has_moved = has_launched || look.passed != member.look.passed;
-  if (has_moved) {
-    member.tail = look.has_tail
-                      ? std::clamp<Duration>(look.tail, Duration{}, kDrain)
-                      : Duration{};
-    member.unseen = 0;
-  }
-  // At its first and at its last moment, as it seems; in between at some.
+  // At its first and at its last moment, as it seems; in between at some. What
+  // no fence stands behind follows.
   const Duration seen =
       passed / 2 * (int{member.look.is_busy} + int{look.is_busy});
-  Duration guessed = std::min(passed - seen, member.tail);
-  member.tail -= guessed;
+  Duration guessed{};
+  const auto guess_tail = [&] {
+    const Duration more = std::min(passed - seen - guessed, member.tail);
+    guessed += more;
+    member.tail -= more;
+  };
+  if (!member.look.is_busy) guess_tail();
+  if (has_launched) {
+    member.tail = tail_of(look);
+    if (seen == Duration{}) guess_tail();
+  }
   if (seen == Duration{} && has_moved) {
     guessed = std::max(guessed, std::min<Duration>(passed, kBrief));
   }
+  if (has_moved) member.unseen = 0;
   member.worked = nanoseconds(seen + guessed);
 
   const bool is_open = holder_ == key && !closed_;
   if (look.wants && member.look.wants && !is_open) member.waited += passed;
   if (look != member.look) member.again = Duration{};
-  if (has_launched) member.pause = Duration{};
+  if (has_launched) {
+    member.pause = Duration{};
+    member.launched = time_;
+  }
   if (has_moved || look.is_busy || member.look.is_busy) member.moved = time_;
   if (!look.is_busy) member.rested = time_;
   if (!look.is_busy) member.unseen = 0;
+  member.is_kept = asks(member);
   member.look = look;
+  member.is_kept = member.is_kept && wants(member);
   if (asks(member) && !is_open) {
     member.wanted = time_;
     member.has_wanted = true;
@@ -195,8 +213,13 @@ void TurnBook::charge(Duration passed) {
   const double crowd = worked > time ? time / worked : 1;
   const bool is_wanted = next_but(holder_) != nullptr;
   Nanoseconds debts = 0;
-  for (const auto& [key, member] : members_) debts += debt(member);
+  int takers = 0;
+  for (const auto& [key, member] : members_) {
+    debts += debt(member);
+    takers += int{is_taker(key, member)};
+  }
   for (auto& [key, member] : members_) {
+    const int others = takers - int{is_taker(key, member)};
     const Nanoseconds others_owe = debts - debt(member);
     const Nanoseconds pays = member.worked * crowd;
     member.used += pays;
@@ -207,17 +230,19 @@ void TurnBook::charge(Duration passed) {
     if (holder_ == key && is_wanted) {
       owes = std::max(owes, time - (worked * crowd - pays));
     }
-    const bool is_persistent = member.unseen > nanoseconds(kPersistent);
-    if (!is_persistent) {
+    // Beside the turns of others, what does not end owes nothing.
+    if (!has_persistent_work(member) || holder_ == key) {
       member.ahead = std::min(member.ahead + owes / member.part,
                               nanoseconds(kMostDebt) / member.part);
-      if (policy_ != TurnPolicy::kBurst || is_asked_for(key)) {
-        member.credit -= pays;
-      }
+      // What was lent is not owed.
+      const bool is_lent = policy_ == TurnPolicy::kBurst && others == 0;
+      const Nanoseconds least = std::min(member.credit, 0.0);
+      member.credit -= pays;
+      if (is_lent) member.credit = std::max(member.credit, least);
     }
     member.credit = std::clamp(
         member.credit + time * member.part, -nanoseconds(kMostDebt),
-        nanoseconds(most_saved(member)) + (wants(member) ? others_owe : 0.0));
+        nanoseconds(most_saved(member)) + (member.is_kept ? others_owe : 0.0));
   }
 }
 
@@ -227,22 +252,34 @@ Duration TurnBook::most_saved(const Member& member) const {
   if (policy_ == TurnPolicy::kBurst) {
     return of_nanoseconds(nanoseconds(kWindow) * member.part);
   }
-  return wants(member) ? Duration(kLongest) : kSaved;
+  return member.is_kept ? Duration(kLongest) : kSaved;
 }
 
 /// Counts from the least that anyone has had of those who take part. Who does
 /// not comes along, and so saves nothing up.
 void TurnBook::level(Duration passed) {
   std::optional<Nanoseconds> least;
+  std::optional<Nanoseconds> owed;
+  const auto takes_part = [&](Key key, const Member& member) {
+    return holder_ == key || wants(member);
+  };
   for (const auto& [key, member] : members_) {
-    if (holder_ == key || !wants(member)) continue;
-    least = std::min(least.value_or(member.ahead), member.ahead);
+    if (!takes_part(key, member)) continue;
+    const Rank one = rank(member);
+    owed = std::min(owed.value_or(one.owed), one.owed);
+    if (holder_ != key) least = std::min(least.value_or(one.ahead), one.ahead);
   }
   if (holder_) {
     // Others who come are as if they had come when its turn began; a turn that
     // nobody else wants begins anew all the time.
     if (!least) began_ahead_ = members_.at(*holder_).ahead;
     least = std::min(least.value_or(began_ahead_), began_ahead_);
+  }
+  // If all of them are owed something, nobody is first for that.
+  if (policy_ == TurnPolicy::kBurst && owed) {
+    for (auto& [key, member] : members_) {
+      if (takes_part(key, member)) member.credit -= *owed * member.part;
+    }
   }
   const Nanoseconds by = least.value_or(nanoseconds(passed));
   began_ahead_ -= by;
@@ -257,18 +294,14 @@ void TurnBook::end_turn() {
   if (!closed_) {
     const Member* const next = next_but(holder_);
     const Duration since = std::max(holder.moved, begun_);
-    if (next != nullptr && holder.look.wants && !holder.look.is_busy &&
-        time_ - since >= kDead) {
+    if (next != nullptr && is_dead(holder)) {
       holder.pause =
           std::clamp<Duration>(2 * holder.pause, kFirstPause, kLongestPause);
       holder.again = time_ + holder.pause;
       holder_.reset();
       return;
     }
-    // Who was woken for its turn needs a moment to launch.
-    const bool has_begun = holder.look.launches != began_launches_;
-    const Duration idle = has_begun ? Duration(kIdle) : Duration(kWaking);
-    if (is_idle(holder, since + (next != nullptr ? idle : kLeft))) {
+    if (is_idle(holder, since + (next != nullptr ? Duration(kIdle) : kLeft))) {
       holder_.reset();
       return;
     }
@@ -280,6 +313,7 @@ void TurnBook::end_turn() {
     closed_ = time_;
   }
   if (!is_drained(holder)) return;
+  holder.drained = std::min<Duration>(time_ - *closed_, kSaved / 2);
   holder_.reset();
   closed_.reset();
 }
@@ -298,8 +332,11 @@ void TurnBook::begin_turn() {
   holder_ = best->first;
   begun_ = time_;
   began_ahead_ = member.ahead;
-  began_launches_ = member.look.launches;
   closed_.reset();
+}
+
+bool TurnBook::has_persistent_work(const Member& member) {
+  return member.unseen > nanoseconds(kPersistent);
 }
 
 TurnBook::Nanoseconds TurnBook::debt(const Member& member) {
@@ -310,7 +347,7 @@ TurnBook::Nanoseconds TurnBook::debt(const Member& member) {
 /// sooner.
 bool TurnBook::asks(const Member& member) {
   return member.look.wants ||
-         (member.look.is_busy && member.unseen <= nanoseconds(kPersistent));
+         (member.look.is_busy && !has_persistent_work(member));
 }
 
 bool TurnBook::wants(const Member& member) const {
@@ -319,45 +356,53 @@ bool TurnBook::wants(const Member& member) const {
 
 bool TurnBook::may_begin(const Member& member) const {
   // Many small turns would cost more than they give.
-  return policy_ != TurnPolicy::kHard ||
-         member.credit >= nanoseconds(kShortest);
+  return policy_ != TurnPolicy::kHard || member.credit >= nanoseconds(kSaved);
+}
+
+/// Whether it was let in and does not come.
+bool TurnBook::is_dead(const Member& holder) const {
+  const bool is_at_work = holder.look.is_busy && !has_persistent_work(holder);
+  return holder.look.wants && !is_at_work &&
+         time_ - std::max(holder.launched, begun_) >= kDead;
 }
 
 /// Whether it has had nothing to do up to `since`, its tail not counted.
 bool TurnBook::is_idle(const Member& member, Duration since) const {
   const TurnLook& look = member.look;
   if (look.is_busy || look.wants) return false;
-  const Duration tail =
-      look.has_tail ? std::clamp<Duration>(look.tail, Duration{}, kDrain)
-                    : Duration{};
-  return time_ >= since + tail;
+  return time_ >= since + tail_of(look);
 }
 
 bool TurnBook::is_over(const Member& holder, const Member* next) const {
-  if (policy_ == TurnPolicy::kHard && holder.credit <= 0) return true;
+  // What is under way then is its own, too.
+  if (policy_ == TurnPolicy::kHard &&
+      holder.credit <= nanoseconds(holder.drained)) {
+    return true;
+  }
   if (next == nullptr) return false;
   const Duration held = time_ - begun_;
   if (held < kShortest) return false;
   const Rank mine = rank(holder);
   const Rank other = rank(*next);
   // Who came when less time had been had for its part than at the beginning of
-  // this turn need not wait for its end.
-  const bool is_late = next->ahead <= began_ahead_ ||
-                       (mine.has_had_its_part && !other.has_had_its_part);
+  // this turn need not wait for its end, and who is owed much more neither.
+  const bool is_late = policy_ == TurnPolicy::kBurst
+                           ? other.owed > mine.owed + nanoseconds(kRound)
+                           : next->ahead <= began_ahead_;
   return other < mine && (is_late || held >= turn_length(holder));
 }
 
 bool TurnBook::is_drained(const Member& holder) const {
   const TurnLook& look = holder.look;
   const Duration since = std::max(holder.moved, begun_);
-  const bool is_done =
-      !look.is_busy && (!look.has_tail || time_ - since >= look.tail);
-  return is_done || time_ - *closed_ >= kDrain ||
-         holder.unseen > nanoseconds(kPersistent);
+  const bool is_done = !look.is_busy && time_ >= since + tail_of(look);
+  return is_done || time_ - *closed_ >= kDrain || has_persistent_work(holder);
 }
 
 TurnBook::Rank TurnBook::rank(const Member& member) const {
-  return {policy_ == TurnPolicy::kBurst && member.credit <= 0, member.ahead};
+  // By how long it had to wait for what is left of its part.
+  const bool is_owed = policy_ == TurnPolicy::kBurst && member.credit > 0;
+  return {is_owed ? member.credit / member.part : 0, member.ahead};
 }
 
 const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
@@ -369,9 +414,9 @@ const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
   return best;
 }
 
-/// Whether others could use the time that it uses.
-bool TurnBook::is_asked_for(Key key) const {
-  return next_but(key) != nullptr || (holder_ && holder_ != key);
+/// Whether it uses time, or would.
+bool TurnBook::is_taker(Key key, const Member& member) const {
+  return holder_ == key || (wants(member) && may_begin(member));
 }
 
 Duration TurnBook::turn_length(const Member& holder) const {
@@ -416,10 +461,11 @@ std::optional<Duration> TurnBook::next_chance() const {
   std::optional<Duration> wait;
   for (const auto& [key, member] : members_) {
     if (holder_ == key || !asks(member)) continue;
-    const Nanoseconds missing = nanoseconds(kShortest) - member.credit;
+    const Nanoseconds missing = nanoseconds(kSaved) - member.credit;
     Duration one = member.again - time_;
     if (policy_ == TurnPolicy::kHard && missing > 0) {
-      one = std::max(one, of_nanoseconds(missing / member.part));
+      one = std::max<Duration>(
+          one, of_nanoseconds(missing / member.part) + microseconds(1));
     }
     if (one <= Duration{}) continue;
     wait = std::min(wait.value_or(one), one);

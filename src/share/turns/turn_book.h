@@ -12,8 +12,17 @@
 
 namespace gpunode::share {
 
+/// What becomes of time that a container's part gives it and it does not use.
+enum class TurnPolicy : std::uint8_t {
+  kFair,   ///< It is everybody's, by their parts.
+  kBurst,  ///< It is everybody's, after those who have used less than their
+           ///< part.
+  kHard,   ///< Nobody's: a part is all that one gets.
+};
+
 /// What the lanes of one container on the Device say. They are written by the
-/// container: whatever they say, it costs nobody else more than a turn does.
+/// container: who lies has no more than its part, unless it says that it has
+/// done nothing; then the hardware slices between it and the others.
 struct TurnLook {
   bool wants = false;          ///< A thread waits for its turn.
   bool is_busy = false;        ///< The GPU has fences to pass.
@@ -59,8 +68,6 @@ class TurnBook {
   static constexpr std::chrono::microseconds kLook{60};
   /// The next one waits for the last one's work no longer than this.
   static constexpr std::chrono::milliseconds kDrain{10};
-  /// Who waited for its turn has as long to begin with it: threads wake slowly.
-  static constexpr std::chrono::microseconds kWaking{400};
   /// Who was given its turn and does not launch for so long has died, is
   /// stopped, or has no CPU: it is passed over until something of its look
   /// changes, and tried again now and then.
@@ -76,7 +83,7 @@ class TurnBook {
   static constexpr std::chrono::seconds kPersistent{5};
   /// What one may save of its part while it is idle, under kHard; under kBurst
   /// it is its part of kWindow.
-  static constexpr std::chrono::milliseconds kSaved{3};
+  static constexpr std::chrono::microseconds kSaved{1500};
   static constexpr std::chrono::milliseconds kWindow{100};
   /// Time from one step to the next counts as no more than this.
   static constexpr std::chrono::milliseconds kLongestStep{100};
@@ -100,8 +107,8 @@ class TurnBook {
   /// How often it began one.
   std::uint64_t turns(Key key) const;
   /// It keeps the GPU at work that does not end (kPersistent), which no turns
-  /// can take from it: others have theirs beside it, it is charged, and it
-  /// owes nothing for it.
+  /// can take from it: others have theirs beside it, it is charged, and it owes
+  /// nothing for it.
   bool is_persistent(Key key) const;
 
  private:
@@ -117,16 +124,19 @@ class TurnBook {
     Nanoseconds used = 0;
     Nanoseconds unseen = 0;  ///< Of `used`, since something of its work moved.
     Nanoseconds worked = 0;  ///< In this step, were it alone.
+    Duration drained{};      ///< How long its work went on after its turn.
     Duration waited{};
     std::uint64_t turns = 0;
-    TurnLook look;      ///< The last one.
-    Duration rested{};  ///< When it was last seen not to be busy.
-    Duration tail{};    ///< Left of the work that no fence stands behind.
-    Duration moved{};   ///< When something of its work was last seen.
-    Duration wanted{};  ///< When it last wanted a turn.
+    TurnLook look;        ///< The last one.
+    Duration rested{};    ///< When it was last seen not to be busy.
+    Duration tail{};      ///< Left of the work that no fence stands behind.
+    Duration moved{};     ///< When something of its work was last seen.
+    Duration launched{};  ///< When launches were last seen.
+    Duration wanted{};    ///< When it last wanted a turn.
     bool has_wanted = false;
-    Duration again{};  ///< Passed over until then.
-    Duration pause{};  ///< How long that was.
+    bool is_kept = false;  ///< It asks for a turn, and did at the last look.
+    Duration again{};      ///< Passed over until then.
+    Duration pause{};      ///< How long that was.
   };
   struct Rank;
 
@@ -138,17 +148,19 @@ class TurnBook {
   void begin_turn();
 
   Duration most_saved(const Member& member) const;
+  static bool has_persistent_work(const Member& member);
   static Nanoseconds debt(const Member& member);
   static bool asks(const Member& member);
   bool wants(const Member& member) const;
   bool may_begin(const Member& member) const;
+  bool is_dead(const Member& holder) const;
   bool is_idle(const Member& member, Duration since) const;
   bool is_over(const Member& holder, const Member* next) const;
   bool is_drained(const Member& holder) const;
   Rank rank(const Member& member) const;
   /// The best of those who want a turn and may have one.
   const Member* next_but(std::optional<Key> holder) const;
-  bool is_asked_for(Key key) const;
+  bool is_taker(Key key, const Member& member) const;
   Duration turn_length(const Member& holder) const;
   bool is_contended() const;
   Duration look_again(const Member& holder);
@@ -161,7 +173,6 @@ class TurnBook {
   Duration time_{};
   std::optional<Key> holder_;
   Duration begun_{};
-  std::uint64_t began_launches_ = 0;
   Nanoseconds began_ahead_ = 0;  ///< The holder's, then.
   unsigned looks_ = 0;
   std::optional<Duration> closed_;  ///< Since when its work is waited for.
