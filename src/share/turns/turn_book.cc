@@ -17,8 +17,6 @@ constexpr microseconds kBusyLook{250};
 /// At a holder that nobody waits for, and at one that was busy for long.
 constexpr milliseconds kAloneLook{1};
 constexpr milliseconds kSteadyLook{10};
-/// Launches that have come and gone between two looks took no longer.
-constexpr microseconds kBrief{100};
 constexpr milliseconds kFirstPause{20};
 constexpr std::chrono::seconds kLongestPause{1};
 constexpr double kLeastPart = 1e-4;
@@ -34,12 +32,6 @@ Duration of_nanoseconds(double count) {
 
 TimePoint later(TimePoint now, Duration by) {
   return now > TimePoint::max() - by ? TimePoint::max() : now + by;
-}
-
-Duration tail_of(const TurnLook& look) {
-  return look.has_tail
-             ? std::clamp<Duration>(look.tail, Duration{}, TurnBook::kDrain)
-             : Duration{};
 }
 
 }  // namespace
@@ -68,7 +60,6 @@ void TurnBook::set(Key key, double part) {
   part = part >= kLeastPart ? std::min(part, 1.0) : kLeastPart;
   if (is_new) {
     member.credit = nanoseconds(kSaved);
-    member.moved = time_;
   } else {
     // What it owes is time, not time over what its part was.
     member.ahead *= member.part / part;
@@ -102,7 +93,7 @@ std::uint64_t TurnBook::turns(Key key) const {
 
 bool TurnBook::is_persistent(Key key) const {
   const auto member = members_.find(key);
-  return member != members_.end() && has_persistent_work(member->second);
+  return member != members_.end() && member->second.work.is_persistent();
 }
 
 Turn TurnBook::step(TimePoint now, const Looks& looks) {
@@ -123,7 +114,7 @@ Turn TurnBook::step(TimePoint now, const Looks& looks) {
   if (!holder_) {
     wait = next_chance();
     const auto is_busy = [](const auto& one) {
-      return one.second.look.is_busy;
+      return one.second.work.look().is_busy;
     };
     if (std::any_of(members_.begin(), members_.end(), is_busy)) {
       wait = std::min(wait.value_or(kSteadyLook), Duration(kSteadyLook));
@@ -159,46 +150,18 @@ Duration TurnBook::pass(TimePoint now) {
   return passed;
 }
 
-/// What the look says the container has done since the last one.
 void TurnBook::see(Key key, Member& member, const TurnLook& look,
                    Duration passed) {
-  const bool has_launched = look.launches != member.look.launches;
-  const bool has_moved = has_launched || look.passed != member.look.passed;
-  // At its first and at its last moment, as it seems; in between at some. What
-  // no fence stands behind follows.
-  const Duration seen =
-      passed / 2 * (int{member.look.is_busy} + int{look.is_busy});
-  Duration guessed{};
-  const auto guess_tail = [&] {
-    const Duration more = std::min(passed - seen - guessed, member.tail);
-    guessed += more;
-    member.tail -= more;
-  };
-  if (!member.look.is_busy) guess_tail();
-  if (has_launched) {
-    member.tail = tail_of(look);
-    if (seen == Duration{}) guess_tail();
-  }
-  if (seen == Duration{} && has_moved) {
-    guessed = std::max(guessed, std::min<Duration>(passed, kBrief));
-  }
-  if (has_moved) member.unseen = 0;
-  member.worked = nanoseconds(seen + guessed);
-
+  const TurnLook before = member.work.look();
+  member.worked = nanoseconds(member.work.see(look, time_, passed));
   const bool is_open = holder_ == key && !closed_;
-  if (look.wants && member.look.wants && !is_open) member.waited += passed;
-  if (look != member.look) member.again = Duration{};
-  if (has_launched) {
-    member.pause = Duration{};
-    member.launched = time_;
-  }
-  if (has_moved || look.is_busy || member.look.is_busy) member.moved = time_;
-  if (!look.is_busy) member.rested = time_;
-  if (!look.is_busy) member.unseen = 0;
-  member.is_kept = asks(member);
-  member.look = look;
-  member.is_kept = member.is_kept && wants(member);
-  if (asks(member) && !is_open) {
+  if (look.wants && before.wants && !is_open) member.waited += passed;
+  if (look != before) member.again = Duration{};
+  if (look.launches != before.launches) member.pause = Duration{};
+  const bool has_asked = member.wants;
+  member.wants = member.work.asks() && time_ >= member.again;
+  member.is_kept = member.wants && has_asked;
+  if (member.work.asks() && !is_open) {
     member.wanted = time_;
     member.has_wanted = true;
   }
@@ -223,7 +186,7 @@ void TurnBook::charge(Duration passed) {
     const Nanoseconds others_owe = debts - debt(member);
     const Nanoseconds pays = member.worked * crowd;
     member.used += pays;
-    member.unseen += pays;
+    member.work.add_time(pays);
     // What nobody else used of the time that a holder kept others waiting is
     // its own, whatever it says to have done in it.
     Nanoseconds owes = pays;
@@ -231,7 +194,7 @@ void TurnBook::charge(Duration passed) {
       owes = std::max(owes, time - (worked * crowd - pays));
     }
     // Beside the turns of others, what does not end owes nothing.
-    if (!has_persistent_work(member) || holder_ == key) {
+    if (!member.work.is_persistent() || holder_ == key) {
       member.ahead = std::min(member.ahead + owes / member.part,
                               nanoseconds(kMostDebt) / member.part);
       // What was lent is not owed.
@@ -261,7 +224,7 @@ void TurnBook::level(Duration passed) {
   std::optional<Nanoseconds> least;
   std::optional<Nanoseconds> owed;
   const auto takes_part = [&](Key key, const Member& member) {
-    return holder_ == key || wants(member);
+    return holder_ == key || member.wants;
   };
   for (const auto& [key, member] : members_) {
     if (!takes_part(key, member)) continue;
@@ -293,15 +256,15 @@ void TurnBook::end_turn() {
   Member& holder = members_.at(*holder_);
   if (!closed_) {
     const Member* const next = next_but(holder_);
-    const Duration since = std::max(holder.moved, begun_);
     if (next != nullptr && is_dead(holder)) {
       holder.pause =
           std::clamp<Duration>(2 * holder.pause, kFirstPause, kLongestPause);
       holder.again = time_ + holder.pause;
+      holder.wants = false;
       holder_.reset();
       return;
     }
-    if (is_idle(holder, since + (next != nullptr ? Duration(kIdle) : kLeft))) {
+    if (is_idle(holder, next != nullptr ? Duration(kIdle) : kLeft)) {
       holder_.reset();
       return;
     }
@@ -321,7 +284,7 @@ void TurnBook::end_turn() {
 void TurnBook::begin_turn() {
   auto best = members_.end();
   for (auto one = members_.begin(); one != members_.end(); ++one) {
-    if (!wants(one->second) || !may_begin(one->second)) continue;
+    if (!one->second.wants || !may_begin(one->second)) continue;
     if (best == members_.end() || rank(one->second) < rank(best->second)) {
       best = one;
     }
@@ -335,23 +298,8 @@ void TurnBook::begin_turn() {
   closed_.reset();
 }
 
-bool TurnBook::has_persistent_work(const Member& member) {
-  return member.unseen > nanoseconds(kPersistent);
-}
-
 TurnBook::Nanoseconds TurnBook::debt(const Member& member) {
   return std::max(-member.credit, 0.0);
-}
-
-/// Work that goes on after a turn asks for the next one, too: alone it is done
-/// sooner.
-bool TurnBook::asks(const Member& member) {
-  return member.look.wants ||
-         (member.look.is_busy && !has_persistent_work(member));
-}
-
-bool TurnBook::wants(const Member& member) const {
-  return asks(member) && time_ >= member.again;
 }
 
 bool TurnBook::may_begin(const Member& member) const {
@@ -361,16 +309,15 @@ bool TurnBook::may_begin(const Member& member) const {
 
 /// Whether it was let in and does not come.
 bool TurnBook::is_dead(const Member& holder) const {
-  const bool is_at_work = holder.look.is_busy && !has_persistent_work(holder);
-  return holder.look.wants && !is_at_work &&
-         time_ - std::max(holder.launched, begun_) >= kDead;
+  return holder.work.look().wants && !holder.work.is_at_work() &&
+         time_ - std::max(holder.work.launched(), begun_) >= kDead;
 }
 
-/// Whether it has had nothing to do up to `since`, its tail not counted.
-bool TurnBook::is_idle(const Member& member, Duration since) const {
-  const TurnLook& look = member.look;
-  if (look.is_busy || look.wants) return false;
-  return time_ >= since + tail_of(look);
+/// Whether it has had nothing to do for so long.
+bool TurnBook::is_idle(const Member& holder, Duration grace) const {
+  const std::optional<Duration> done = holder.work.done();
+  return done && !holder.work.look().wants &&
+         time_ >= std::max(*done, begun_) + grace;
 }
 
 bool TurnBook::is_over(const Member& holder, const Member* next) const {
@@ -393,10 +340,9 @@ bool TurnBook::is_over(const Member& holder, const Member* next) const {
 }
 
 bool TurnBook::is_drained(const Member& holder) const {
-  const TurnLook& look = holder.look;
-  const Duration since = std::max(holder.moved, begun_);
-  const bool is_done = !look.is_busy && time_ >= since + tail_of(look);
-  return is_done || time_ - *closed_ >= kDrain || has_persistent_work(holder);
+  const std::optional<Duration> done = holder.work.done();
+  return (done && time_ >= *done) || time_ - *closed_ >= kDrain ||
+         holder.work.is_persistent();
 }
 
 TurnBook::Rank TurnBook::rank(const Member& member) const {
@@ -408,7 +354,7 @@ TurnBook::Rank TurnBook::rank(const Member& member) const {
 const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
   const Member* best = nullptr;
   for (const auto& [key, member] : members_) {
-    if (holder == key || !wants(member) || !may_begin(member)) continue;
+    if (holder == key || !member.wants || !may_begin(member)) continue;
     if (best == nullptr || rank(member) < rank(*best)) best = &member;
   }
   return best;
@@ -416,13 +362,13 @@ const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
 
 /// Whether it uses time, or would.
 bool TurnBook::is_taker(Key key, const Member& member) const {
-  return holder_ == key || (wants(member) && may_begin(member));
+  return holder_ == key || (member.wants && may_begin(member));
 }
 
 Duration TurnBook::turn_length(const Member& holder) const {
   double parts = holder.part;
   for (const auto& [key, member] : members_) {
-    if (holder_ != key && wants(member)) parts += member.part;
+    if (holder_ != key && member.wants) parts += member.part;
   }
   return std::clamp<Duration>(
       of_nanoseconds(nanoseconds(kRound) * holder.part / parts), kShortest,
@@ -439,12 +385,12 @@ bool TurnBook::is_contended() const {
 
 /// How long from now the holder is to be looked at again.
 Duration TurnBook::look_again(const Member& holder) {
-  const Duration busy = time_ - std::max(holder.rested, begun_);
+  const Duration busy = time_ - std::max(holder.work.rested(), begun_);
   if (next_but(holder_) != nullptr) {
-    if (time_ > std::max(holder.moved, begun_)) return kIdle;
+    if (holder.work.done() && time_ > begun_) return kIdle;
     return std::clamp<Duration>(busy / 32, kLook, kBusyLook);
   }
-  if (holder.look.wants) return kLook;  // It is about to begin.
+  if (holder.work.look().wants) return kLook;  // It is about to begin.
   Duration wait = policy_ == TurnPolicy::kHard
                       ? Duration(kBusyLook)
                       : std::clamp<Duration>(busy / 8, kAloneLook, kSteadyLook);
@@ -460,7 +406,7 @@ Duration TurnBook::look_again(const Member& holder) {
 std::optional<Duration> TurnBook::next_chance() const {
   std::optional<Duration> wait;
   for (const auto& [key, member] : members_) {
-    if (holder_ == key || !asks(member)) continue;
+    if (holder_ == key || !member.work.asks()) continue;
     const Nanoseconds missing = nanoseconds(kSaved) - member.credit;
     Duration one = member.again - time_;
     if (policy_ == TurnPolicy::kHard && missing > 0) {

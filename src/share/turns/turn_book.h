@@ -8,7 +8,8 @@
 #include <optional>
 
 #include "base/core/clock.h"
-#include "share/grants/grant.h"
+#include "share/turns/turn_look.h"
+#include "share/turns/work_record.h"
 
 namespace gpunode::share {
 
@@ -18,20 +19,6 @@ enum class TurnPolicy : std::uint8_t {
   kBurst,  ///< It is everybody's, after those who have used less than their
            ///< part.
   kHard,   ///< Nobody's: a part is all that one gets.
-};
-
-/// What the lanes of one container on the Device say. They are written by the
-/// container: who lies has no more than its part, unless it says that it has
-/// done nothing; then the hardware slices between it and the others.
-struct TurnLook {
-  bool wants = false;          ///< A thread waits for its turn.
-  bool is_busy = false;        ///< The GPU has fences to pass.
-  bool has_tail = false;       ///< Launches without a fence behind them.
-  Duration tail{};             ///< How long these take, at most, as it seems.
-  std::uint64_t launches = 0;  ///< So far.
-  std::uint64_t passed = 0;    ///< Fences that the GPU has passed so far.
-
-  bool operator==(const TurnLook&) const = default;
 };
 
 /// What is to be, from now until `wake` or the next news of a container.
@@ -63,8 +50,8 @@ class TurnBook {
   /// Who has nothing to do for so long loses its turn to who has. A program
   /// that waits for each of its kernels has gaps below this.
   static constexpr std::chrono::microseconds kIdle{40};
-  /// From one look at a holder whom others wait for to the next: with kIdle,
-  /// 100 µs.
+  /// From one look at a holder whom others wait for to the next. With kIdle
+  /// 100 µs; more where it was busy for long.
   static constexpr std::chrono::microseconds kLook{60};
   /// The next one waits for the last one's work no longer than this.
   static constexpr std::chrono::milliseconds kDrain{10};
@@ -77,10 +64,8 @@ class TurnBook {
   static constexpr std::chrono::milliseconds kLeft{100};
   /// Who others waited for less long ago than this does not run far ahead.
   static constexpr std::chrono::seconds kContended{1};
-  /// Nobody pays back more than this, and work that nothing can be seen of for
-  /// so much of the GPU's time is persistent.
+  /// Nobody pays back more than this.
   static constexpr std::chrono::seconds kMostDebt{10};
-  static constexpr std::chrono::seconds kPersistent{5};
   /// What one may save of its part while it is idle, under kHard; under kBurst
   /// it is its part of kWindow.
   static constexpr std::chrono::microseconds kSaved{1500};
@@ -106,7 +91,7 @@ class TurnBook {
   Duration waited(Key key) const;
   /// How often it began one.
   std::uint64_t turns(Key key) const;
-  /// It keeps the GPU at work that does not end (kPersistent), which no turns
+  /// It keeps the GPU at work that does not end (WorkRecord), which no turns
   /// can take from it: others have theirs beside it, it is charged, and it owes
   /// nothing for it.
   bool is_persistent(Key key) const;
@@ -122,19 +107,15 @@ class TurnBook {
     /// before its time.
     Nanoseconds credit = 0;
     Nanoseconds used = 0;
-    Nanoseconds unseen = 0;  ///< Of `used`, since something of its work moved.
     Nanoseconds worked = 0;  ///< In this step, were it alone.
     Duration drained{};      ///< How long its work went on after its turn.
     Duration waited{};
     std::uint64_t turns = 0;
-    TurnLook look;        ///< The last one.
-    Duration rested{};    ///< When it was last seen not to be busy.
-    Duration tail{};      ///< Left of the work that no fence stands behind.
-    Duration moved{};     ///< When something of its work was last seen.
-    Duration launched{};  ///< When launches were last seen.
-    Duration wanted{};    ///< When it last wanted a turn.
+    WorkRecord work;
+    Duration wanted{};  ///< When it last wanted a turn.
     bool has_wanted = false;
-    bool is_kept = false;  ///< It asks for a turn, and did at the last look.
+    bool wants = false;    ///< It asks for a turn, and is not passed over.
+    bool is_kept = false;  ///< It does so since the last look, at least.
     Duration again{};      ///< Passed over until then.
     Duration pause{};      ///< How long that was.
   };
@@ -148,13 +129,10 @@ class TurnBook {
   void begin_turn();
 
   Duration most_saved(const Member& member) const;
-  static bool has_persistent_work(const Member& member);
   static Nanoseconds debt(const Member& member);
-  static bool asks(const Member& member);
-  bool wants(const Member& member) const;
   bool may_begin(const Member& member) const;
   bool is_dead(const Member& holder) const;
-  bool is_idle(const Member& member, Duration since) const;
+  bool is_idle(const Member& holder, Duration grace) const;
   bool is_over(const Member& holder, const Member* next) const;
   bool is_drained(const Member& holder) const;
   Rank rank(const Member& member) const;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "share/turns/shared_gpu.h"
 #include "share/turns/simulated_gpu.h"
 #include "share/turns/turn_book.h"
 
@@ -20,58 +21,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr double kPoints = 3;
-constexpr TurnPolicy kPolicies[] = {TurnPolicy::kFair, TurnPolicy::kBurst,
-                                    TurnPolicy::kHard};
-
-struct Load {
-  double part;
-  SimulatedProgram program;
-};
-
-SimulatedProgram busy(Duration kernel) {
-  return {.kernel = kernel};
-}
-
-SimulatedProgram bursts(Duration burst, Duration period,
-                        Duration kernel = microseconds(200)) {
-  return {.kernel = kernel, .burst = burst, .period = period};
-}
-
-double in_seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
-/// A book and a GPU with one container for each load, named 0, 1, …
-class SharedGpu {
- public:
-  explicit SharedGpu(const std::vector<Load>& loads,
-                     TurnPolicy policy = TurnPolicy::kFair)
-      : count_(loads.size()) {
-    book.set_policy(policy);
-    for (unsigned key = 0; key < loads.size(); ++key) {
-      gpu.add(key, loads[key].part, loads[key].program);
-    }
-  }
-
-  /// Percent of `length` that each one's kernels run, from now on.
-  std::vector<double> shares(Duration length) {
-    std::vector<Duration> before;
-    for (unsigned key = 0; key < count_; ++key) before.push_back(gpu.done(key));
-    gpu.run(length);
-    std::vector<double> shares;
-    for (unsigned key = 0; key < count_; ++key) {
-      shares.push_back(100 * in_seconds(gpu.done(key) - before[key]) /
-                       in_seconds(length));
-    }
-    return shares;
-  }
-
-  TurnBook book;
-  SimulatedGpu gpu{book};
-
- private:
-  std::size_t count_;
-};
 
 /// Loads that are never done, each held to its part of what all of them get,
 /// over 1 s or 50 kernels of each.
@@ -352,76 +301,6 @@ TEST(TurnShares, PartsAndPoliciesMayChangeAtAnyTime) {
   EXPECT_NEAR(shared.shares(seconds(1))[0], 25, kPoints);
 }
 
-TEST(TurnShares, ContainersComeAndGo) {
-  SharedGpu shared(
-      {{0.5, busy(milliseconds(10))}, {0.5, busy(microseconds(5))}});
-  shared.gpu.run(seconds(1));
-  for (unsigned key = 2; key < 40; ++key) {
-    shared.gpu.run(milliseconds(7));
-    shared.gpu.add(key, 0.5, busy(microseconds(200)));
-    shared.gpu.run(milliseconds(31));
-    shared.gpu.remove(key);
-  }
-  shared.gpu.run(milliseconds(250));
-  EXPECT_NEAR(shared.shares(seconds(1))[0], 50, kPoints);
-  // Amid its turn, whoever has it.
-  for (int i = 0; i < 1000 && !shared.gpu.open(); ++i) {
-    shared.gpu.run(microseconds(100));
-  }
-  ASSERT_TRUE(shared.gpu.open());
-  const TurnBook::Key gone = shared.gpu.open().value_or(0);
-  ASSERT_LT(gone, 2u);
-  shared.gpu.remove(gone);
-  const Duration before = shared.gpu.done(1 - gone);
-  shared.gpu.run(seconds(1));
-  EXPECT_GT(shared.gpu.done(1 - gone) - before, milliseconds(980));
-}
-
-TEST(TurnShares, TheClockMayJump) {
-  SharedGpu shared(
-      {{0.25, busy(microseconds(200))}, {0.75, busy(milliseconds(1))}});
-  for (const Duration by :
-       {Duration(std::chrono::hours(10000)),
-        Duration(-std::chrono::hours(9000)), Duration(milliseconds(-3)),
-        Duration(milliseconds(30))}) {
-    shared.gpu.run(milliseconds(103));
-    shared.gpu.jump(by);
-    shared.gpu.run(milliseconds(500));
-    EXPECT_NEAR(shared.shares(seconds(1))[0], 25, kPoints);
-  }
-}
-
-TEST(TurnShares, ADeadHolderTakesNextToNothing) {
-  SimulatedProgram dead;
-  dead.is_dead = true;
-  for (const TurnPolicy policy : kPolicies) {
-    SharedGpu shared({{0.5, dead}, {0.5, busy(microseconds(200))}}, policy);
-    const double all = policy == TurnPolicy::kHard ? 50 : 99;
-    EXPECT_GE(shared.shares(seconds(2))[1], all - 1);
-  }
-}
-
-TEST(TurnShares, APersistentKernelIsToldAndOthersWorkBesideIt) {
-  SimulatedProgram persistent;
-  persistent.is_persistent = true;
-  for (const TurnPolicy policy : kPolicies) {
-    SharedGpu shared({{0.2, persistent},
-                      {0.4, busy(microseconds(200))},
-                      {0.4, busy(milliseconds(10))}},
-                     policy);
-    shared.gpu.run(seconds(4));
-    EXPECT_FALSE(shared.book.is_persistent(0));
-    shared.gpu.run(seconds(20));
-    EXPECT_TRUE(shared.book.is_persistent(0));
-    EXPECT_FALSE(shared.book.is_persistent(1));
-    EXPECT_FALSE(shared.book.is_persistent(2));
-    // The hardware gives it every other slice; the rest is the others'.
-    const std::vector<double> shares = shared.shares(seconds(2));
-    EXPECT_NEAR(shares[1], 24, kPoints);
-    EXPECT_NEAR(shares[2], 24, kPoints);
-  }
-}
-
 TEST(TurnShares, WhatIsChargedIsWhatTheGpuDid) {
   for (const TurnPolicy policy : kPolicies) {
     SharedGpu shared({{0.2, busy(microseconds(200))},
@@ -450,18 +329,6 @@ TEST(TurnShares, WhatIsChargedIsWhatTheGpuDid) {
                 0.06);
     EXPECT_LT(shared.gpu.steps(), 4500u) << "and not more often than that";
   }
-}
-
-TEST(TurnShares, NothingDriftsInMillionsOfSteps) {
-  SharedGpu shared({{0.05, busy(microseconds(200))},
-                    {0.7, busy(milliseconds(2))},
-                    {0.25, bursts(milliseconds(1), milliseconds(10))}});
-  shared.gpu.run(seconds(150));
-  EXPECT_GT(shared.gpu.steps(), 1'000'000u);
-  const std::vector<double> shares = shared.shares(seconds(1));
-  EXPECT_NEAR(shares[0], 6, kPoints);
-  EXPECT_NEAR(shares[1], 84, kPoints + 2);
-  EXPECT_NEAR(shares[2], 10, 1);
 }
 
 }  // namespace

@@ -1,0 +1,193 @@
+// What a TurnBook makes of looks that lie or do not move, of clocks and of
+// containers that come and go.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "share/turns/shared_gpu.h"
+#include "share/turns/simulated_gpu.h"
+#include "share/turns/turn_book.h"
+
+namespace gpunode::share {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr double kPoints = 3;
+
+TEST(TurnFaults, ContainersComeAndGo) {
+  SharedGpu shared(
+      {{0.5, busy(milliseconds(10))}, {0.5, busy(microseconds(5))}});
+  shared.gpu.run(seconds(1));
+  for (unsigned key = 2; key < 40; ++key) {
+    shared.gpu.run(milliseconds(7));
+    shared.gpu.add(key, 0.5, busy(microseconds(200)));
+    shared.gpu.run(milliseconds(31));
+    shared.gpu.remove(key);
+  }
+  shared.gpu.run(milliseconds(250));
+  EXPECT_NEAR(shared.shares(seconds(1))[0], 50, kPoints);
+  // Amid its turn, whoever has it.
+  for (int i = 0; i < 1000 && !shared.gpu.open(); ++i) {
+    shared.gpu.run(microseconds(100));
+  }
+  ASSERT_TRUE(shared.gpu.open());
+  const TurnBook::Key gone = shared.gpu.open().value_or(0);
+  ASSERT_LT(gone, 2u);
+  shared.gpu.remove(gone);
+  const Duration before = shared.gpu.done(1 - gone);
+  shared.gpu.run(seconds(1));
+  EXPECT_GT(shared.gpu.done(1 - gone) - before, milliseconds(980));
+}
+
+TEST(TurnFaults, TheClockMayJump) {
+  SharedGpu shared(
+      {{0.25, busy(microseconds(200))}, {0.75, busy(milliseconds(1))}});
+  for (const Duration by :
+       {Duration(std::chrono::hours(10000)),
+        Duration(-std::chrono::hours(9000)), Duration(milliseconds(-3)),
+        Duration(milliseconds(30))}) {
+    shared.gpu.run(milliseconds(103));
+    shared.gpu.jump(by);
+    shared.gpu.run(milliseconds(500));
+    EXPECT_NEAR(shared.shares(seconds(1))[0], 25, kPoints);
+  }
+}
+
+TEST(TurnFaults, ADeadHolderTakesNextToNothing) {
+  SimulatedProgram dead;
+  dead.is_dead = true;
+  for (const TurnPolicy policy : kPolicies) {
+    SharedGpu shared({{0.5, dead}, {0.5, busy(microseconds(200))}}, policy);
+    const double all = policy == TurnPolicy::kHard ? 50 : 99;
+    EXPECT_GE(shared.shares(seconds(2))[1], all - 1);
+  }
+}
+
+TEST(TurnFaults, APersistentKernelIsToldAndOthersWorkBesideIt) {
+  SimulatedProgram persistent;
+  persistent.is_persistent = true;
+  for (const TurnPolicy policy : kPolicies) {
+    SharedGpu shared({{0.2, persistent},
+                      {0.4, busy(microseconds(200))},
+                      {0.4, busy(milliseconds(10))}},
+                     policy);
+    shared.gpu.run(seconds(4));
+    EXPECT_FALSE(shared.book.is_persistent(0));
+    shared.gpu.run(seconds(20));
+    EXPECT_TRUE(shared.book.is_persistent(0));
+    EXPECT_FALSE(shared.book.is_persistent(1));
+    EXPECT_FALSE(shared.book.is_persistent(2));
+    // The hardware gives it every other slice; the rest is the others'.
+    const std::vector<double> shares = shared.shares(seconds(2));
+    EXPECT_NEAR(shares[1], 24, kPoints);
+    EXPECT_NEAR(shares[2], 24, kPoints);
+  }
+}
+
+TEST(TurnFaults, NothingDriftsInMillionsOfSteps) {
+  SharedGpu shared({{0.05, busy(microseconds(200))},
+                    {0.7, busy(milliseconds(2))},
+                    {0.25, bursts(milliseconds(1), milliseconds(10))}});
+  shared.gpu.run(seconds(150));
+  EXPECT_GT(shared.gpu.steps(), 1'000'000u);
+  const std::vector<double> shares = shared.shares(seconds(1));
+  EXPECT_NEAR(shares[0], 6, kPoints);
+  EXPECT_NEAR(shares[1], 84, kPoints + 2);
+  EXPECT_NEAR(shares[2], 10, 1);
+}
+
+/// What one who says so takes of the GPU from one who works all the time.
+double share_beside(double part, const SimulatedProgram& program,
+                    TurnPolicy policy = TurnPolicy::kFair) {
+  TurnBook book;
+  SimulatedGpu gpu(book);
+  book.set_policy(policy);
+  gpu.add(0, part, program);
+  gpu.add(1, 1 - part, {});
+  gpu.run(milliseconds(500));
+  const Duration before = gpu.done(1);
+  gpu.run(seconds(4));
+  return 1 - std::chrono::duration<double>(gpu.done(1) - before).count() / 4;
+}
+
+TEST(HostileLook, TakesNoMoreThanItsPart) {
+  const auto always = [](TurnLook& look) {
+    look.wants = true;
+    look.is_busy = true;
+    look.has_tail = true;
+    look.tail = std::chrono::hours(1);
+    look.launches = look.launches * 7919 + 1;
+    look.passed = ~look.passed;
+  };
+  int calls = 0;
+  const auto fickle = [&calls](TurnLook& look) {
+    look.wants = ++calls % 2 == 0;
+    look.is_busy = calls % 3 == 0;
+    look.tail = Duration::min();
+    look.has_tail = calls % 5 == 0;
+    look.launches = static_cast<std::uint64_t>(calls);
+  };
+  const auto cap = std::chrono::duration<double>(TurnBook::kDrain).count();
+  for (const double part : {0.05, 0.25, 0.5}) {
+    for (const auto& lie :
+         std::vector<std::function<void(TurnLook&)>>{always, fickle}) {
+      SimulatedProgram liar;
+      liar.lie = lie;
+      // Switching, and what it says to have under way.
+      EXPECT_LE(share_beside(part, liar), part + 0.03 + cap);
+      EXPECT_LE(share_beside(part, liar, TurnPolicy::kBurst),
+                part + 0.03 + cap);
+    }
+  }
+}
+
+TEST(HostileLook, ThatHidesItsWorkGetsWhatTheHardwareGives) {
+  SimulatedProgram liar;
+  liar.lie = [](TurnLook& look) { look = {.wants = look.wants}; };
+  EXPECT_LE(share_beside(0.05, liar), 0.53);
+}
+
+TEST(HostileLook, OfOneThatDoesNothingCostsItsPartAtMost) {
+  SimulatedProgram liar;
+  liar.is_dead = true;
+  for (const bool is_busy : {false, true}) {
+    std::uint64_t news = 0;
+    liar.lie = [&](TurnLook& look) {
+      look.wants = true;
+      look.is_busy = is_busy;
+      look.launches = ++news;
+    };
+    EXPECT_LE(share_beside(0.1, liar), 0.15);
+  }
+}
+
+TEST(PersistentWork, IsToldAndOwesNothing) {
+  for (const TurnPolicy policy :
+       {TurnPolicy::kFair, TurnPolicy::kBurst, TurnPolicy::kHard}) {
+    TurnBook book;
+    SimulatedGpu gpu(book);
+    book.set_policy(policy);
+    SimulatedProgram persistent;
+    persistent.is_persistent = true;
+    persistent.lie = [](TurnLook& look) { look.wants = true; };
+    gpu.add(0, 0.5, persistent);
+    gpu.add(1, 0.5, {});
+    gpu.run(seconds(9));
+    EXPECT_FALSE(book.is_persistent(0)) << "half of that was the other's";
+    gpu.run(seconds(51));
+    EXPECT_TRUE(book.is_persistent(0));
+    EXPECT_GT(book.used(0), seconds(25));
+    const Duration done = gpu.done(1);
+    gpu.run(seconds(1));
+    EXPECT_GT(gpu.done(1) - done, milliseconds(450));
+  }
+}
+
+}  // namespace
+}  // namespace gpunode::share

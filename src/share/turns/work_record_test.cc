@@ -1,0 +1,117 @@
+#include "share/turns/work_record.h"
+
+#include <chrono>
+#include <optional>
+
+#include <gtest/gtest.h>
+
+namespace gpunode::share {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class WorkRecordTest : public testing::Test {
+ protected:
+  Duration see(Duration passed) {
+    now += passed;
+    return record.see(look, now, passed);
+  }
+
+  WorkRecord record;
+  TurnLook look;
+  Duration now = seconds(1);
+};
+
+TEST_F(WorkRecordTest, IsAtWorkWhileItIsBusyAndHalfOfTheTimeAroundThat) {
+  EXPECT_EQ(see(milliseconds(1)), Duration{});
+  look.is_busy = true;
+  EXPECT_EQ(see(milliseconds(1)), microseconds(500));
+  EXPECT_EQ(see(milliseconds(1)), milliseconds(1));
+  look.is_busy = false;
+  EXPECT_EQ(see(milliseconds(1)), microseconds(500));
+  EXPECT_EQ(see(milliseconds(1)), Duration{});
+}
+
+TEST_F(WorkRecordTest, LaunchesWithoutAFenceAreWorkOnce) {
+  look = {.has_tail = true, .tail = microseconds(300), .launches = 3};
+  EXPECT_EQ(see(microseconds(100)), microseconds(100));
+  EXPECT_EQ(see(microseconds(150)), microseconds(150));
+  EXPECT_EQ(see(microseconds(100)), microseconds(50));
+  EXPECT_EQ(see(microseconds(100)), Duration{});
+}
+
+TEST_F(WorkRecordTest, AreDoneAfterWhatHasOne) {
+  look = {.is_busy = true,
+          .has_tail = true,
+          .tail = microseconds(300),
+          .launches = 3};
+  EXPECT_EQ(see(milliseconds(1)), microseconds(500));
+  EXPECT_FALSE(record.done());
+  look.is_busy = false;
+  ++look.passed;
+  EXPECT_EQ(see(milliseconds(1)), microseconds(500));
+  EXPECT_EQ(record.done(), now + microseconds(300));
+  // The next burst has begun meanwhile.
+  look.is_busy = true;
+  look.launches = 6;
+  EXPECT_EQ(see(milliseconds(1)), microseconds(800));
+}
+
+TEST_F(WorkRecordTest, WhatCameAndWentBetweenTwoLooksWasShort) {
+  ++look.launches;
+  EXPECT_EQ(see(milliseconds(10)), microseconds(100));
+  ++look.passed;
+  EXPECT_EQ(see(microseconds(30)), microseconds(30));
+  EXPECT_EQ(record.done(), now);
+}
+
+TEST_F(WorkRecordTest, NoTailIsBelievedToBeLongOrNegative) {
+  look = {.has_tail = true, .tail = Duration::max(), .launches = 1};
+  see(microseconds(1));
+  EXPECT_EQ(record.done(), now + WorkRecord::kLongestTail);
+  look.tail = Duration::min();
+  ++look.launches;
+  EXPECT_EQ(see(microseconds(10)), microseconds(10));
+  EXPECT_EQ(record.done(), now);
+}
+
+TEST_F(WorkRecordTest, AsksToLaunchOrToBeAlone) {
+  EXPECT_FALSE(record.asks());
+  look.wants = true;
+  see(microseconds(1));
+  EXPECT_TRUE(record.asks());
+  EXPECT_FALSE(record.is_at_work());
+  look.wants = false;
+  look.is_busy = true;
+  see(microseconds(1));
+  EXPECT_TRUE(record.asks());
+  EXPECT_TRUE(record.is_at_work());
+}
+
+TEST_F(WorkRecordTest, WhatDoesNotMoveForSecondsOfTheGpusTimeIsPersistent) {
+  const auto had = [this](Duration time) {
+    record.add_time(std::chrono::duration<double, std::nano>(time).count());
+  };
+  look = {.is_busy = true, .launches = 1};
+  see(seconds(20));
+  had(seconds(5));
+  EXPECT_FALSE(record.is_persistent()) << "slices of 20 s: not half of them";
+  see(seconds(1));
+  had(milliseconds(1));
+  EXPECT_TRUE(record.is_persistent());
+  EXPECT_FALSE(record.asks());
+  // A fence is passed: it was a long kernel, or many.
+  ++look.passed;
+  see(seconds(1));
+  EXPECT_FALSE(record.is_persistent());
+  had(seconds(6));
+  EXPECT_TRUE(record.is_persistent());
+  look.is_busy = false;
+  see(seconds(1));
+  EXPECT_FALSE(record.is_persistent());
+}
+
+}  // namespace
+}  // namespace gpunode::share
