@@ -81,34 +81,46 @@ void SimulatedGpu::act(Key key, Container& container) {
     container.burst_began = now_;
   }
   const bool is_open = turn_.open == key;
-  if (container.waits) {
-    if (!container.wakes || now_ < *container.wakes) return;
-    container.wakes.reset();
-    if (!is_open || program.is_dead) return;
-    container.waits = false;
-    container.longest_wait =
-        std::max(container.longest_wait, now_ - container.waits_since);
-  }
-  while (!container.next_burst) {
-    if (program.is_persistent && container.launches != 0) return;
-    if (program.burst != Duration{} && container.todo == Duration{}) {
-      if (!container.pieces.empty()) return;
-      ++container.bursts;
-      container.next_burst =
-          std::max(now_, container.burst_began + program.period);
-      return;
-    }
-    Duration piece = piece_of(program);
-    if (program.burst != Duration{}) piece = std::min(piece, container.todo);
-    if (!may_run_ahead(container, piece)) return;
+  if (container.waits && !wake(container, is_open)) return;
+  while (const std::optional<Duration> piece = next_piece(container)) {
     if (!is_open) {
       container.waits = true;
       container.waits_since = now_;
       is_rung_ = true;
       return;
     }
-    launch(container, piece);
+    launch(container, *piece);
   }
+}
+
+/// Whether the thread that waits goes on.
+bool SimulatedGpu::wake(Container& container, bool is_open) {
+  if (!container.wakes || now_ < *container.wakes) return false;
+  container.wakes.reset();
+  if (!is_open || container.program.is_dead) return false;
+  container.waits = false;
+  container.longest_wait =
+      std::max(container.longest_wait, now_ - container.waits_since);
+  return true;
+}
+
+/// What the process would launch now, were it its turn.
+std::optional<Duration> SimulatedGpu::next_piece(Container& container) const {
+  const SimulatedProgram& program = container.program;
+  if (container.next_burst) return std::nullopt;
+  if (program.is_persistent && container.launches != 0) return std::nullopt;
+  const bool is_endless = program.burst == Duration{};
+  if (!is_endless && container.todo == Duration{}) {
+    if (!container.pieces.empty()) return std::nullopt;
+    ++container.bursts;
+    container.next_burst =
+        std::max(now_, container.burst_began + program.period);
+    return std::nullopt;
+  }
+  Duration piece = piece_of(program);
+  if (!is_endless) piece = std::min(piece, container.todo);
+  if (!may_run_ahead(container, piece)) return std::nullopt;
+  return piece;
 }
 
 bool SimulatedGpu::may_run_ahead(const Container& container,

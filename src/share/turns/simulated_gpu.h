@@ -83,6 +83,8 @@ class SimulatedGpu {
   };
 
   void act(Key key, Container& container);
+  bool wake(Container& container, bool is_open);
+  std::optional<Duration> next_piece(Container& container) const;
   bool may_run_ahead(const Container& container, Duration piece) const;
   void launch(Container& container, Duration piece);
   void step();

@@ -99,12 +99,13 @@ bool TurnBook::is_persistent(Key key) const {
 Turn TurnBook::step(TimePoint now, const Looks& looks) {
   static const TurnLook kNothing;
   const Duration passed = pass(now);
+  if (is_quiet_) forgive(passed);
   for (auto& [key, member] : members_) {
     const auto look = looks.find(key);
     see(key, member, look == looks.end() ? kNothing : look->second, passed);
   }
   charge(passed);
-  level(passed);
+  level();
   if (holder_) end_turn();
   if (!holder_) begin_turn();
 
@@ -130,7 +131,15 @@ Turn TurnBook::step(TimePoint now, const Looks& looks) {
     turn.wake =
         later(now, std::clamp<Duration>(*wait, microseconds(1), kLongestStep));
   }
+  is_quiet_ = !turn.wake;
   return turn;
+}
+
+/// Time that nobody had any use for pays debts.
+void TurnBook::forgive(Duration passed) {
+  for (auto& [key, member] : members_) {
+    member.ahead = std::max(member.ahead - nanoseconds(passed), 0.0);
+  }
 }
 
 /// How long it is since the last step.
@@ -141,7 +150,7 @@ Duration TurnBook::pass(TimePoint now) {
     const auto gap =
         static_cast<std::uint64_t>(now.time_since_epoch().count()) -
         static_cast<std::uint64_t>(last_->time_since_epoch().count());
-    const Duration most = kLongestStep;
+    const Duration most = is_quiet_ ? Duration(kMostDebt) : kLongestStep;
     passed = Duration(static_cast<Duration::rep>(
         std::min(gap, static_cast<std::uint64_t>(most.count()))));
   }
@@ -220,7 +229,7 @@ Duration TurnBook::most_saved(const Member& member) const {
 
 /// Counts from the least that anyone has had of those who take part. Who does
 /// not comes along, and so saves nothing up.
-void TurnBook::level(Duration passed) {
+void TurnBook::level() {
   std::optional<Nanoseconds> least;
   std::optional<Nanoseconds> owed;
   const auto takes_part = [&](Key key, const Member& member) {
@@ -233,9 +242,7 @@ void TurnBook::level(Duration passed) {
     if (holder_ != key) least = std::min(least.value_or(one.ahead), one.ahead);
   }
   if (holder_) {
-    // Others who come are as if they had come when its turn began; a turn that
-    // nobody else wants begins anew all the time.
-    if (!least) began_ahead_ = members_.at(*holder_).ahead;
+    // Others who come are as if they had come when its turn began.
     least = std::min(least.value_or(began_ahead_), began_ahead_);
   }
   // If all of them are owed something, nobody is first for that.
@@ -244,7 +251,7 @@ void TurnBook::level(Duration passed) {
       if (takes_part(key, member)) member.credit -= *owed * member.part;
     }
   }
-  const Nanoseconds by = least.value_or(nanoseconds(passed));
+  const Nanoseconds by = least.value_or(0);
   began_ahead_ -= by;
   for (auto& [key, member] : members_) {
     member.ahead = std::max(member.ahead - by, 0.0);
@@ -269,14 +276,13 @@ void TurnBook::end_turn() {
       return;
     }
     if (!is_over(holder, next)) {
-      // It goes on as if it had begun anew.
+      // Who goes on begins anew.
       if (time_ - begun_ >= turn_length(holder)) began_ahead_ = holder.ahead;
       return;
     }
     closed_ = time_;
   }
   if (!is_drained(holder)) return;
-  holder.drained = std::min<Duration>(time_ - *closed_, kSaved / 2);
   holder_.reset();
   closed_.reset();
 }
@@ -321,11 +327,7 @@ bool TurnBook::is_idle(const Member& holder, Duration grace) const {
 }
 
 bool TurnBook::is_over(const Member& holder, const Member* next) const {
-  // What is under way then is its own, too.
-  if (policy_ == TurnPolicy::kHard &&
-      holder.credit <= nanoseconds(holder.drained)) {
-    return true;
-  }
+  if (policy_ == TurnPolicy::kHard && holder.credit <= 0) return true;
   if (next == nullptr) return false;
   const Duration held = time_ - begun_;
   if (held < kShortest) return false;
@@ -341,8 +343,7 @@ bool TurnBook::is_over(const Member& holder, const Member* next) const {
 
 bool TurnBook::is_drained(const Member& holder) const {
   const std::optional<Duration> done = holder.work.done();
-  return (done && time_ >= *done) || time_ - *closed_ >= kDrain ||
-         holder.work.is_persistent();
+  return (done && time_ >= *done) || time_ - *closed_ >= kDrain;
 }
 
 TurnBook::Rank TurnBook::rank(const Member& member) const {

@@ -70,7 +70,8 @@ class TurnBook {
   /// it is its part of kWindow.
   static constexpr std::chrono::microseconds kSaved{1500};
   static constexpr std::chrono::milliseconds kWindow{100};
-  /// Time from one step to the next counts as no more than this.
+  /// Time from one step to the next counts as no more than this, or than
+  /// kMostDebt if nobody had anything to do.
   static constexpr std::chrono::milliseconds kLongestStep{100};
 
   void set_policy(TurnPolicy policy);
@@ -80,7 +81,7 @@ class TurnBook {
   bool is_empty() const { return members_.empty(); }
 
   /// `looks` has those that were set; of others nothing is known. `now` may
-  /// jump: back counts as no time, ahead as no more than kLongestStep.
+  /// jump: back counts as no time, ahead as little.
   Turn step(TimePoint now, const Looks& looks);
 
   /// The GPU's time that was charged to the container so far; of two whose
@@ -93,7 +94,7 @@ class TurnBook {
   std::uint64_t turns(Key key) const;
   /// It keeps the GPU at work that does not end (WorkRecord), which no turns
   /// can take from it: others have theirs beside it, it is charged, and it owes
-  /// nothing for it.
+  /// nothing from then on.
   bool is_persistent(Key key) const;
 
  private:
@@ -108,7 +109,6 @@ class TurnBook {
     Nanoseconds credit = 0;
     Nanoseconds used = 0;
     Nanoseconds worked = 0;  ///< In this step, were it alone.
-    Duration drained{};      ///< How long its work went on after its turn.
     Duration waited{};
     std::uint64_t turns = 0;
     WorkRecord work;
@@ -122,9 +122,10 @@ class TurnBook {
   struct Rank;
 
   Duration pass(TimePoint now);
+  void forgive(Duration passed);
   void see(Key key, Member& member, const TurnLook& look, Duration passed);
   void charge(Duration passed);
-  void level(Duration passed);
+  void level();
   void end_turn();
   void begin_turn();
 
@@ -151,9 +152,10 @@ class TurnBook {
   Duration time_{};
   std::optional<Key> holder_;
   Duration begun_{};
-  Nanoseconds began_ahead_ = 0;  ///< The holder's, then.
-  unsigned looks_ = 0;
+  Nanoseconds began_ahead_ = 0;     ///< The holder's, then.
   std::optional<Duration> closed_;  ///< Since when its work is waited for.
+  bool is_quiet_ = false;           ///< Nobody took part at the last step.
+  unsigned looks_ = 0;
 };
 
 }  // namespace gpunode::share

@@ -196,15 +196,29 @@ TEST_F(TurnBookTest, WhoDoesNotLaunchWhenItMayIsPassedOver) {
   EXPECT_LE(*waited, TurnBook::kDead + microseconds(100));
   // 1 works and has no reason to wait for it.
   looks[1] = {.is_busy = true, .launches = 1};
-  for (int i = 0; i < 15; ++i) {
-    EXPECT_EQ(step(milliseconds(1)).open, 1u);
+  for (int i = 0; i < 5; ++i) {
     ++looks[1].passed;
+    EXPECT_EQ(step(milliseconds(1)).open, 1u);
   }
-  // A thread more: it lives.
+  // It launches after all: it lives, and is next.
   ++looks[0].launches;
-  step(microseconds(10));
-  EXPECT_TRUE(
-      wait_for([](const Turn& turn) { return turn.open != 1u; }, seconds(1)));
+  EXPECT_TRUE(wait_for([](const Turn& turn) { return turn.open != 1u; },
+                       milliseconds(7)));
+}
+
+TEST_F(TurnBookTest, WhoCameBackIsTriedAgainSoon) {
+  looks[1] = {.wants = true, .is_busy = true};
+  looks[0].wants = true;
+  const auto is_passed_over = [this] {
+    ASSERT_TRUE(wait_for_open(0, seconds(3)));
+    ASSERT_TRUE(wait_for_open(1));
+  };
+  for (int i = 0; i < 6; ++i) is_passed_over();
+  EXPECT_GT(wait_for_open(0), milliseconds(500));
+  ++looks[0].launches;
+  step();
+  is_passed_over();
+  EXPECT_LT(wait_for_open(0), milliseconds(60));
 }
 
 TEST_F(TurnBookTest, WhoWasPassedOverIsTriedAgainButSeldom) {
@@ -224,6 +238,71 @@ TEST_F(TurnBookTest, WhoWasPassedOverIsTriedAgainButSeldom) {
       << "no look tells that it has CPU again";
   EXPECT_LE(book.turns(0) - before, 20u);
   EXPECT_GT(book.used(1), milliseconds(9900));
+}
+
+TEST_F(TurnBookTest, WhoHoldsATurnPaysForItWhateverItSays) {
+  book.set(0, 0.1);
+  book.set(1, 0.9);
+  looks[0].wants = true;
+  looks[1].is_busy = true;
+  Duration held{};
+  int open_for = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const bool is_open = step(microseconds(100)).open == 0u;
+    held += is_open ? microseconds(100) : microseconds(0);
+    // Before it would be passed over it says that it has nothing to do.
+    open_for = is_open ? open_for + 1 : 0;
+    looks[0].wants = open_for < 15;
+    ++looks[1].passed;
+    ++looks[1].launches;
+  }
+  EXPECT_LE(held, milliseconds(240)) << "of 2 s";
+}
+
+TEST_F(TurnBookTest, ADebtIsTimeWhateverThePartBecomes) {
+  book.set(0, 0.05);
+  let_work(0);
+  looks[1].wants = true;
+  ASSERT_TRUE(wait_for_open(1));
+  book.set(0, 0.5);
+  looks[0] = {.wants = true, .launches = looks[0].launches, .passed = 1};
+  looks[1] = {.wants = true, .is_busy = true, .launches = 1};
+  ASSERT_TRUE(wait_for([](const Turn& turn) { return !turn.open; }));
+  looks[1].is_busy = false;
+  EXPECT_LE(wait_for_open(0), milliseconds(1)) << "after 20 ms";
+}
+
+TEST_F(TurnBookTest, DebtsHaveAnEnd) {
+  // Its fences pass while it has no turn, for 100 s.
+  looks[0].is_busy = true;
+  looks[1] = {.wants = true, .is_busy = true};
+  for (int i = 0; i < 10'000; ++i) {
+    ++looks[0].passed;
+    ++looks[1].passed;
+    step(milliseconds(10));
+    looks[0].is_busy = true;
+    looks[1].wants = false;
+  }
+  const auto begin = now;
+  looks[0] = {.wants = true, .launches = 1, .passed = looks[0].passed};
+  while (step(milliseconds(1)).open != 0u && now - begin < seconds(100)) {
+    ++looks[1].passed;
+  }
+  EXPECT_LE(now - begin, TurnBook::kMostDebt + seconds(1));
+}
+
+TEST_F(TurnBookTest, ADebtIsPaidByTimeThatNobodyUses) {
+  book.set(0, 0.05);
+  let_work(0);
+  looks[1].wants = true;
+  ASSERT_TRUE(wait_for_open(1));
+  looks[0] = {.launches = looks[0].launches, .passed = 1};
+  looks[1] = {};
+  ASSERT_TRUE(wait_for(
+      [](const Turn& turn) { return !turn.open && !turn.wake; }, seconds(1)));
+  looks[0].wants = true;
+  looks[1].wants = true;
+  EXPECT_EQ(step(seconds(5)).open, 0u) << "it owed 0.4 s of others";
 }
 
 TEST_F(TurnBookTest, CountsTurnsAndTimeThatWasWaited) {

@@ -189,5 +189,26 @@ TEST(PersistentWork, IsToldAndOwesNothing) {
   }
 }
 
+TEST(PersistentWork, OwesWhatItHadUntilItWasKnown) {
+  TurnBook book;
+  TurnBook::Looks looks;
+  book.set(0, 0.2);
+  book.set(1, 0.8);
+  TimePoint now{};
+  looks[0] = {.is_busy = true, .launches = 1};
+  looks[1] = {.wants = true, .is_busy = true};
+  const auto step = [&] {
+    ++looks[1].launches;
+    return book.step(now += milliseconds(1), looks).open == 0u;
+  };
+  for (int i = 0; i < 60'000; ++i) step();
+  ASSERT_TRUE(book.is_persistent(0));
+  looks[0] = {.wants = true, .launches = 1, .passed = 1};
+  const TimePoint end = now;
+  while (!step() && now - end < seconds(60)) {
+  }
+  EXPECT_LE(now - end, seconds(21)) << "5 s, at a fifth";
+}
+
 }  // namespace
 }  // namespace gpunode::share
