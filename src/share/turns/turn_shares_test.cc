@@ -50,7 +50,7 @@ TEST(TurnShares, AreThePartsForKernelsOfOneLength) {
   for (const TurnPolicy policy : kPolicies) {
     for (const Duration kernel :
          {Duration(microseconds(5)), Duration(microseconds(200)),
-          Duration(milliseconds(10)), Duration(milliseconds(50))}) {
+          Duration(milliseconds(10)), Duration(milliseconds(20))}) {
       const std::string name = fmt::format("{} ns", kernel.count());
       const SimulatedProgram program = busy(kernel);
       expect_parts(name + " 1:1", {{0.5, program}, {0.5, program}}, policy);
