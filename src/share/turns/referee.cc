@@ -309,7 +309,7 @@ void Referee::step(Court* court, TimePoint now) {
   court->wake.reset();
   if (court->seats.empty()) return;
   const bool is_deaf = look_at_all(court, now);
-  const Turn turn = court->book.step(now, court->looks);
+  const TurnPlan turn = court->book.step(now, court->looks);
   bool is_wanted = false;
   bool is_busy = false;
   for (const auto& [key, one] : court->looks) {

@@ -95,7 +95,7 @@ class SimulatedGpu {
   TurnBook& book_;
   std::map<Key, Container> containers_;
   TurnBook::Looks looks_;
-  Turn turn_;
+  TurnPlan turn_;
   Duration now_{};
   Duration jumped_{};
   std::optional<Duration> wake_;

@@ -96,7 +96,7 @@ bool TurnBook::is_persistent(Key key) const {
   return member != members_.end() && member->second.work.is_persistent();
 }
 
-Turn TurnBook::step(TimePoint now, const Looks& looks) {
+TurnPlan TurnBook::step(TimePoint now, const Looks& looks) {
   static const TurnLook kNothing;
   const Duration passed = pass(now);
   if (is_quiet_) forgive(passed);
@@ -109,7 +109,7 @@ Turn TurnBook::step(TimePoint now, const Looks& looks) {
   if (holder_) end_turn();
   if (!holder_) begin_turn();
 
-  Turn turn;
+  TurnPlan turn;
   turn.is_contended = is_contended();
   std::optional<Duration> wait;
   if (!holder_) {
@@ -271,7 +271,9 @@ void TurnBook::end_turn() {
       holder_.reset();
       return;
     }
-    if (is_idle(holder, next != nullptr ? Duration(kIdle) : kLeft)) {
+    const bool has_begun = holder.work.look().launches != began_launches_;
+    const Duration idle = has_begun ? Duration(kIdle) : Duration(kWaking);
+    if (is_idle(holder, next != nullptr ? idle : kLeft)) {
       holder_.reset();
       return;
     }
@@ -301,6 +303,7 @@ void TurnBook::begin_turn() {
   holder_ = best->first;
   begun_ = time_;
   began_ahead_ = member.ahead;
+  began_launches_ = member.work.look().launches;
   closed_.reset();
 }
 

@@ -8,21 +8,14 @@
 #include <optional>
 
 #include "base/core/clock.h"
+#include "share/grants/grant.h"
 #include "share/turns/turn_look.h"
 #include "share/turns/work_record.h"
 
 namespace gpunode::share {
 
-/// What becomes of time that a container's part gives it and it does not use.
-enum class TurnPolicy : std::uint8_t {
-  kFair,   ///< It is everybody's, by their parts.
-  kBurst,  ///< It is everybody's, after those who have used less than their
-           ///< part.
-  kHard,   ///< Nobody's: a part is all that one gets.
-};
-
 /// What is to be, from now until `wake` or the next news of a container.
-struct Turn {
+struct TurnPlan {
   std::optional<std::uint32_t> open;  ///< Who may launch; nobody else may.
   /// Others want to, or did lately: who has the turn is not to run far ahead
   /// of the GPU, and says when it has nothing to do.
@@ -50,6 +43,8 @@ class TurnBook {
   /// Who has nothing to do for so long loses its turn to who has. A program
   /// that waits for each of its kernels has gaps below this.
   static constexpr std::chrono::microseconds kIdle{40};
+  /// Who waited for its turn has as long to begin with it: threads wake slowly.
+  static constexpr std::chrono::microseconds kWaking{400};
   /// From one look at a holder whom others wait for to the next. With kIdle
   /// 100 µs; more where it was busy for long.
   static constexpr std::chrono::microseconds kLook{60};
@@ -82,7 +77,7 @@ class TurnBook {
 
   /// `looks` has those that were set; of others nothing is known. `now` may
   /// jump: back counts as no time, ahead as little.
-  Turn step(TimePoint now, const Looks& looks);
+  TurnPlan step(TimePoint now, const Looks& looks);
 
   /// The GPU's time that was charged to the container so far; of two whose
   /// work is on the GPU at once each is charged a half. Who is alone is looked
@@ -152,9 +147,10 @@ class TurnBook {
   Duration time_{};
   std::optional<Key> holder_;
   Duration begun_{};
-  Nanoseconds began_ahead_ = 0;     ///< The holder's, then.
-  std::optional<Duration> closed_;  ///< Since when its work is waited for.
-  bool is_quiet_ = false;           ///< Nobody took part at the last step.
+  Nanoseconds began_ahead_ = 0;       ///< The holder's, then.
+  std::uint64_t began_launches_ = 0;  ///< Likewise.
+  std::optional<Duration> closed_;    ///< Since when its work is waited for.
+  bool is_quiet_ = false;             ///< Nobody took part at the last step.
   unsigned looks_ = 0;
 };
 

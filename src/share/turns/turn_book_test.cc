@@ -25,7 +25,7 @@ class TurnBookTest : public testing::Test {
     book.set(1, 0.5);
   }
 
-  Turn step(Duration after = microseconds(1)) {
+  TurnPlan step(Duration after = microseconds(1)) {
     now += after;
     return book.step(now, looks);
   }
@@ -35,7 +35,7 @@ class TurnBookTest : public testing::Test {
   std::optional<Duration> wait_for(Condition condition,
                                    Duration most = seconds(2)) {
     const TimePoint begin = now;
-    Turn turn = step();
+    TurnPlan turn = step();
     while (!condition(turn)) {
       if (!turn.wake || *turn.wake - begin > most) return std::nullopt;
       EXPECT_GT(*turn.wake, now);
@@ -46,7 +46,8 @@ class TurnBookTest : public testing::Test {
 
   std::optional<Duration> wait_for_open(TurnBook::Key key,
                                         Duration most = seconds(2)) {
-    return wait_for([key](const Turn& turn) { return turn.open == key; }, most);
+    return wait_for([key](const TurnPlan& turn) { return turn.open == key; },
+                    most);
   }
 
   /// It has its turn and is at work.
@@ -65,7 +66,7 @@ class TurnBookTest : public testing::Test {
 };
 
 TEST_F(TurnBookTest, NobodyHasATurnWhoDoesNotWantOne) {
-  const Turn turn = step();
+  const TurnPlan turn = step();
   EXPECT_FALSE(turn.open);
   EXPECT_FALSE(turn.is_contended);
   EXPECT_FALSE(turn.wake) << "there is nothing to look at";
@@ -73,7 +74,7 @@ TEST_F(TurnBookTest, NobodyHasATurnWhoDoesNotWantOne) {
 
 TEST_F(TurnBookTest, WhoIsFirstMayBeginAtOnceAndRunAhead) {
   looks[1].wants = true;
-  const Turn turn = step();
+  const TurnPlan turn = step();
   EXPECT_EQ(turn.open, 1u);
   EXPECT_FALSE(turn.is_contended);
   EXPECT_EQ(book.turns(1), 1u);
@@ -85,7 +86,7 @@ TEST_F(TurnBookTest, WhoIsIdleLosesItsTurnWithinTheTenthOfAMillisecond) {
   step(milliseconds(1));
   looks[1].wants = true;
   ASSERT_TRUE(step(microseconds(10)).is_contended);
-  const Turn turn = step(microseconds(20));
+  const TurnPlan turn = step(microseconds(20));
   ASSERT_EQ(turn.open, 0u);
   ASSERT_TRUE(turn.wake);
   // Idle just after this look.
@@ -124,7 +125,7 @@ TEST_F(TurnBookTest, WhatHasNoFenceBehindItIsGivenItsTime) {
 TEST_F(TurnBookTest, TheNextOneWaitsForTheFencesOfTheLast) {
   let_work(0);
   looks[1].wants = true;
-  ASSERT_TRUE(wait_for([](const Turn& turn) { return !turn.open; }));
+  ASSERT_TRUE(wait_for([](const TurnPlan& turn) { return !turn.open; }));
   for (int i = 0; i < 9; ++i) EXPECT_FALSE(step(milliseconds(1)).open);
   looks[0].is_busy = false;
   EXPECT_EQ(step().open, 1u);
@@ -133,7 +134,7 @@ TEST_F(TurnBookTest, TheNextOneWaitsForTheFencesOfTheLast) {
 TEST_F(TurnBookTest, ButNotForLong) {
   let_work(0);
   looks[1].wants = true;
-  ASSERT_TRUE(wait_for([](const Turn& turn) { return !turn.open; }));
+  ASSERT_TRUE(wait_for([](const TurnPlan& turn) { return !turn.open; }));
   const std::optional<Duration> waited = wait_for_open(1);
   ASSERT_TRUE(waited);
   EXPECT_GE(*waited, TurnBook::kDrain);
@@ -156,7 +157,7 @@ TEST_F(TurnBookTest, WorkThatGoesOnAfterATurnIsGivenTheNextOne) {
   looks[1] = {.is_busy = true, .launches = 1};
   // 0 has one long kernel and no thread that wants to launch.
   looks[1].wants = false;
-  ASSERT_TRUE(wait_for([](const Turn& turn) { return !turn.open; }));
+  ASSERT_TRUE(wait_for([](const TurnPlan& turn) { return !turn.open; }));
   looks[1].is_busy = false;
   EXPECT_TRUE(wait_for_open(0, milliseconds(20)));
 }
@@ -178,8 +179,9 @@ TEST_F(TurnBookTest, WhoWasInTheWayOfOthersLatelyDoesNotRunAhead) {
 TEST_F(TurnBookTest, ATurnInWhichNothingIsDoneEndsAndNobodyLooks) {
   let_work(0);
   looks[0].is_busy = false;
-  const std::optional<Duration> left = wait_for(
-      [](const Turn& turn) { return !turn.open && !turn.wake; }, seconds(1));
+  const std::optional<Duration> left =
+      wait_for([](const TurnPlan& turn) { return !turn.open && !turn.wake; },
+               seconds(1));
   ASSERT_TRUE(left);
   EXPECT_GE(*left, TurnBook::kLeft);
   EXPECT_LE(*left, TurnBook::kLeft + milliseconds(3));
@@ -202,7 +204,7 @@ TEST_F(TurnBookTest, WhoDoesNotLaunchWhenItMayIsPassedOver) {
   }
   // It launches after all: it lives, and is next.
   ++looks[0].launches;
-  EXPECT_TRUE(wait_for([](const Turn& turn) { return turn.open != 1u; },
+  EXPECT_TRUE(wait_for([](const TurnPlan& turn) { return turn.open != 1u; },
                        milliseconds(7)));
 }
 
@@ -227,7 +229,7 @@ TEST_F(TurnBookTest, WhoWasPassedOverIsTriedAgainButSeldom) {
   const std::uint64_t before = book.turns(0);
   looks[1].is_busy = true;
   for (int i = 0; i < 100'000; ++i) {
-    const Turn turn = step(microseconds(100));
+    const TurnPlan turn = step(microseconds(100));
     if (turn.open == 1u) {
       ++looks[1].launches;
       ++looks[1].passed;
@@ -248,7 +250,7 @@ TEST_F(TurnBookTest, WhoHoldsATurnPaysForItWhateverItSays) {
   Duration held{};
   int open_for = 0;
   for (int i = 0; i < 20'000; ++i) {
-    const Turn turn = step(microseconds(100));
+    const TurnPlan turn = step(microseconds(100));
     const bool is_open = turn.open == 0u;
     held += is_open ? microseconds(100) : microseconds(0);
     looks[1].is_busy = turn.open == 1u;
@@ -269,7 +271,7 @@ TEST_F(TurnBookTest, ADebtIsTimeWhateverThePartBecomes) {
   looks[0] = {.wants = true, .launches = looks[0].launches, .passed = 1};
   looks[1] = {.wants = true, .is_busy = true, .launches = 1};
   const std::optional<Duration> waited =
-      wait_for([](const Turn& turn) { return !turn.open; });
+      wait_for([](const TurnPlan& turn) { return !turn.open; });
   ASSERT_TRUE(waited);
   EXPECT_LE(*waited, milliseconds(30)) << "it had 20 ms";
 }
@@ -303,8 +305,9 @@ TEST_F(TurnBookTest, ADebtIsPaidByTimeThatNobodyUses) {
   ASSERT_TRUE(wait_for_open(1));
   looks[0] = {.launches = looks[0].launches, .passed = 1};
   looks[1] = {};
-  ASSERT_TRUE(wait_for(
-      [](const Turn& turn) { return !turn.open && !turn.wake; }, seconds(1)));
+  ASSERT_TRUE(
+      wait_for([](const TurnPlan& turn) { return !turn.open && !turn.wake; },
+               seconds(1)));
   looks[0].wants = true;
   looks[1].wants = true;
   EXPECT_EQ(step(seconds(5)).open, 0u) << "it owed 0.4 s of others";
@@ -338,7 +341,7 @@ TEST_F(TurnBookTest, RemovedOnesAreForgotten) {
   EXPECT_EQ(book.used(0), Duration{});
   book.remove(1);
   EXPECT_TRUE(book.is_empty());
-  const Turn turn = step();
+  const TurnPlan turn = step();
   EXPECT_FALSE(turn.open);
   EXPECT_FALSE(turn.wake);
 }
@@ -347,9 +350,9 @@ TEST_F(TurnBookTest, UnderHardOneWaitsForItsPartAndIsWokenForIt) {
   book.set_policy(TurnPolicy::kHard);
   book.set(0, 0.1);
   let_work(0);
-  ASSERT_TRUE(wait_for([](const Turn& turn) { return !turn.open; }));
+  ASSERT_TRUE(wait_for([](const TurnPlan& turn) { return !turn.open; }));
   looks[0] = {.wants = true, .launches = looks[0].launches};
-  const Turn turn = step();
+  const TurnPlan turn = step();
   EXPECT_FALSE(turn.open);
   ASSERT_TRUE(turn.wake);
   const std::optional<Duration> waited = wait_for_open(0);
@@ -386,7 +389,7 @@ TEST_F(TurnBookTest, AnyClockIsSurvived) {
       TimePoint::min(), TimePoint::max(), TimePoint::min(),
       TimePoint{},      TimePoint::max(), TimePoint::max() - microseconds(1)};
   for (const TimePoint time : times) {
-    const Turn turn = book.step(time, looks);
+    const TurnPlan turn = book.step(time, looks);
     EXPECT_GE(turn.wake.value_or(time), time);
   }
   EXPECT_LE(book.used(0) + book.used(1), milliseconds(500));
