@@ -92,10 +92,16 @@ class LaidContainer {
     }
     write("limits", {reinterpret_cast<const char*>(limits.data()),
                      limits_size(devices_, slots_)});
-    std::vector<Line> ledger(ledger_size(devices_, slots_) / kCacheLine);
+    const std::size_t size = ledger_file_size(devices_, slots_);
+    std::vector<Line> ledger(size / kCacheLine);
     format_ledger(ledger.data(), devices_, slots_);
-    write("ledger", {reinterpret_cast<const char*>(ledger.data()),
-                     ledger_size(devices_, slots_)});
+    format_lanes(ledger.data(), devices_, slots_);
+    write("ledger", {reinterpret_cast<const char*>(ledger.data()), size});
+  }
+  /// As a node of before turns made it.
+  void cut_lanes() const {
+    std::filesystem::resize_file(directory_ / "ledger",
+                                 ledger_size(devices_, slots_));
   }
   /// As the node writes what it has measured.
   void set_context_bytes(std::uint64_t bytes) const {
@@ -134,7 +140,8 @@ class LaidContainer {
 
   /// What the ledger's processes hold of the device.
   DeviceUse use(std::uint32_t device = 0) const {
-    const std::string ledger = read("ledger");
+    std::string ledger = read("ledger");
+    ledger.resize(ledger_size(devices_, slots_));
     const std::string bytes = read("limits");
     std::vector<Line> aligned(bytes.size() / kCacheLine + 1);
     std::memcpy(aligned.data(), bytes.data(), bytes.size());

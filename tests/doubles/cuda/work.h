@@ -46,7 +46,18 @@ struct Work {
     for (const Write& one : held) write(one);
     held.clear();
   }
+  /// A context ends: its work is done by then.
   void forget(const Context* context) {
+    std::erase_if(held, [&](const Write& one) {
+      const auto place = reinterpret_cast<std::uint64_t>(one.to);
+      const auto behind = known.upper_bound(place);
+      if (behind == known.begin() ||
+          std::prev(behind)->second.context != context) {
+        return false;
+      }
+      std::atomic_ref(*one.to).store(one.value);
+      return true;
+    });
     std::erase_if(
         known, [&](const auto& one) { return one.second.context == context; });
   }

@@ -1,0 +1,233 @@
+// Work waits for its turn, and leaves word of how far the Device has come.
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "share/ledger/lane.h"
+#include "tests/share/turning_container.h"
+
+namespace gpunode::share {
+namespace {
+
+using ShareTurns = TurningContainer;
+
+const std::vector<std::string> kFences = {"lane", "calls",
+                                          "cuStreamWriteValue32_v2"};
+
+TEST_F(ShareTurns, WhereNoneAreTakenNothingIsCountedOrAskedFor) {
+  const Answer answer = run(and_then({"retain", "launch", "100"}, kFences));
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launch"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("calls"), 0u) << answer.text;
+}
+
+TEST_F(ShareTurns, OpenWorkIsCountedAndFollowedByFences) {
+  const Answer one =
+      run(and_then({"retain", "word", word(kIn), "launch", "1"}, kFences));
+  EXPECT_EQ(one.number("launches"), 1u) << one.text;
+  EXPECT_EQ(one.number("calls"), 1u) << one.text;
+  EXPECT_EQ(one.number("asked"), 1u) << one.text;
+  EXPECT_EQ(one.number("busy"), 0u) << one.text;
+  EXPECT_EQ(one.number("tails"), 0u) << one.text;
+  EXPECT_EQ(one.number("waits"), 0u) << one.text;
+}
+
+TEST_F(ShareTurns, EachFormOfWorkWaits) {
+  const Answer answer = run({"retain", "forms", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("prepared"), 1u) << answer.text;
+  std::size_t forms = 0;
+  std::istringstream lines(answer.text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("form ", 0) != 0) continue;
+    ++forms;
+    EXPECT_NE(line.find(" 0 waited"), std::string::npos) << line;
+  }
+  EXPECT_EQ(forms, 28u);
+  EXPECT_EQ(answer.number("waits"), 28u) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 28u) << answer.text;
+  EXPECT_EQ(answer.number("waiting"), 0u) << answer.text;
+}
+
+TEST_F(ShareTurns, WhoWaitsRingsAndHasLeftWordOfItsWork) {
+  // So many that fences come seldom; then one without.
+  const Answer before = run({"retain", "word", word(kIn), "launch", "2000",
+                             "sync", "launch", "1", "lane"});
+  EXPECT_EQ(before.number("tails"), 1u) << before.text;
+  EXPECT_LT(before.number("asked"), 500u) << before.text;
+  container.lay(1024 * kMiB);
+  const Answer answer =
+      run({"retain",    "word",  word(kIn), "launch",  "2000",    "sync",
+           "launch",    "1",     "watch",   "hold",    "1",       "word",
+           word(kShut), "async", "1",       "waiting", "1",       "till_rung",
+           "lane",      "hold",  "0",       "word",    word(kIn), "join"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("tails"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("busy"), 1u) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 2001u) << answer.text;
+}
+
+TEST_F(ShareTurns, NobodyIsRungForWhoGoes) {
+  const Answer answer = run({"retain", "word", word(kIn), "launch", "1",
+                             "watch", "launch", "100", "rung"});
+  EXPECT_EQ(answer.number("rung"), 0u) << answer.text;
+}
+
+TEST_F(ShareTurns, AllThreadsThatWaitGoAtOnce) {
+  const Answer answer =
+      run({"retain", "word", word(kShut), "async", "3", "async", "3", "async",
+           "3", "waiting", "3", "word", word(kIn), "join", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 9u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 3u) << answer.text;
+}
+
+TEST_F(ShareTurns, WhatIsCapturedNeitherWaitsNorGetsAFence) {
+  const Answer answer = run(and_then(
+      {"retain", "streams", "1", "on", "3", "word", word(kIn), "launch", "1",
+       "capture", "word", word(kShut), "launch", "5", "end_capture"},
+      kFences));
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launch"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("end_capture"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 1u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("calls"), 1u) << answer.text;
+}
+
+// Who then waited would keep what others, and itself, wait for.
+TEST_F(ShareTurns, WhatIsLaunchedAmidACallOfOursGoes) {
+  const Answer answer = run({"retain", "word", word(kShut), "amid",
+                             "cuMemPoolGetAttribute", "pool", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("amid"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 0u) << answer.text;
+}
+
+TEST_F(ShareTurns, AToolMayLaunchAmidTheCallsThatMakeAContextKnown) {
+  for (const std::string call :
+       {"cuMemHostRegister_v2", "cuMemHostGetDevicePointer_v2",
+        "cuStreamWriteValue32_v2", "cuThreadExchangeStreamCaptureMode"}) {
+    container.lay(1024 * kMiB);
+    const Answer answer =
+        run({"retain", "word", word(kIn), "amid", call, "launch", "1"});
+    EXPECT_EQ(answer.status, 0) << call << answer.text;
+    EXPECT_EQ(answer.number("amid"), 0u) << call << answer.text;
+    EXPECT_EQ(answer.number("launch"), 0u) << call << answer.text;
+  }
+}
+
+TEST_F(ShareTurns, WhereOthersWantTheDeviceNotMuchIsUnderWay) {
+  // Who is not looked at for long is let on: one of several is seen in time.
+  std::uint64_t least = ~std::uint64_t{0};
+  for (int turn = 0; turn < 5 && least != 4; ++turn) {
+    container.lay(1024 * kMiB);
+    const Answer answer =
+        run({"retain", "word", word(kTight), "hold", "1", "async", "10",
+             "asked", "4", "hold", "0", "join", "lane"});
+    ASSERT_EQ(answer.status, 0) << answer.text;
+    EXPECT_EQ(answer.number("launches"), 10u) << answer.text;
+    std::uint64_t seen = 0;
+    std::sscanf(answer.text.substr(answer.text.find("asked ")).c_str(),
+                "asked %lu", &seen);
+    least = std::min(least, seen);
+  }
+  EXPECT_EQ(least, 4u);
+}
+
+TEST_F(ShareTurns, WhenNobodyElseWantsItAnyMoreItGoesOn) {
+  const Answer answer =
+      run({"retain", "word", word(kTight), "hold", "1", "async", "10", "asked",
+           "4", "word", word(kIn), "join", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 10u) << answer.text;
+  EXPECT_EQ(answer.number("asked"), 10u) << answer.text;
+}
+
+TEST_F(ShareTurns, WhatDoesNotMoveIsNotWaitedForForLong) {
+  const Answer answer = run(
+      {"retain", "word", word(kTight), "hold", "1", "launch", "100", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 100u) << answer.text;
+  EXPECT_EQ(answer.number("busy"), 1u) << answer.text;
+}
+
+/// Without fences all work is tails.
+class ShareTurnTails : public ShareTurns {
+ protected:
+  void SetUp() override {
+    ShareTurns::SetUp();
+    container.set("GPUNODE_FAKE_CUDA_FAIL", "cuStreamWriteValue32_v2:1");
+  }
+};
+
+TEST_F(ShareTurnTails, WaitingForAStreamTakesItsOwnAway) {
+  const Answer answer = run({"retain", "word", word(kIn), "streams", "2",
+                             "each", "1", "on", "3", "sync", "lane"});
+  EXPECT_EQ(answer.number("tails"), 2u) << answer.text;
+}
+
+TEST_F(ShareTurnTails, WaitingForTheContextTakesAllAway) {
+  const Answer answer = run({"retain", "word", word(kIn), "streams", "2",
+                             "each", "1", "sync_all", "lane"});
+  EXPECT_EQ(answer.number("tails"), 0u) << answer.text;
+  const Answer other = run({"retain", "word", word(kIn), "streams", "2", "each",
+                            "1", "create", "sync_all", "lane"});
+  EXPECT_EQ(other.number("tails"), 3u) << "another's" << other.text;
+}
+
+TEST_F(ShareTurnTails, WhatWasLaunchedMeanwhileStays) {
+  for (const std::string call : {"sync", "sync_all"}) {
+    container.lay(1024 * kMiB);
+    const Answer answer =
+        run({"retain", "word", word(kIn), "launch", "1", "amid",
+             call == "sync" ? "cuStreamSynchronize" : "cuCtxSynchronize", call,
+             "lane"});
+    EXPECT_EQ(answer.number("amid"), 0u) << answer.text;
+    EXPECT_EQ(answer.number("tails"), 1u) << call << answer.text;
+  }
+}
+
+TEST_F(ShareTurnTails, TheNullStreamHasTwoNames) {
+  const Answer answer = run({"retain", "word", word(kIn), "on", "1", "launch",
+                             "1", "on", "0", "sync", "lane"});
+  EXPECT_EQ(answer.number("tails"), 0u) << answer.text;
+}
+
+TEST_F(ShareTurnTails, WorkWaitsWhereTheDriverWritesNoWords) {
+  const Answer answer = run(
+      and_then({"retain", "word", word(kIn), "launch", "5", "word", word(kShut),
+                "async", "5", "waiting", "1", "word", word(kTight), "join"},
+               kFences));
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launch"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 10u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
+  EXPECT_EQ(answer.number("calls"), 1u) << "it isn't asked again";
+  EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
+}
+
+TEST_F(ShareTurns, WorkWaitsWhereThePageCannotBeMadeKnown) {
+  for (const std::string call :
+       {"cuMemHostRegister_v2", "cuMemHostGetDevicePointer_v2"}) {
+    container.set("GPUNODE_FAKE_CUDA_FAIL", call + ":2");
+    container.lay(1024 * kMiB);
+    const Answer answer = run(and_then(
+        {"retain", "word", word(kIn), "launch", "5", "word", word(kShut),
+         "async", "5", "waiting", "1", "word", word(kTight), "join"},
+        kFences));
+    ASSERT_EQ(answer.status, 0) << answer.text;
+    EXPECT_EQ(answer.number("launch"), 0u) << answer.text;
+    EXPECT_EQ(answer.number("launches"), 10u) << answer.text;
+    EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
+    EXPECT_EQ(answer.number("calls"), 0u) << answer.text;
+  }
+}
+
+}  // namespace
+}  // namespace gpunode::share

@@ -1,0 +1,21 @@
+// All forms in which a program gives work to a Device that takes turns.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gpu/abi/cuda.h"
+
+namespace gpunode::share {
+
+struct WorkForm {
+  std::string name;
+  abi::CUresult (*ask)();
+};
+
+/// By a thread that has a current context and has called prepare_forms().
+const std::vector<WorkForm>& work_forms();
+/// False: the driver refuses what they need.
+bool prepare_forms();
+
+}  // namespace gpunode::share
