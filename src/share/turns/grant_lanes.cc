@@ -37,10 +37,11 @@ static_assert(offsetof(LaneCopy, done) == offsetof(Lane, done));
 /// Whatever a process says of its pieces, nobody waits longer for a tail.
 constexpr std::chrono::microseconds kLongestTail{500};
 
+/// They may say anything: a sum stands still at the most that there is.
 void add(LaneSums* sums, const LaneSums& more) {
   sums->launches += more.launches;
   sums->waits += more.waits;
-  sums->waited += more.waited;
+  sums->waited += std::min(more.waited, Duration::max() - sums->waited);
 }
 
 LaneSums sums_of(const LaneCopy& lane) {

@@ -33,8 +33,10 @@ constexpr milliseconds kCount{100};
 constexpr milliseconds kLookDeaf{1};
 constexpr milliseconds kLookDeafAndIdle{20};
 constexpr milliseconds kBeat{50};
-/// Who rings more often than this is not looked at more often.
+/// Who rings more often than this is not looked at more often, and who takes
+/// long to be looked at, less often by so much.
 constexpr std::chrono::microseconds kRing{200};
+constexpr int kRingCost = 20;
 /// After something went wrong that nobody has thought of.
 constexpr std::chrono::seconds kAfterFault{1};
 
@@ -181,18 +183,20 @@ void Referee::answer_rings() {
   const TimePoint now = std::chrono::steady_clock::now();
   for (auto& [id, member] : members_) {
     if (!member.is_rung) continue;
-    const TimePoint next = member.looked_at + kRing;
-    const bool is_now = now >= next;
+    const bool is_now = now >= member.deaf_until;
     if (is_now) {
       member.is_rung = false;
-      member.looked_at = now;
       member.lanes.find_processes();
     }
     for (const auto& [device, key] : member.keys) {
       Court& court = courts_[member.lanes.uuid(device)];
       if (is_now) look(&court, key);
-      sooner(&court.wake, is_now ? now : next);
+      sooner(&court.wake, is_now ? now : member.deaf_until);
     }
+    if (!is_now) continue;
+    const TimePoint end = std::chrono::steady_clock::now();
+    member.deaf_until =
+        end + std::max<Duration>(kRing, kRingCost * (end - now));
   }
 }
 
@@ -250,7 +254,10 @@ void Referee::seat(const std::string& id, Member* member) {
     }
     Court& court = courts_[lanes.uuid(device)];
     const auto [key, is_new] = member->keys.try_emplace(device, next_key_);
-    if (is_new) ++next_key_;
+    if (is_new) {
+      ++next_key_;
+      lanes.beat();  // Who went on without a node waits again.
+    }
     court.book.set_policy(time.policy);
     court.book.set(key->second, time.thousandths / 1000.0);
     court.seats[key->second] = {id, device};
@@ -316,18 +323,23 @@ void Referee::step(Court* court, TimePoint now) {
     is_wanted = is_wanted || one.wants;
     is_busy = is_busy || one.is_busy;
   }
+  // Who works without a turn went on without a node.
   court->open = turn.open;
   if (turn.open) court->watched = turn.open;
-  const bool beats = is_wanted && now - court->beaten_at >= kBeat;
+  const bool beats = (is_wanted || is_busy) && now - court->beaten_at >= kBeat;
   if (beats) court->beaten_at = now;
+  // One after the other: no two are to be open at once.
+  for (const bool opens : {false, true}) {
+    for (const auto& [key, seat] : court->seats) {
+      if ((court->open == key) != opens) continue;
+      std::uint32_t word = TurnWord::kInTurns;
+      if (!opens) word |= TurnWord::kClosed;
+      if (opens && turn.is_contended) word |= TurnWord::kContended;
+      members_.at(seat.id).lanes.say(seat.device, word);
+    }
+  }
   for (const auto& [key, seat] : court->seats) {
-    GrantLanes& lanes = members_.at(seat.id).lanes;
-    const bool is_open = court->open == key;
-    std::uint32_t word = TurnWord::kInTurns;
-    if (!is_open) word |= TurnWord::kClosed;
-    if (is_open && turn.is_contended) word |= TurnWord::kContended;
-    lanes.say(seat.device, word);
-    if (beats) lanes.beat();
+    if (beats) members_.at(seat.id).lanes.beat();
   }
   if (turn.wake) court->wake = std::max(*turn.wake, now);
   if (is_wanted) sooner(&court->wake, now + kBeat);

@@ -52,9 +52,9 @@ class Referee {
  private:
   struct Member {
     GrantLanes lanes;
-    int watch = -1;         ///< Of inotify; none: it is looked at instead.
-    bool is_rung = false;   ///< And not looked at since.
-    TimePoint looked_at{};  ///< When it rang.
+    int watch = -1;          ///< Of inotify; none: it is looked at instead.
+    bool is_rung = false;    ///< And not looked at since.
+    TimePoint deaf_until{};  ///< It rings too often.
     std::map<std::uint32_t, TurnBook::Key> keys =
         {};  ///< By Device in the grant.
   };
