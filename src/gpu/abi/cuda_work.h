@@ -27,6 +27,7 @@ struct CUlaunchConfig {
 static_assert(sizeof(CUlaunchConfig) == 56);
 
 inline constexpr unsigned CU_MEMHOSTREGISTER_DEVICEMAP = 2;
+inline constexpr unsigned CU_STREAM_WAIT_VALUE_GEQ = 0;
 
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
@@ -81,6 +82,12 @@ CUresult cuStreamWriteValue32(CUstream stream, CUdeviceptr address,
                               std::uint32_t value, unsigned flags);
 CUresult cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address,
                                  std::uint32_t value, unsigned flags);
+/// What comes behind it in the stream waits until the word fits: with
+/// CU_STREAM_WAIT_VALUE_GEQ, until it is `value` or up to 2^31 more.
+CUresult cuStreamWaitValue32(CUstream stream, CUdeviceptr address,
+                             std::uint32_t value, unsigned flags);
+CUresult cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address,
+                                std::uint32_t value, unsigned flags);
 CUresult cuMemHostRegister_v2(void* memory, std::size_t bytes, unsigned flags);
 CUresult cuMemHostUnregister(void* memory);
 CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* address, void* memory,

@@ -66,8 +66,8 @@ enum class Access { kRead, kChange };
 
 Result<OpenLimits> open_limits(const std::string& path, Access access);
 
-/// A file that a container may have replaced: nothing but a file is opened, and
-/// for reading alone.
-Result<UniqueFd> open_hostile(const std::string& path);
+/// A file that a container may have replaced: nothing but a file is opened.
+Result<UniqueFd> open_hostile(const std::string& path,
+                              Access access = Access::kRead);
 
 }  // namespace gpunode::share

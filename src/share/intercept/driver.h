@@ -145,6 +145,8 @@ namespace gpunode::share {
   X(cuStreamGetCtx)                         \
   X(cuStreamWriteValue32)                   \
   X(cuStreamWriteValue32_v2)                \
+  X(cuStreamWaitValue32)                    \
+  X(cuStreamWaitValue32_v2)                 \
   X(cuMemHostRegister_v2)                   \
   X(cuMemHostUnregister)                    \
   X(cuMemHostGetDevicePointer_v2)           \

@@ -13,6 +13,7 @@
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/driver_turn.h"
+#include "share/intercept/gate_watch.h"
 #include "share/intercept/kept_errno.h"
 #include "share/intercept/relaxed_capture.h"
 #include "share/intercept/turn.h"
@@ -27,6 +28,8 @@ struct LaneStream {
   std::uint32_t asked = 0;       ///< Fences.
   std::uint32_t since = 0;       ///< Launches behind the last one.
   std::uint32_t count = 0;       ///< Launches.
+  std::uint32_t gated = 0;       ///< Fences before the last gate.
+  std::uint32_t until = 0;       ///< The opening that it waits for.
   bool is_fencing = false;       ///< A thread asks for one.
   /// Its work waits for something that comes after it: not waited for until
   /// then.
@@ -53,9 +56,10 @@ struct Seat {
 /// A context, and the words in which its Device leaves word.
 struct Place {
   std::atomic<abi::CUcontext> context = nullptr;
-  Seat* seat = nullptr;  ///< Null: its Device takes no turns.
-  void* page = nullptr;  ///< Ours; made known to the context.
-  abi::CUdeviceptr done = 0;
+  Seat* seat = nullptr;       ///< Null: its Device takes no turns.
+  void* page = nullptr;       ///< Ours; made known to the context.
+  abi::CUdeviceptr lane = 0;  ///< As the Device knows it.
+  std::atomic<bool> can_gate = true;
   /// From when on fences may be asked for.
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};
   std::atomic<std::uint64_t> fences_from = kNever;
@@ -71,6 +75,8 @@ constexpr std::uint32_t kPiece = 250;
 /// With more launches between fences a change to longer kernels would be seen
 /// too late.
 constexpr std::uint32_t kMostEvery = 32;
+/// Microseconds of work that may be held for a turn.
+constexpr std::uint32_t kHeld = 2000;
 /// Microseconds of work that may be under way where others want the Device.
 constexpr std::uint32_t kUnderWay = 1500;
 /// Fences that may be under way: each takes a place in the driver's queue, of
@@ -135,7 +141,7 @@ bool make_known(Place* place) {
   const RelaxedCapture relaxed;
   if (known(place->page, page_bytes(), abi::CU_MEMHOSTREGISTER_DEVICEMAP) ==
       abi::CUDA_SUCCESS) {
-    if (address(&place->done, &lane->done, 0) == abi::CUDA_SUCCESS) return true;
+    if (address(&place->lane, lane, 0) == abi::CUDA_SUCCESS) return true;
     unknown(place->page);
   }
   Lanes::unmap(place->page);
@@ -178,6 +184,7 @@ Place* make_place(abi::CUcontext context) {
     is_known = make_known(place);
   }
   place->failures = 0;
+  place->can_gate.store(true, std::memory_order_relaxed);
   place->fences_from.store(is_known ? 0 : Place::kNever,
                            std::memory_order_relaxed);
   place->context.store(context, std::memory_order_release);
@@ -234,6 +241,24 @@ std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
   return free;
 }
 
+/// What is launched into the stream waits for a turn.
+bool is_held(const Seat& seat, std::uint32_t at) {
+  return is_shut(seat.streams[at].until,
+                 seat.lane->opened.load(std::memory_order_relaxed));
+}
+
+/// Lets in what waits behind gates, as the node does when it is this
+/// container's turn.
+void open_gates(Seat* seat) {
+  const Turn turn(seat->is_busy);
+  for (const LaneStream& one : seat->streams) {
+    std::uint32_t opened = seat->lane->opened.load();
+    while (is_shut(one.until, opened) &&
+           !seat->lane->opened.compare_exchange_weak(opened, one.until)) {
+    }
+  }
+}
+
 void set_tail(Lane* lane, std::uint32_t at, bool has_one) {
   const std::uint32_t bit = std::uint32_t{1} << at;
   if (has_one) {
@@ -253,6 +278,10 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
       seat->lane->done[at].load(std::memory_order_relaxed);
   const std::uint64_t since_last = now - seat->fenced_at;
   seat->fenced_at = now;
+  if (is_held(*seat, at)) {
+    stream.pace_since = 0;  // What it takes from then on says nothing.
+    return;
+  }
   if (done == stream.asked) {
     // It keeps up: the time between says nothing but that it is long enough.
     stream.pace_since = now;
@@ -260,6 +289,16 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
     if (since_last < kPiece * kMicrosecond && seat->every < kMostEvery) {
       seat->every *= 2;
     }
+    const std::uint64_t piece = since_last / kMicrosecond;
+    if (piece < kPiece * 4) {
+      seat->lane->piece.store(static_cast<std::uint32_t>(piece | 1),
+                              std::memory_order_relaxed);
+    }
+    return;
+  }
+  if (stream.pace_since == 0) {
+    stream.pace_since = now;
+    stream.pace_from = done;
     return;
   }
   const std::uint32_t passed = done - stream.pace_from;
@@ -288,8 +327,9 @@ void fence(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
     ask = driver().cuStreamWriteValue32.load(std::memory_order_relaxed);
   }
   const bool is_asked =
-      ask != nullptr && ask(stream, place->done + at * sizeof(SmallWord),
-                            number, 0) == abi::CUDA_SUCCESS;
+      ask != nullptr &&
+      ask(stream, place->lane + offsetof(Lane, done) + at * sizeof(SmallWord),
+          number, 0) == abi::CUDA_SUCCESS;
   const Turn turn(seat->is_busy);
   LaneStream& one = seat->streams[at];
   one.is_fencing = false;
@@ -370,6 +410,7 @@ void wait_for_turn(Seat* seat) {
       beat_at = now;
     } else if (now - beat_at >= kSecond) {
       seat->silent_beat.store(std::uint64_t{beat} + 1);
+      open_gates(seat);
       break;
     }
     if (now - rung_at < kRing) continue;
@@ -400,6 +441,32 @@ bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now) {
   return now - seat->beat_at < kSecond;
 }
 
+/// Every now and then, while anything is held. True if something is.
+bool open_gates_if_silent() {
+  bool is_any_held = false;
+  for (Seat& seat : seats) {
+    if (seat.lane == nullptr) continue;
+    bool is_silent = false;
+    {
+      const Turn turn(seat.is_busy);
+      bool is_one_held = false;
+      for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+        is_one_held = is_one_held || is_held(seat, at);
+      }
+      if (!is_one_held) continue;
+      is_any_held = true;
+      const DeviceLimit& limits = account().limits_at(seat.device);
+      is_silent =
+          !is_beating(&seat, limits, nanoseconds()) || limits.turn.load() == 0;
+      if (is_silent) {
+        seat.silent_beat.store(std::uint64_t{limits.beat.load()} + 1);
+      }
+    }
+    if (is_silent) open_gates(&seat);
+  }
+  return is_any_held;
+}
+
 /// A thread that is about to wait leaves word of what it has done, if more than
 /// `most` launches have no fence behind them.
 void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
@@ -424,6 +491,77 @@ void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
   fence(seat, place, at, stream, number);
 }
 
+/// Has the Device hold what comes next in the stream until it is let in.
+/// `at` is being fenced by this thread.
+bool shut_gate(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
+               std::uint32_t until) {
+  auto ask = driver().cuStreamWaitValue32_v2.load(std::memory_order_relaxed);
+  if (ask == nullptr) {
+    ask = driver().cuStreamWaitValue32.load(std::memory_order_relaxed);
+  }
+  const bool is_shut = ask != nullptr && watch_gates(&open_gates_if_silent) &&
+                       ask(stream, place->lane + offsetof(Lane, opened), until,
+                           abi::CU_STREAM_WAIT_VALUE_GEQ) == abi::CUDA_SUCCESS;
+  const Turn turn(seat->is_busy);
+  LaneStream& one = seat->streams[at];
+  one.is_fencing = false;
+  if (!is_shut) {
+    place->can_gate.store(false, std::memory_order_relaxed);
+    return false;
+  }
+  one.gated = one.asked;
+  one.until = until;
+  one.pace_since = 0;  // Time that it waits says nothing of the Device's pace.
+  seat->lane->gated[at].store(one.gated);
+  seat->lane->until[at].store(until);
+  return true;
+}
+
+/// Pieces of work that may be held for each stream.
+std::uint32_t most_held(const Seat& seat) {
+  std::uint32_t held = 0;
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    held += is_held(seat, at) ? 1 : 0;
+  }
+  const std::uint32_t piece = seat.lane->piece.load(std::memory_order_relaxed);
+  const std::uint32_t most =
+      piece == 0 ? 2 : kHeld / piece / (held == 0 ? 1 : held);
+  return most < 1 ? 1 : most >= kMostFences ? kMostFences - 1 : most;
+}
+
+/// The program goes on while its work waits: the Device holds it at a gate. It
+/// is there at once when it is let in, and the program is not kept from what it
+/// does besides. False: not so, or as much is held as may be.
+bool hold(Seat* seat, Place* place, abi::CUcontext context,
+          abi::CUstream stream) {
+  std::uint32_t at = 0;
+  std::uint32_t until = 0;
+  {
+    const Turn turn(seat->is_busy);
+    if (!place->can_gate.load(std::memory_order_relaxed) ||
+        !can_fence(*place)) {
+      return false;
+    }
+    at = find_stream(seat, context, stream);
+    if (at == kLaneStreams) return false;
+    LaneStream& one = seat->streams[at];
+    if (is_held(*seat, at)) {
+      return one.asked - one.gated < most_held(*seat);
+    }
+    if (one.is_fencing) return false;
+    one.is_fencing = true;
+    until = seat->lane->opened.load() + 1;
+  }
+  if (!shut_gate(seat, place, at, stream, until)) return false;
+  const DeviceLimit& limits = account().limits_at(seat->device);
+  if ((limits.turn.load() & TurnWord::kClosed) == 0) {
+    open_gates(seat);  // The node did not know of it.
+  } else {
+    account().ring();
+  }
+  return true;
+}
+
 }  // namespace
 
 Passage::Passage(abi::CUstream stream) : stream_(stream) {
@@ -441,7 +579,7 @@ Passage::Passage(abi::CUstream stream) : stream_(stream) {
   context_ = context;
   if ((word & TurnWord::kClosed) == 0 || is_node_silent(*seat, limits)) return;
   fence_tail(seat, place, context, stream, 0);
-  wait_for_turn(seat);
+  if (!hold(seat, place, context, stream)) wait_for_turn(seat);
 }
 
 void Passage::end() {
@@ -473,7 +611,7 @@ void Passage::end() {
     one.is_fencing = true;
     one.since = 0;
     number = ++one.asked;
-    is_waited_for = now >= one.stuck_until &&
+    is_waited_for = now >= one.stuck_until && !is_held(seat, at) &&
                     is_beating(&seat, account().limits_at(seat.device), now);
   }
   fence(seat_, place_, at, stream_, number);
@@ -586,6 +724,7 @@ void forget_passages() {
     place.fences_from.store(Place::kNever, std::memory_order_relaxed);
   }
   DriverTurn::forget(Kept::kPlaces);
+  forget_gate_watch();
   places_from.store(0, std::memory_order_relaxed);
   for (Seat& seat : seats) {
     seat.is_busy.store(false, std::memory_order_relaxed);

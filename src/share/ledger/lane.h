@@ -17,7 +17,7 @@ inline constexpr std::uint64_t kLanesMagic = 0x314E414C444F4E47;  // "GNODLAN1"
 inline constexpr std::uint32_t kLanesVersion = 1;
 inline constexpr std::size_t kLanePage = 4096;  ///< Or a multiple of it.
 /// Streams of one process on one Device whose work is told apart at once.
-inline constexpr std::uint32_t kLaneStreams = 32;
+inline constexpr std::uint32_t kLaneStreams = 16;
 /// Slots that have lanes, the lowest ones. Processes of the others take no
 /// turns.
 inline constexpr std::uint32_t kMostLaneSlots = 64;
@@ -48,13 +48,26 @@ struct alignas(512) Lane {
   SmallWord unfenced;  ///< Launches that no fence will tell the end of.
   /// Number of the last fence that was asked for, by stream.
   alignas(kCacheLine) std::array<SmallWord, kLaneStreams> asked;
-  /// The GPU's: that of the last one that it has passed. On lines of their own,
-  /// for they are written over the bus.
+  /// The GPU's: that of the last one that it has passed. On a line of their
+  /// own, for they are written over the bus.
   alignas(kCacheLine) std::array<SmallWord, kLaneStreams> done;
+  /// Number of the last fence before the last gate, and the opening that this
+  /// gate waits for: what was launched since is held until then.
+  alignas(kCacheLine) std::array<SmallWord, kLaneStreams> gated;
+  std::array<SmallWord, kLaneStreams> until;
+  /// How often the process was let in: counted by the node, and read by the GPU
+  /// where a gate is. On a line of its own, too.
+  alignas(kCacheLine) SmallWord opened;
 
   static constexpr std::uint32_t kOwned = std::uint32_t{1} << 31;
 };
 static_assert(sizeof(Lane) == 512 && kLanePage % sizeof(Lane) == 0);
+
+/// Whether a gate that waits for the opening `until` is shut. Counts wrap.
+constexpr bool is_shut(std::uint32_t until, std::uint32_t opened) {
+  const std::uint32_t left = until - opened;
+  return left != 0 && left < std::uint32_t{1} << 31;
+}
 
 constexpr std::uint32_t lane_slots(std::uint32_t slots) {
   return slots < kMostLaneSlots ? slots : kMostLaneSlots;

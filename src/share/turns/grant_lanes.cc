@@ -29,10 +29,33 @@ struct LaneCopy {
   std::uint32_t unfenced;
   alignas(kCacheLine) std::array<std::uint32_t, kLaneStreams> asked;
   alignas(kCacheLine) std::array<std::uint32_t, kLaneStreams> done;
+  alignas(kCacheLine) std::array<std::uint32_t, kLaneStreams> gated;
+  std::array<std::uint32_t, kLaneStreams> until;
+  alignas(kCacheLine) std::uint32_t opened;
 };
 static_assert(offsetof(LaneCopy, unfenced) == offsetof(Lane, unfenced));
 static_assert(offsetof(LaneCopy, asked) == offsetof(Lane, asked));
 static_assert(offsetof(LaneCopy, done) == offsetof(Lane, done));
+static_assert(offsetof(LaneCopy, until) == offsetof(Lane, until));
+static_assert(offsetof(LaneCopy, opened) == offsetof(Lane, opened));
+
+/// Adds what the lane says of its streams. True if some of its work is held
+/// until the container is let in.
+bool add(TurnLook* look, const LaneCopy& lane) {
+  bool is_held = false;
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    const bool is_shut = share::is_shut(lane.until[at], lane.opened);
+    // What is held is no work of the Device's yet.
+    const std::uint32_t last = is_shut ? lane.gated[at] : lane.asked[at];
+    const bool has_tail = (lane.tails >> at & 1) != 0;
+    look->is_busy = look->is_busy || lane.done[at] != last;
+    look->has_tail = look->has_tail || (has_tail && !is_shut);
+    look->passed += lane.done[at];
+    is_held = is_held || is_shut;
+  }
+  look->wants = look->wants || lane.waiting != 0 || is_held;
+  return is_held;
+}
 
 /// Whatever a process says of its pieces, nobody waits longer for a tail.
 constexpr std::chrono::microseconds kLongestTail{500};
@@ -58,7 +81,8 @@ Result<GrantLanes> GrantLanes::open(const GrantFiles& files,
                                     const std::string& id) {
   TRY(OpenLimits limits,
       open_limits(file_in(files.limits_path(id)), Access::kChange));
-  TRY(UniqueFd ledger, open_hostile(file_in(files.ledger_path(id))));
+  TRY(UniqueFd ledger,
+      open_hostile(file_in(files.ledger_path(id)), Access::kChange));
   GrantLanes lanes(std::move(limits), std::move(ledger));
   const std::uint32_t devices = lanes.devices();
   const std::uint32_t slots = lanes.limits_.view.slots();
@@ -124,14 +148,19 @@ TurnLook GrantLanes::look(std::uint32_t device) {
         lane.owner != process.owner) {
       continue;  // Its end is found out by and by.
     }
-    look.wants = look.wants || lane.waiting != 0;
-    look.has_tail = look.has_tail || lane.tails != 0;
-    look.is_busy = look.is_busy || lane.asked != lane.done;
-    for (const std::uint32_t number : lane.done) look.passed += number;
+    const bool is_held = add(&look, lane);
+    // It was not known when its container was let in.
+    if (is_held && is_open(device)) let_in(process.slot, device);
     look.tail = std::max<Duration>(
         look.tail, std::min<Duration>(std::chrono::microseconds(lane.piece),
                                       kLongestTail));
-    seen.push_back({process.slot, process.owner, sums_of(lane)});
+    Seen one = {process.slot, process.owner, sums_of(lane), lane.launches};
+    for (const Seen& before : seen_[device]) {
+      const bool is_same = before.slot == one.slot && before.owner == one.owner;
+      if (is_same && is_held) one.told = before.told;
+    }
+    look.launches += one.told;
+    seen.push_back(one);
   }
   for (const Seen& before : seen_[device]) {
     const bool is_there = std::ranges::any_of(seen, [&](const Seen& one) {
@@ -140,8 +169,26 @@ TurnLook GrantLanes::look(std::uint32_t device) {
     if (!is_there) add(&ended_[device], before.sums);
   }
   seen_[device] = std::move(seen);
-  look.launches = sums(device).launches;
+  look.launches += ended_[device].launches;
   return look;
+}
+
+bool GrantLanes::is_open(std::uint32_t device) const {
+  return (limit(device).turn.load(std::memory_order_relaxed) &
+          TurnWord::kClosed) == 0;
+}
+
+/// What the process has had the Device hold goes on.
+void GrantLanes::let_in(std::uint32_t slot, std::uint32_t device) const {
+  const std::size_t place =
+      lane_place(devices(), limits_.view.slots(), slot, device) +
+      offsetof(Lane, opened);
+  std::uint32_t opened = 0;
+  if (!read(&opened, sizeof(opened), place)) return;
+  ++opened;
+  // Not by a mapping, as it is read. The Device reads the same page.
+  (void)!::pwrite(ledger_.get(), &opened, sizeof(opened),
+                  static_cast<off_t>(place));
 }
 
 LaneSums GrantLanes::sums(std::uint32_t device) const {
@@ -154,10 +201,14 @@ void GrantLanes::say(std::uint32_t device, std::uint32_t word) {
   SmallWord& turn = limit(device).turn;
   const std::uint32_t before = turn.load(std::memory_order_relaxed);
   if (before == word) return;
-  turn.store(word);
   const bool opens =
       (before & TurnWord::kClosed) != 0 && (word & TurnWord::kClosed) == 0;
+  turn.store(word);
   if (!opens) return;
+  // Who shuts a gate from now on finds the word open.
+  for (const Process& process : processes_[device]) {
+    let_in(process.slot, device);
+  }
   ::syscall(SYS_futex, &turn, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 

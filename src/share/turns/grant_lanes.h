@@ -49,7 +49,8 @@ class GrantLanes {
   /// What they and those that have ended had.
   LaneSums sums(std::uint32_t device) const;
 
-  /// Writes the word of turns, and wakes who waits if it opens.
+  /// Writes the word of turns; if it opens, wakes who waits and lets in what is
+  /// held.
   void say(std::uint32_t device, std::uint32_t word);
   void beat();
 
@@ -58,6 +59,8 @@ class GrantLanes {
       : limits_(std::move(limits)), ledger_(std::move(ledger)) {}
 
   bool read(void* to, std::size_t size, std::size_t place) const;
+  bool is_open(std::uint32_t device) const;
+  void let_in(std::uint32_t slot, std::uint32_t device) const;
   DeviceLimit& limit(std::uint32_t device) const {
     return limits_of(limits_.file.bytes())[device];
   }
@@ -72,6 +75,8 @@ class GrantLanes {
     std::uint32_t slot = 0;
     std::uint32_t owner = 0;
     LaneSums sums;
+    /// Launches that were not held when they were last looked at.
+    std::uint64_t told = 0;
   };
 
   OpenLimits limits_;

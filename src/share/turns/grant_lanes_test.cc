@@ -71,10 +71,10 @@ TEST_F(LanesOfAGrant, SayWhatItsProcessesDo) {
   other.lane().waiting = 0;
   EXPECT_FALSE(lanes.look(0).wants);
 
-  one.lane().asked[31] = 2;
+  one.lane().asked[15] = 2;
   EXPECT_TRUE(lanes.look(0).is_busy);
   EXPECT_EQ(lanes.look(0).passed, 0u);
-  one.lane().done[31] = 2;
+  one.lane().done[15] = 2;
   EXPECT_FALSE(lanes.look(0).is_busy);
   EXPECT_EQ(lanes.look(0).passed, 2u);
 

@@ -1,0 +1,98 @@
+#include "share/intercept/gate_watch.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <ctime>
+
+#include <pthread.h>
+
+#include "share/intercept/kept_errno.h"
+#include "share/intercept/loaded_symbol.h"
+
+namespace gpunode::share {
+namespace {
+
+enum State : std::uint32_t { kNone, kStarting, kWatching, kResting, kNever };
+std::atomic<std::uint32_t> state = kNone;
+std::atomic<LookAtGates> the_look = nullptr;
+
+// The C library's, in libpthread before 2.34, which the driver needs, too.
+using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*),
+                       void*);
+using Detach = int (*)(pthread_t);
+
+void* find_function(const char* name) {
+  void* const found = find_loaded_symbol("libpthread.so", name);
+  return found != nullptr ? found : find_loaded_symbol("libc.so", name);
+}
+
+void* watch(void* /*nothing*/) {
+  constexpr timespec kPause = {0, 250'000'000};
+  for (;;) {
+    syscall(SYS_nanosleep, &kPause, nullptr);
+    const LookAtGates look = the_look.load(std::memory_order_acquire);
+    if (look != nullptr && look()) continue;
+    // Whoever shuts a gate from now on wakes it.
+    state.store(kResting);
+    if (look != nullptr && look()) {
+      state.store(kWatching);
+      continue;
+    }
+    while (state.load() == kResting) {
+      syscall(SYS_futex, &state, FUTEX_WAIT_PRIVATE, kResting, nullptr, nullptr,
+              0);
+    }
+  }
+  return nullptr;
+}
+
+bool start() {
+  const auto create = reinterpret_cast<Create>(find_function("pthread_create"));
+  const auto detach = reinterpret_cast<Detach>(find_function("pthread_detach"));
+  if (create == nullptr || detach == nullptr) return false;
+  // Signals are the program's.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  constexpr std::size_t kKernelSetBytes = 8;
+  if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before,
+              kKernelSetBytes) != 0) {
+    return false;
+  }
+  pthread_t thread = {};
+  const bool is_there = create(&thread, nullptr, &watch, nullptr) == 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, kKernelSetBytes);
+  if (is_there) detach(thread);
+  return is_there;
+}
+
+}  // namespace
+
+bool watch_gates(LookAtGates look) {
+  std::uint32_t now = state.load(std::memory_order_acquire);
+  if (now == kWatching) return true;
+  const Errno kept;
+  the_look.store(look, std::memory_order_release);
+  if (now == kResting && state.compare_exchange_strong(now, kWatching)) {
+    syscall(SYS_futex, &state, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+    return true;
+  }
+  if (now == kNone && state.compare_exchange_strong(now, kStarting)) {
+    const bool is_there = start();
+    state.store(is_there ? kWatching : kNever);
+    return is_there;
+  }
+  return now == kWatching;
+}
+
+void forget_gate_watch() {
+  state.store(kNone, std::memory_order_relaxed);
+}
+
+}  // namespace gpunode::share
