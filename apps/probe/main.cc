@@ -2,6 +2,10 @@
 //
 // A library that hangs or crashes takes this process with it and nothing else.
 // Of the old-glibc class: neither exceptions nor libstdc++ (docs/adr/0005).
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -26,9 +30,9 @@ constexpr const char* kHelp =
     "gpunode-probe: what only the driver's libraries tell of the GPUs, as "
     "JSON.\n"
     "\n"
-    "usage: gpunode-probe [--library FILE]\n"
-    "       gpunode-probe --health [--library FILE]\n"
-    "       gpunode-probe --use [--library FILE]\n"
+    "usage: gpunode-probe [--library FILE] [--parent PID]\n"
+    "       gpunode-probe --health [--library FILE] [--parent PID]\n"
+    "       gpunode-probe --use [--library FILE] [--parent PID]\n"
     "       gpunode-probe --vectoradd [--library FILE] [--device N]\n"
     "       gpunode-probe --help | --version\n"
     "\n"
@@ -40,6 +44,8 @@ constexpr const char* kHelp =
     "  --vectoradd      add two vectors on a GPU by CUDA; says what the CUDA\n"
     "                   sample says, and exits as gpunode-vectoradd does\n"
     "  --device N       which GPU, of those that CUDA shows; 0 by default\n"
+    "  --parent PID     end when the process that started it, of this id,\n"
+    "                   ends, whatever the driver does; at once if it has\n"
     "\n"
     "gpunode runs it for what the kernel's files do not tell. It wakes every\n"
     "GPU, which takes seconds on a node without persistence mode.\n"
@@ -94,15 +100,27 @@ int add_vectors(const char* library, int device) {
   return static_cast<int>(gpunode::vectoradd::run_addition(driver, options));
 }
 
-/// A small number in decimal digits; -1 for anything else.
-int parse_device(const char* text) {
+constexpr int kMostDevices = 9'999;
+// Linux: 2^22 at the most.
+constexpr int kMostPid = 4'194'304;
+
+/// A number in decimal digits up to `most`; -1 for anything else.
+int parse_number(const char* text, int most) {
   int number = 0;
   if (*text == '\0') return -1;
   for (; *text != '\0'; ++text) {
-    if (*text < '0' || *text > '9' || number > 999) return -1;
+    if (*text < '0' || *text > '9') return -1;
     number = number * 10 + (*text - '0');
+    if (number > most) return -1;
   }
   return number;
+}
+
+/// The driver may never answer: then whoever asked ends it, or ends.
+bool end_with(pid_t parent) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): the API's way.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return false;
+  return ::getppid() == parent;  // Else it has ended before.
 }
 
 /// A full disk shows when what was written leaves this process.
@@ -158,8 +176,12 @@ extern "C" int main(int argc, char** argv) {
     } else if (std::strcmp(argument, "--library") == 0 && has_value) {
       library = argv[++i];
     } else if (std::strcmp(argument, "--device") == 0 && has_value) {
-      device = parse_device(argv[++i]);
+      device = parse_number(argv[++i], kMostDevices);
       if (device < 0) return refuse(argv[i]);
+    } else if (std::strcmp(argument, "--parent") == 0 && has_value) {
+      const int parent = parse_number(argv[++i], kMostPid);
+      if (parent < 1) return refuse(argv[i]);
+      if (!end_with(parent)) return kFailed;
     } else {
       return refuse(argument);
     }

@@ -1,5 +1,11 @@
 // The program, as gpunode runs it, on the NVML double.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -252,6 +258,63 @@ TEST_F(Probe, ThatHangsIsEndedByWhoRunsIt) {
   const auto done = try_run("t4-x4", {"--library", FAKE_NVML_LIBRARY});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::kUnavailable);
+}
+
+/// Starts the probe, and ends before it begins, or never. What it prints goes
+/// to `out`.
+[[noreturn]] void start_and_end(std::vector<std::string> words, int out,
+                                bool ends_first) {
+  const std::string parent = std::to_string(::getpid());
+  words.insert(words.end(), {"--parent", parent});
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  int gate[2] = {-1, -1};
+  if (::pipe2(gate, O_CLOEXEC) != 0) ::_exit(1);
+  if (::fork() == 0) {
+    char byte = 0;
+    ::close(gate[1]);
+    // Until the parent has ended, or at once.
+    if (ends_first) static_cast<void>(::read(gate[0], &byte, 1));
+    ::dup2(out, STDOUT_FILENO);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  if (ends_first) ::_exit(0);
+  for (;;) ::pause();
+}
+
+TEST_F(Probe, EndsWithWhoStartedItThoughTheDriverHangs) {
+  FakeNvmlControl::Fault hang;
+  hang.function = "nvmlInit_v2";
+  hang.delay = std::chrono::hours(1);
+  ASSERT_TRUE(control_->add(hang));
+  ::setenv("GPUNODE_FAKE_NVML", profile_path("a10g-x1").c_str(), 1);
+  ::setenv("GPUNODE_FAKE_NVML_CONTROL", (directory_ / "control").c_str(), 1);
+  for (const bool ends_first : {false, true}) {
+    int out[2] = {-1, -1};
+    ASSERT_EQ(::pipe2(out, O_CLOEXEC), 0);
+    const pid_t parent = ::fork();
+    if (parent == 0) {
+      start_and_end({GPUNODE_PROBE, "--use", "--library", FAKE_NVML_LIBRARY},
+                    out[1], ends_first);
+    }
+    ::close(out[1]);
+    if (!ends_first) {
+      EXPECT_TRUE(
+          control_->wait_for_calls("nvmlInit_v2", 1, std::chrono::seconds(60)));
+      ::kill(parent, SIGKILL);
+    }
+    ::waitpid(parent, nullptr, 0);
+    // Its end closes what it would have printed to.
+    pollfd end{out[0], POLLIN, 0};
+    EXPECT_EQ(::poll(&end, 1, 60'000), 1) << "it hangs on";
+    char byte = 0;
+    EXPECT_EQ(::read(out[0], &byte, 1), 0);
+    ::close(out[0]);
+  }
+  ::unsetenv("GPUNODE_FAKE_NVML");
+  ::unsetenv("GPUNODE_FAKE_NVML_CONTROL");
 }
 
 TEST_F(Probe, TakesWhatCudaOpensFromBesideIt) {

@@ -1,11 +1,14 @@
 // `gpunode top` as a person has it at a terminal, and a program in a pipe.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -23,6 +26,7 @@
 #include "base/core/unique_fd.h"
 #include "base/host/command_runner.h"
 #include "base/host/host_tree.h"
+#include "tests/doubles/nvml/control.h"
 
 namespace gpunode::integration {
 namespace {
@@ -212,6 +216,35 @@ TEST_F(Top, WithoutADriverSaysSo) {
   const auto done = run({"--once"});
   EXPECT_EQ(done.status, 1);
   EXPECT_THAT(done.out, HasSubstr("driver: there is no libnvidia-ml.so.1"));
+}
+
+TEST_F(Top, ShowsTheRestWhileTheDriverHangsAndLeavesNoProbeBehind) {
+  const std::string control = tree_.path("control");
+  auto nvml = FakeNvmlControl::open(control);
+  ASSERT_TRUE(nvml);
+  FakeNvmlControl::Fault hang;
+  hang.function = "nvmlInit_v2";
+  hang.delay = std::chrono::hours(1);
+  ASSERT_TRUE(nvml->add(hang));
+  ASSERT_EQ(::mkfifo(tree_.path("alive").c_str(), 0600), 0);
+  probe("GPUNODE_FAKE_NVML_CONTROL=" + control +
+        " GPUNODE_FAKE_NVML=" FAKE_NVML_PROFILES
+        "/a10g-x1.json exec " GPUNODE_PROBE " \"$@\" 9<>" +
+        tree_.path("alive"));
+  AtTerminal at(words({}));
+  ASSERT_TRUE(at.see("driver: ...")) << at.text();
+  ASSERT_TRUE(at.see("agent: ")) << at.text();
+  ASSERT_TRUE(nvml->wait_for_calls("nvmlInit_v2", 1, std::chrono::minutes(1)));
+  // Open at both ends for as long as the probe lives.
+  const UniqueFd alive(
+      ::open(tree_.path("alive").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  at.signal(SIGTERM);
+  const int status = at.end();
+  EXPECT_TRUE(WIFSIGNALED(status)) << status;
+  at.expect_given_back();
+  pollfd end{alive.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&end, 1, 60'000), 1);
+  EXPECT_NE(end.revents & POLLHUP, 0) << "the probe lives";
 }
 
 TEST_F(Top, OfAProbeThatFailsSaysSo) {

@@ -1,16 +1,11 @@
 // gpunode top: what GPUs do and for whom, while one watches.
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -27,10 +22,10 @@
 #include "apps/gpunode/top/document.h"
 #include "apps/gpunode/top/frame.h"
 #include "apps/gpunode/top/view.h"
+#include "apps/gpunode/top/watcher.h"
 #include "base/console/full_screen.h"
 #include "base/console/page.h"
 #include "base/console/terminal.h"
-#include "base/core/unique_fd.h"
 
 namespace gpunode::cli {
 namespace {
@@ -40,8 +35,9 @@ On a terminal a screen that is drawn again every --interval seconds: ? tells its
 keys, q ends it. In a pipe, or with --once, plain lines, once.
 
 GPUs are read through gpunode-probe, names are asked of the agent (as root), and
-limits are read from the accounts of containers. Who does not answer is named
-at the top; the rest is shown all the same. Without an agent the names are those
+limits are read from the accounts of containers, all at the same time. Who does
+not answer is named at the top ("driver: ..." while that is waited for); the
+rest is shown all the same. Without an agent the names are those
 of the kubelet's files. On GPUs without persistence mode each reading wakes the
 GPU, which may take seconds.
 
@@ -85,48 +81,6 @@ bool tells_nothing(const top::Snapshot& snapshot) {
          snapshot.gpus.empty() && snapshot.holders.empty();
 }
 
-/// Looks again and again beside the thread that draws: a driver that hangs does
-/// not keep keys waiting.
-class Watcher {
- public:
-  Watcher(const Options& options, host::CommandRunner& runner)
-      : interval_(options.interval_seconds),
-        collector_(options.sources, runner),
-        news_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        thread_([this](const std::stop_token& stop) { run(stop); }) {}
-
-  /// Readable when there is a newer one.
-  int news_fd() const { return news_.get(); }
-
-  /// The newest; null: there is none yet.
-  std::shared_ptr<const top::Snapshot> newest() {
-    std::uint64_t count = 0;
-    static_cast<void>(::read(news_.get(), &count, sizeof count));
-    const std::lock_guard lock(mutex_);
-    return newest_;
-  }
-
- private:
-  void run(const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      auto snapshot = std::make_shared<const top::Snapshot>(collector_.look());
-      std::unique_lock lock(mutex_);
-      newest_ = std::move(snapshot);
-      const std::uint64_t one = 1;
-      static_cast<void>(::write(news_.get(), &one, sizeof one));
-      ended_.wait_for(lock, stop, interval_, [] { return false; });
-    }
-  }
-
-  const std::chrono::seconds interval_;
-  top::Collector collector_;
-  UniqueFd news_;
-  std::mutex mutex_;
-  std::condition_variable_any ended_;
-  std::shared_ptr<const top::Snapshot> newest_;
-  std::jthread thread_;  // The last: it uses the others.
-};
-
 class Screen {
  public:
   Screen(const Options& options, Session& session)
@@ -135,10 +89,12 @@ class Screen {
   Result<void> run() {
     // It outlives the screen: the terminal is given back at once, also where
     // the driver lets the last look wait.
-    std::optional<Watcher> watcher;
+    std::optional<top::Watcher> watcher;
     TRY(console::FullScreen screen,
         console::FullScreen::enter(STDIN_FILENO, STDOUT_FILENO));
-    watcher.emplace(options_, session_.runner);
+    watcher.emplace(options_.sources,
+                    std::chrono::seconds(options_.interval_seconds),
+                    session_.runner);
     TRY_VOID(draw(screen));
     while (!view_.is_over) {
       TRY(const console::FullScreen::Event event,
@@ -197,7 +153,7 @@ std::string text_of(const top::Snapshot& snapshot, const Options& options,
 }
 
 Result<void> print_looks(const Options& options, Session& session) {
-  top::Collector collector(options.sources, session.runner);
+  const top::Collector collector(options.sources, session.runner);
   const bool is_watching = options.is_watching && !options.is_once;
   for (bool is_first = true;; is_first = false) {
     const top::Snapshot snapshot = collector.look();

@@ -28,6 +28,7 @@ class Assembly {
     snapshot_.driver_problem = from_.driver_problem;
     snapshot_.agent_problem = from_.agent_problem;
     snapshot_.share_problem = from_.share_problem;
+    snapshot_.awaited = from_.awaited;
     add_gpus();
     name_devices();
     for (const GrantReading& grant : from_.grants) add_grant(grant);

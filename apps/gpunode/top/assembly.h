@@ -37,6 +37,7 @@ struct Gathered {
   std::vector<GrantReading> grants;
   std::string share_problem;
   std::map<std::uint32_t, ProcessFacts> processes;
+  std::vector<std::string> awaited;  ///< As of Snapshot.
 };
 
 Snapshot assemble(const Gathered& gathered);

@@ -1,6 +1,9 @@
 #include "apps/gpunode/top/collector.h"
 
+#include <unistd.h>
+
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -36,7 +39,9 @@ Result<Readings> read_driver(const host::HostRoot& driver_root,
                              kNvml, fmt::join(library.looked_in, ", ")));
   }
   host::Command command;
-  command.argv = {sources.probe, "--use", "--library", library.path};
+  // It must not outlive who asked, whatever the driver does to it.
+  command.argv = {sources.probe, "--use",    "--library",
+                  library.path,  "--parent", std::to_string(::getpid())};
   command.timeout = sources.patience;
   TRY(const std::string report, runner.output(command));
   return parse_readings(report);
@@ -51,48 +56,61 @@ Collector::Collector(Sources sources, host::CommandRunner& runner)
                                                 : sources_.driver_root),
       runner_(runner) {}
 
-Snapshot Collector::look() {
+Gathered Collector::begin() const {
   Gathered all;
   const auto name = host_.read_file("/proc/sys/kernel/hostname");
   if (name) all.host = first_line(*name);
   all.time = rfc3339(std::chrono::system_clock::now());
-  ask_driver(all);
-  ask_agent(all);
-  read_grants(all);
-  read_processes(all);
+  return all;
+}
+
+Snapshot Collector::look() const {
+  Gathered all = begin();
+  {
+    const std::jthread driver([&] { put(ask_driver(), all); });
+    const std::jthread agent([&] { put(ask_agent(), all); });
+    put(read_accounts(), all);
+  }
   return assemble(all);
 }
 
-void Collector::ask_driver(Gathered& all) {
+DriverPart Collector::ask_driver() const {
+  DriverPart part;
   Result<Readings> readings = read_driver(driver_root_, sources_, runner_);
   if (readings) {
-    all.readings = *std::move(readings);
+    part.readings = *std::move(readings);
+    part.processes = processes_of(part.readings);
   } else {
-    all.driver_problem = readings.error().message();
+    part.problem = readings.error().message();
   }
+  return part;
 }
 
-void Collector::ask_agent(Gathered& all) const {
+AgentPart Collector::ask_agent() const {
+  AgentPart part;
   const auto document =
       diagnose::ask_agent(host_.outside(sources_.plugin_directory + kSocket));
   auto status = document ? diagnose::parse_agent_status(*document)
                          : Result<diagnose::AgentStatus>(document.error());
   if (status) {
-    all.status = *std::move(status);
+    part.status = *std::move(status);
   } else {
-    all.agent_problem = status.error().message() +
-                        "; names are from the kubelet's files, if there are";
-    all.status = diagnose::look_at_host(host_, sources_.plugin_directory).known;
+    part.problem = status.error().message() +
+                   "; names are from the kubelet's files, if there are";
+    part.status =
+        diagnose::look_at_host(host_, sources_.plugin_directory).known;
   }
-  diagnose::name_pods(all.status.holders, host_);
+  diagnose::name_pods(part.status.holders, host_);
+  return part;
 }
 
-void Collector::read_grants(Gathered& all) const {
+AccountsPart Collector::read_accounts() const {
+  AccountsPart part;
   const share::GrantFiles files(host_.outside(share::GrantFiles::kRoot));
   const auto ids = files.list();
   if (!ids) {
-    all.share_problem = ids.error().message();
-    return;
+    part.problem = ids.error().message();
+    return part;
   }
   // Read when somebody has a slot.
   std::optional<share::ProcessTable> table;
@@ -112,12 +130,15 @@ void Collector::read_grants(Gathered& all) const {
           table->find(slot.pid, slot.pid_namespace, slot.start_time);
       if (process != nullptr) grant.pids.push_back(process->pid);
     }
-    all.grants.push_back(std::move(grant));
+    part.grants.push_back(std::move(grant));
   }
+  return part;
 }
 
-void Collector::read_processes(Gathered& all) const {
-  for (const GpuReading& gpu : all.readings.gpus) {
+std::map<std::uint32_t, ProcessFacts> Collector::processes_of(
+    const Readings& readings) const {
+  std::map<std::uint32_t, ProcessFacts> processes;
+  for (const GpuReading& gpu : readings.gpus) {
     for (const ProcessReading& process : gpu.processes) {
       const std::string place = fmt::format("/proc/{}/", process.pid);
       ProcessFacts facts;
@@ -127,9 +148,26 @@ void Collector::read_processes(Gathered& all) const {
       if (const auto cgroup = host_.read_file(place + "cgroup")) {
         facts.pod_uid = share::pod_of_cgroup(*cgroup);
       }
-      all.processes.emplace(process.pid, std::move(facts));
+      processes.emplace(process.pid, std::move(facts));
     }
   }
+  return processes;
+}
+
+void put(DriverPart part, Gathered& all) {
+  all.readings = std::move(part.readings);
+  all.processes = std::move(part.processes);
+  all.driver_problem = std::move(part.problem);
+}
+
+void put(AgentPart part, Gathered& all) {
+  all.status = std::move(part.status);
+  all.agent_problem = std::move(part.problem);
+}
+
+void put(AccountsPart part, Gathered& all) {
+  all.grants = std::move(part.grants);
+  all.share_problem = std::move(part.problem);
 }
 
 }  // namespace gpunode::top

@@ -249,6 +249,9 @@ std::vector<Line> head_lines(const Snapshot& snapshot) {
     title += "  driver " + snapshot.driver_version;
   }
   std::vector<Line> lines = {{title, Style::kHeading}};
+  for (const std::string& who : snapshot.awaited) {
+    lines.push_back({who + ": ...", Style::kDim});
+  }
   if (!snapshot.driver_problem.empty()) {
     lines.push_back({"driver: " + snapshot.driver_problem, Style::kBad});
   }
@@ -274,6 +277,7 @@ Line foot_line(const View& view, std::size_t shown, std::size_t all) {
 }
 
 std::string none_text(const Snapshot& snapshot) {
+  if (snapshot.holders.empty() && !snapshot.awaited.empty()) return "...";
   return snapshot.holders.empty() ? "No container is known to hold a GPU."
                                   : "No container has this text in a name.";
 }

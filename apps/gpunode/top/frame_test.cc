@@ -146,6 +146,14 @@ TEST(Frame, SaysWhoDoesNotAnswer) {
   EXPECT_THAT(text, HasSubstr("No container is known to hold a GPU."));
 }
 
+TEST(Frame, SaysWhoIsYetToAnswer) {
+  Snapshot snapshot;
+  snapshot.awaited = {"driver", "shares"};
+  const std::string text = text_of(draw(snapshot, {}, {}));
+  EXPECT_THAT(text, HasSubstr("\ndriver: ...\nshares: ...\n"));
+  EXPECT_EQ(text.find("No container"), std::string::npos) << "nobody knows";
+}
+
 TEST(Frame, CallsNoGpuHealthyOfWhichNobodyTells) {
   Snapshot snapshot = node();
   snapshot.gpus.resize(1);

@@ -77,6 +77,9 @@ struct Snapshot {
   std::string driver_problem;  ///< Why nobody reads the GPUs; empty: it works.
   std::string agent_problem;   ///< Why it was not asked; empty: it was.
   std::string share_problem;   ///< Why limits are not known.
+  /// Who has been asked and has not answered yet: "driver", "agent", "shares".
+  /// What is here of them is older, or there is none.
+  std::vector<std::string> awaited;
   std::vector<GpuRow> gpus;
   std::vector<HolderRow> holders;
   std::vector<StrangerRow> strangers;
