@@ -75,6 +75,24 @@ class AtTerminal {
   }
   void signal(int number) const { ::kill(pid_, number); }
 
+  /// It is stopped without being asked, and the terminal is the shell's.
+  void stop_as_a_shell_does() {
+    signal(SIGSTOP);
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid_, &status, WUNTRACED), pid_);
+    ASSERT_TRUE(WIFSTOPPED(status));
+    ASSERT_EQ(::tcsetattr(slave_.get(), TCSANOW, &before_), 0);
+  }
+  /// Keys come one by one; false if that does not become so.
+  bool raw_again() {
+    for (;;) {
+      termios now{};
+      if (::tcgetattr(slave_.get(), &now) != 0) return false;
+      if ((now.c_lflag & ICANON) == 0U) return true;
+      if (!read_some(60'000)) return false;
+    }
+  }
+
   std::string text() const {
     std::string text;
     for (const std::string& line : screen_.lines()) text += line + "\n";
@@ -197,6 +215,19 @@ TEST_F(Top, EverySignalThatEndsItGivesTheTerminalBack) {
     }
     at.expect_given_back();
   }
+}
+
+TEST_F(Top, StoppedAndBroughtBackItReadsKeysAgain) {
+  AtTerminal at(words({}));
+  ASSERT_TRUE(at.see("NVIDIA A10G")) << at.text();
+  at.stop_as_a_shell_does();
+  at.signal(SIGCONT);
+  ASSERT_TRUE(at.raw_again());
+  at.press("?");
+  ASSERT_TRUE(at.see("Any key goes back.")) << at.text();
+  at.press("qq");
+  at.end();
+  at.expect_given_back();
 }
 
 TEST_F(Top, InAPipeIsPlainLinesOnce) {

@@ -1,5 +1,6 @@
 #include "base/console/full_screen.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -8,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -20,14 +23,36 @@ namespace {
 constexpr std::string_view kTake = "\x1b[?1049h\x1b[?25l";
 constexpr std::string_view kGiveBack = "\x1b[?25h\x1b[?1049l";
 
-Result<void> write_all(int fd, std::string_view text) {
+/// The terminal behind `fd` by a descriptor that never waits; `fd` itself must
+/// stay as it is, for the shell has it, too. Invalid if it cannot be had.
+UniqueFd reopened(int fd) {
+  const std::string name = "/proc/self/fd/" + std::to_string(fd);
+  return UniqueFd(
+      ::open(name.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
+/// As long as the terminal takes it. False if it takes no more: at once, or,
+/// with descriptors to watch, when one of these has something first.
+Result<bool> write_some(int fd, std::string_view text,
+                        std::span<const int> watched) {
   while (!text.empty()) {
+    std::array<pollfd, 3> entries{{{fd, POLLOUT, 0}, {-1, 0, 0}, {-1, 0, 0}}};
+    for (std::size_t i = 0; i < watched.size(); ++i) {
+      entries[i + 1] = {watched[i], POLLIN, 0};
+    }
+    const int ready =
+        ::poll(entries.data(), entries.size(), watched.empty() ? 0 : -1);
+    if (ready < 0 && errno != EINTR) {
+      return Error::from_errno("wait for the terminal", errno);
+    }
+    if (ready < 0) continue;
+    if (entries[0].revents == 0) return false;
     const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n < 0) return Error::from_errno("write to the terminal", errno);
     text.remove_prefix(static_cast<std::size_t>(n));
   }
-  return {};
+  return true;
 }
 
 winsize size_of(int fd) {
@@ -47,7 +72,7 @@ sigset_t watched() {
   sigset_t set;
   ::sigemptyset(&set);
   for (const int signal :
-       {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH}) {
+       {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH}) {
     ::sigaddset(&set, signal);
   }
   return set;
@@ -78,6 +103,7 @@ Result<FullScreen> FullScreen::enter(int in, int out) {
   const sigset_t set = watched();
   screen.signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!screen.signals_) return Error::from_errno("make a signalfd", errno);
+  screen.own_out_ = reopened(out);
   ::pthread_sigmask(SIG_BLOCK, &set, &screen.mask_before_);
   TRY_VOID(screen.take());
   return screen;
@@ -89,7 +115,8 @@ FullScreen::FullScreen(FullScreen&& other) noexcept
       is_taken_(std::exchange(other.is_taken_, false)),
       before_(other.before_),
       mask_before_(other.mask_before_),
-      signals_(std::move(other.signals_)) {}
+      signals_(std::move(other.signals_)),
+      own_out_(std::move(other.own_out_)) {}
 
 FullScreen::~FullScreen() {
   give_back();
@@ -104,19 +131,36 @@ Result<void> FullScreen::take() {
   raw.c_cc[VMIN] = 1;
   raw.c_cc[VTIME] = 0;
   is_taken_ = true;
-  if (::tcsetattr(in_, TCSAFLUSH, &raw) != 0) {
+  // Not once all output is out, as TCSAFLUSH would: it may never be.
+  if (::tcsetattr(in_, TCSANOW, &raw) != 0) {
     const Error error = Error::from_errno("set up the terminal", errno);
     give_back();
     return error;
   }
-  return write_all(out_, kTake);
+  ::tcflush(in_, TCIFLUSH);
+  return write(kTake);
+}
+
+Result<void> FullScreen::write(std::string_view text) const {
+  // What ends or stops it goes before what is drawn; what is left out of a
+  // frame is drawn with the next.
+  const std::array<int, 2> sooner = {signals_.get(), in_};
+  TRY_VOID(write_some(own_out_ ? own_out_.get() : out_, text, sooner));
+  return {};
 }
 
 void FullScreen::give_back() {
   if (!std::exchange(is_taken_, false)) return;
-  // Of a terminal that is gone nothing can be said.
-  static_cast<void>(write_all(out_, kGiveBack));
-  ::tcsetattr(in_, TCSAFLUSH, &before_);
+  const int out = own_out_ ? own_out_.get() : out_;
+  // Of a terminal that is gone nothing can be said. One that takes nothing
+  // gets this in place of what it has not taken yet.
+  const auto written = write_some(out, kGiveBack, {});
+  if (written && !*written) {
+    ::tcflush(out, TCOFLUSH);
+    static_cast<void>(write_some(out, kGiveBack, {}));
+  }
+  ::tcsetattr(in_, TCSANOW, &before_);
+  ::tcflush(in_, TCIFLUSH);
 }
 
 Result<void> FullScreen::show(const std::vector<LiveArea::Line>& lines,
@@ -143,7 +187,7 @@ Result<void> FullScreen::show(const std::vector<LiveArea::Line>& lines,
     if (!colour.empty()) text += "\x1b[0m";
   }
   if (height == 0 || rows < height) text += "\r\n\x1b[J";
-  return write_all(out_, text);
+  return write(text);
 }
 
 void FullScreen::answer(int signal, Event& event) {
@@ -153,8 +197,12 @@ void FullScreen::answer(int signal, Event& event) {
   }
   event.is_resized = true;
   if (signal == SIGWINCH) return;
-  give_back();
-  obey(signal);
+  if (signal != SIGCONT) {
+    give_back();
+    obey(signal);
+  }
+  // After a SIGSTOP, too, which nobody is told of: the shell has the terminal
+  // as it likes it since then.
   // What it was stopped for may be gone by now.
   if (!take()) event.is_over = true;
 }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/console/live_area.h"
@@ -32,7 +33,8 @@ class FullScreen {
   ~FullScreen();
 
   /// Lines from the top on, cut to the size of `terminal` and of the window;
-  /// what was there before goes.
+  /// what was there before goes. Where the terminal takes no more this waits
+  /// until it does, or wait() has something to tell: the rest is left out then.
   Result<void> show(const std::vector<LiveArea::Line>& lines,
                     const Terminal& terminal) const;
 
@@ -46,13 +48,15 @@ class FullScreen {
   /// Until something happens, or `patience` is over, which is an Event of
   /// nothing. A signal that ends programs ends this one, as it would have:
   /// after the terminal was given back. Ctrl-Z stops it, and the screen is
-  /// taken again when it goes on. `other` is -1 or a descriptor to watch.
+  /// taken again when it goes on, by whatever it was stopped. `other` is -1 or
+  /// a descriptor to watch.
   Result<Event> wait(std::chrono::milliseconds patience, int other);
 
  private:
   FullScreen(int in, int out) : in_(in), out_(out) {}
 
   Result<void> take();
+  Result<void> write(std::string_view text) const;
   void give_back();
   void answer(int signal, Event& event);
 
@@ -62,6 +66,7 @@ class FullScreen {
   termios before_{};
   sigset_t mask_before_{};
   UniqueFd signals_;
+  UniqueFd own_out_;  ///< The terminal; writing to it waits for nothing.
 };
 
 }  // namespace gpunode::console

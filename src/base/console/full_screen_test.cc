@@ -125,6 +125,58 @@ TEST(FullScreenDeathTest, SignalsThatEndProgramsEndThisOne) {
   EXPECT_EXIT(end_by(SIGHUP), testing::KilledBySignal(SIGHUP), "");
 }
 
+/// A frame that no terminal takes unless somebody reads it.
+std::vector<LiveArea::Line> more_than_it_takes() {
+  return std::vector<LiveArea::Line>(1000, {std::string(200, 'w')});
+}
+
+void end_while_it_stalls(int signal) {
+  PtyScreen pty(200, 1000);
+  std::optional<FullScreen> screen(taken(pty));
+  ::raise(signal);
+  static_cast<void>(screen->show(more_than_it_takes(), of(200, 1000)));
+  static_cast<void>(screen->wait(kLong, -1));
+}
+
+TEST(FullScreenDeathTest, ATerminalThatTakesNothingKeepsNobodyFromEndingIt) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(end_while_it_stalls(SIGTERM), testing::KilledBySignal(SIGTERM),
+              "");
+  EXPECT_EXIT(end_while_it_stalls(SIGQUIT), testing::KilledBySignal(SIGQUIT),
+              "");
+}
+
+TEST(FullScreen, ATerminalThatTakesNothingIsGivenBackWhenItDoes) {
+  PtyScreen pty(200, 1000);
+  const termios before = settings(pty);
+  {
+    FullScreen screen = taken(pty);
+    ::raise(SIGINT);
+    ASSERT_TRUE(screen.show(more_than_it_takes(), of(200, 1000)));
+    const auto event = screen.wait(kLong, -1);
+    ASSERT_TRUE(event);
+    EXPECT_TRUE(event->is_over);
+  }
+  EXPECT_FALSE(pty.screen().is_other());
+  EXPECT_TRUE(pty.screen().has_cursor());
+  EXPECT_THAT(pty.raw(), testing::HasSubstr("\x1b[?1049l"));
+  EXPECT_EQ(settings(pty).c_lflag, before.c_lflag);
+}
+
+TEST(FullScreen, IsRawAgainWhenItGoesOn) {
+  const PtyScreen pty(30, 3);
+  const termios before = settings(pty);
+  FullScreen screen = taken(pty);
+  // As a shell does that has been told that it was stopped.
+  ASSERT_EQ(::tcsetattr(pty.fd(), TCSANOW, &before), 0);
+  ::raise(SIGCONT);
+  const auto event = screen.wait(kLong, -1);
+  ASSERT_TRUE(event);
+  EXPECT_TRUE(event->is_resized) << "to be drawn again";
+  EXPECT_FALSE(event->is_over);
+  EXPECT_EQ(settings(pty).c_lflag & ICANON, 0U);
+}
+
 TEST(FullScreen, IsNoneWithoutATerminal) {
   int ends[2] = {-1, -1};
   ASSERT_EQ(::pipe(ends), 0);
