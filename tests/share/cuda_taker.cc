@@ -28,12 +28,16 @@
 //   rights            whether the C library takes it for one of other rights
 //                     than its user's
 //   early             asks for memory before cuInit, which is refused
+//   unread            a context that the library knows nothing of, and from
+//                     here on no file can be opened, its limits neither
+//   files             files can be opened again
 //   fork N            takes blocks of N bytes in a child, and when that has
 //                     ended here
 //   crowd P T N       takes blocks of N bytes by T threads in each of P
 //                     processes, which hold what they have until all are done
 #include <dlfcn.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,6 +157,24 @@ void begin() {
   }
 }
 
+void let_open_files(bool is_let) {
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = is_let ? limit.rlim_max : 0;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// By the C library's own dlsym.
+void begin_unread() {
+  using Dlsym = void* (*)(void*, const char*);
+  const auto find = reinterpret_cast<Dlsym>(
+      dlsym(dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD), "dlsym"));
+  const auto create = reinterpret_cast<decltype(&abi::cuCtxCreate_v2)>(
+      find(dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD), "cuCtxCreate_v2"));
+  if (abi::cuInit(0) != 0 || create(&context, 0, 0) != 0) end_with(4);
+  let_open_files(false);
+}
+
 void take_in_child_and_here(std::size_t bytes) {
   std::fflush(stdout);
   const pid_t child = fork();
@@ -209,6 +231,8 @@ bool is_done_before(const std::string& deed, Words& words) {
     std::printf("secure %lu\n", getauxval(AT_SECURE));
   } else if (deed == "path") {
     path = words.next();
+  } else if (deed == "files") {
+    let_open_files(true);
   } else if (deed == "fork") {
     take_in_child_and_here(words.number());
   } else if (deed == "crowd") {
@@ -279,7 +303,11 @@ int main(int count, char** argv) {
   while (!words.is_empty()) {
     const std::string deed = words.next();
     if (is_done_before(deed, words)) continue;
-    if (!has_begun) begin();
+    if (!has_begun && deed == "unread") {
+      begin_unread();
+    } else if (!has_begun) {
+      begin();
+    }
     has_begun = true;
     if (is_taking_done(deed, words)) continue;
     if (deed == "uuid") say_uuid();

@@ -117,6 +117,22 @@ TEST_F(ShareGraph, WhatTheDriverRefusesIsNotCharged) {
   EXPECT_EQ(held(), 64 * kMiB);
 }
 
+TEST_F(ShareGraph, OneMadeWhileTheLimitsCouldNotBeReadIsHeldToThem) {
+  const Answer refused =
+      with({"unread", "graph", mib20, "4", "files", "launch", "info"});
+  EXPECT_EQ(refused.number("graph"), 0u) << refused.text;
+  EXPECT_EQ(refused.number("launch"), kOutOfMemory) << refused.text;
+  EXPECT_EQ(refused.number("free"), 96 * kMiB) << refused.text;
+  const Answer granted = with(
+      {"unread", "graph", mib20, "2", "files", "launch", "launch", "info"});
+  EXPECT_EQ(granted.number("launch"), 0u) << granted.text;
+  EXPECT_EQ(granted.number("free"), 32 * kMiB) << granted.text;
+  EXPECT_EQ(held(), 64 * kMiB);
+  // Until they can be read, nothing is granted.
+  const Answer early = with({"unread", "graph", mib20, "1", "launch"});
+  EXPECT_EQ(early.number("launch"), kOutOfMemory) << early.text;
+}
+
 TEST_F(ShareGraph, OneThatCouldNotBeDestroyedIsStillKnown) {
   const Answer answer = with({"graph", mib20, "4", "end", "launch"},
                              "cuGraphExecDestroy:CUDA_ERROR_UNKNOWN@1");

@@ -127,17 +127,20 @@ GraphNeeds needs_of(Ranges* ranges) {
   GraphNeeds needs = {};
   sort(ranges);
   std::uint64_t covered = 0;
-  abi::CUdevice device = -1;
+  std::size_t used = 0;
   for (std::size_t at = 0; at < ranges->size(); ++at) {
     const Range& range = ranges->data()[at];
-    if (range.device != device) covered = 0;
-    device = range.device;
-    const std::uint32_t number = account().number_of(device);
-    const std::uint64_t from = range.begin < covered ? covered : range.begin;
-    if (number < GraphNeeds::kMostDevices && range.end > from) {
-      needs.of[number].bytes += range.end - from;
-      needs.of[number].device = device;
+    if (range.end <= range.begin ||
+        account().number_of(range.device) == Account::kNoDevice) {
+      continue;
     }
+    if (used == 0 || range.device != needs.of[used - 1].device) {
+      if (used == needs.of.size()) break;
+      needs.of[used++].device = range.device;
+      covered = 0;
+    }
+    const std::uint64_t from = range.begin < covered ? covered : range.begin;
+    if (range.end > from) needs.of[used - 1].bytes += range.end - from;
     if (range.end > covered) covered = range.end;
   }
   for (GraphNeeds::Of& of : needs.of) of.bytes = in_steps(of.bytes);
@@ -244,11 +247,13 @@ bool reserve(Holding* holding, std::uint64_t bytes, std::uint64_t* promised,
 
 /// It has all of its memory: nothing is taken, and nothing settled after.
 bool is_backed(const GraphNeeds& needs) {
-  for (std::uint32_t number = 0; number < needs.of.size(); ++number) {
-    const GraphNeeds::Of& of = needs.of[number];
-    const bool has_memory =
-        of.backed != 0 && of.backed == holdings[number].trims;
-    if (of.bytes != 0 && !has_memory) return false;
+  for (const GraphNeeds::Of& of : needs.of) {
+    if (of.bytes == 0) break;
+    const std::uint32_t number = account().number_of(of.device);
+    if (number == Account::kNoDevice) continue;
+    const bool has_memory = of.backed != 0 && number < holdings.size() &&
+                            of.backed == holdings[number].trims;
+    if (!has_memory) return false;
   }
   return true;
 }
@@ -298,9 +303,14 @@ GraphTaking::Answer GraphTaking::begin_once(abi::CUgraphExec exec,
   if (needs == nullptr || is_backed(*needs)) return Answer::kGranted;
   exec_ = key_of(exec);
   const RelaxedCapture relaxed;
-  for (std::uint32_t number = 0; number < needs->of.size(); ++number) {
-    const GraphNeeds::Of& of = needs->of[number];
-    if (of.bytes == 0) continue;
+  for (const GraphNeeds::Of& of : needs->of) {
+    if (of.bytes == 0) break;
+    const std::uint32_t number = account().number_of(of.device);
+    if (number == Account::kNoDevice) continue;
+    if (number >= holdings.size()) {  // The limits cannot be read.
+      *refused = number;
+      return Answer::kRefused;
+    }
     Holding* holding = holding_of(number, of.device);
     trims_[number] = holding->trims;
     if (of.backed == holding->trims) continue;
@@ -344,8 +354,14 @@ void GraphTaking::end(bool is_launched) {
     holding->pending -= reserved_[number];
     holding->promised -= promised_[number];
     settle(holding);
-    if (is_launched && needs != nullptr) {
-      needs->of[number].backed = trims_[number];
+  }
+  if (is_launched && needs != nullptr) {
+    for (GraphNeeds::Of& of : needs->of) {
+      if (of.bytes == 0) break;
+      const std::uint32_t number = account().number_of(of.device);
+      if (number < trims_.size() && trims_[number] != 0) {
+        of.backed = trims_[number];
+      }
     }
   }
   exec_ = 0;

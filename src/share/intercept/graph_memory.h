@@ -17,9 +17,11 @@ namespace gpunode::share {
 void note_instantiated(abi::CUgraphExec exec, abi::CUgraph graph);
 /// Before the driver is asked to destroy it, and if it refused that.
 struct GraphNeeds {
-  static constexpr std::size_t kMostDevices = 16;  ///< As the limits number.
+  static constexpr std::size_t kMostDevices = 16;  ///< As the limits have.
+  /// By the driver's own number: which one of the limits' it is may not be
+  /// known yet.
   struct Of {
-    std::uint64_t bytes;
+    std::uint64_t bytes;   ///< 0: it is none, and none follows.
     std::uint64_t backed;  ///< Since which trim; 0: it has no memory yet.
     abi::CUdevice device;
   };
