@@ -16,6 +16,10 @@
 //   unseen            a context that the library knows nothing of
 //   pool N            one block of N bytes of the device's pool
 //   calls C           how often the double was called by that name
+//   amid C            retains and releases the primary context and sets a
+//                     limit, at the beginning of each such call of the driver,
+//                     as tools that watch calls may; ends the program if that
+//                     takes forever
 //   nofiles, files    no file can be opened; files can be opened again
 //   move F T          a file or directory is elsewhere from here on
 //   write32 F O N     N at offset O of file F, as the node writes
@@ -38,6 +42,7 @@
 #include "gpu/abi/cuda.h"
 
 extern "C" std::uint64_t gpunode_fake_cuda_calls(const char* call);
+extern "C" void gpunode_fake_cuda_call_back(const char* call, void (*deed)());
 
 namespace {
 
@@ -111,6 +116,22 @@ void set_limits_by_threads(abi::CUlimit limit, std::size_t value) {
 void take_of_pool(std::size_t bytes) {
   abi::CUdeviceptr address = 0;
   std::printf("pool %d\n", abi::cuMemAllocAsync(&address, bytes, nullptr));
+}
+
+int amid_times = 0;
+
+void ask_amid() {
+  abi::CUcontext primary = nullptr;
+  abi::cuDevicePrimaryCtxRetain(&primary, 0);
+  abi::cuCtxSetLimit(abi::CU_LIMIT_MALLOC_HEAP_SIZE, 8 << 20);
+  abi::cuDevicePrimaryCtxRelease_v2(0);
+  ++amid_times;
+}
+
+void let_ask_amid(const char* call) {
+  gpunode_fake_cuda_call_back(call, ask_amid);
+  constexpr unsigned kForever = 60;
+  alarm(kForever);
 }
 
 /// By the C library's own dlsym.
@@ -188,6 +209,8 @@ int main(int count, char** argv) {
     } else if (deed == "calls" && at + 1 < count) {
       std::printf("calls %llu\n", static_cast<unsigned long long>(
                                       gpunode_fake_cuda_calls(argv[++at])));
+    } else if (deed == "amid" && at + 1 < count) {
+      let_ask_amid(argv[++at]);
     } else if (deed == "pool") {
       take_of_pool(number());
     } else if (deed == "move" && at + 2 < count) {
@@ -207,5 +230,6 @@ int main(int count, char** argv) {
       deeds().at(deed)();
     }
   }
+  if (amid_times != 0) std::printf("amid %d\n", amid_times);
   return 0;
 }

@@ -254,6 +254,25 @@ TEST_F(ShareContext, AbsentLimitsSayNothingWhereTheLibraryIsAbsentToo) {
   EXPECT_EQ(free.number("total"), 23028 * kMiB) << free.text;
 }
 
+TEST_F(ShareContext, ACallbackAmidACallMayMakeTheSameCall) {
+  for (const std::string call :
+       {"cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2",
+        "cuDevicePrimaryCtxReset_v2", "cuDevicePrimaryCtxGetState",
+        "cuCtxSetLimit", "cuCtxGetLimit", "cuMemPoolGetAttribute"}) {
+    container.lay(1024 * kMiB);
+    measure(kContext);
+    const Answer answer =
+        run({"amid", call, "retain", "retain", "limit", "2", "9000000", "pool",
+             "4096", "release", "reset", "retain", "release", "release"});
+    EXPECT_EQ(answer.status, 0) << call << ": " << answer.text;
+    EXPECT_GE(answer.number("amid"), 1u) << call;
+    EXPECT_NE(answer.number("amid"), ~std::uint64_t{0})
+        << call << ": " << answer.text;
+    EXPECT_EQ(held(MemoryKind::kContext), 0u) << call << ": " << answer.text;
+    EXPECT_EQ(held(MemoryKind::kLocal), 0u) << call << ": " << answer.text;
+  }
+}
+
 TEST_F(ShareContext, ADeviceWithoutALimitIsLookedUpOnce) {
   container.lay(1024 * kMiB, "GPU-f3559b58-f38a-5e07-8eda-978924ea8ce1");
   const Answer answer = run({"create", "take", "100000000", "take", "5000",

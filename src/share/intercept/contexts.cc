@@ -4,6 +4,7 @@
 
 #include "share/intercept/account.h"
 #include "share/intercept/driver.h"
+#include "share/intercept/driver_turn.h"
 
 namespace gpunode::share {
 namespace {
@@ -25,7 +26,15 @@ constexpr std::array kMeasured = {
 
 }  // namespace
 
-std::atomic<bool> is_limit_set = false;
+OwnedWord limit_turn;
+
+bool is_amid_contexts() {
+  if (DriverTurn::is_amid() || limit_turn.is_mine()) return true;
+  for (const Primary& primary : primaries) {
+    if (primary.turn.is_mine()) return true;
+  }
+  return false;
+}
 
 std::uint64_t attribute_of(abi::CUdevice device,
                            abi::CUdevice_attribute attribute) {
@@ -67,9 +76,9 @@ void forget_contexts() {
   for (Primary& primary : primaries) {
     // A thread of the parent may have been in the midst of it.
     primary.key = 0;
-    primary.is_busy.store(false, std::memory_order_relaxed);
+    primary.turn.forget();
   }
-  is_limit_set.store(false, std::memory_order_relaxed);
+  limit_turn.forget();
 }
 
 }  // namespace gpunode::share

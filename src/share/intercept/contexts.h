@@ -1,10 +1,10 @@
 // Contexts: what one takes of a device, and which of a process are primary.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "gpu/abi/cuda.h"
+#include "share/intercept/owned_turn.h"
 
 namespace gpunode::share {
 
@@ -22,9 +22,9 @@ inline std::uint64_t key_of(abi::CUcontext context) {
   return reinterpret_cast<std::uint64_t>(context);
 }
 
-/// The primary context of a device, made and ended by who holds `is_busy`.
+/// The primary context of a device, made and ended by who has the turn.
 struct Primary {
-  std::atomic<bool> is_busy = false;
+  OwnedWord turn;
   std::uint64_t key = 0;  ///< 0: there is none, as far as we saw.
 };
 
@@ -33,7 +33,13 @@ Primary* primary_of(abi::CUdevice device);
 
 /// Held while a limit of a context is set: what is charged for it is changed by
 /// more than one step.
-extern std::atomic<bool> is_limit_set;
+extern OwnedWord limit_turn;
+
+/// This thread has one of these turns, or one of those amid which the library
+/// asks the driver: it is in a callback of the program's. It must wait for
+/// none, for who has that may wait for it: the driver is asked and nothing
+/// noted.
+bool is_amid_contexts();
 
 /// In the child of a fork, which has none of its parent's.
 void forget_contexts();

@@ -5,7 +5,6 @@
 #include "share/intercept/driver.h"
 #include "share/intercept/real.h"
 #include "share/intercept/taking.h"
-#include "share/intercept/turn.h"
 
 namespace gpunode::abi {
 namespace {
@@ -15,9 +14,9 @@ using share::Block;
 using share::driver;
 using share::key_of;
 using share::MemoryKind;
+using share::OwnedTurn;
 using share::Primary;
 using share::real_of;
-using share::Turn;
 
 /// Charges a context, asks the driver for it by `ask()`, and keeps the charge
 /// with it, or takes it back.
@@ -74,6 +73,12 @@ bool is_alive(CUcontext context) {
   return ask == nullptr || ask(context, &version) == CUDA_SUCCESS;
 }
 
+/// Nothing of it is noted.
+bool passes(const Primary* primary) {
+  return primary == nullptr || !account().is_limited() ||
+         share::is_amid_contexts();
+}
+
 /// By who has the turn: until it is over nobody makes it again.
 void end_primary(Primary* primary) {
   account().drop_context(primary->key);
@@ -84,8 +89,8 @@ void end_primary(Primary* primary) {
 CUresult release_primary(OfDevice ask, CUdevice device) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   Primary* const primary = share::primary_of(device);
-  if (primary == nullptr || !account().is_limited()) return ask(device);
-  const Turn turn(primary->is_busy);
+  if (passes(primary)) return ask(device);
+  const OwnedTurn turn(primary->turn);
   if (primary->key == 0) return ask(device);
   const std::uint64_t token = account().begin_end_context(primary->key);
   const CUresult result = ask(device);
@@ -99,8 +104,8 @@ CUresult release_primary(OfDevice ask, CUdevice device) {
 CUresult reset_primary(OfDevice ask, CUdevice device) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   Primary* const primary = share::primary_of(device);
-  if (primary == nullptr || !account().is_limited()) return ask(device);
-  const Turn turn(primary->is_busy);
+  if (passes(primary)) return ask(device);
+  const OwnedTurn turn(primary->turn);
   const std::uint64_t key = primary->key;
   if (key == 0) return ask(device);
   Block itself;
@@ -168,11 +173,9 @@ GPUNODE_EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext* context,
   const auto ask = real_of(driver().cuDevicePrimaryCtxRetain);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   Primary* const primary = share::primary_of(device);
-  if (context == nullptr || primary == nullptr || !account().is_limited()) {
-    return ask(context, device);
-  }
+  if (context == nullptr || passes(primary)) return ask(context, device);
   // Two who retain it first would have it charged twice.
-  const Turn turn(primary->is_busy);
+  const OwnedTurn turn(primary->turn);
   if (primary->key != 0) return ask(context, device);
   const CUresult result =
       make(context, device, [&] { return ask(context, device); });

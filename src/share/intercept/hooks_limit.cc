@@ -5,7 +5,6 @@
 #include "share/intercept/driver.h"
 #include "share/intercept/real.h"
 #include "share/intercept/taking.h"
-#include "share/intercept/turn.h"
 
 namespace gpunode::abi {
 namespace {
@@ -102,11 +101,11 @@ GPUNODE_EXPORT CUresult cuCtxSetLimit(CUlimit limit, std::size_t value) {
   std::size_t before = 0;
   if (!takes_memory || get_current == nullptr || get_device == nullptr ||
       get_limit == nullptr || !account().is_limited() ||
-      get_current(&context) != CUDA_SUCCESS || context == nullptr ||
-      get_device(&device) != CUDA_SUCCESS) {
+      share::is_amid_contexts() || get_current(&context) != CUDA_SUCCESS ||
+      context == nullptr || get_device(&device) != CUDA_SUCCESS) {
     return ask(limit, value);
   }
-  const share::Turn turn(share::is_limit_set);
+  const share::OwnedTurn turn(share::limit_turn);
   if (get_limit(&before, limit) != CUDA_SUCCESS) return ask(limit, value);
   return set(key_of(context), device, limit, before, value,
              [&] { return ask(limit, value); });
