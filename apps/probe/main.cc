@@ -138,14 +138,56 @@ int refuse(const char* argument) {
   return kUsage;
 }
 
-int run(Task task, const char* library, int device) {
-  switch (task) {
+struct Words {
+  Task task = Task::kReport;
+  const char* library = nullptr;
+  int device = 0;
+  int parent = 0;  ///< 0: nobody in particular.
+};
+
+bool is_task(const char* argument, Task* task) {
+  if (std::strcmp(argument, "--health") == 0) {
+    *task = Task::kHealth;
+  } else if (std::strcmp(argument, "--use") == 0) {
+    *task = Task::kUse;
+  } else if (std::strcmp(argument, "--vectoradd") == 0) {
+    *task = Task::kVectorAdd;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// One that has a value.
+bool is_option(const char* argument) {
+  return std::strcmp(argument, "--library") == 0 ||
+         std::strcmp(argument, "--device") == 0 ||
+         std::strcmp(argument, "--parent") == 0;
+}
+
+/// False if it cannot have that value.
+bool take(const char* option, const char* value, Words* words) {
+  if (std::strcmp(option, "--library") == 0) {
+    words->library = value;
+    return true;
+  }
+  if (std::strcmp(option, "--device") == 0) {
+    words->device = parse_number(value, kMostDevices);
+    return words->device >= 0;
+  }
+  words->parent = parse_number(value, kMostPid);
+  return words->parent > 0;
+}
+
+int run(const Words& words) {
+  const char* const library = words.library;
+  switch (words.task) {
     case Task::kHealth:
       return report_health(library != nullptr ? library : kNvml);
     case Task::kUse:
       return report_use(library != nullptr ? library : kNvml);
     case Task::kVectorAdd:
-      return add_vectors(library != nullptr ? library : kCuda, device);
+      return add_vectors(library != nullptr ? library : kCuda, words.device);
     case Task::kReport:
       break;
   }
@@ -155,36 +197,19 @@ int run(Task task, const char* library, int device) {
 }  // namespace
 
 extern "C" int main(int argc, char** argv) {
-  Task task = Task::kReport;
-  const char* library = nullptr;
-  int device = 0;
+  Words words;
   for (int i = 1; i < argc; ++i) {
     const char* argument = argv[i];
-    const bool has_value = i + 1 < argc;
     if (std::strcmp(argument, "--help") == 0) {
       return say(kHelp);
     }
     if (std::strcmp(argument, "--version") == 0) {
       return say("gpunode-probe " GPUNODE_VERSION "\n");
     }
-    if (std::strcmp(argument, "--health") == 0) {
-      task = Task::kHealth;
-    } else if (std::strcmp(argument, "--use") == 0) {
-      task = Task::kUse;
-    } else if (std::strcmp(argument, "--vectoradd") == 0) {
-      task = Task::kVectorAdd;
-    } else if (std::strcmp(argument, "--library") == 0 && has_value) {
-      library = argv[++i];
-    } else if (std::strcmp(argument, "--device") == 0 && has_value) {
-      device = parse_number(argv[++i], kMostDevices);
-      if (device < 0) return refuse(argv[i]);
-    } else if (std::strcmp(argument, "--parent") == 0 && has_value) {
-      const int parent = parse_number(argv[++i], kMostPid);
-      if (parent < 1) return refuse(argv[i]);
-      if (!end_with(parent)) return kFailed;
-    } else {
-      return refuse(argument);
-    }
+    if (is_task(argument, &words.task)) continue;
+    if (i + 1 == argc || !is_option(argument)) return refuse(argument);
+    if (!take(argument, argv[++i], &words)) return refuse(argv[i]);
   }
-  return run(task, library, device);
+  if (words.parent != 0 && !end_with(words.parent)) return kFailed;
+  return run(words);
 }

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -262,22 +263,26 @@ TEST_F(Probe, ThatHangsIsEndedByWhoRunsIt) {
 
 /// Starts the probe, and ends before it begins, or never. What it prints goes
 /// to `out`.
-[[noreturn]] void start_and_end(std::vector<std::string> words, int out,
+[[noreturn]] void start_and_end(std::vector<std::string> words,
+                                std::vector<std::string> environment, int out,
                                 bool ends_first) {
   const std::string parent = std::to_string(::getpid());
   words.insert(words.end(), {"--parent", parent});
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  int gate[2] = {-1, -1};
-  if (::pipe2(gate, O_CLOEXEC) != 0) ::_exit(1);
+  std::vector<char*> env;
+  for (std::string& word : environment) env.push_back(word.data());
+  env.push_back(nullptr);
+  std::array<int, 2> gate = {-1, -1};
+  if (::pipe2(gate.data(), O_CLOEXEC) != 0) ::_exit(1);
   if (::fork() == 0) {
     char byte = 0;
     ::close(gate[1]);
     // Until the parent has ended, or at once.
     if (ends_first) static_cast<void>(::read(gate[0], &byte, 1));
     ::dup2(out, STDOUT_FILENO);
-    ::execv(argv[0], argv.data());
+    ::execve(argv[0], argv.data(), env.data());
     ::_exit(127);
   }
   if (ends_first) ::_exit(0);
@@ -289,15 +294,16 @@ TEST_F(Probe, EndsWithWhoStartedItThoughTheDriverHangs) {
   hang.function = "nvmlInit_v2";
   hang.delay = std::chrono::hours(1);
   ASSERT_TRUE(control_->add(hang));
-  ::setenv("GPUNODE_FAKE_NVML", profile_path("a10g-x1").c_str(), 1);
-  ::setenv("GPUNODE_FAKE_NVML_CONTROL", (directory_ / "control").c_str(), 1);
   for (const bool ends_first : {false, true}) {
-    int out[2] = {-1, -1};
-    ASSERT_EQ(::pipe2(out, O_CLOEXEC), 0);
+    std::array<int, 2> out = {-1, -1};
+    ASSERT_EQ(::pipe2(out.data(), O_CLOEXEC), 0);
     const pid_t parent = ::fork();
     if (parent == 0) {
-      start_and_end({GPUNODE_PROBE, "--use", "--library", FAKE_NVML_LIBRARY},
-                    out[1], ends_first);
+      start_and_end(
+          {GPUNODE_PROBE, "--use", "--library", FAKE_NVML_LIBRARY},
+          {"GPUNODE_FAKE_NVML=" + profile_path("a10g-x1"),
+           "GPUNODE_FAKE_NVML_CONTROL=" + (directory_ / "control").string()},
+          out[1], ends_first);
     }
     ::close(out[1]);
     if (!ends_first) {
@@ -313,8 +319,6 @@ TEST_F(Probe, EndsWithWhoStartedItThoughTheDriverHangs) {
     EXPECT_EQ(::read(out[0], &byte, 1), 0);
     ::close(out[0]);
   }
-  ::unsetenv("GPUNODE_FAKE_NVML");
-  ::unsetenv("GPUNODE_FAKE_NVML_CONTROL");
 }
 
 TEST_F(Probe, TakesWhatCudaOpensFromBesideIt) {
@@ -342,8 +346,7 @@ TEST_F(Probe, ExplainsItself) {
   EXPECT_THAT(run("none", {"--version"}).out, HasSubstr("gpunode-probe "));
   for (const char* word : {"--help", "--version"}) {
     host::Command full;
-    full.argv = {"/bin/sh", "-c", "exec \"$0\" \"$1\" >&-", GPUNODE_PROBE,
-                 word};
+    full.argv = {"/bin/sh", "-c", R"(exec "$0" "$1" >&-)", GPUNODE_PROBE, word};
     const auto done = host::SystemCommandRunner().run(full);
     ASSERT_TRUE(done) << done.error().message();
     EXPECT_EQ(done->status, 1) << word;

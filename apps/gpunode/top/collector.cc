@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kNvml = "libnvidia-ml.so.1";
 constexpr const char* kSocket = "/gpunode/agent.sock";
 
-std::string first_line(std::string text) {
+std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
 

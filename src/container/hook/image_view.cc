@@ -90,7 +90,8 @@ ImageView::Place ImageView::locate(std::string_view path) const {
       go_up(at);
       continue;
     }
-    std::string next = at + "/" + name;
+    std::string next = at;
+    next.append("/").append(name);
     if (is_volumes(next)) return {Where::kVolume, std::move(next)};
     const auto file = root_.open_path(next, O_PATH | O_NOFOLLOW);
     is_there = is_there && file;

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/core/unique_fd.h"
 
 namespace gpunode::share {
@@ -81,10 +83,11 @@ Result<std::size_t> remove_leftovers(const std::string& root) {
     if (error == 0 || error == ENOENT || error == ENOTDIR || error == ELOOP) {
       continue;
     }
-    problem = Error::from_errno("remove " + root + "/" + name +
-                                    ", where a container left something (a "
-                                    "reboot of the node removes it)",
-                                error);
+    problem = Error::from_errno(
+        fmt::format("remove {}/{}, where a container left something (a reboot "
+                    "of the node removes it)",
+                    root, name),
+        error);
   }
   if (problem) return *std::move(problem);
   return names->size();
