@@ -128,6 +128,10 @@ void ask_amid() {
   ++amid_times;
 }
 
+void say_amid() {
+  if (amid_times != 0) std::printf("amid %d\n", amid_times);
+}
+
 void let_ask_amid(const char* call) {
   gpunode_fake_cuda_call_back(call, ask_amid);
   constexpr unsigned kForever = 60;
@@ -230,6 +234,6 @@ int main(int count, char** argv) {
       deeds().at(deed)();
     }
   }
-  if (amid_times != 0) std::printf("amid %d\n", amid_times);
+  say_amid();
   return 0;
 }

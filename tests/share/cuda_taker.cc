@@ -175,6 +175,10 @@ void begin_unread() {
   let_open_files(false);
 }
 
+void begin_for(const std::string& deed) {
+  return deed == "unread" ? begin_unread() : begin();
+}
+
 void take_in_child_and_here(std::size_t bytes) {
   std::fflush(stdout);
   const pid_t child = fork();
@@ -303,11 +307,7 @@ int main(int count, char** argv) {
   while (!words.is_empty()) {
     const std::string deed = words.next();
     if (is_done_before(deed, words)) continue;
-    if (!has_begun && deed == "unread") {
-      begin_unread();
-    } else if (!has_begun) {
-      begin();
-    }
+    if (!has_begun) begin_for(deed);
     has_begun = true;
     if (is_taking_done(deed, words)) continue;
     if (deed == "uuid") say_uuid();

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMostOrdinals = 64;
 std::array<Primary, kMostOrdinals> primaries;
+OwnedWord the_limit_turn;
 
 /// What was measured on a device with nothing in the context but itself.
 struct Measured {
@@ -26,10 +27,12 @@ constexpr std::array kMeasured = {
 
 }  // namespace
 
-OwnedWord limit_turn;
+OwnedWord& limit_turn() {
+  return the_limit_turn;
+}
 
 bool is_amid_contexts() {
-  if (DriverTurn::is_amid() || limit_turn.is_mine()) return true;
+  if (DriverTurn::is_amid() || the_limit_turn.is_mine()) return true;
   for (const Primary& primary : primaries) {
     if (primary.turn.is_mine()) return true;
   }
@@ -78,7 +81,7 @@ void forget_contexts() {
     primary.key = 0;
     primary.turn.forget();
   }
-  limit_turn.forget();
+  the_limit_turn.forget();
 }
 
 }  // namespace gpunode::share

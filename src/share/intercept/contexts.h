@@ -33,7 +33,7 @@ Primary* primary_of(abi::CUdevice device);
 
 /// Held while a limit of a context is set: what is charged for it is changed by
 /// more than one step.
-extern OwnedWord limit_turn;
+OwnedWord& limit_turn();
 
 /// This thread has one of these turns, or one of those amid which the library
 /// asks the driver: it is in a callback of the program's. It must wait for

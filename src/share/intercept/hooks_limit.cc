@@ -105,7 +105,7 @@ GPUNODE_EXPORT CUresult cuCtxSetLimit(CUlimit limit, std::size_t value) {
       context == nullptr || get_device(&device) != CUDA_SUCCESS) {
     return ask(limit, value);
   }
-  const share::OwnedTurn turn(share::limit_turn);
+  const share::OwnedTurn turn(share::limit_turn());
   if (get_limit(&before, limit) != CUDA_SUCCESS) return ask(limit, value);
   return set(key_of(context), device, limit, before, value,
              [&] { return ask(limit, value); });
