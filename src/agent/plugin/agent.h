@@ -139,6 +139,7 @@ class Agent {
   std::unique_ptr<ConfigSelection> selection_;  // Null: not by label.
   std::optional<StatusSocket> status_;
   std::optional<ShareKeeper> shares_;
+  ComputeHistory compute_;
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;

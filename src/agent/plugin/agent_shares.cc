@@ -76,6 +76,7 @@ void Agent::keep_shares(TimePoint now) {
     }
     if (largest != std::exchange(largest_free_, largest)) label();
   }
+  if (compute_.due(now)) compute_.note(now, shares_->uses());
   begin_reconcile(now);
   if (is_changed || (has_news && !unfitting_.empty())) publish();
 }

@@ -59,6 +59,7 @@ AgentView Agent::view() const {
   view.reload_failures = reload_failures_;
   if (selection_) view.selection = selection_->status();
   view.shares = shares_->uses();
+  view.compute_lives = compute_.lives();
   view.share_strangers = shares_->strangers();
   view.share_problem =
       settings_.limits_holders() ? shares_->problem() : std::string();

@@ -83,6 +83,21 @@ double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
+/// What it had in all, for who asks what would have been enough.
+void add_life(const ComputeLife& life, const metrics::Labels& labels,
+              metrics::Registry& page) {
+  constexpr double kWhole = 1000;
+  page.gauge("gpunode_share_observed_seconds",
+             "Since this agent saw the container first.", labels)
+      .set(seconds(life.seen));
+  page.gauge("gpunode_share_gpu_mean_ratio",
+             "Part of the GPU's time that it had in all of that.", labels)
+      .set(life.mean / kWhole);
+  page.gauge("gpunode_share_gpu_peak_ratio",
+             "Part that it had in the busiest ten seconds of it.", labels)
+      .set(life.peak / kWhole);
+}
+
 /// What turns on one Device came to.
 void add_turns(const share::TimePart& part, const share::TurnUse& use,
                const metrics::Labels& labels, metrics::Registry& page) {
@@ -111,7 +126,8 @@ void add_turns(const share::TimePart& part, const share::TurnUse& use,
       .set(use.is_persistent ? 1 : 0);
 }
 
-void add_share(const ShareUse& share, metrics::Registry& page) {
+void add_share(const ShareUse& share, const ComputeLives& lives,
+               metrics::Registry& page) {
   const metrics::Labels container = {{"namespace", share.holder.pod_namespace},
                                      {"pod", share.holder.pod},
                                      {"container", share.holder.container},
@@ -154,6 +170,8 @@ void add_share(const ShareUse& share, metrics::Registry& page) {
     if (turns != share.turns.end()) {
       add_turns(held.time, turns->second, labels, page);
     }
+    const auto life = lives.find({share.allocation_id, held.uuid});
+    if (life != lives.end()) add_life(life->second, labels, page);
     for (std::size_t kind = 0; kind < share::kMemoryKinds; ++kind) {
       if (!share::is_of_sum(static_cast<share::MemoryKind>(kind))) continue;
       metrics::Labels of_kind = labels;
@@ -178,7 +196,9 @@ void add_shares(const AgentView& view, metrics::Registry& page) {
                {{"device", device}})
         .set(count);
   }
-  for (const ShareUse& share : view.shares) add_share(share, page);
+  for (const ShareUse& share : view.shares) {
+    add_share(share, view.compute_lives, page);
+  }
 }
 
 void add_configuration(const AgentView& view, metrics::Registry& page) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/plugin/compute_history.h"
 #include "agent/plugin/config_selection.h"
 #include "agent/plugin/node_labeller.h"
 #include "agent/plugin/publisher.h"
@@ -50,6 +51,7 @@ struct AgentView {
   std::optional<LabelStatus> labels;         ///< Nothing: none are wanted.
   std::optional<SelectionStatus> selection;  ///< Nothing: not by label.
   std::vector<ShareUse> shares;
+  ComputeLives compute_lives;
   std::string share_problem;  ///< Empty: there is none.
   std::map<std::string, std::uint32_t> share_strangers;  ///< By Device.
   /// Replicas that one container could be given, by resource.

@@ -103,5 +103,29 @@ TEST(MetricsPage, SaysWhatTurnsCameTo) {
   }
 }
 
+TEST(MetricsPage, SaysWhatAContainerHadOfAGpusTime) {
+  AgentView view;
+  ShareUse use;
+  use.allocation_id = "a";
+  share::DeviceHeld held;
+  held.uuid = "GPU-0";
+  held.time.thousandths = 250;
+  use.look.devices = {held};
+  use.turns["GPU-0"].used = std::chrono::milliseconds(1500);
+  view.shares = {use};
+  EXPECT_THAT(metrics_page(view, {}),
+              testing::Not(testing::HasSubstr("gpu_peak_ratio")));
+  view.compute_lives[{"a", "GPU-0"}] = {std::chrono::seconds(60), 125, 500};
+  const std::string page = metrics_page(view, {});
+  for (const char* line :
+       {"gpunode_share_compute_part{", "gpunode_share_gpu_seconds_total{",
+        "gpunode_share_observed_seconds{", "gpunode_share_gpu_mean_ratio{",
+        "gpunode_share_gpu_peak_ratio{"}) {
+    EXPECT_THAT(page, testing::HasSubstr(line));
+  }
+  EXPECT_THAT(page, testing::HasSubstr("} 0.125\n"));
+  EXPECT_THAT(page, testing::HasSubstr("} 0.5\n"));
+}
+
 }  // namespace
 }  // namespace gpunode::plugin

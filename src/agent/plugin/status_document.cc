@@ -291,6 +291,41 @@ std::string_view word(Holders::Source source) {
   return "none";
 }
 
+/// Three places.
+std::string decimals(Duration duration) {
+  return fmt::format("{:.3f}", std::chrono::duration<double>(duration).count());
+}
+
+/// What an allocation has had of the time of Devices, where it takes turns.
+std::string compute_of(const AgentView& view, const std::string& allocation) {
+  std::vector<std::string> items;
+  for (const ShareUse& share : view.shares) {
+    if (share.allocation_id != allocation) continue;
+    for (const share::DeviceHeld& held : share.look.devices) {
+      const auto found = share.turns.find(held.uuid);
+      if (found == share.turns.end()) continue;
+      const share::TurnUse& turns = found->second;
+      Members members = {
+          {"device", json_string(held.uuid)},
+          {"part", number(held.time.thousandths)},
+          {"policy", json_string(share::name_of(held.time.policy))},
+          {"gpuSeconds", decimals(turns.used)},
+          {"throttledSeconds", decimals(turns.waited)},
+          {"turns", number(turns.turns)},
+          {"launches", number(turns.sums.launches)},
+          {"persistent", boolean(turns.is_persistent)}};
+      const auto life = view.compute_lives.find({allocation, held.uuid});
+      if (life != view.compute_lives.end()) {
+        members.emplace_back("observedSeconds", seconds(life->second.seen));
+        members.emplace_back("meanPart", number(life->second.mean));
+        members.emplace_back("peakPart", number(life->second.peak));
+      }
+      items.push_back(json_object(members));
+    }
+  }
+  return json_array(items);
+}
+
 std::string holder_list(const AgentView& view, const Holders& holders) {
   const Ours ours(view);
   std::vector<std::string> items;
@@ -298,15 +333,16 @@ std::string holder_list(const AgentView& view, const Holders& holders) {
     if (!ours.has(one)) continue;
     std::vector<std::string> ids;
     for (const std::string& id : one.ids) ids.push_back(json_string(id));
-    items.push_back(json_object(
-        {{"namespace", json_string(one.pod_namespace)},
-         {"pod", json_string(one.pod)},
-         {"uid", json_string(one.pod_uid)},
-         {"container", json_string(one.container)},
-         {"resource", json_string(one.resource)},
-         {"ids", json_array(ids)},
-         {"allocation",
-          json_string(resource::allocation_id(one.resource, one.ids))}}));
+    const std::string allocation =
+        resource::allocation_id(one.resource, one.ids);
+    items.push_back(json_object({{"namespace", json_string(one.pod_namespace)},
+                                 {"pod", json_string(one.pod)},
+                                 {"uid", json_string(one.pod_uid)},
+                                 {"container", json_string(one.container)},
+                                 {"resource", json_string(one.resource)},
+                                 {"ids", json_array(ids)},
+                                 {"allocation", json_string(allocation)},
+                                 {"compute", compute_of(view, allocation)}}));
   }
   return json_object({{"source", json_string(word(holders.source))},
                       {"problem", json_string(holders.problem)},

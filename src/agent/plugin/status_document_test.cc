@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/resource/allocation_id.h"
+
 namespace gpunode::plugin {
 namespace {
 
@@ -136,6 +138,36 @@ TEST(StatusDocument, SaysWhoHoldsWhatAndWhatIsLeft) {
                         "\"ids\":[\"GPU-0::0\",\"GPU-1::7\"],"
                         "\"allocation\":\""));
   EXPECT_THAT(document, Not(HasSubstr("rdma")));
+}
+
+TEST(StatusDocument, SaysWhatAHolderHasOfAGpusTime) {
+  AgentView view = two_shared_gpus();
+  const Holders holders = some_holders();
+  EXPECT_THAT(status_document(view, holders), HasSubstr("\"compute\":[]"));
+  ShareUse use;
+  use.allocation_id =
+      resource::allocation_id("nvidia.com/gpu", holders.items[1].ids);
+  share::DeviceHeld held;
+  held.uuid = "GPU-1";
+  held.time = {250, share::TurnPolicy::kBurst};
+  use.look.devices = {held};
+  share::TurnUse& turns = use.turns["GPU-1"];
+  turns.used = std::chrono::milliseconds(12'345);
+  turns.waited = std::chrono::microseconds(4'499);
+  turns.turns = 7;
+  turns.sums.launches = 99;
+  turns.is_persistent = true;
+  view.shares = {use};
+  const std::string compute =
+      "\"compute\":[{\"device\":\"GPU-1\",\"part\":250,"
+      "\"policy\":\"burst\",\"gpuSeconds\":12.345,"
+      "\"throttledSeconds\":0.004,\"turns\":7,\"launches\":99,"
+      "\"persistent\":true";
+  EXPECT_THAT(status_document(view, holders), HasSubstr(compute + "}]"));
+  view.compute_lives[{use.allocation_id, "GPU-1"}] = {seconds(60), 123, 500};
+  EXPECT_THAT(status_document(view, holders),
+              HasSubstr(compute + ",\"observedSeconds\":60,\"meanPart\":123,"
+                                  "\"peakPart\":500}]"));
 }
 
 TEST(StatusDocument, NothingOfAnUnhealthyDeviceIsFree) {

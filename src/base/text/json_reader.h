@@ -75,6 +75,9 @@ class JsonReader {
   /// Fails unless only white space follows.
   Result<void> finish();
 
+  /// All of it, for JsonSpan::of().
+  std::string_view text() const { return text_; }
+
   /// Where the next byte is read. Just after a value: its end. After kind():
   /// the start of the value that comes.
   std::size_t position() const { return position_; }

@@ -1,5 +1,6 @@
 #include "node/diagnose/agent_status.h"
 
+#include <charconv>
 #include <functional>
 #include <optional>
 #include <string>
@@ -35,6 +36,20 @@ Result<void> read(JsonReader& reader, bool& into) {
   return {};
 }
 
+/// A number that JSON can write.
+Result<void> read(JsonReader& reader, double& into) {
+  const std::size_t start = reader.position();
+  TRY(const text::JsonKind kind, reader.kind());
+  if (kind != text::JsonKind::kNumber) {
+    return reader.fault(start, "a number was expected");
+  }
+  TRY(const text::JsonSpan span, reader.skip());
+  const std::string_view digits = span.of(reader.text());
+  // What no double can hold is left as it was.
+  std::from_chars(digits.data(), digits.data() + digits.size(), into);
+  return {};
+}
+
 using Known = std::optional<Result<void>>;
 
 /// Calls `use` with each key; it reads the value, or answers nothing for a key
@@ -62,6 +77,7 @@ Result<void> read(JsonReader& reader, AgentStatus::Unhealthy& one);
 Result<void> read(JsonReader& reader, AgentStatus::Resource& one);
 Result<void> read(JsonReader& reader, AgentStatus::LeftOut& one);
 Result<void> read(JsonReader& reader, AgentStatus::Device& one);
+Result<void> read(JsonReader& reader, AgentStatus::Compute& one);
 Result<void> read(JsonReader& reader, AgentStatus::Holder& one);
 
 template <class Item>
@@ -116,6 +132,23 @@ Result<void> read(JsonReader& reader, AgentStatus::Device& one) {
   });
 }
 
+Result<void> read(JsonReader& reader, AgentStatus::Compute& one) {
+  return members(reader, [&](const std::string& key) -> Known {
+    if (key == "device") return read(reader, one.device);
+    if (key == "part") return read(reader, one.part);
+    if (key == "policy") return read(reader, one.policy);
+    if (key == "gpuSeconds") return read(reader, one.gpu_seconds);
+    if (key == "throttledSeconds") return read(reader, one.throttled_seconds);
+    if (key == "turns") return read(reader, one.turns);
+    if (key == "launches") return read(reader, one.launches);
+    if (key == "persistent") return read(reader, one.is_persistent);
+    if (key == "observedSeconds") return read(reader, one.observed_seconds);
+    if (key == "meanPart") return read(reader, one.mean_part);
+    if (key == "peakPart") return read(reader, one.peak_part);
+    return std::nullopt;
+  });
+}
+
 Result<void> read(JsonReader& reader, AgentStatus::Holder& one) {
   return members(reader, [&](const std::string& key) -> Known {
     if (key == "namespace") return read(reader, one.pod_namespace);
@@ -125,6 +158,7 @@ Result<void> read(JsonReader& reader, AgentStatus::Holder& one) {
     if (key == "allocation") return read(reader, one.allocation);
     if (key == "resource") return read(reader, one.resource);
     if (key == "ids") return read(reader, one.ids);
+    if (key == "compute") return read(reader, one.compute);
     return std::nullopt;
   });
 }

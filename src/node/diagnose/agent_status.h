@@ -49,6 +49,20 @@ struct AgentStatus {
     std::optional<std::uint64_t> free;  ///< Nothing: nobody could tell.
     std::vector<Device> devices;
   };
+  /// What a container has had of a Device's time, in turns.
+  struct Compute {
+    std::string device;
+    std::uint64_t part = 0;  ///< Thousandths, as all parts here.
+    std::string policy;      ///< "fair", "burst", "hard".
+    double gpu_seconds = 0;
+    double throttled_seconds = 0;  ///< It wanted a turn and had none.
+    std::uint64_t turns = 0;
+    std::uint64_t launches = 0;
+    bool is_persistent = false;          ///< A kernel of it does not end.
+    std::uint64_t observed_seconds = 0;  ///< 0: not long enough for these two.
+    std::uint64_t mean_part = 0;         ///< Over all of that.
+    std::uint64_t peak_part = 0;         ///< In its busiest ten seconds.
+  };
   /// What one container holds of one resource.
   struct Holder {
     std::string pod_namespace;  ///< Empty, as the name, if only the UID is
@@ -59,6 +73,7 @@ struct AgentStatus {
     std::vector<std::string> ids;
     /// Of what it was given (docs/adr/0006); empty: nobody said.
     std::string allocation = {};
+    std::vector<Compute> compute = {};  ///< Devices on which it takes turns.
   };
   struct LeftOut {
     std::string resource;

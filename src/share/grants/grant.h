@@ -16,6 +16,19 @@ enum class TurnPolicy : std::uint8_t {
   kHard = 2,   ///< Nobody's: a part is all that one gets.
 };
 
+/// As the configuration has it.
+constexpr const char* name_of(TurnPolicy policy) {
+  switch (policy) {
+    case TurnPolicy::kBurst:
+      return "burst";
+    case TurnPolicy::kHard:
+      return "hard";
+    case TurnPolicy::kFair:
+      break;
+  }
+  return "fair";
+}
+
 /// A container's part of a Device's time.
 struct TimePart {
   /// 1 to 1000; 0: it takes no turns.
