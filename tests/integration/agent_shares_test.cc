@@ -308,6 +308,77 @@ TEST_F(AgentShares, AreResizedWhileTheirContainerRuns) {
               HasSubstr("nothing on this node is called 'nobody'"));
 }
 
+// Parts of the GPU's time: told by the agent, changed while they are held.
+TEST_F(AgentShares, HavePartsOfTheGpusTimeThatCanBeChanged) {
+  fs::create_directories(file("host/var/lib/kubelet/device-plugins"));
+  fs::create_directory_symlink(
+      plugins().file("gpunode"),
+      file("host/var/lib/kubelet/device-plugins/gpunode"));
+  const auto shares = [&](std::vector<std::string> words) {
+    host::Command command;
+    command.argv = {GPUNODE, "shares", "--root", file("host")};
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    const auto done = host::SystemCommandRunner().run(command);
+    return done ? std::to_string(done->status) + " " + done->out + done->err
+                : done.error().message();
+  };
+  write_config(std::string(kShares) + "    compute: hard\n");
+  const doubles::Admission pod = admit_on_new_node("team/pod", 5);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  EXPECT_TRUE(doubles::eventually([&] {
+    return shares({}).find("time: 25 %, hard; used 0.0 s, waited 0.0 s") !=
+           std::string::npos;
+  })) << shares({});
+  EXPECT_THAT(shares({"--json"}), AllOf(HasSubstr("\"part\": 250"),
+                                        HasSubstr("\"policy\": \"hard\""),
+                                        HasSubstr("\"throttledSeconds\": 0")));
+  EXPECT_THAT(shares({"resize", "pod", "--compute", "12.5"}),
+              AllOf(HasSubstr("0 "), HasSubstr("now has 12.5 % of its time")));
+  EXPECT_THAT(shares({"resize", "pod", "1GiB", "--compute", "10"}),
+              AllOf(HasSubstr("is now 1024 MiB"), HasSubstr("now has 10 %")));
+  EXPECT_THAT(shares({}),
+              AllOf(HasSubstr(" of 1024 MiB"), HasSubstr("10 %, hard")));
+  EXPECT_TRUE(doubles::eventually([&] {
+    return metric("gpunode_share_compute_part", "pod=\"pod\"") == 0.1;
+  })) << page("/metrics");
+  // What is wrong changes nothing of what is right.
+  for (const char* part : {"0", "100.1", "-5", "1e1", "12.55"}) {
+    EXPECT_THAT(shares({"resize", "pod", "2GiB", "--compute", part}),
+                AllOf(HasSubstr("64 "), HasSubstr("is no part of a GPU's")));
+  }
+  EXPECT_THAT(shares({}), HasSubstr(" of 1024 MiB"));
+  EXPECT_THAT(shares({"resize", "pod"}),
+              AllOf(HasSubstr("64 "), HasSubstr("say a SIZE, --compute")));
+  EXPECT_THAT(shares({"resize", "pod", "--compute", "9", "--device", "GPU-x"}),
+              AllOf(HasSubstr("1 "), HasSubstr("has no share of GPU-x")));
+  // Nobody is kept from promising more than there is, but it is said.
+  const doubles::Admission other = kubelet().admit("other", kGpu, 15);
+  ASSERT_TRUE(other.is_admitted) << other.message;
+  EXPECT_THAT(shares({"resize", "pod", "--compute", "50"}),
+              HasSubstr("come to 125 %"));
+}
+
+TEST_F(AgentShares, ThatTakeNoTurnsAreGivenNone) {
+  write_config(std::string(kShares) + "    compute: none\n");
+  const doubles::Admission pod = admit_on_new_node("team/pod", 5);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  ASSERT_EQ(grants().size(), 1U);
+  host::Command command;
+  command.argv = {GPUNODE,      "shares",    "--root",
+                  file("host"), "resize",    grants().front(),
+                  "2GiB",       "--compute", "50"};
+  const auto done = host::SystemCommandRunner().run(command);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->status, 1);
+  EXPECT_THAT(done->err, AllOf(HasSubstr("takes no turns on"),
+                               HasSubstr("sharing.shares.compute")));
+  command.argv = {GPUNODE, "shares", "--root", file("host")};
+  const auto listed = host::SystemCommandRunner().run(command);
+  ASSERT_TRUE(listed);
+  EXPECT_THAT(listed->out,
+              AllOf(HasSubstr("of 5756 MiB"), Not(HasSubstr("time: "))));
+}
+
 TEST_F(AgentShares, AreNotOfferedWhereTheirLibraryIsNot) {
   use_profile("a10g-x1");
   start_agent({"--share-library=/nowhere/libgpunode-cuda.so"});

@@ -2,25 +2,23 @@
 
 #include <unistd.h>
 
-#include <charconv>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "apps/gpunode/commands/commands.h"
 #include "apps/gpunode/commands/given_path.h"
 #include "apps/gpunode/commands/linux_host.h"
 #include "apps/gpunode/commands/output_options.h"
+#include "apps/gpunode/commands/share_amount.h"
+#include "apps/gpunode/commands/share_page.h"
 #include "apps/gpunode/session.h"
-#include "base/console/page.h"
 #include "base/console/terminal.h"
 #include "base/host/host_root.h"
 #include "node/diagnose/agent_status.h"
@@ -31,12 +29,15 @@ namespace {
 
 constexpr const char* kFooter = R"(
 Lists the containers of this node that are held to a share of a GPU: limit,
-what they hold, the most they have held, and how often they were refused.
-Names are the agent's to know; without it, allocations are listed. "unlimited"
+what they hold, the most they have held, and how often they were refused; and
+where GPUs' time is shared out, their part of it, what they used and how long
+they waited for turns, since the agent runs. Names and times are the agent's to
+know; without it, allocations and parts are listed. "unlimited"
 is a container that no limit can hold, let run by onUnsupported: unlimited.
 
 resize gives a container another limit while it runs: it counts from its next
-allocation on, and what is held above it stays until it is freed. CONTAINER is
+allocation on, and what is held above it stays until it is freed; --compute
+gives it another part of the GPU's time, from its next turn on. CONTAINER is
 an allocation id of the list, or a Pod's name, or namespace/name, if it has one
 such container. It holds until the Pod ends or the node reboots; a share that
 is always larger is a Pod's that asks for more.
@@ -45,6 +46,7 @@ Examples:
   gpunode shares
   gpunode shares --json
   gpunode shares resize training-0 24GiB
+  gpunode shares resize training-0 --compute 25
 
 Exit code 0: it is told or done; 1: there is no such container, or its files
 cannot be written (be root); 8: there is no Linux host at that root; 64: the
@@ -52,16 +54,16 @@ command line is wrong.)";
 
 constexpr const char* kResizeFooter = R"(
 SIZE is whole MiB or GiB. What is held above it stays until it is freed.
+PERCENT is 1 to 100, with one decimal at most; the policy (fair, burst, hard)
+stays. One of both has to be said. A container that takes no turns
+(sharing.shares.compute: none) can be given none.
 
 Examples:
   gpunode shares resize training-0 24GiB
   gpunode shares resize team/training-0 24GiB --device GPU-UUID
+  gpunode shares resize training-0 --compute 12.5
 
 Exit codes as those of `gpunode shares`.)";
-
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
-constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
-constexpr std::uint64_t kNoMore = ~std::uint64_t{0};
 
 struct Options {
   std::string root = "/";
@@ -69,41 +71,10 @@ struct Options {
   bool as_json = false;
   bool is_plain = false;
   std::string container;
-  std::string size;
+  std::string size;     ///< Empty: it stays.
+  std::string percent;  ///< Of the GPU's time, likewise.
   std::string device;
 };
-
-/// One allocation and its names, where the agent knows them.
-struct Share {
-  std::string allocation;
-  std::string space;
-  std::string pod;
-  std::string container;
-  share::GrantLook look;
-
-  bool is_called(std::string_view name) const {
-    return !name.empty() &&
-           (name == allocation || name == pod || name == space + "/" + pod);
-  }
-};
-
-/// "20GiB", "512MiB": whole, and not 0.
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-  std::uint64_t count = 0;
-  const char* const end = text.data() + text.size();
-  const auto [unit, error] = std::from_chars(text.data(), end, count);
-  if (error != std::errc()) return std::nullopt;
-  const std::string_view word(unit, static_cast<std::size_t>(end - unit));
-  const std::uint64_t each = word == "MiB" ? kMiB : word == "GiB" ? kGiB : 0;
-  if (each == 0 || count == 0 || count > (std::uint64_t{1} << 50U) / each) {
-    return std::nullopt;
-  }
-  return count * each;
-}
-
-std::string in_mib(std::uint64_t bytes) {
-  return fmt::format("{} MiB", bytes / kMiB);
-}
 
 class SharesVerb {
  public:
@@ -123,6 +94,7 @@ class SharesVerb {
         one.space = known->second.pod_namespace;
         one.pod = known->second.pod;
         one.container = known->second.container;
+        one.compute = known->second.compute;
       }
       auto look = files_.look(id);
       // Between the list and the look its Pod has ended.
@@ -138,13 +110,73 @@ class SharesVerb {
   }
 
   Result<std::string> resize() const {
-    const auto bytes = parse_size(options_.size);
-    if (!bytes) {
-      return Error(
-          ErrorCode::kInvalidArgument,
-          fmt::format("'{}' is no size: write 20GiB or 512MiB", options_.size));
-    }
+    TRY(const Wish wish, wish_of(options_));
     TRY(const std::vector<Share> shares, list());
+    TRY(const Share* const found, find(shares));
+    TRY(const share::DeviceHeld* const held, device_of(*found));
+    if (wish.thousandths && held->time.thousandths == 0) {
+      return Error(
+          ErrorCode::kUnsupported,
+          fmt::format("{} takes no turns on {}: it is held to memory alone, as "
+                      "with sharing.shares.compute: none or with timeSlicing; "
+                      "nothing was changed. Under fair, burst or hard it gets "
+                      "a part from the agent, which can be changed then "
+                      "(docs/sharing.md)",
+                      options_.container, held->uuid));
+    }
+    std::string told;
+    if (wish.bytes) {
+      TRY_VOID(files_.set_limit(found->allocation, held->uuid, *wish.bytes));
+      told += fmt::format("{} of {} is now {} MiB\n", found->allocation,
+                          held->uuid, *wish.bytes >> 20U);
+    }
+    if (wish.thousandths) {
+      TRY_VOID(files_.set_time(found->allocation, held->uuid,
+                               {*wish.thousandths, held->time.policy}));
+      told += fmt::format("{} of {} now has {} of its time ({})\n",
+                          found->allocation, held->uuid,
+                          percent_text(*wish.thousandths),
+                          share::name_of(held->time.policy));
+      told += too_much(shares, *found, held->uuid, *wish.thousandths);
+    }
+    return told;
+  }
+
+ private:
+  struct Wish {
+    std::optional<std::uint64_t> bytes;
+    std::optional<std::uint32_t> thousandths;
+  };
+
+  /// All of it is read before anything is changed.
+  static Result<Wish> wish_of(const Options& options) {
+    Wish wish;
+    if (options.size.empty() && options.percent.empty()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "nothing to change: say a SIZE, --compute PERCENT, or both");
+    }
+    if (!options.size.empty()) {
+      wish.bytes = parse_size(options.size);
+      if (!wish.bytes) {
+        return Error(ErrorCode::kInvalidArgument,
+                     fmt::format("'{}' is no size: write 20GiB or 512MiB",
+                                 options.size));
+      }
+    }
+    if (!options.percent.empty()) {
+      wish.thousandths = parse_percent(options.percent);
+      if (!wish.thousandths) {
+        return Error(
+            ErrorCode::kInvalidArgument,
+            fmt::format("'{}' is no part of a GPU's time: write 1 to 100, "
+                        "whole or with one decimal, as 25 or 12.5",
+                        options.percent));
+      }
+    }
+    return wish;
+  }
+
+  Result<const Share*> find(const std::vector<Share>& shares) const {
     const Share* found = nullptr;
     for (const Share& one : shares) {
       if (!one.is_called(options_.container)) continue;
@@ -163,26 +195,53 @@ class SharesVerb {
                                "to a share; gpunode shares lists what is",
                                options_.container));
     }
+    return found;
+  }
+
+  Result<const share::DeviceHeld*> device_of(const Share& found) const {
+    const std::vector<share::DeviceHeld>& devices = found.look.devices;
     // What is damaged has no list of devices to choose from.
-    if (found->look.devices.empty() && !found->look.problem.empty()) {
-      return Error(ErrorCode::kCorrupt, found->look.problem);
+    if (devices.empty() && !found.look.problem.empty()) {
+      return Error(ErrorCode::kCorrupt, found.look.problem);
     }
-    std::string device = options_.device;
-    if (device.empty() && found->look.devices.size() == 1) {
-      device = found->look.devices.front().uuid;
+    if (options_.device.empty() && devices.size() == 1) {
+      return &devices.front();
     }
-    if (device.empty()) {
+    if (options_.device.empty()) {
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("{} has shares of {} GPUs: say which by "
                                "--device UUID",
-                               options_.container, found->look.devices.size()));
+                               options_.container, devices.size()));
     }
-    TRY_VOID(files_.set_limit(found->allocation, device, *bytes));
-    return fmt::format("{} of {} is now {}\n", found->allocation, device,
-                       in_mib(*bytes));
+    for (const share::DeviceHeld& one : devices) {
+      if (one.uuid == options_.device) return &one;
+    }
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("{} has no share of {}; gpunode shares tells of "
+                             "which GPUs it has",
+                             options_.container, options_.device));
   }
 
- private:
+  /// Words where parts of a Device come to more than it, now that `changed`
+  /// has another.
+  static std::string too_much(const std::vector<Share>& shares,
+                              const Share& changed, const std::string& uuid,
+                              std::uint32_t thousandths) {
+    constexpr std::uint64_t kWhole = 1000;
+    std::uint64_t sum = thousandths;
+    for (const Share& one : shares) {
+      for (const share::DeviceHeld& held : one.look.devices) {
+        if (held.uuid != uuid || &one == &changed) continue;
+        sum += held.time.thousandths;
+      }
+    }
+    if (sum <= kWhole) return {};
+    return fmt::format(
+        "The parts of {} come to {}: when all want it, each "
+        "gets less than its part\n",
+        uuid, percent_text(sum));
+  }
+
   std::map<std::string, diagnose::AgentStatus::Holder> names_by_allocation()
       const {
     std::map<std::string, diagnose::AgentStatus::Holder> names;
@@ -203,82 +262,6 @@ class SharesVerb {
   share::GrantFiles files_;
 };
 
-std::string json_of(const std::vector<Share>& shares) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Share& one : shares) {
-    nlohmann::ordered_json devices = nlohmann::ordered_json::array();
-    for (const share::DeviceHeld& held : one.look.devices) {
-      nlohmann::ordered_json kinds;
-      for (std::size_t kind = 0; kind < share::kMemoryKinds; ++kind) {
-        if (!share::is_of_sum(static_cast<share::MemoryKind>(kind))) continue;
-        kinds[share::name_of(static_cast<share::MemoryKind>(kind))] =
-            held.use.held[kind];
-      }
-      devices.push_back({{"uuid", held.uuid},
-                         {"limitBytes", held.limit},
-                         {"usedBytes", held.use.total},
-                         {"usedByKind", kinds},
-                         {"importedBytes", held.use.imported()},
-                         {"unaccountedBytes", held.unaccounted},
-                         {"peakBytes", held.use.peak},
-                         {"refusals", held.use.refusals}});
-    }
-    list.push_back({{"allocation", one.allocation},
-                    {"namespace", one.space},
-                    {"pod", one.pod},
-                    {"container", one.container},
-                    {"processes", one.look.slots.size()},
-                    {"problem", one.look.problem},
-                    {"unlimited", one.look.why_unlimited},
-                    {"devices", devices}});
-  }
-  // What a container wrote is in none of these but as numbers.
-  return nlohmann::ordered_json{{"version", 1}, {"shares", list}}.dump(2) +
-         "\n";
-}
-
-std::string text_of(const std::vector<Share>& shares,
-                    const console::Terminal& terminal) {
-  console::Page page;
-  if (shares.empty()) {
-    page.line(0, "No container of this node is held to a share of a GPU.");
-  }
-  for (const Share& one : shares) {
-    page.line(0,
-              one.pod.empty()
-                  ? one.allocation
-                  : fmt::format("{}/{} {}  ({})", one.space, one.pod,
-                                one.container, one.allocation),
-              console::Style::kHeading);
-    for (const share::DeviceHeld& held : one.look.devices) {
-      // What a container says may be anything.
-      const std::uint64_t used = held.use.total > kNoMore - held.unaccounted
-                                     ? kNoMore
-                                     : held.use.total + held.unaccounted;
-      page.line(2,
-                fmt::format("{}: {} of {}, at most {}; {} processes, {} "
-                            "requests refused",
-                            held.uuid, in_mib(used), in_mib(held.limit),
-                            in_mib(held.use.peak), one.look.slots.size(),
-                            held.use.refusals),
-                held.use.refusals > 0 ? console::Style::kWarning
-                                      : console::Style::kPlain);
-      if (held.use.imported() > 0) {
-        page.line(4, fmt::format("and {} that others made and pay for",
-                                 in_mib(held.use.imported())));
-      }
-    }
-    if (!one.look.why_unlimited.empty()) {
-      page.line(2, "unlimited: " + one.look.why_unlimited,
-                console::Style::kWarning);
-    }
-    if (!one.look.problem.empty()) {
-      page.line(2, one.look.problem, console::Style::kBad);
-    }
-  }
-  return page.render(terminal);
-}
-
 /// Where nothing is held to a share, there is at least a host.
 Result<void> find_shares(const Options& options) {
   const host::HostRoot host(options.root);
@@ -292,11 +275,11 @@ void run_list(const Options& options, Session& session) {
   }
   const auto shares = SharesVerb(options).list();
   if (!shares) return session.fail(shares.error());
-  const auto printed = print(
-      options.as_json ? json_of(*shares)
-                      : text_of(*shares, console::look_at(STDOUT_FILENO,
-                                                          session.environment,
-                                                          !options.is_plain)));
+  const auto printed =
+      print(options.as_json
+                ? json_of(*shares)
+                : page_of(*shares).render(console::look_at(
+                      STDOUT_FILENO, session.environment, !options.is_plain)));
   if (!printed) session.fail(printed.error());
 }
 
@@ -336,7 +319,11 @@ void add_shares(CLI::App& gpunode, Session& session) {
       ->add_option("container", options->container,
                    "Allocation id, Pod, or namespace/Pod")
       ->required();
-  resize->add_option("size", options->size, "20GiB, 512MiB")->required();
+  resize->add_option("size", options->size, "Of memory: 20GiB, 512MiB");
+  resize
+      ->add_option("--compute", options->percent,
+                   "Part of the GPU's time, 1 to 100")
+      ->type_name("PERCENT");
   resize->add_option("--device", options->device,
                      "UUID, if it has shares of several GPUs");
   resize->footer(kResizeFooter);
