@@ -21,6 +21,7 @@
 #include "apps/gpunode/top/collector.h"
 #include "apps/gpunode/top/document.h"
 #include "apps/gpunode/top/frame.h"
+#include "apps/gpunode/top/lately.h"
 #include "apps/gpunode/top/view.h"
 #include "apps/gpunode/top/watcher.h"
 #include "base/console/full_screen.h"
@@ -44,7 +45,7 @@ GPU, which may take seconds.
 Examples:
   gpunode top
   gpunode top --once --sort memory --filter team-a/
-  gpunode top --history            # peak against limit: who asks for too much
+  gpunode top --history            # what was used at most: who asks for too much
   gpunode top --json --watch --interval 10 | jq -c .holders
 
 Exit code 0: it is told; 1: nobody tells anything; 64: the command line is
@@ -69,8 +70,9 @@ struct Options {
 top::View view_of(const Options& options) {
   top::View view;
   view.filter = options.filter;
-  for (const top::Sort sort : {top::Sort::kMemory, top::Sort::kLimit,
-                               top::Sort::kPod, top::Sort::kRefused}) {
+  for (const top::Sort sort :
+       {top::Sort::kMemory, top::Sort::kLimit, top::Sort::kPod,
+        top::Sort::kRefused, top::Sort::kTime, top::Sort::kWaits}) {
     if (options.sort == top::name_of(sort)) view.sort = sort;
   }
   return view;
@@ -154,9 +156,11 @@ std::string text_of(const top::Snapshot& snapshot, const Options& options,
 
 Result<void> print_looks(const Options& options, Session& session) {
   const top::Collector collector(options.sources, session.runner);
+  top::Lately lately;
   const bool is_watching = options.is_watching && !options.is_once;
   for (bool is_first = true;; is_first = false) {
-    const top::Snapshot snapshot = collector.look();
+    top::Snapshot snapshot = collector.look();
+    lately.note(snapshot.counted, snapshot);
     session.outcome =
         tells_nothing(snapshot) ? ExitCode::kError : ExitCode::kOk;
     const std::string gap = is_first || options.as_json ? "" : "\n";
@@ -202,14 +206,15 @@ void add_top(CLI::App& gpunode, Session& session) {
   verb->add_flag("--once", options->is_once, "Plain lines, once")
       ->excludes(watch);
   verb->add_flag("--history", options->is_history,
-                 "What containers have held at most, against their limits");
+                 "What containers have used at most, against their shares");
   verb->add_option("--interval", options->interval_seconds,
                    "Seconds between two looks")
       ->capture_default_str()
       ->check(CLI::Range(1U, 3600U));
   verb->add_option("--sort", options->sort, "What the first container is by")
       ->capture_default_str()
-      ->check(CLI::IsMember({"gpu", "memory", "limit", "pod", "refused"}));
+      ->check(CLI::IsMember(
+          {"gpu", "memory", "limit", "pod", "refused", "time", "waits"}));
   verb->add_option("--filter", options->filter,
                    "Only containers that have this text in a name");
   add_no_color(*verb, options->is_plain);

@@ -1,6 +1,7 @@
 #include "apps/gpunode/top/assembly.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -130,6 +131,29 @@ class Assembly {
     if (row.replicas == 0) row.replicas = 1;
   }
 
+  /// The part by the grant, which needs no agent; the rest by the agent.
+  static std::optional<TurnsOfHolder> turns_of(
+      const share::DeviceHeld& held,
+      const std::vector<AgentStatus::Compute>& compute) {
+    if (held.time.thousandths == 0) return std::nullopt;
+    TurnsOfHolder turns;
+    turns.part = held.time.thousandths;
+    turns.policy = share::name_of(held.time.policy);
+    for (const AgentStatus::Compute& one : compute) {
+      if (one.device != held.uuid) continue;
+      turns.is_counted = true;
+      turns.gpu_seconds = one.gpu_seconds;
+      turns.throttled_seconds = one.throttled_seconds;
+      turns.turns = one.turns;
+      turns.launches = one.launches;
+      turns.is_persistent = one.is_persistent;
+      turns.observed_seconds = one.observed_seconds;
+      turns.mean = one.mean_part;
+      turns.peak = one.peak_part;
+    }
+    return turns;
+  }
+
   void add_grant(const GrantReading& grant) {
     const auto holder =
         std::find_if(from_.status.holders.begin(), from_.status.holders.end(),
@@ -147,6 +171,9 @@ class Assembly {
       row.by_kind = held.use.held;
       row.peak_bytes = held.use.peak;
       row.refusals = held.use.refusals;
+      row.turns = turns_of(held, holder != from_.status.holders.end()
+                                     ? holder->compute
+                                     : std::vector<AgentStatus::Compute>());
       row.processes = grant.look.slots.size();
       row.pids = grant.pids;
       row.problem = grant.look.problem;
@@ -241,7 +268,9 @@ class Assembly {
 }  // namespace
 
 Snapshot assemble(const Gathered& gathered) {
-  return Assembly(gathered).run();
+  Snapshot snapshot = Assembly(gathered).run();
+  snapshot.counted = gathered.counted;
+  return snapshot;
 }
 
 }  // namespace gpunode::top

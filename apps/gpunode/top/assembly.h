@@ -9,6 +9,7 @@
 
 #include "apps/gpunode/top/readings.h"
 #include "apps/gpunode/top/snapshot.h"
+#include "base/core/clock.h"
 #include "node/diagnose/agent_status.h"
 #include "share/grants/grant_files.h"
 
@@ -34,6 +35,7 @@ struct Gathered {
   std::string driver_problem;
   diagnose::AgentStatus status;  ///< Without an agent what files tell.
   std::string agent_problem;
+  TimePoint counted{};  ///< As of Snapshot.
   std::vector<GrantReading> grants;
   std::string share_problem;
   std::map<std::uint32_t, ProcessFacts> processes;

@@ -197,5 +197,34 @@ TEST(Assembly, NamesMigDevicesAndSickGpus) {
   EXPECT_EQ(snapshot.gpus[1].trouble, "XID 79");
 }
 
+TEST(Assembly, TakesThePartFromTheGrantAndItsUseFromTheAgent) {
+  Gathered all = node();
+  EXPECT_FALSE(assemble(all).holders[0].turns);
+  all.grants[0].look.devices[0].time = {100, share::TurnPolicy::kBurst};
+  const auto alone = assemble(all).holders[0].turns;
+  ASSERT_TRUE(alone);
+  EXPECT_EQ(alone->part, 100U);
+  EXPECT_EQ(alone->policy, "burst");
+  EXPECT_FALSE(alone->is_counted);
+  diagnose::AgentStatus::Compute compute;
+  compute.device = "GPU-other";
+  compute.gpu_seconds = 99;
+  all.status.holders[0].compute = {compute};
+  EXPECT_FALSE(assemble(all).holders[0].turns->is_counted);
+  compute.device = "GPU-a";
+  compute.part = 999;  // As of before it was changed.
+  compute.gpu_seconds = 1.5;
+  compute.is_persistent = true;
+  compute.observed_seconds = 60;
+  compute.peak_part = 70;
+  all.status.holders[0].compute.push_back(compute);
+  const auto told = assemble(all).holders[0].turns;
+  ASSERT_TRUE(told && told->is_counted);
+  EXPECT_EQ(told->part, 100U);
+  EXPECT_EQ(told->gpu_seconds, 1.5);
+  EXPECT_TRUE(told->is_persistent);
+  EXPECT_EQ(told->peak, 70U);
+}
+
 }  // namespace
 }  // namespace gpunode::top

@@ -88,6 +88,7 @@ DriverPart Collector::ask_driver() const {
 
 AgentPart Collector::ask_agent() const {
   AgentPart part;
+  part.counted = std::chrono::steady_clock::now();
   const auto document =
       diagnose::ask_agent(host_.outside(sources_.plugin_directory + kSocket));
   auto status = document ? diagnose::parse_agent_status(*document)
@@ -163,6 +164,7 @@ void put(DriverPart part, Gathered& all) {
 void put(AgentPart part, Gathered& all) {
   all.status = std::move(part.status);
   all.agent_problem = std::move(part.problem);
+  all.counted = part.counted;
 }
 
 void put(AccountsPart part, Gathered& all) {

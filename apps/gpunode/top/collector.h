@@ -31,6 +31,7 @@ struct DriverPart {
 };
 struct AgentPart {
   diagnose::AgentStatus status;  ///< Without an agent what files tell.
+  TimePoint counted{};           ///< When it counted what it says.
   std::string problem;
 };
 struct AccountsPart {

@@ -34,6 +34,24 @@ Json json_of(const GpuRow& gpu) {
   return json;
 }
 
+Json json_of(const TurnsOfHolder& turns) {
+  Json json = {{"part", turns.part}, {"policy", turns.policy}};
+  if (!turns.is_counted) return json;
+  json["gpuSeconds"] = turns.gpu_seconds;
+  json["throttledSeconds"] = turns.throttled_seconds;
+  json["turns"] = turns.turns;
+  json["launches"] = turns.launches;
+  json["persistent"] = turns.is_persistent;
+  put(json, "latelyPart", turns.lately);
+  put(json, "latelyThrottled", turns.throttled_lately);
+  if (turns.observed_seconds > 0) {
+    json["observedSeconds"] = turns.observed_seconds;
+    json["meanPart"] = turns.mean;
+    json["peakPart"] = turns.peak;
+  }
+  return json;
+}
+
 Json json_of(const HolderRow& holder) {
   Json json = {{"gpu", holder.gpu}};
   put(json, "namespace", holder.space);
@@ -62,6 +80,7 @@ Json json_of(const HolderRow& holder) {
   json["processes"] = holder.processes;
   json["pids"] = holder.pids;
   put(json, "smPercent", holder.sm_percent);
+  if (holder.turns) json["compute"] = json_of(*holder.turns);
   put(json, "problem", holder.problem);
   put(json, "unlimited", holder.why_unlimited);
   return json;

@@ -40,5 +40,38 @@ TEST(Document, HasWhatIsToldAndNothingElse) {
       1U);
 }
 
+TEST(Document, HasTurnsAsFarAsTheyAreTold) {
+  Snapshot snapshot;
+  snapshot.holders.resize(1);
+  const auto compute = [&snapshot] {
+    return nlohmann::json::parse(
+        document(snapshot, {}, true))["holders"][0]["compute"];
+  };
+  EXPECT_TRUE(compute().is_null());
+  TurnsOfHolder turns;
+  turns.part = 250;
+  turns.policy = "fair";
+  snapshot.holders[0].turns = turns;
+  EXPECT_EQ(compute(), nlohmann::json({{"part", 250}, {"policy", "fair"}}));
+  turns.is_counted = true;
+  turns.gpu_seconds = 1.5;
+  turns.is_persistent = true;
+  snapshot.holders[0].turns = turns;
+  EXPECT_EQ(compute()["gpuSeconds"], 1.5);
+  EXPECT_EQ(compute()["persistent"], true);
+  EXPECT_FALSE(compute().contains("latelyPart"));
+  EXPECT_FALSE(compute().contains("peakPart"));
+  turns.lately = 990;
+  turns.throttled_lately = 1;
+  turns.observed_seconds = 60;
+  turns.mean = 5;
+  turns.peak = 6;
+  snapshot.holders[0].turns = turns;
+  EXPECT_EQ(compute()["latelyPart"], 990);
+  EXPECT_EQ(compute()["latelyThrottled"], 1);
+  EXPECT_EQ(compute()["meanPart"], 5);
+  EXPECT_EQ(compute()["peakPart"], 6);
+}
+
 }  // namespace
 }  // namespace gpunode::top

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "apps/gpunode/top/table.h"
+#include "apps/gpunode/top/turns_text.h"
 #include "base/console/page.h"
 
 namespace gpunode::top {
@@ -22,17 +23,17 @@ constexpr const char* kUnknown = "-";
 constexpr std::size_t kMostStrangers = 4;
 
 constexpr const char* kKeys =
-    "q quit  ? help  / filter  sort by: g GPU, m memory, l limit, p Pod, "
-    "r refused";
+    "q quit ? help / filter sort: g GPU m mem l limit p Pod r refused t time "
+    "w waits";
 
 constexpr const char* kHelp[] = {
     "Keys",
     "  q, Ctrl-C           end",
     "  arrows, j, k        go to another container; also PgUp, PgDn, Home, End",
-    "  g m l p r           sort by GPU, memory, limit, Pod, refused requests;",
-    "                      once more: the other way round",
-    "  /                   show only what has this text in a name; Enter keeps",
-    "                      it, Esc drops it",
+    "  g m l p r t w       sort by GPU, memory, limit, Pod, refused requests,",
+    "                      time, waits; once more: the other way round",
+    "  /                   show only what has this text in a name, or is fair,",
+    "                      hard, persistent, ...; Enter keeps, Esc drops it",
     "",
     "Columns",
     "  UTIL                of the GPU's last sample period, how much of it a",
@@ -44,10 +45,17 @@ constexpr const char* kHelp[] = {
     "                      programs cannot be limited (onUnsupported)",
     "  PEAK                the most that it has held by its account",
     "  REFUSED             requests that its limit refused",
+    "  PART, TIME, WAITS   of the GPU's time: what is its; had since the last",
+    "                      look (P: a kernel does not end); had to wait for",
     "  SM                  its processes in the driver's last samples",
     "  -                   nobody tells",
     "",
     "Any key goes back."};
+
+constexpr const char* kHistoryOfTurns[] = {
+    "PEAK: the most memory, by its account, since its Pod began.",
+    "MEAN, BUSIEST (10 s): of the GPU's time, since this agent has SEEN it.",
+    "ENOUGH: replicas that PEAK and BUSIEST would fit into."};
 
 std::string number(const std::optional<std::uint64_t>& value,
                    const char* unit) {
@@ -130,6 +138,9 @@ std::vector<std::string> cells_of(const HolderRow& holder) {
           holder.container.empty() ? kUnknown : holder.container,
           holder.gpu,
           share_text(holder),
+          part_text(holder),
+          time_text(holder),
+          waits_text(holder),
           holder.used_bytes ? size_text(*holder.used_bytes) : kUnknown,
           limit_text(holder),
           told(fmt::format("{}%", percent(holder.used_bytes.value_or(0),
@@ -148,22 +159,27 @@ Style style_of(const HolderRow& holder) {
   const bool is_near =
       holder.is_limited &&
       percent(holder.used_bytes.value_or(0), holder.limit_bytes) >= 95;
-  return holder.refusals > 0 || is_near ? Style::kWarning : Style::kPlain;
+  const bool is_persistent = holder.turns && holder.turns->is_persistent;
+  return holder.refusals > 0 || is_near || is_persistent ? Style::kWarning
+                                                         : Style::kPlain;
 }
 
 std::vector<Line> holder_lines(const std::vector<const HolderRow*>& chosen,
                                std::size_t width) {
   // By what goes first where there is no room.
-  const std::vector<Column> columns = {
+  std::vector<Column> columns = {
       {"POD", false, 0, true}, {"CONTAINER", false, 4, true},
       {"GPU", true, 0},        {"SHARE", true, 3},
-      {"USED", true, 0},       {"LIMIT", true, 0},
-      {"%", true, 2},          {"PEAK", true, 6},
-      {"UNACC", true, 8},      {"REFUSED", true, 1},
-      {"PROCS", true, 7},      {"SM", true, 5}};
+      {"PART", true, 4},       {"TIME", true, 1},
+      {"WAITS", true, 3},      {"USED", true, 0},
+      {"LIMIT", true, 0},      {"%", true, 2},
+      {"PEAK", true, 6},       {"UNACC", true, 8},
+      {"REFUSED", true, 1},    {"PROCS", true, 7},
+      {"SM", true, 5}};
   std::vector<std::vector<std::string>> rows;
   rows.reserve(chosen.size());
   for (const HolderRow* holder : chosen) rows.push_back(cells_of(*holder));
+  if (!takes_turns(chosen)) drop_turns(columns, rows);
   std::vector<Line> lines;
   for (std::string& text : lay_out(columns, rows, width)) {
     const Style style =
@@ -237,7 +253,9 @@ std::vector<Line> detail_lines(const HolderRow& holder) {
                                          : "; processes",
                          holder.pids[i]);
   }
-  return {{text, Style::kDim}, {kinds, Style::kDim}};
+  std::vector<Line> lines = {{text, Style::kDim}, {kinds, Style::kDim}};
+  if (holder.turns) lines.push_back({turns_text(holder), Style::kDim});
+  return lines;
 }
 
 std::vector<Line> head_lines(const Snapshot& snapshot) {
@@ -377,11 +395,13 @@ void fit(std::vector<Line>& lines, Room room) {
   }
 }
 
-/// Replicas that the most that it has held would have fitted into.
+/// Replicas that the most that it has held, and the most of the GPU's time that
+/// it has had, would have fitted into.
 std::uint64_t enough(const HolderRow& holder) {
   if (holder.replicas == 0 || holder.limit_bytes == 0) return 0;
-  const double of_limit = static_cast<double>(holder.peak_bytes) /
-                          static_cast<double>(holder.limit_bytes);
+  const double of_limit = std::max(static_cast<double>(holder.peak_bytes) /
+                                       static_cast<double>(holder.limit_bytes),
+                                   peak_of_part(holder));
   const auto needed = static_cast<std::uint64_t>(
       std::ceil(of_limit * static_cast<double>(holder.replicas)));
   return std::clamp<std::uint64_t>(needed, 1, holder.replicas);
@@ -422,11 +442,13 @@ std::vector<Line> draw_history(const Snapshot& snapshot, const View& view,
     fit(lines, {width, 0});
     return lines;
   }
-  const std::vector<Column> columns = {
+  std::vector<Column> columns = {
       {"POD", false, 0, true}, {"CONTAINER", false, 4, true},
       {"GPU", true, 3},        {"SHARE", true, 1},
       {"LIMIT", true, 0},      {"PEAK", true, 0},
       {"%", true, 2},          {"REFUSED", true, 5},
+      {"PART", true, 4},       {"MEAN", true, 2},
+      {"BUSIEST", true, 1},    {"SEEN", true, 6},
       {"ENOUGH", true, 0}};
   std::vector<std::vector<std::string>> rows;
   for (const HolderRow* holder : chosen) {
@@ -437,15 +459,24 @@ std::vector<Line> draw_history(const Snapshot& snapshot, const View& view,
          share_text(*holder), limit_text(*holder),
          size_text(holder->peak_bytes),
          fmt::format("{}%", percent(holder->peak_bytes, holder->limit_bytes)),
-         std::to_string(holder->refusals),
+         std::to_string(holder->refusals), part_text(*holder),
+         mean_text(*holder), busiest_text(*holder), seen_text(*holder),
          !holder->problem.empty() || !holder->why_unlimited.empty() ||
                  needed == 0
              ? kUnknown
              : std::to_string(needed)});
   }
+  const bool has_turns = takes_turns(chosen);
+  if (!has_turns) drop_turns(columns, rows);
   for (std::string& text : lay_out(columns, rows, width)) {
     lines.push_back(
         {std::move(text), lines.empty() ? Style::kHeading : Style::kPlain});
+  }
+  if (has_turns) {
+    lines.push_back({});
+    for (const char* text : kHistoryOfTurns) {
+      lines.push_back({text, Style::kDim});
+    }
   }
   fit(lines, {width, 0});
   return lines;

@@ -100,10 +100,73 @@ TEST(Frame, IsAsItWasOnAWideScreenAndANarrowOne) {
   expect_frame("history", draw_history(node(), {}, 0));
 }
 
+Snapshot node_in_turns() {
+  Snapshot snapshot = node();
+  TurnsOfHolder turns;
+  turns.part = 250;
+  turns.policy = "fair";
+  turns.is_counted = true;
+  turns.gpu_seconds = 12.34;
+  turns.throttled_seconds = 4.5;
+  turns.turns = 70;
+  turns.launches = 99;
+  turns.lately = 975;
+  turns.throttled_lately = 20;
+  turns.observed_seconds = 7300;
+  turns.mean = 123;
+  turns.peak = 990;
+  snapshot.holders[0].turns = turns;
+  turns.part = 50;
+  turns.policy = "hard";
+  turns.is_persistent = true;
+  turns.lately = 10;
+  turns.peak = 21;
+  turns.mean = 4;
+  turns.observed_seconds = 59;
+  snapshot.holders[1].turns = turns;
+  return snapshot;
+}
+
+TEST(Frame, HasColumnsOfTurnsWhereSomebodyTakesThem) {
+  expect_frame("turns_wide", draw(node_in_turns(), {}, {160, 24}));
+  expect_frame("turns_usual", draw(node_in_turns(), {}, {80, 24}));
+  expect_frame("turns_history", draw_history(node_in_turns(), {}, 0));
+}
+
+TEST(Frame, OfTurnsThatNoAgentCountsThePartIsKnown) {
+  Snapshot snapshot = node_in_turns();
+  snapshot.holders.resize(1);
+  snapshot.holders[0].turns = TurnsOfHolder{};
+  snapshot.holders[0].turns->part = 125;
+  snapshot.holders[0].turns->policy = "fair";
+  const std::string text = text_of(draw(snapshot, {}, {160, 24}));
+  EXPECT_THAT(text, HasSubstr("  12.5%     -      -  "));
+  EXPECT_THAT(text, HasSubstr("the agent does not tell what it had"));
+  EXPECT_THAT(text_of(draw_history(snapshot, {}, 0)),
+              HasSubstr("  12.5%     -        -     -  "));
+}
+
+TEST(Frame, WhoHadMoreTimeThanItsPartNeedsAllOfIt) {
+  Snapshot snapshot = node_in_turns();
+  snapshot.holders.resize(1);
+  HolderRow& row = snapshot.holders[0];
+  row.peak_bytes = kGiB;
+  const auto last_row = [&snapshot] {
+    const auto lines = draw_history(snapshot, {}, 0);
+    return lines.at(3).text;
+  };
+  EXPECT_THAT(last_row(), testing::EndsWith("      5"));
+  row.turns->peak = 60;  // Of 250 for five.
+  EXPECT_THAT(last_row(), testing::EndsWith("      2"));
+  row.turns->peak = 1;
+  EXPECT_THAT(last_row(), testing::EndsWith("      1"));
+}
+
 TEST(Frame, FitsEveryScreen) {
   Snapshot snapshot = node();
   for (int i = 0; i < 60; ++i) {
     snapshot.holders.push_back(holder("pod-" + std::to_string(i), 2, kGiB));
+    snapshot.holders.back().turns = node_in_turns().holders[1].turns;
     snapshot.gpus.push_back(snapshot.gpus[0]);
   }
   for (const std::size_t width : {20U, 33U, 80U, 200U}) {
@@ -118,6 +181,14 @@ TEST(Frame, FitsEveryScreen) {
       }
     }
   }
+}
+
+TEST(Frame, HelpIsSeenToItsEndOnTheUsualScreen) {
+  View view;
+  view.shows_help = true;
+  const auto lines = draw(node(), view, {80, 24});
+  EXPECT_EQ(lines.back().text, "Any key goes back.");
+  for (const Line& line : lines) EXPECT_FALSE(line.text.ends_with('~'));
 }
 
 TEST(Frame, ScrollsToTheCursor) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/core/clock.h"
 #include "share/ledger/memory_kind.h"
 
 namespace gpunode::top {
@@ -26,6 +27,23 @@ struct GpuRow {
   std::string trouble;  ///< Empty: nobody says that there is any.
   /// Somebody would say if there were.
   bool is_health_known = false;
+};
+
+/// What one container has of a Device's time. Parts in thousandths of it.
+struct TurnsOfHolder {
+  std::uint64_t part = 0;
+  std::string policy;       ///< "fair", "burst", "hard".
+  bool is_counted = false;  ///< The agent tells what follows.
+  double gpu_seconds = 0;   ///< Since the agent counts.
+  double throttled_seconds = 0;
+  std::uint64_t turns = 0;
+  std::uint64_t launches = 0;
+  bool is_persistent = false;           ///< A kernel of it does not end.
+  std::optional<std::uint64_t> lately;  ///< Since the look before.
+  std::optional<std::uint64_t> throttled_lately;
+  std::uint64_t observed_seconds = 0;  ///< 0: not long enough for these two.
+  std::uint64_t mean = 0;              ///< Over all of that.
+  std::uint64_t peak = 0;              ///< In its busiest ten seconds.
 };
 
 /// What one container has of one Device.
@@ -51,6 +69,7 @@ struct HolderRow {
   std::uint64_t processes = 0;
   std::vector<std::uint32_t> pids;  ///< Of the host, as far as they are known.
   std::optional<std::uint64_t> sm_percent;
+  std::optional<TurnsOfHolder> turns;  ///< Nothing: it takes none.
   std::string problem;  ///< Why its account is not to be believed.
   /// Why it runs without its limit all the same; empty: it is held to it.
   std::string why_unlimited;
@@ -76,6 +95,7 @@ struct Snapshot {
   std::string driver_version;
   std::string driver_problem;  ///< Why nobody reads the GPUs; empty: it works.
   std::string agent_problem;   ///< Why it was not asked; empty: it was.
+  TimePoint counted{};         ///< When the agent counted what it says.
   std::string share_problem;   ///< Why limits are not known.
   /// Who has been asked and has not answered yet: "driver", "agent", "shares".
   /// What is here of them is older, or there is none.

@@ -23,7 +23,10 @@ bool has(const HolderRow& holder, const std::string& filter) {
         holder.allocation, holder.pod_uid}) {
     if (in_lower_case(text).find(filter) != std::string::npos) return true;
   }
-  return false;
+  if (!holder.turns) return false;
+  const std::string kind =
+      holder.turns->policy + (holder.turns->is_persistent ? " persistent" : "");
+  return kind.find(filter) != std::string::npos;
 }
 
 /// What `sort` goes by; the smaller comes first.
@@ -36,6 +39,11 @@ std::uint64_t rank(const HolderRow& holder, Sort sort) {
       return kMost - holder.limit_bytes;
     case Sort::kRefused:
       return kMost - holder.refusals;
+    case Sort::kTime:
+      return kMost - (holder.turns ? holder.turns->lately.value_or(0) : 0);
+    case Sort::kWaits:
+      return kMost -
+             (holder.turns ? holder.turns->throttled_lately.value_or(0) : 0);
     case Sort::kPod:
     case Sort::kGpu:
       break;
@@ -216,6 +224,10 @@ void View::press(const Key& key, std::size_t rows) {
       return sort_by(Sort::kPod);
     case 'r':
       return sort_by(Sort::kRefused);
+    case 't':
+      return sort_by(Sort::kTime);
+    case 'w':
+      return sort_by(Sort::kWaits);
     case 'j':
       return move({Key::Kind::kDown}, rows);
     case 'k':

@@ -11,7 +11,15 @@
 
 namespace gpunode::top {
 
-enum class Sort : std::uint8_t { kGpu, kMemory, kLimit, kPod, kRefused };
+enum class Sort : std::uint8_t {
+  kGpu,
+  kMemory,
+  kLimit,
+  kPod,
+  kRefused,
+  kTime,
+  kWaits,
+};
 
 struct Key {
   enum class Kind : std::uint8_t {
@@ -68,7 +76,8 @@ struct View {
 };
 
 /// The holders that `view` shows, in its order. A filter is looked for in
-/// every name of a holder, whatever its case. Points into `snapshot`.
+/// every name of a holder, and in what its turns are ("hard", "persistent"),
+/// whatever its case. Points into `snapshot`.
 std::vector<const HolderRow*> choose(const Snapshot& snapshot,
                                      const View& view);
 
@@ -83,6 +92,10 @@ constexpr const char* name_of(Sort sort) {
       return "pod";
     case Sort::kRefused:
       return "refused";
+    case Sort::kTime:
+      return "time";
+    case Sort::kWaits:
+      return "waits";
     case Sort::kGpu:
       break;
   }

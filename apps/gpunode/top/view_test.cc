@@ -83,6 +83,34 @@ TEST(View, FiltersWhileOneTypes) {
   EXPECT_FALSE(view.is_over);
 }
 
+TEST(View, SortsAndFiltersByTurns) {
+  Snapshot snapshot;
+  for (const char* pod : {"x", "y", "z"}) {
+    snapshot.holders.emplace_back().pod = pod;
+  }
+  snapshot.holders[1].turns.emplace().policy = "hard";
+  snapshot.holders[1].turns->lately = 10;
+  snapshot.holders[1].turns->throttled_lately = 900;
+  snapshot.holders[2].turns.emplace().policy = "fair";
+  snapshot.holders[2].turns->lately = 700;
+  snapshot.holders[2].turns->is_persistent = true;
+  const auto shown = [&snapshot](const View& view) {
+    std::string pods;
+    for (const HolderRow* row : choose(snapshot, view)) pods += row->pod;
+    return pods;
+  };
+  View view;
+  press(view, "t");
+  EXPECT_EQ(shown(view), "zyx");
+  press(view, "w");
+  EXPECT_EQ(shown(view), "yxz");
+  EXPECT_STREQ(name_of(view.sort), "waits");
+  view.filter = "Hard";
+  EXPECT_EQ(shown(view), "y");
+  view.filter = "persistent";
+  EXPECT_EQ(shown(view), "z");
+}
+
 TEST(View, MovesWithinWhatIsThere) {
   View view;
   press(view, "j");

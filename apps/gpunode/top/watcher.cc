@@ -66,7 +66,9 @@ void Watcher::publish() {
         std::chrono::steady_clock::now() - *source.asked_at > kSlow;
     if (!source.has_answered || is_slow) all_.awaited.emplace_back(source.name);
   }
-  newest_ = std::make_shared<const Snapshot>(assemble(all_));
+  Snapshot snapshot = assemble(all_);
+  lately_.note(snapshot.counted, snapshot);
+  newest_ = std::make_shared<const Snapshot>(std::move(snapshot));
   const std::uint64_t one = 1;
   static_cast<void>(::write(news_.get(), &one, sizeof one));
 }

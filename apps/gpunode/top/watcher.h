@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "apps/gpunode/top/collector.h"
+#include "apps/gpunode/top/lately.h"
 #include "apps/gpunode/top/snapshot.h"
 #include "base/core/unique_fd.h"
 
@@ -50,6 +51,7 @@ class Watcher {
   std::mutex mutex_;
   std::condition_variable_any ended_;
   Gathered all_;
+  Lately lately_;
   std::array<Source, 3> sources_ = {{{"driver"}, {"agent"}, {"shares"}}};
   std::shared_ptr<const Snapshot> newest_;
   std::array<std::jthread, 3> threads_;  // The last: they use the others.
