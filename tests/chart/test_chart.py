@@ -479,6 +479,53 @@ class Labels(ChartTest):
 MPS = "sharing: {mps: {resources: [{name: nvidia.com/gpu, replicas: 2}]}}"
 
 
+class Monitoring(ChartTest):
+    ON = {"monitoring": {"dashboard": {"enabled": True}, "rules": {"enabled": True}}}
+
+    def of_monitoring(self, helm, values):
+        found = documents(helm.template(CHART, values))
+        return [one for one in found if one["kind"] == "PrometheusRule" or "-dashboard" in one["metadata"]["name"]]
+
+    def test_is_off_by_default(self):
+        for helm in self.each_helm():
+            self.assertEqual(self.of_monitoring(helm, {}), [])
+            for nothing in (None, {"dashboard": None, "rules": None}):
+                self.assertEqual(self.of_monitoring(helm, {"monitoring": nothing}), [])
+            only = self.of_monitoring(helm, {"monitoring": {"rules": {"enabled": True}}})
+            self.assertEqual([one["kind"] for one in only], ["PrometheusRule"])
+
+    def test_is_what_deploy_monitoring_has(self):
+        for name in ("dashboard.json", "rules.yaml"):
+            self.assertEqual((CHART / "files" / name).read_text(), (ROOT / "deploy/monitoring" / name).read_text(),
+                             f"next: cp deploy/monitoring/{name} deploy/helm/gpunode/files/")
+
+    def test_comes_through_as_it_is_with_the_labels_that_others_look_for(self):
+        rules = yaml.safe_load((ROOT / "deploy/monitoring/rules.yaml").read_text())
+        dashboard = json.loads((ROOT / "deploy/monitoring/dashboard.json").read_text())
+        for helm in self.each_helm():
+            config, rule = self.of_monitoring(helm, self.ON)
+            self.assertEqual(rule["spec"], rules)
+            self.assertEqual(json.loads(config["data"]["gpunode.json"]), dashboard)
+            self.assertEqual(config["metadata"]["labels"]["grafana_dashboard"], "1")
+            self.assertEqual({one["metadata"]["namespace"] for one in (config, rule)}, {"nvidia-device-plugin"})
+            config, rule = self.of_monitoring(helm, {"monitoring": {
+                "dashboard": {"enabled": True, "namespace": "grafana", "labels": {"grafana_dashboard": None, "mine": "yes"}},
+                "rules": {"enabled": True, "namespace": "prometheus", "labels": {"release": "kube-prometheus-stack"}}}})
+            self.assertEqual(config["metadata"]["namespace"], "grafana")
+            self.assertNotIn("grafana_dashboard", config["metadata"]["labels"])
+            self.assertEqual(config["metadata"]["labels"]["mine"], "yes")
+            self.assertEqual(rule["metadata"]["namespace"], "prometheus")
+            self.assertEqual(rule["metadata"]["labels"]["release"], "kube-prometheus-stack")
+
+    def test_wants_somebody_who_tells_metrics(self):
+        for helm in self.each_helm():
+            for name in ("dashboard", "rules"):
+                self.refused(helm, {"listenAddress": "", "monitoring": {name: {"enabled": True}}},
+                             f"monitoring.{name}.enabled", "listenAddress")
+            self.refused(helm, {"monitoring": {"rules": {"enabled": "yes"}}}, "enabled", "schema")
+            self.refused(helm, {"monitoring": {"rule": {}}}, "rule", "schema")
+
+
 class Static(ChartTest):
     def test_the_manifests_are_what_the_chart_renders(self):
         for helm in self.each_helm():
