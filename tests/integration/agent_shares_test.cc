@@ -332,6 +332,14 @@ TEST_F(AgentShares, HavePartsOfTheGpusTimeThatCanBeChanged) {
   EXPECT_THAT(shares({"--json"}), AllOf(HasSubstr("\"part\": 250"),
                                         HasSubstr("\"policy\": \"hard\""),
                                         HasSubstr("\"throttledSeconds\": 0")));
+  host::Command top;
+  top.argv = {GPUNODE,      "top",     "--json",  "--root",
+              file("host"), "--probe", "/nowhere"};
+  const auto watched = host::SystemCommandRunner().run(top);
+  ASSERT_TRUE(watched) << watched.error().message();
+  EXPECT_THAT(watched->out, AllOf(HasSubstr("\"part\": 250"),
+                                  HasSubstr("\"gpuSeconds\": 0.0"),
+                                  HasSubstr("\"persistent\": false")));
   EXPECT_THAT(shares({"resize", "pod", "--compute", "12.5"}),
               AllOf(HasSubstr("0 "), HasSubstr("now has 12.5 % of its time")));
   EXPECT_THAT(shares({"resize", "pod", "1GiB", "--compute", "10"}),
