@@ -46,6 +46,7 @@ struct Seat {
   std::uint32_t device = 0;
   std::uint32_t every = 1;  ///< Launches from fence to fence.
   std::uint64_t fenced_at = 0;
+  std::uint32_t given_away = kLaneStreams - 1;  ///< The last such place.
   /// One more than the beat at which the node was found to have gone.
   std::atomic<std::uint64_t> silent_beat = 0;
   std::uint32_t beat = 0;  ///< As last seen by who has much under way.
@@ -63,8 +64,9 @@ struct Place {
   /// From when on fences may be asked for.
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};
   std::atomic<std::uint64_t> fences_from = kNever;
-  std::uint64_t fences_before = kNever;  ///< The same before it was suspended.
-  int failures = 0;                      ///< Fences that could not be had.
+  /// Threads that have the driver end the context, or let go of it.
+  std::atomic<std::uint32_t> endings = 0;
+  int failures = 0;  ///< Fences that could not be had.
 };
 
 namespace {
@@ -101,6 +103,7 @@ std::uint64_t nanoseconds() {
 
 bool can_fence(const Place& place) {
   const std::uint64_t from = place.fences_from.load(std::memory_order_relaxed);
+  if (place.endings.load(std::memory_order_relaxed) != 0) return false;
   return from == 0 || (from != Place::kNever && nanoseconds() >= from);
 }
 
@@ -184,6 +187,7 @@ Place* make_place(abi::CUcontext context) {
     is_known = make_known(place);
   }
   place->failures = 0;
+  place->endings.store(0, std::memory_order_relaxed);
   place->can_gate.store(true, std::memory_order_relaxed);
   place->fences_from.store(is_known ? 0 : Place::kNever,
                            std::memory_order_relaxed);
@@ -203,10 +207,33 @@ const void* thread_of(abi::CUstream stream) {
                                                                 : nullptr;
 }
 
-bool is_idle(const Seat& seat, std::uint32_t at) {
+/// What is launched into the stream waits for a turn.
+bool is_held(const Seat& seat, std::uint32_t at) {
+  return is_shut(seat.streams[at].until,
+                 seat.lane->opened.load(std::memory_order_relaxed));
+}
+
+/// The Device has passed all of its fences, and holds none of its work.
+bool is_passed(const Seat& seat, std::uint32_t at) {
   const LaneStream& stream = seat.streams[at];
-  return !stream.is_fencing && stream.since == 0 &&
+  return !stream.is_fencing && !is_held(seat, at) &&
          seat.lane->done[at].load(std::memory_order_relaxed) == stream.asked;
+}
+
+/// A place for one more stream; kLaneStreams: all are of streams that work. One
+/// of a stream that may have work behind its last fence is given away if there
+/// is no other, in turn: whether that stream is still there, nobody tells us.
+/// The next fence there comes when it would have come.
+std::uint32_t free_place(Seat* seat) {
+  std::uint32_t tail = kLaneStreams;
+  for (std::uint32_t next = 0; next < kLaneStreams; ++next) {
+    const std::uint32_t at = (seat->given_away + 1 + next) % kLaneStreams;
+    if (!is_passed(*seat, at)) continue;
+    if (seat->streams[at].since == 0) return at;
+    if (tail == kLaneStreams) tail = at;
+  }
+  if (tail != kLaneStreams) seat->given_away = tail;
+  return tail;
 }
 
 /// Where the stream is in the lane, from now on; kLaneStreams: all places are
@@ -225,13 +252,19 @@ std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
       free = at;
       break;
     }
-    if (free == kLaneStreams && is_idle(*seat, at)) free = at;
   }
+  if (free == kLaneStreams) free = free_place(seat);
   if (free == kLaneStreams) return free;
   LaneStream& one = seat->streams[free];
   // The numbers go on: what is written is told from what was.
   const std::uint32_t asked = one.asked;
+  const std::uint32_t since = one.since;
+  const std::uint32_t gated = one.gated;
+  const std::uint32_t until = one.until;
   one = {};
+  one.since = since;
+  one.gated = gated;
+  one.until = until;
   one.pace_since = nanoseconds();
   one.pace_from = asked;
   one.context = context;
@@ -239,12 +272,6 @@ std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
   one.thread = thread;
   one.asked = asked;
   return free;
-}
-
-/// What is launched into the stream waits for a turn.
-bool is_held(const Seat& seat, std::uint32_t at) {
-  return is_shut(seat.streams[at].until,
-                 seat.lane->opened.load(std::memory_order_relaxed));
 }
 
 /// Lets in what waits behind gates, as the node does when it is this
@@ -337,6 +364,7 @@ void fence(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
     // Once is no matter: the stream may have been another context's.
     constexpr int kMostFailures = 8;
     --one.asked;
+    ++one.since;  // It has no end that anybody is told of.
     ++place->failures;
     place->fences_from.store(place->failures < kMostFailures
                                  ? nanoseconds() + kSecond
@@ -680,21 +708,21 @@ void retire_stream(abi::CUstream stream) {
 }
 
 void suspend_passages(std::uint64_t context) {
+  // Amid a callback of the driver's, see DriverTurn, its place stays as it is.
+  if (context == 0 || DriverTurn::is_amid()) return;
+  const DriverTurn turn(Kept::kPlaces);
   Place* const place = find_place(reinterpret_cast<abi::CUcontext>(context));
-  if (context == 0 || place == nullptr || place->seat == nullptr) return;
-  place->fences_before = place->fences_from.exchange(Place::kNever);
+  if (place != nullptr) place->endings.fetch_add(1);
 }
 
 void resume_passages(std::uint64_t context, bool is_alive) {
   auto* const handle = reinterpret_cast<abi::CUcontext>(context);
-  if (context == 0 || find_place(handle) == nullptr) return;
+  if (context == 0 || DriverTurn::is_amid()) return;
   const DriverTurn turn(Kept::kPlaces);
   Place* const place = find_place(handle);
   if (place == nullptr) return;
-  if (is_alive) {
-    if (place->seat != nullptr) place->fences_from.store(place->fences_before);
-    return;
-  }
+  if (place->endings.load() > 0) place->endings.fetch_sub(1);
+  if (is_alive) return;
   if (place->seat != nullptr) {
     Seat& seat = *place->seat;
     const Turn seat_turn(seat.is_busy);

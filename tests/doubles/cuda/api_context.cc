@@ -205,10 +205,13 @@ CUresult cuCtxGetApiVersion(CUcontext context, unsigned* version) {
 }
 
 CUresult cuCtxSynchronize() {
-  return enter_context("cuCtxSynchronize", [](Runtime& runtime, Context&) {
-    runtime.return_unused();
-    return CUDA_SUCCESS;
-  });
+  const CUresult result =
+      enter_context("cuCtxSynchronize", [](Runtime& runtime, Context&) {
+        runtime.return_unused();
+        return CUDA_SUCCESS;
+      });
+  if (result == CUDA_SUCCESS) Runtime::of_process().await(nullptr, true);
+  return result;
 }
 
 CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {

@@ -98,11 +98,14 @@ CUresult cuStreamDestroy_v2(CUstream stream) {
 namespace {
 
 CUresult synchronize(const char* call, CUstream stream) {
-  return enter_context(call, [&](Runtime& runtime, Context& context) {
-    if (!is_stream(context, stream)) return CUDA_ERROR_INVALID_HANDLE;
-    runtime.return_unused();
-    return CUDA_SUCCESS;
-  });
+  const CUresult result =
+      enter_context(call, [&](Runtime& runtime, Context& context) {
+        if (!is_stream(context, stream)) return CUDA_ERROR_INVALID_HANDLE;
+        runtime.return_unused();
+        return CUDA_SUCCESS;
+      });
+  if (result == CUDA_SUCCESS) Runtime::of_process().await(stream, false);
+  return result;
 }
 
 }  // namespace

@@ -180,6 +180,7 @@ const auto& entries() {
       GPUNODE_CUDA_PLAIN(cuLaunchCooperativeKernel, 9000),
       GPUNODE_CUDA_PLAIN(cuMemsetD16Async, 3020),
       GPUNODE_CUDA_V2(cuStreamWriteValue32, 11070),
+      GPUNODE_CUDA_V2(cuStreamWaitValue32, 11070),
       GPUNODE_CUDA_V2(cuMemHostRegister, 6050),
       GPUNODE_CUDA_PLAIN(cuMemHostUnregister, 4000),
       GPUNODE_CUDA_V2(cuMemHostGetDevicePointer, 3020),

@@ -167,7 +167,22 @@ CUresult cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address,
         if (runtime.work.captured.contains(stream)) return CUDA_ERROR_UNKNOWN;
         // On a GPU the next call would tell of it.
         if (!runtime.work.knows(address)) return CUDA_ERROR_ILLEGAL_ADDRESS;
-        runtime.work.write({std::bit_cast<std::uint32_t*>(address), value});
+        runtime.work.add(
+            {stream, false, std::bit_cast<std::uint32_t*>(address), value});
+        return CUDA_SUCCESS;
+      });
+}
+
+CUresult cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address,
+                                std::uint32_t value, unsigned flags) {
+  return enter_context(
+      "cuStreamWaitValue32_v2", [&](Runtime& runtime, Context& context) {
+        if (!is_stream(context, stream)) return CUDA_ERROR_INVALID_HANDLE;
+        if (flags != CU_STREAM_WAIT_VALUE_GEQ) return CUDA_ERROR_INVALID_VALUE;
+        if (runtime.work.captured.contains(stream)) return CUDA_ERROR_UNKNOWN;
+        if (!runtime.work.knows(address)) return CUDA_ERROR_ILLEGAL_ADDRESS;
+        runtime.work.add(
+            {stream, true, std::bit_cast<std::uint32_t*>(address), value});
         return CUDA_SUCCESS;
       });
 }

@@ -1,5 +1,7 @@
 #include "tests/doubles/cuda/runtime.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <bit>
 #include <iterator>
@@ -37,6 +39,14 @@ abi::CUresult Runtime::record(std::string_view call) {
     }
   }
   return abi::CUDA_SUCCESS;
+}
+
+void Runtime::await(abi::CUstream stream, bool is_any) {
+  for (;; sched_yield()) {
+    const std::lock_guard lock(mutex);
+    work.settle();
+    if (!work.waits(stream, is_any)) return;
+  }
 }
 
 bool Runtime::has_device(abi::CUdevice device) const {

@@ -79,6 +79,9 @@ struct Runtime {
   /// False if the address is of no pool.
   bool free_of_pool(std::uint64_t address);
 
+  /// Until the stream, or all, wait for no word any more. Not under `mutex`.
+  void await(abi::CUstream stream, bool is_any);
+
   /// The live context behind a handle, or null.
   Context* find_context(abi::CUcontext handle) const;
 };

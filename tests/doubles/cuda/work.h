@@ -1,6 +1,8 @@
-// What work leaves behind: words that the Device writes, and captures.
+// What work leaves behind: words that the Device writes and waits for, and
+// captures.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <iterator>
@@ -15,10 +17,17 @@ namespace gpunode::fake_cuda {
 struct Context;
 
 struct Work {
-  /// A word that a stream writes when it gets there.
-  struct Write {
-    std::uint32_t* to = nullptr;
+  /// What a stream comes to: a word that it writes, or one that it waits for.
+  struct Step {
+    abi::CUstream stream = nullptr;
+    bool is_wait = false;
+    std::uint32_t* word = nullptr;
     std::uint32_t value = 0;
+
+    bool is_over() const {
+      // Up to 2^31 beyond.
+      return std::atomic_ref(*word).load() - value < std::uint32_t{1} << 31U;
+    }
   };
 
   /// Host memory that a context was told of.
@@ -33,29 +42,44 @@ struct Work {
     const auto& [begin, one] = *std::prev(behind);
     return address - begin < one.bytes;
   }
-  void write(const Write& one) {
-    if (is_held) {
-      held.push_back(one);
-    } else {
-      std::atomic_ref(*one.to).store(one.value);
-    }
+  void add(const Step& step) {
+    steps.push_back(step);
+    settle();
   }
   void hold(bool now) {
     is_held = now;
-    if (is_held) return;
-    for (const Write& one : held) write(one);
-    held.clear();
+    settle();
+  }
+  /// Streams go on as far as they come.
+  void settle() {
+    std::set<abi::CUstream> stopped;
+    std::erase_if(steps, [&](const Step& step) {
+      const bool goes_on = !stopped.contains(step.stream) &&
+                           (step.is_wait ? step.is_over() : !is_held);
+      if (!goes_on) {
+        stopped.insert(step.stream);
+        return false;
+      }
+      if (!step.is_wait) std::atomic_ref(*step.word).store(step.value);
+      return true;
+    });
+  }
+  /// The stream, or any, waits for a word.
+  bool waits(abi::CUstream stream, bool is_any) const {
+    return std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
+      return step.is_wait && (is_any || step.stream == stream);
+    });
   }
   /// A context ends: its work is done by then.
   void forget(const Context* context) {
-    std::erase_if(held, [&](const Write& one) {
-      const auto place = reinterpret_cast<std::uint64_t>(one.to);
+    std::erase_if(steps, [&](const Step& one) {
+      const auto place = reinterpret_cast<std::uint64_t>(one.word);
       const auto behind = known.upper_bound(place);
       if (behind == known.begin() ||
           std::prev(behind)->second.context != context) {
         return false;
       }
-      std::atomic_ref(*one.to).store(one.value);
+      if (!one.is_wait) std::atomic_ref(*one.word).store(one.value);
       return true;
     });
     std::erase_if(
@@ -64,7 +88,7 @@ struct Work {
 
   /// While it is, streams get nowhere: what they would write waits.
   bool is_held = false;
-  std::vector<Write> held;
+  std::vector<Step> steps;  ///< That streams have yet to come to.
   /// Host memory that contexts know, by its beginning.
   std::map<std::uint64_t, Known> known;
   std::set<abi::CUstream> captured;
