@@ -52,6 +52,29 @@ void add_time(const share::TimePart& time, const Compute* use,
   }
 }
 
+void add_device(const Share& one, const share::DeviceHeld& held,
+                console::Page& page) {
+  // What a container says may be anything.
+  const std::uint64_t used = held.use.total > kNoMore - held.unaccounted
+                                 ? kNoMore
+                                 : held.use.total + held.unaccounted;
+  page.line(2,
+            fmt::format("{}: {} of {}, at most {}; {} processes, {} "
+                        "requests refused",
+                        held.uuid, in_mib(used), in_mib(held.limit),
+                        in_mib(held.use.peak), one.look.slots.size(),
+                        held.use.refusals),
+            held.use.refusals > 0 ? console::Style::kWarning
+                                  : console::Style::kPlain);
+  if (held.use.imported() > 0) {
+    page.line(4, fmt::format("and {} that others made and pay for",
+                             in_mib(held.use.imported())));
+  }
+  if (held.time.thousandths > 0) {
+    add_time(held.time, one.compute_of(held.uuid), page);
+  }
+}
+
 }  // namespace
 
 const Compute* Share::compute_of(const std::string& device) const {
@@ -111,25 +134,7 @@ console::Page page_of(const std::vector<Share>& shares) {
                                 one.container, one.allocation),
               console::Style::kHeading);
     for (const share::DeviceHeld& held : one.look.devices) {
-      // What a container says may be anything.
-      const std::uint64_t used = held.use.total > kNoMore - held.unaccounted
-                                     ? kNoMore
-                                     : held.use.total + held.unaccounted;
-      page.line(2,
-                fmt::format("{}: {} of {}, at most {}; {} processes, {} "
-                            "requests refused",
-                            held.uuid, in_mib(used), in_mib(held.limit),
-                            in_mib(held.use.peak), one.look.slots.size(),
-                            held.use.refusals),
-                held.use.refusals > 0 ? console::Style::kWarning
-                                      : console::Style::kPlain);
-      if (held.use.imported() > 0) {
-        page.line(4, fmt::format("and {} that others made and pay for",
-                                 in_mib(held.use.imported())));
-      }
-      if (held.time.thousandths > 0) {
-        add_time(held.time, one.compute_of(held.uuid), page);
-      }
+      add_device(one, held, page);
     }
     if (!one.look.why_unlimited.empty()) {
       page.line(2, "unlimited: " + one.look.why_unlimited,

@@ -1,6 +1,7 @@
 #include "apps/gpunode/top/frame.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 #include <utility>
@@ -52,7 +53,7 @@ constexpr const char* kHelp[] = {
     "",
     "Any key goes back."};
 
-constexpr const char* kHistoryOfTurns[] = {
+constexpr std::array<const char*, 3> kHistoryOfTurns = {
     "PEAK: the most memory, by its account, since its Pod began.",
     "MEAN, BUSIEST (10 s): of the GPU's time, since this agent has SEEN it.",
     "ENOUGH: replicas that PEAK and BUSIEST would fit into."};

@@ -132,6 +132,14 @@ Result<void> read(JsonReader& reader, AgentStatus::Device& one) {
   });
 }
 
+Known read_life(const std::string& key, JsonReader& reader,
+                AgentStatus::Compute& one) {
+  if (key == "observedSeconds") return read(reader, one.observed_seconds);
+  if (key == "meanPart") return read(reader, one.mean_part);
+  if (key == "peakPart") return read(reader, one.peak_part);
+  return std::nullopt;
+}
+
 Result<void> read(JsonReader& reader, AgentStatus::Compute& one) {
   return members(reader, [&](const std::string& key) -> Known {
     if (key == "device") return read(reader, one.device);
@@ -142,10 +150,7 @@ Result<void> read(JsonReader& reader, AgentStatus::Compute& one) {
     if (key == "turns") return read(reader, one.turns);
     if (key == "launches") return read(reader, one.launches);
     if (key == "persistent") return read(reader, one.is_persistent);
-    if (key == "observedSeconds") return read(reader, one.observed_seconds);
-    if (key == "meanPart") return read(reader, one.mean_part);
-    if (key == "peakPart") return read(reader, one.peak_part);
-    return std::nullopt;
+    return read_life(key, reader, one);
   });
 }
 
