@@ -74,7 +74,7 @@ Result<OpenLimits> open_limits(const std::string& path, Access access) {
   return OpenLimits{std::move(file), view, status.st_ino};
 }
 
-Result<UniqueFd> open_hostile(const std::string& path, Access access) {
+Result<UniqueFd> open_hostile(const std::string& path) {
   const UniqueFd place(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!place) return Error::from_errno("open " + path, errno);
   struct stat status {};
@@ -85,9 +85,7 @@ Result<UniqueFd> open_hostile(const std::string& path, Access access) {
     return Error(ErrorCode::kCorrupt, path + " is no file");
   }
   const std::string self = fmt::format("/proc/self/fd/{}", place.get());
-  UniqueFd fd(
-      ::open(self.c_str(), (access == Access::kChange ? O_RDWR : O_RDONLY) |
-                               O_NONBLOCK | O_CLOEXEC));
+  UniqueFd fd(::open(self.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!fd) return Error::from_errno("open " + path, errno);
   return fd;
 }

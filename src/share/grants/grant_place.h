@@ -66,8 +66,8 @@ enum class Access { kRead, kChange };
 
 Result<OpenLimits> open_limits(const std::string& path, Access access);
 
-/// A file that a container may have replaced: nothing but a file is opened.
-Result<UniqueFd> open_hostile(const std::string& path,
-                              Access access = Access::kRead);
+/// A file that a container may have replaced: nothing but a file is opened, and
+/// for reading alone: who writes to it can be kept waiting by its container.
+Result<UniqueFd> open_hostile(const std::string& path);
 
 }  // namespace gpunode::share

@@ -36,7 +36,7 @@ CUresult upload(Ask ask, CUgraphExec exec, CUstream stream) {
 
 template <typename Ask>
 CUresult launch(Ask ask, CUgraphExec exec, CUstream stream, Null null) {
-  return share::pass(share::stream_of(stream, null),
+  return share::pass(share::stream_of(stream, null), share::MayHold::kYes,
                      [&] { return upload(ask, exec, stream); });
 }
 

@@ -21,7 +21,18 @@ CUresult work(const std::atomic<Function>& function, CUstream stream,
               Words... words) {
   const auto ask = real_of(function);
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  return share::pass(stream, [&] { return ask(words...); });
+  return share::pass(stream, share::MayHold::kYes,
+                     [&] { return ask(words...); });
+}
+
+/// The same for a copy that is done when the call returns, or may be.
+template <typename Function, typename... Words>
+CUresult work_now(const std::atomic<Function>& function, CUstream stream,
+                  Words... words) {
+  const auto ask = real_of(function);
+  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
+  return share::pass(stream, share::MayHold::kNo,
+                     [&] { return ask(words...); });
 }
 
 CUresult destroy(CUresult (*ask)(CUstream), CUstream stream) {
@@ -100,13 +111,13 @@ GPUNODE_EXPORT CUresult cuLaunchCooperativeKernel_ptsz(
 
 GPUNODE_EXPORT CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from,
                                  std::size_t bytes) {
-  return work(driver().cuMemcpy, nullptr, to, from, bytes);
+  return work_now(driver().cuMemcpy, nullptr, to, from, bytes);
 }
 
 GPUNODE_EXPORT CUresult cuMemcpy_ptds(CUdeviceptr to, CUdeviceptr from,
                                       std::size_t bytes) {
-  return work(driver().cuMemcpy_ptds, stream_of(nullptr, Null::kOfThread), to,
-              from, bytes);
+  return work_now(driver().cuMemcpy_ptds, stream_of(nullptr, Null::kOfThread),
+                  to, from, bytes);
 }
 
 GPUNODE_EXPORT CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from,
@@ -123,13 +134,13 @@ GPUNODE_EXPORT CUresult cuMemcpyAsync_ptsz(CUdeviceptr to, CUdeviceptr from,
 
 GPUNODE_EXPORT CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from,
                                         std::size_t bytes) {
-  return work(driver().cuMemcpyDtoD_v2, nullptr, to, from, bytes);
+  return work_now(driver().cuMemcpyDtoD_v2, nullptr, to, from, bytes);
 }
 
 GPUNODE_EXPORT CUresult cuMemcpyDtoD_v2_ptds(CUdeviceptr to, CUdeviceptr from,
                                              std::size_t bytes) {
-  return work(driver().cuMemcpyDtoD_v2_ptds,
-              stream_of(nullptr, Null::kOfThread), to, from, bytes);
+  return work_now(driver().cuMemcpyDtoD_v2_ptds,
+                  stream_of(nullptr, Null::kOfThread), to, from, bytes);
 }
 
 GPUNODE_EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from,

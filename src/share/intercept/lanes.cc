@@ -48,13 +48,15 @@ Lane* Lanes::claim(std::uint32_t slot, std::uint32_t generation,
   for (Word* word : {&lane->launches, &lane->waited, &lane->waits}) {
     word->store(0, std::memory_order_relaxed);
   }
-  for (SmallWord* word :
-       {&lane->waiting, &lane->tails, &lane->piece, &lane->unfenced}) {
+  for (SmallWord* word : {&lane->waiting, &lane->tails, &lane->piece,
+                          &lane->unfenced, &lane->opened}) {
     word->store(0, std::memory_order_relaxed);
   }
   for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
     lane->asked[at].store(0, std::memory_order_relaxed);
     lane->done[at].store(0, std::memory_order_relaxed);
+    lane->gated[at].store(0, std::memory_order_relaxed);
+    lane->until[at].store(0, std::memory_order_relaxed);
   }
   SmallWord& used = header_of(file_, devices_, ledger_slots_)->used_slots;
   std::uint32_t seen = used.load();

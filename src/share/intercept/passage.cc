@@ -13,7 +13,7 @@
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/driver_turn.h"
-#include "share/intercept/gate_watch.h"
+#include "share/intercept/gate_keeper.h"
 #include "share/intercept/kept_errno.h"
 #include "share/intercept/relaxed_capture.h"
 #include "share/intercept/turn.h"
@@ -51,6 +51,8 @@ struct Seat {
   std::atomic<std::uint64_t> silent_beat = 0;
   std::uint32_t beat = 0;  ///< As last seen by who has much under way.
   std::uint64_t beat_at = 0;
+  std::uint64_t held_at = 0;  ///< Since when anything is held.
+  std::uint64_t rung_at = 0;  ///< For that.
   std::array<LaneStream, kLaneStreams> streams = {};
 };
 
@@ -60,13 +62,14 @@ struct Place {
   Seat* seat = nullptr;       ///< Null: its Device takes no turns.
   void* page = nullptr;       ///< Ours; made known to the context.
   abi::CUdeviceptr lane = 0;  ///< As the Device knows it.
-  std::atomic<bool> can_gate = true;
+  std::atomic<std::uint64_t> gates_from = kNever;  ///< Likewise of gates.
   /// From when on fences may be asked for.
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};
   std::atomic<std::uint64_t> fences_from = kNever;
   /// Threads that have the driver end the context, or let go of it.
   std::atomic<std::uint32_t> endings = 0;
   int failures = 0;  ///< Fences that could not be had.
+  int gate_failures = 0;
 };
 
 namespace {
@@ -86,6 +89,8 @@ constexpr std::uint32_t kUnderWay = 1500;
 /// waits for the program itself.
 constexpr std::uint32_t kMostFences = 8;
 constexpr std::uint64_t kSecond = 1'000'000'000;
+/// Nobody's turn is so long in coming: the node does not know of this process.
+constexpr std::uint64_t kLongestWait = 30 * kSecond;
 constexpr std::uint64_t kMicrosecond = 1000;
 constexpr std::uint32_t kNonsense = 1 << 30;
 
@@ -101,10 +106,20 @@ std::uint64_t nanoseconds() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-bool can_fence(const Place& place) {
-  const std::uint64_t from = place.fences_from.load(std::memory_order_relaxed);
-  if (place.endings.load(std::memory_order_relaxed) != 0) return false;
+bool is_past(std::uint64_t from) {
   return from == 0 || (from != Place::kNever && nanoseconds() >= from);
+}
+
+/// Again in a second, if it has not failed too often.
+std::uint64_t next_try(int* failures) {
+  constexpr int kMostFailures = 8;
+  ++*failures;
+  return *failures < kMostFailures ? nanoseconds() + kSecond : Place::kNever;
+}
+
+bool can_fence(const Place& place) {
+  return place.endings.load(std::memory_order_relaxed) == 0 &&
+         is_past(place.fences_from.load(std::memory_order_relaxed));
 }
 
 abi::CUcontext current_context() {
@@ -178,8 +193,10 @@ Place* make_place(abi::CUcontext context) {
   if (number != Account::kNoDevice) {
     Seat& seat = seats[number];
     if (seat.lane == nullptr) {
+      Lane* const lane = account().claim_lane(number);
+      const Turn seat_turn(seat.is_busy);
       seat.device = number;
-      seat.lane = account().claim_lane(number);
+      seat.lane = lane;
     }
     // A process without a lane is waited for by nobody, and waits for nobody.
     if (seat.lane == nullptr) return none_for_a_second();
@@ -188,7 +205,9 @@ Place* make_place(abi::CUcontext context) {
   }
   place->failures = 0;
   place->endings.store(0, std::memory_order_relaxed);
-  place->can_gate.store(true, std::memory_order_relaxed);
+  place->gate_failures = 0;
+  place->gates_from.store(is_known ? 0 : Place::kNever,
+                          std::memory_order_relaxed);
   place->fences_from.store(is_known ? 0 : Place::kNever,
                            std::memory_order_relaxed);
   place->context.store(context, std::memory_order_release);
@@ -272,6 +291,13 @@ std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
   one.thread = thread;
   one.asked = asked;
   return free;
+}
+
+bool holds_any(const Seat& seat) {
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    if (is_held(seat, at)) return true;
+  }
+  return false;
 }
 
 /// Lets in what waits behind gates, as the node does when it is this
@@ -362,13 +388,9 @@ void fence(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
   one.is_fencing = false;
   if (!is_asked) {
     // Once is no matter: the stream may have been another context's.
-    constexpr int kMostFailures = 8;
     --one.asked;
     ++one.since;  // It has no end that anybody is told of.
-    ++place->failures;
-    place->fences_from.store(place->failures < kMostFailures
-                                 ? nanoseconds() + kSecond
-                                 : Place::kNever,
+    place->fences_from.store(next_try(&place->failures),
                              std::memory_order_relaxed);
     return;
   }
@@ -436,15 +458,15 @@ void wait_for_turn(Seat* seat) {
     if (seen != beat) {
       beat = seen;
       beat_at = now;
-    } else if (now - beat_at >= kSecond) {
+    } else if (now - beat_at >= kSecond || now - begun >= kLongestWait) {
       seat->silent_beat.store(std::uint64_t{beat} + 1);
-      open_gates(seat);
       break;
     }
     if (now - rung_at < kRing) continue;
     rung_at = now;
     account().ring();
   }
+  open_gates(seat);  // Of what this thread had held before it waited.
   lane.waiting.fetch_sub(1);
   lane.waits.fetch_add(1, std::memory_order_relaxed);
   lane.waited.fetch_add(nanoseconds() - begun, std::memory_order_relaxed);
@@ -469,30 +491,33 @@ bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now) {
   return now - seat->beat_at < kSecond;
 }
 
-/// Every now and then, while anything is held. True if something is.
-bool open_gates_if_silent() {
-  bool is_any_held = false;
+/// Lets in what is held when it may be, or nobody says when. What to sleep on
+/// until then; nothing is held: null.
+GateWait tend_gates() {
+  GateWait wait;
   for (Seat& seat : seats) {
-    if (seat.lane == nullptr) continue;
-    bool is_silent = false;
+    bool is_over = false;
+    bool rings = false;
     {
       const Turn turn(seat.is_busy);
-      bool is_one_held = false;
-      for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
-        is_one_held = is_one_held || is_held(seat, at);
-      }
-      if (!is_one_held) continue;
-      is_any_held = true;
+      if (seat.lane == nullptr || !holds_any(seat)) continue;
       const DeviceLimit& limits = account().limits_at(seat.device);
-      is_silent =
-          !is_beating(&seat, limits, nanoseconds()) || limits.turn.load() == 0;
+      const std::uint64_t now = nanoseconds();
+      const std::uint32_t word = limits.turn.load();
+      const bool is_silent =
+          !is_beating(&seat, limits, now) || now - seat.held_at >= kLongestWait;
+      is_over = is_silent || (word & TurnWord::kClosed) == 0;
+      rings = !is_over && now - seat.rung_at >= kSecond / 4;
+      if (rings) seat.rung_at = now;
       if (is_silent) {
         seat.silent_beat.store(std::uint64_t{limits.beat.load()} + 1);
       }
+      if (!is_over) wait = {&limits.turn, word};
     }
-    if (is_silent) open_gates(&seat);
+    if (is_over) open_gates(&seat);
+    if (rings) account().ring();
   }
-  return is_any_held;
+  return wait;
 }
 
 /// A thread that is about to wait leaves word of what it has done, if more than
@@ -527,14 +552,15 @@ bool shut_gate(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
   if (ask == nullptr) {
     ask = driver().cuStreamWaitValue32.load(std::memory_order_relaxed);
   }
-  const bool is_shut = ask != nullptr && watch_gates(&open_gates_if_silent) &&
-                       ask(stream, place->lane + offsetof(Lane, opened), until,
-                           abi::CU_STREAM_WAIT_VALUE_GEQ) == abi::CUDA_SUCCESS;
+  const bool is_shut =
+      ask != nullptr && ask(stream, place->lane + offsetof(Lane, opened), until,
+                            abi::CU_STREAM_WAIT_VALUE_GEQ) == abi::CUDA_SUCCESS;
   const Turn turn(seat->is_busy);
   LaneStream& one = seat->streams[at];
   one.is_fencing = false;
   if (!is_shut) {
-    place->can_gate.store(false, std::memory_order_relaxed);
+    place->gates_from.store(next_try(&place->gate_failures),
+                            std::memory_order_relaxed);
     return false;
   }
   one.gated = one.asked;
@@ -566,24 +592,39 @@ bool hold(Seat* seat, Place* place, abi::CUcontext context,
   std::uint32_t until = 0;
   {
     const Turn turn(seat->is_busy);
-    if (!place->can_gate.load(std::memory_order_relaxed) ||
-        !can_fence(*place)) {
-      return false;
-    }
     at = find_stream(seat, context, stream);
     if (at == kLaneStreams) return false;
-    LaneStream& one = seat->streams[at];
+    const LaneStream& one = seat->streams[at];
     if (is_held(*seat, at)) {
-      return one.asked - one.gated < most_held(*seat);
+      return one.asked - one.gated < most_held(*seat) && one.since < kMostEvery;
     }
-    if (one.is_fencing) return false;
+  }
+  if (!can_fence(*place) ||
+      !is_past(place->gates_from.load(std::memory_order_relaxed)) ||
+      !keep_gates(&tend_gates)) {
+    return false;
+  }
+  fence_tail(seat, place, context, stream, 0);
+  {
+    const Turn turn(seat->is_busy);
+    LaneStream& one = seat->streams[at];
+    const bool is_its_own =
+        one.context == context && one.stream == stream && !one.is_fencing;
+    if (!is_its_own) return false;
     one.is_fencing = true;
     until = seat->lane->opened.load() + 1;
+    if (!holds_any(*seat)) {
+      // Beats come only while anybody works.
+      seat->beat_at = 0;
+      seat->held_at = nanoseconds();
+    }
   }
   if (!shut_gate(seat, place, at, stream, until)) return false;
+  // Whoever tends the gates may have gone to rest before it was shut.
+  if (!keep_gates(&tend_gates)) open_gates(seat);
   const DeviceLimit& limits = account().limits_at(seat->device);
   if ((limits.turn.load() & TurnWord::kClosed) == 0) {
-    open_gates(seat);  // The node did not know of it.
+    open_gates(seat);  // It was opened meanwhile.
   } else {
     account().ring();
   }
@@ -592,7 +633,7 @@ bool hold(Seat* seat, Place* place, abi::CUcontext context,
 
 }  // namespace
 
-Passage::Passage(abi::CUstream stream) : stream_(stream) {
+Passage::Passage(abi::CUstream stream, MayHold may_hold) : stream_(stream) {
   if (!account().may_take_turns() || DriverTurn::is_amid()) return;
   abi::CUcontext const context = current_context();
   if (context == nullptr || may_be_captured(stream)) return;
@@ -606,8 +647,9 @@ Passage::Passage(abi::CUstream stream) : stream_(stream) {
   place_ = place;
   context_ = context;
   if ((word & TurnWord::kClosed) == 0 || is_node_silent(*seat, limits)) return;
+  if (may_hold == MayHold::kYes && hold(seat, place, context, stream)) return;
   fence_tail(seat, place, context, stream, 0);
-  if (!hold(seat, place, context, stream)) wait_for_turn(seat);
+  wait_for_turn(seat);
 }
 
 void Passage::end() {
@@ -616,6 +658,7 @@ void Passage::end() {
   seat.lane->launches.fetch_add(1, std::memory_order_relaxed);
   std::uint32_t at = 0;
   std::uint32_t number = 0;
+  bool is_full = false;
   bool is_waited_for = false;
   {
     const Turn turn(seat.is_busy);
@@ -630,19 +673,20 @@ void Passage::end() {
     set_tail(seat.lane, at, true);
     const std::uint32_t under_way =
         one.asked - seat.lane->done[at].load(std::memory_order_relaxed);
-    if (one.since < seat.every || one.is_fencing || under_way >= kMostFences ||
-        !can_fence(*place_)) {
-      return;
-    }
+    if (one.since < seat.every || one.is_fencing || !can_fence(*place_)) return;
     const std::uint64_t now = nanoseconds();
-    keep_pace(&seat, at, now);
-    one.is_fencing = true;
-    one.since = 0;
-    number = ++one.asked;
+    is_full = under_way >= kMostFences;
+    if (!is_full) {
+      keep_pace(&seat, at, now);
+      one.is_fencing = true;
+      one.since = 0;
+      ++one.asked;
+    }
+    number = one.asked;
     is_waited_for = now >= one.stuck_until && !is_held(seat, at) &&
                     is_beating(&seat, account().limits_at(seat.device), now);
   }
-  fence(seat_, place_, at, stream_, number);
+  if (!is_full) fence(seat_, place_, at, stream_, number);
   const std::uint32_t word =
       account().limits_at(seat.device).turn.load(std::memory_order_relaxed);
   if ((word & TurnWord::kContended) != 0 && is_waited_for) {
@@ -657,7 +701,14 @@ Awaited::Awaited(All all, abi::CUstream stream) : stream_(stream), all_(all) {
   seat_ = place == nullptr ? nullptr : place->seat;
   if (seat_ == nullptr) return;
   context_ = context;
-  if (all == All::kStream && !may_be_captured(stream)) {
+  // Where anything is held, a fence of another stream may come to stand behind
+  // it: streams share what the Device has of queues.
+  bool holds = false;
+  {
+    const Turn turn(seat_->is_busy);
+    holds = holds_any(*seat_);
+  }
+  if (all == All::kStream && !holds && !may_be_captured(stream)) {
     fence_tail(seat_, place, context, stream, kMostEvery);
   }
   const Turn turn(seat_->is_busy);
@@ -752,7 +803,7 @@ void forget_passages() {
     place.fences_from.store(Place::kNever, std::memory_order_relaxed);
   }
   DriverTurn::forget(Kept::kPlaces);
-  forget_gate_watch();
+  forget_gate_keeper();
   places_from.store(0, std::memory_order_relaxed);
   for (Seat& seat : seats) {
     seat.is_busy.store(false, std::memory_order_relaxed);

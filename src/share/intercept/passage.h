@@ -27,14 +27,18 @@ inline abi::CUstream stream_of(abi::CUstream stream, Null null) {
   return is_of_thread ? reinterpret_cast<abi::CUstream>(kPerThread) : stream;
 }
 
+/// Whether the Device may hold the work in place of the program: not what the
+/// program waits for in the same call.
+enum class MayHold : std::uint8_t { kNo, kYes };
+
 /// One piece of work for a stream of the current context. It holds nothing that
 /// the program or another thread could wait for.
 class Passage {
  public:
-  /// Waits for the container's turn. Not for what is captured, which goes to no
-  /// Device; nor where no turns are taken, nobody can wait for them or the node
-  /// gives none any more.
-  explicit Passage(abi::CUstream stream);
+  /// Waits for the container's turn, or has the Device wait. Not for what is
+  /// captured, which goes to no Device; nor where no turns are taken, nobody
+  /// can wait for them or the node gives none any more.
+  explicit Passage(abi::CUstream stream, MayHold may_hold = MayHold::kYes);
   Passage(const Passage&) = delete;
   Passage& operator=(const Passage&) = delete;
   ~Passage() = default;
@@ -52,8 +56,8 @@ class Passage {
 
 /// `ask()` gives the driver work for `stream`.
 template <typename Ask>
-abi::CUresult pass(abi::CUstream stream, Ask ask) {
-  Passage passage(stream);
+abi::CUresult pass(abi::CUstream stream, MayHold may_hold, Ask ask) {
+  Passage passage(stream, may_hold);
   const abi::CUresult result = ask();
   if (result == abi::CUDA_SUCCESS) passage.end();
   return result;

@@ -55,18 +55,19 @@ struct alignas(512) Lane {
   /// gate waits for: what was launched since is held until then.
   alignas(kCacheLine) std::array<SmallWord, kLaneStreams> gated;
   std::array<SmallWord, kLaneStreams> until;
-  /// How often the process was let in: counted by the node, and read by the GPU
-  /// where a gate is. On a line of its own, too.
+  /// How often the process has let in what was held: read by the GPU where a
+  /// gate is. On a line of its own, too.
   alignas(kCacheLine) SmallWord opened;
 
   static constexpr std::uint32_t kOwned = std::uint32_t{1} << 31;
 };
 static_assert(sizeof(Lane) == 512 && kLanePage % sizeof(Lane) == 0);
 
-/// Whether a gate that waits for the opening `until` is shut. Counts wrap.
+/// Whether a gate that waits for the opening `until` is shut. Counts wrap; it
+/// is the next opening that gates wait for.
 constexpr bool is_shut(std::uint32_t until, std::uint32_t opened) {
   const std::uint32_t left = until - opened;
-  return left != 0 && left < std::uint32_t{1} << 31;
+  return left != 0 && left < std::uint32_t{1} << 16;
 }
 
 constexpr std::uint32_t lane_slots(std::uint32_t slots) {

@@ -81,8 +81,7 @@ Result<GrantLanes> GrantLanes::open(const GrantFiles& files,
                                     const std::string& id) {
   TRY(OpenLimits limits,
       open_limits(file_in(files.limits_path(id)), Access::kChange));
-  TRY(UniqueFd ledger,
-      open_hostile(file_in(files.ledger_path(id)), Access::kChange));
+  TRY(UniqueFd ledger, open_hostile(file_in(files.ledger_path(id))));
   GrantLanes lanes(std::move(limits), std::move(ledger));
   const std::uint32_t devices = lanes.devices();
   const std::uint32_t slots = lanes.limits_.view.slots();
@@ -149,8 +148,6 @@ TurnLook GrantLanes::look(std::uint32_t device) {
       continue;  // Its end is found out by and by.
     }
     const bool is_held = add(&look, lane);
-    // It was not known when its container was let in.
-    if (is_held && is_open(device)) let_in(process.slot, device);
     look.tail = std::max<Duration>(
         look.tail, std::min<Duration>(std::chrono::microseconds(lane.piece),
                                       kLongestTail));
@@ -173,24 +170,6 @@ TurnLook GrantLanes::look(std::uint32_t device) {
   return look;
 }
 
-bool GrantLanes::is_open(std::uint32_t device) const {
-  return (limit(device).turn.load(std::memory_order_relaxed) &
-          TurnWord::kClosed) == 0;
-}
-
-/// What the process has had the Device hold goes on.
-void GrantLanes::let_in(std::uint32_t slot, std::uint32_t device) const {
-  const std::size_t place =
-      lane_place(devices(), limits_.view.slots(), slot, device) +
-      offsetof(Lane, opened);
-  std::uint32_t opened = 0;
-  if (!read(&opened, sizeof(opened), place)) return;
-  ++opened;
-  // Not by a mapping, as it is read. The Device reads the same page.
-  (void)!::pwrite(ledger_.get(), &opened, sizeof(opened),
-                  static_cast<off_t>(place));
-}
-
 LaneSums GrantLanes::sums(std::uint32_t device) const {
   LaneSums sums = ended_[device];
   for (const Seen& one : seen_[device]) add(&sums, one.sums);
@@ -205,10 +184,6 @@ void GrantLanes::say(std::uint32_t device, std::uint32_t word) {
       (before & TurnWord::kClosed) != 0 && (word & TurnWord::kClosed) == 0;
   turn.store(word);
   if (!opens) return;
-  // Who shuts a gate from now on finds the word open.
-  for (const Process& process : processes_[device]) {
-    let_in(process.slot, device);
-  }
   ::syscall(SYS_futex, &turn, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 

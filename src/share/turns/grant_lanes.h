@@ -49,8 +49,7 @@ class GrantLanes {
   /// What they and those that have ended had.
   LaneSums sums(std::uint32_t device) const;
 
-  /// Writes the word of turns; if it opens, wakes who waits and lets in what is
-  /// held.
+  /// Writes the word of turns, and wakes who waits if it opens.
   void say(std::uint32_t device, std::uint32_t word);
   void beat();
 
@@ -59,8 +58,6 @@ class GrantLanes {
       : limits_(std::move(limits)), ledger_(std::move(ledger)) {}
 
   bool read(void* to, std::size_t size, std::size_t place) const;
-  bool is_open(std::uint32_t device) const;
-  void let_in(std::uint32_t slot, std::uint32_t device) const;
   DeviceLimit& limit(std::uint32_t device) const {
     return limits_of(limits_.file.bytes())[device];
   }

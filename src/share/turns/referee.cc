@@ -178,23 +178,11 @@ void Referee::take_news() {
   }
 }
 
-bool Referee::is_let_in(const Member& member) const {
-  return std::ranges::any_of(member.keys, [&](const auto& one) {
-    const auto court = courts_.find(member.lanes.uuid(one.first));
-    return court != courts_.end() && court->second.open == one.second;
-  });
-}
-
 /// Looks at who has rung, now or as soon as it may be looked at again.
 void Referee::answer_rings() {
   const TimePoint now = std::chrono::steady_clock::now();
   for (auto& [id, member] : members_) {
     if (!member.is_rung) continue;
-    // Who is let in is written to, which rings; and looked at anyhow.
-    if (is_let_in(member)) {
-      member.is_rung = false;
-      continue;
-    }
     const bool is_now = now >= member.deaf_until;
     if (is_now) {
       member.is_rung = false;

@@ -81,7 +81,6 @@ class Referee {
   void wait(std::optional<TimePoint> until);
   void take_news();
   void answer_rings();
-  bool is_let_in(const Member& member) const;
   void find_grants();
   void seat(const std::string& id, Member* member);
   void unseat(Member* member, std::uint32_t device);

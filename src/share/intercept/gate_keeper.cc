@@ -1,4 +1,4 @@
-#include "share/intercept/gate_watch.h"
+#include "share/intercept/gate_keeper.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -18,9 +18,9 @@
 namespace gpunode::share {
 namespace {
 
-enum State : std::uint32_t { kNone, kStarting, kWatching, kResting, kNever };
+enum State : std::uint32_t { kNone, kStarting, kAwake, kResting, kNever };
 std::atomic<std::uint32_t> state = kNone;
-std::atomic<LookAtGates> the_look = nullptr;
+std::atomic<TendGates> the_tend = nullptr;
 
 // The C library's, in libpthread before 2.34, which the driver needs, too.
 using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*),
@@ -32,22 +32,29 @@ void* find_function(const char* name) {
   return found != nullptr ? found : find_loaded_symbol("libc.so", name);
 }
 
-void* watch(void* /*nothing*/) {
+void sleep_on(const GateWait& wait) {
   constexpr timespec kPause = {0, 250'000'000};
+  syscall(SYS_futex, wait.word, FUTEX_WAIT, wait.value, &kPause, nullptr, 0);
+}
+
+void* keep(void* /*nothing*/) {
   for (;;) {
-    syscall(SYS_nanosleep, &kPause, nullptr);
-    const LookAtGates look = the_look.load(std::memory_order_acquire);
-    if (look != nullptr && look()) continue;
-    // Whoever shuts a gate from now on wakes it.
-    state.store(kResting);
-    if (look != nullptr && look()) {
-      state.store(kWatching);
-      continue;
+    const TendGates tend = the_tend.load(std::memory_order_acquire);
+    GateWait wait = tend();
+    if (wait.word == nullptr) {
+      // Whoever shuts a gate from now on wakes it; who did just before is seen.
+      state.store(kResting);
+      wait = tend();
+      if (wait.word == nullptr) {
+        while (state.load() == kResting) {
+          syscall(SYS_futex, &state, FUTEX_WAIT_PRIVATE, kResting, nullptr,
+                  nullptr, 0);
+        }
+        continue;
+      }
+      state.store(kAwake);
     }
-    while (state.load() == kResting) {
-      syscall(SYS_futex, &state, FUTEX_WAIT_PRIVATE, kResting, nullptr, nullptr,
-              0);
-    }
+    sleep_on(wait);
   }
   return nullptr;
 }
@@ -66,7 +73,7 @@ bool start() {
     return false;
   }
   pthread_t thread = {};
-  const bool is_there = create(&thread, nullptr, &watch, nullptr) == 0;
+  const bool is_there = create(&thread, nullptr, &keep, nullptr) == 0;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, kKernelSetBytes);
   if (is_there) detach(thread);
   return is_there;
@@ -74,24 +81,26 @@ bool start() {
 
 }  // namespace
 
-bool watch_gates(LookAtGates look) {
-  std::uint32_t now = state.load(std::memory_order_acquire);
-  if (now == kWatching) return true;
+bool keep_gates(TendGates tend) {
+  std::uint32_t now = state.load();
+  if (now == kAwake) return true;
   const Errno kept;
-  the_look.store(look, std::memory_order_release);
-  if (now == kResting && state.compare_exchange_strong(now, kWatching)) {
+  the_tend.store(tend, std::memory_order_release);
+  if (now == kResting && state.compare_exchange_strong(now, kAwake)) {
     syscall(SYS_futex, &state, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
     return true;
   }
   if (now == kNone && state.compare_exchange_strong(now, kStarting)) {
-    const bool is_there = start();
-    state.store(is_there ? kWatching : kNever);
-    return is_there;
+    // Awake before it is there: it goes to rest by itself.
+    state.store(kAwake);
+    if (start()) return true;
+    state.store(kNever);
+    return false;
   }
-  return now == kWatching;
+  return now == kAwake;
 }
 
-void forget_gate_watch() {
+void forget_gate_keeper() {
   state.store(kNone, std::memory_order_relaxed);
 }
 

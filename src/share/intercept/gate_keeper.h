@@ -1,0 +1,26 @@
+// Who lets in what the Device holds for a turn, while the program does what it
+// does.
+#pragma once
+
+#include <cstdint>
+
+#include "share/ledger/lane.h"
+
+namespace gpunode::share {
+
+/// A word to sleep on while it has this value; null: nothing is held.
+struct GateWait {
+  const SmallWord* word = nullptr;
+  std::uint32_t value = 0;
+};
+using TendGates = GateWait (*)();
+
+/// Has a thread of this process call `tend` whenever its word changes, and four
+/// times a second, until nothing is held; so before anything is, and again
+/// after. The thread takes no signals. False: there can be none, or not yet.
+bool keep_gates(TendGates tend);
+
+/// In the child of a fork, which has no such thread.
+void forget_gate_keeper();
+
+}  // namespace gpunode::share
