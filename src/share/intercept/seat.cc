@@ -1,0 +1,224 @@
+#include "share/intercept/seat.h"
+
+#include <cerrno>
+#include <ctime>
+
+#include "share/intercept/turn.h"
+
+namespace gpunode::share {
+namespace {
+
+/// Microseconds of work from fence to fence that are meant.
+constexpr std::uint32_t kPiece = 250;
+/// Microseconds of work that may be held for a turn.
+constexpr std::uint32_t kHeld = 2000;
+/// Microseconds of work that may be under way where others want the Device.
+constexpr std::uint32_t kUnderWay = 1500;
+constexpr std::uint64_t kMicrosecond = 1000;
+
+}  // namespace
+
+std::array<Seat, kMostDevices> seats;
+
+std::uint64_t nanoseconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+const void* thread_of(abi::CUstream stream) {
+  constexpr std::uintptr_t kPerThread = 2;
+  return reinterpret_cast<std::uintptr_t>(stream) == kPerThread ? &errno
+                                                                : nullptr;
+}
+
+bool is_held(const Seat& seat, std::uint32_t at) {
+  return is_shut(seat.streams[at].until,
+                 seat.lane->opened.load(std::memory_order_relaxed));
+}
+
+bool holds_any(const Seat& seat) {
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    if (is_held(seat, at)) return true;
+  }
+  return false;
+}
+
+void open_gates(Seat* seat) {
+  const Turn turn(seat->is_busy);
+  for (const LaneStream& one : seat->streams) {
+    std::uint32_t opened = seat->lane->opened.load();
+    while (is_shut(one.until, opened) &&
+           !seat->lane->opened.compare_exchange_weak(opened, one.until)) {
+    }
+  }
+}
+
+namespace {
+
+/// The Device has passed all of its fences, and holds none of its work.
+bool is_passed(const Seat& seat, std::uint32_t at) {
+  const LaneStream& stream = seat.streams[at];
+  return !stream.is_fencing && !is_held(seat, at) &&
+         seat.lane->done[at].load(std::memory_order_relaxed) == stream.asked;
+}
+
+/// A place for one more stream; kLaneStreams: all are of streams that work. One
+/// of a stream that may have work behind its last fence is given away if there
+/// is no other, in turn: whether that stream is still there, nobody tells us.
+/// The next fence there comes when it would have come.
+std::uint32_t free_place(Seat* seat) {
+  std::uint32_t tail = kLaneStreams;
+  for (std::uint32_t next = 0; next < kLaneStreams; ++next) {
+    const std::uint32_t at = (seat->given_away + 1 + next) % kLaneStreams;
+    if (!is_passed(*seat, at)) continue;
+    if (seat->streams[at].since == 0) return at;
+    if (tail == kLaneStreams) tail = at;
+  }
+  if (tail != kLaneStreams) seat->given_away = tail;
+  return tail;
+}
+
+}  // namespace
+
+std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
+                          abi::CUstream stream) {
+  const void* const thread = thread_of(stream);
+  std::uint32_t free = kLaneStreams;
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    LaneStream& one = seat->streams[at];
+    if (one.context == context && one.stream == stream &&
+        one.thread == thread) {
+      return at;
+    }
+    if (one.context == nullptr) {  // Nor has any of those behind it one.
+      free = at;
+      break;
+    }
+  }
+  if (free == kLaneStreams) free = free_place(seat);
+  if (free == kLaneStreams) return free;
+  LaneStream& one = seat->streams[free];
+  // The numbers go on: what is written is told from what was.
+  const std::uint32_t asked = one.asked;
+  const std::uint32_t since = one.since;
+  const std::uint32_t gated = one.gated;
+  const std::uint32_t until = one.until;
+  one = {};
+  one.since = since;
+  one.gated = gated;
+  one.until = until;
+  one.pace_since = nanoseconds();
+  one.pace_from = asked;
+  one.context = context;
+  one.stream = stream;
+  one.thread = thread;
+  one.asked = asked;
+  return free;
+}
+
+void set_tail(Lane* lane, std::uint32_t at, bool has_one) {
+  const std::uint32_t bit = std::uint32_t{1} << at;
+  if (has_one) {
+    if ((lane->tails.load(std::memory_order_relaxed) & bit) == 0) {
+      lane->tails.fetch_or(bit);
+    }
+  } else {
+    lane->tails.fetch_and(~bit);
+  }
+}
+
+void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
+  LaneStream& stream = seat->streams[at];
+  const std::uint32_t done =
+      seat->lane->done[at].load(std::memory_order_relaxed);
+  const std::uint64_t since_last = now - seat->fenced_at;
+  seat->fenced_at = now;
+  if (is_held(*seat, at)) {
+    stream.pace_since = 0;  // What it takes from then on says nothing.
+    return;
+  }
+  if (done == stream.asked) {
+    // It keeps up: the time between says nothing but that it is long enough.
+    stream.pace_since = now;
+    stream.pace_from = done;
+    if (since_last < kPiece * kMicrosecond && seat->every < kMostEvery) {
+      seat->every *= 2;
+    }
+    const std::uint64_t piece = since_last / kMicrosecond;
+    if (piece < kPiece * 4) {
+      seat->lane->piece.store(static_cast<std::uint32_t>(piece | 1),
+                              std::memory_order_relaxed);
+    }
+    return;
+  }
+  if (stream.pace_since == 0) {
+    stream.pace_since = now;
+    stream.pace_from = done;
+    return;
+  }
+  const std::uint32_t passed = done - stream.pace_from;
+  if (passed < 2 || passed > stream.asked - stream.pace_from) return;
+  const std::uint64_t each =
+      (now - stream.pace_since) / kMicrosecond / passed + 1;
+  stream.pace_since = now;
+  stream.pace_from = done;
+  const std::uint64_t fitting = seat->every * std::uint64_t{kPiece} / each;
+  const std::uint64_t most = std::uint64_t{seat->every} * 2;
+  std::uint64_t every = fitting < most ? fitting : most;
+  if (every < 1) every = 1;
+  if (every > kMostEvery) every = kMostEvery;
+  const std::uint64_t piece = each * every / seat->every;
+  seat->every = static_cast<std::uint32_t>(every);
+  seat->lane->piece.store(static_cast<std::uint32_t>(piece | 1),
+                          std::memory_order_relaxed);
+}
+
+std::uint32_t most_fences(const Lane& lane) {
+  const std::uint32_t piece = lane.piece.load(std::memory_order_relaxed);
+  if (piece == 0) return 3;
+  const std::uint32_t most = kUnderWay / piece;
+  return most < 1 ? 1 : most >= kMostFences ? kMostFences - 1 : most;
+}
+
+std::uint32_t most_held(const Seat& seat) {
+  std::uint32_t held = 0;
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    held += is_held(seat, at) ? 1 : 0;
+  }
+  const std::uint32_t piece = seat.lane->piece.load(std::memory_order_relaxed);
+  const std::uint32_t most =
+      piece == 0 ? 2 : kHeld / piece / (held == 0 ? 1 : held);
+  return most < 1 ? 1 : most >= kMostFences ? kMostFences - 1 : most;
+}
+
+bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now) {
+  const std::uint32_t beat = limits.beat.load(std::memory_order_relaxed);
+  if (beat != seat->beat || seat->beat_at == 0) {
+    seat->beat = beat;
+    seat->beat_at = now;
+  }
+  return now - seat->beat_at < kSecond;
+}
+
+bool is_node_silent(const Seat& seat, const DeviceLimit& limits) {
+  const std::uint64_t silent = seat.silent_beat.load(std::memory_order_relaxed);
+  return silent != 0 &&
+         silent ==
+             std::uint64_t{limits.beat.load(std::memory_order_relaxed)} + 1;
+}
+
+void forget_seats() {
+  // A thread of the parent may have been in the midst of it.
+  for (Seat& seat : seats) {
+    seat.is_busy.store(false, std::memory_order_relaxed);
+    seat.lane = nullptr;
+    seat.every = 1;
+    seat.silent_beat.store(0, std::memory_order_relaxed);
+    seat.beat_at = 0;
+    seat.streams = {};
+  }
+}
+
+}  // namespace gpunode::share

@@ -1,0 +1,99 @@
+// This process on one Device whose time is shared: what it has under way there,
+// by stream, and how fast the Device gets on with it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "gpu/abi/cuda.h"
+#include "share/ledger/lane.h"
+#include "share/ledger/limits.h"
+
+namespace gpunode::share {
+
+/// With more launches between fences a change to longer kernels would be seen
+/// too late.
+inline constexpr std::uint32_t kMostEvery = 32;
+/// Fences that may be under way: each takes a place in the driver's queue, of
+/// which there are about a thousand, and a program may fill them with work that
+/// waits for the program itself.
+inline constexpr std::uint32_t kMostFences = 8;
+inline constexpr std::uint64_t kSecond = 1'000'000'000;
+
+/// A stream whose work is told apart, by its place in the lane.
+struct LaneStream {
+  abi::CUcontext context = nullptr;  ///< Null: free.
+  abi::CUstream stream = nullptr;
+  const void* thread = nullptr;  ///< Of a stream that each thread has.
+  std::uint32_t asked = 0;       ///< Fences.
+  std::uint32_t since = 0;       ///< Launches behind the last one.
+  std::uint32_t count = 0;       ///< Launches.
+  std::uint32_t gated = 0;       ///< Fences before the last gate.
+  std::uint32_t until = 0;       ///< The opening that it waits for.
+  bool is_fencing = false;       ///< A thread asks for one.
+  /// Its work waits for something that comes after it: not waited for until
+  /// then.
+  std::uint64_t stuck_until = 0;
+  /// Since when, and from which fence on, the Device's pace is measured.
+  std::uint64_t pace_since = 0;
+  std::uint32_t pace_from = 0;
+};
+
+/// This process on one Device.
+struct Seat {
+  std::atomic<bool> is_busy = false;  ///< What follows has one thread.
+  Lane* lane = nullptr;               ///< Null: not claimed, or there is none.
+  std::uint32_t device = 0;
+  std::uint32_t every = 1;  ///< Launches from fence to fence.
+  std::uint64_t fenced_at = 0;
+  std::uint32_t given_away = kLaneStreams - 1;  ///< The last such place.
+  /// One more than the beat at which the node was found to have gone.
+  std::atomic<std::uint64_t> silent_beat = 0;
+  std::uint32_t beat = 0;  ///< As last seen by who has much under way.
+  std::uint64_t beat_at = 0;
+  std::uint64_t held_at = 0;  ///< Since when anything is held.
+  std::uint64_t rung_at = 0;  ///< For that.
+  std::array<LaneStream, kLaneStreams> streams = {};
+};
+
+/// By number in the limits.
+extern std::array<Seat, kMostDevices> seats;
+
+/// CLOCK_MONOTONIC.
+std::uint64_t nanoseconds();
+
+/// Which thread it is, for a stream that each has.
+const void* thread_of(abi::CUstream stream);
+
+// What follows is for who has the seat, but open_gates(), which takes it.
+
+/// What is launched into the stream waits for a turn.
+bool is_held(const Seat& seat, std::uint32_t at);
+bool holds_any(const Seat& seat);
+/// Lets in what waits behind gates: it is this container's turn, or nobody says
+/// whose it is.
+void open_gates(Seat* seat);
+/// Where the stream is in the lane, from now on; kLaneStreams: all places are
+/// of streams that work.
+std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
+                          abi::CUstream stream);
+/// Whether the stream has work behind its last fence.
+void set_tail(Lane* lane, std::uint32_t at, bool has_one);
+/// Fits the launches from fence to fence to what the Device makes of them.
+/// Before the stream's next fence.
+void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now);
+/// Work that may be under way, in fences.
+std::uint32_t most_fences(const Lane& lane);
+/// Pieces of work that may be held for each stream.
+std::uint32_t most_held(const Seat& seat);
+/// Who is not given turns any more waits for nobody.
+bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now);
+/// Nobody has given turns for a second. As soon as somebody does, they are
+/// taken again.
+bool is_node_silent(const Seat& seat, const DeviceLimit& limits);
+
+/// In the child of a fork, which has nothing under way.
+void forget_seats();
+
+}  // namespace gpunode::share
