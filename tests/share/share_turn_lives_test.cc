@@ -19,7 +19,7 @@ TEST_F(ShareTurnLives, MoreStreamsThanCanBeToldApart) {
   ASSERT_EQ(answer.status, 0) << answer.text;
   EXPECT_EQ(answer.number("each"), 0u) << answer.text;
   EXPECT_EQ(answer.number("launches"), 40 * 32u) << answer.text;
-  EXPECT_EQ(answer.number("places"), 32u) << answer.text;
+  EXPECT_EQ(answer.number("places"), kLaneStreams) << answer.text;
   EXPECT_NE(answer.number("unfenced"), 0u) << answer.text;
   container.lay(1024 * kMiB);
   const Answer then =
@@ -45,14 +45,32 @@ TEST_F(ShareTurnLives, WorkWithoutAFenceKeepsNoPlaceFromOthers) {
   EXPECT_GE(answer.number("asked"), before + 1000 / 32 - 32) << answer.text;
 }
 
-TEST_F(ShareTurnLives, AStreamsNumbersGoOnInTheNextOfItsHandle) {
+TEST_F(ShareTurnLives, AStreamsWorkIsToldFromThatOfTheNextOfItsHandle) {
   const Answer answer = run({"retain", "word", word(kIn), "streams", "1", "on",
                              "3", "hold", "1", "launch", "2", "drop", "again",
                              "launch", "2", "lane", "hold", "0", "lane"});
   ASSERT_EQ(answer.status, 0) << answer.text;
   EXPECT_EQ(answer.number("launch"), 0u) << answer.text;
-  EXPECT_EQ(answer.number("asked"), 4u) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 4u) << answer.text;
+  EXPECT_EQ(answer.number("places"), 2u) << answer.text;
+  EXPECT_NE(answer.text.find("busy 1"), std::string::npos) << answer.text;
   EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
+}
+
+TEST_F(ShareTurnLives, StreamsThatAreGoneLeaveTheirPlacesToOthers) {
+  Deeds deeds = {"retain", "word", word(kIn), "streams", "1", "on", "3"};
+  constexpr std::uint32_t kStreams = 2 * kLaneStreams + 1;
+  for (std::uint32_t at = 0; at < kStreams; ++at) {
+    deeds = and_then(deeds, {"launch", "1", "drop", "again"});
+  }
+  const Answer answer = run(and_then(deeds, {"lane"}));
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launches"), kStreams) << answer.text;
+  EXPECT_EQ(answer.number("asked"), kStreams) << "each with its end";
+  EXPECT_EQ(answer.number("places"), kLaneStreams) << answer.text;
+  EXPECT_EQ(answer.number("unfenced"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("tails"), 0u) << answer.text;
 }
 
 TEST_F(ShareTurnLives, EachThreadHasAStreamOfItsOwn) {
