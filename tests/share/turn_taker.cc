@@ -36,6 +36,8 @@
 //   alarms N                          SIGALRM every N microseconds
 //   lane                              what this process's lane says
 //   calls C                           how often the double was called so
+//
+// and those of gate_deeds.h.
 #include <sys/inotify.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -49,8 +51,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -58,6 +58,7 @@
 
 #include "gpu/abi/cuda_memory.h"
 #include "gpu/abi/cuda_work.h"
+#include "tests/share/gate_deeds.h"
 #include "tests/share/turn_side.h"
 #include "tests/share/work_forms.h"
 
@@ -69,6 +70,8 @@ namespace {
 
 namespace abi = gpunode::abi;
 using gpunode::share::await;
+using gpunode::share::KnownDeed;
+using gpunode::share::KnownDeeds;
 using gpunode::share::Lane;
 using gpunode::share::TurnSide;
 using gpunode::share::TurnWord;
@@ -297,20 +300,13 @@ void crowd(std::size_t count) {
   for (const pid_t child : children) say_end(child);
 }
 
-using Deed = std::function<void(const std::vector<std::string>&)>;
-
 std::size_t number(const std::string& text) {
   return std::strtoull(text.c_str(), nullptr, 10);
 }
 
-struct KnownDeed {
-  std::size_t words = 0;
-  Deed deed;
-};
-
-const std::map<std::string, KnownDeed>& deeds() {
+KnownDeeds deeds() {
   using Words = const std::vector<std::string>&;
-  static const std::map<std::string, KnownDeed> kAll = {
+  return {
       {"retain", {0, [](Words) { retain(); }}},
       {"release",
        {0,
@@ -414,7 +410,6 @@ const std::map<std::string, KnownDeed>& deeds() {
                            gpunode_fake_cuda_calls(words[0].c_str())));
         }}},
   };
-  return kAll;
 }
 
 }  // namespace
@@ -422,8 +417,12 @@ const std::map<std::string, KnownDeed>& deeds() {
 int main(int count, char** argv) {
   if (count < 2 || abi::cuInit(0) != abi::CUDA_SUCCESS) return 3;
   side = std::make_unique<TurnSide>(argv[1]);
+  KnownDeeds all = deeds();
+  all.merge(gpunode::share::gate_deeds(
+      *side, [] { return static_cast<int>(launch_for(streams[on])); },
+      [] { return static_cast<int>(abi::cuStreamSynchronize(streams[on])); }));
   for (int at = 2; at < count; ++at) {
-    const KnownDeed& known = deeds().at(argv[at]);
+    const KnownDeed& known = all.at(argv[at]);
     std::vector<std::string> words;
     while (words.size() < known.words && at + 1 < count) {
       words.emplace_back(argv[++at]);
