@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -20,6 +21,8 @@ using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 
 constexpr const char* kId = "0a-1";
+constexpr std::uint32_t kOpen = TurnWord::kInTurns;
+constexpr std::uint32_t kShut = TurnWord::kInTurns | TurnWord::kClosed;
 
 class LanesOfAGrant : public ::testing::Test {
  protected:
@@ -139,6 +142,137 @@ TEST_F(LanesOfAGrant, WordsWakeWhoWaitsWhenTheyOpen) {
   EXPECT_EQ(one.limit().beat, before + 1);
 }
 
+TEST_F(LanesOfAGrant, WhatIsHeldIsWantedAndNoWorkOfTheDevicesYet) {
+  const LaneSide one(*files, kId);
+  GrantLanes lanes = open();
+  lanes.find_processes();
+  Lane& lane = one.lane();
+  lane.launches = lane.asked[3] = lane.done[3] = 4;
+  ASSERT_EQ(lanes.look(0).launches, 4u);
+  lanes.say(0, kShut);
+  one.hold_work(3);
+  one.hold_work(3);
+  lane.tails = 1 << 3;
+  TurnLook look = lanes.look(0);
+  EXPECT_TRUE(look.wants);
+  EXPECT_FALSE(look.is_busy);
+  EXPECT_FALSE(look.has_tail);
+  EXPECT_EQ(look.passed, 4u);
+  EXPECT_EQ(look.launches, 4u) << "it has given the Device nothing to do";
+  EXPECT_EQ(lanes.look(0).launches, 4u) << "however often it is asked";
+  EXPECT_EQ(lanes.sums(0).launches, 6u);
+  EXPECT_EQ(lane.opened, 0u);
+  // What went before is.
+  lane.done[3] = 3;
+  EXPECT_TRUE(lanes.look(0).is_busy);
+  lane.done[3] = 4;
+  lanes.say(0, kOpen);
+  EXPECT_FALSE(one.holds(3));
+  look = lanes.look(0);
+  EXPECT_FALSE(look.wants);
+  EXPECT_TRUE(look.is_busy);
+  EXPECT_TRUE(look.has_tail);
+  EXPECT_EQ(look.launches, 6u);
+  lane.done[3] = 6;
+  EXPECT_FALSE(lanes.look(0).is_busy);
+}
+
+TEST_F(LanesOfAGrant, OneStreamsHeldWorkHidesNoOthers) {
+  const LaneSide one(*files, kId);
+  GrantLanes lanes = open();
+  lanes.find_processes();
+  lanes.say(0, kShut);
+  one.hold_work(0);
+  EXPECT_FALSE(lanes.look(0).is_busy);
+  one.lane().asked[15] = 1;
+  EXPECT_TRUE(lanes.look(0).is_busy);
+  one.lane().done[15] = 1;
+  one.lane().tails = 1 << 15;
+  EXPECT_TRUE(lanes.look(0).has_tail);
+}
+
+TEST_F(LanesOfAGrant, AnOpeningIsCountedForAllWhoLive) {
+  const LaneSide one(*files, kId);
+  const LaneSide other(*files, kId);
+  const LaneSide dead(*files, kId);
+  const auto look = files->look(kId);
+  ASSERT_TRUE(look);
+  for (const SlotHeld& slot : look->slots) {
+    if (slot.slot != dead.slot()) continue;
+    ASSERT_TRUE(files->mark_gone(kId, {slot}));
+  }
+  GrantLanes lanes = open();
+  lanes.find_processes();
+  struct Saying {
+    std::uint32_t word;
+    std::uint32_t opened;
+  };
+  for (const Saying& saying : std::vector<Saying>{
+           {kOpen, 0},
+           {kShut, 0},
+           {kShut | TurnWord::kContended, 0},
+           {kOpen | TurnWord::kContended, 1},
+           {kOpen, 1},
+           {kShut, 1},
+           {0, 2},
+           {kOpen, 2},
+       }) {
+    lanes.say(0, saying.word);
+    EXPECT_EQ(one.lane().opened, saying.opened) << saying.word;
+    EXPECT_EQ(other.lane().opened, saying.opened) << saying.word;
+    EXPECT_EQ(dead.lane().opened, 0u);
+  }
+}
+
+TEST_F(LanesOfAGrant, WhatIsHeldWhileTheWordIsOpenIsLetInWhenItIsSeen) {
+  const LaneSide one(*files, kId);
+  const LaneSide other(*files, kId);
+  GrantLanes lanes = open();
+  lanes.say(0, kShut);
+  one.hold_work(2);
+  lanes.say(0, kOpen);  // They are not known yet.
+  EXPECT_TRUE(one.holds(2));
+  lanes.find_processes();
+  (void)lanes.look(0);
+  EXPECT_FALSE(one.holds(2));
+  (void)lanes.look(0);
+  EXPECT_EQ(one.lane().opened, 1u) << "once";
+  EXPECT_EQ(other.lane().opened, 0u);
+  lanes.say(0, kShut);
+  one.hold_work(2);
+  (void)lanes.look(0);
+  EXPECT_TRUE(one.holds(2)) << "not while it is closed";
+}
+
+TEST_F(LanesOfAGrant, OpeningsAreCountedOverTheHighestNumber) {
+  const LaneSide one(*files, kId);
+  GrantLanes lanes = open();
+  lanes.find_processes();
+  one.lane().opened = ~std::uint32_t{0};
+  lanes.say(0, kShut);
+  one.hold_work(0);
+  EXPECT_TRUE(lanes.look(0).wants);
+  lanes.say(0, kOpen);
+  EXPECT_EQ(one.lane().opened, 0u);
+  EXPECT_FALSE(lanes.look(0).wants);
+}
+
+TEST_F(LanesOfAGrant, AnOpeningMakesNoFileLonger) {
+  const LaneSide one(*files, kId);
+  GrantLanes lanes = open();
+  lanes.find_processes();
+  const std::size_t opened =
+      lane_place(1, kUsualSlots, one.slot(), 0) + offsetof(Lane, opened);
+  for (const std::size_t size :
+       {opened + 2, opened, opened - 100, std::size_t{0}}) {
+    lanes.say(0, kShut);
+    fs::resize_file(ledger(), size);
+    lanes.say(0, kOpen);
+    EXPECT_EQ(lanes.look(0), TurnLook{});
+    EXPECT_EQ(fs::file_size(ledger()), size);
+  }
+}
+
 TEST_F(LanesOfAGrant, GarbageIsNoMoreThanNumbers) {
   const LaneSide one(*files, kId);
   GrantLanes lanes = open();
@@ -153,6 +287,8 @@ TEST_F(LanesOfAGrant, GarbageIsNoMoreThanNumbers) {
   for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
     lane.asked[at] = at;
     lane.done[at] = ~std::uint32_t{0};
+    lane.gated[at] = ~at;
+    lane.until[at] = at << 28;
   }
   for (int turn = 0; turn < 3; ++turn) {
     lanes.find_processes();

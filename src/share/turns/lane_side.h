@@ -96,6 +96,22 @@ class LaneSide {
     lane().waiting.fetch_sub(1);
   }
 
+  /// Has the Device hold one more piece of work in a stream, until the process
+  /// is let in.
+  void hold_work(std::uint32_t at) const {
+    Lane& held = lane();
+    if (!is_shut(held.until[at], held.opened)) {
+      held.gated[at] = held.asked[at].load();
+      held.until[at] = held.opened.load() + 1;
+    }
+    ++held.asked[at];
+    ++held.launches;
+    ring();
+  }
+  bool holds(std::uint32_t at) const {
+    return is_shut(lane().until[at], lane().opened);
+  }
+
  private:
   char* map(int fd, int protection) {
     size_ = static_cast<std::size_t>(::lseek(fd, 0, SEEK_END));

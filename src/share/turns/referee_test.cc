@@ -97,6 +97,66 @@ TEST_F(RefereeOnDisk, NoTwoAreOpenAtOnceWhileBothWant) {
   EXPECT_EQ(together, 0);
 }
 
+// Both have no more to do with it than that: nobody opens for them.
+TEST_F(RefereeOnDisk, WhoHaveWorkHeldAreLetInInTurn) {
+  grant("1");
+  grant("2");
+  const LaneSide one(*files, "1");
+  const LaneSide other(*files, "2");
+  const Referee referee(*files);
+  await([&] { return one.word() != 0 && other.word() != 0; });
+  const auto work = [](const LaneSide& side) {
+    for (int piece = 0; piece < 20; ++piece) {
+      side.hold_work(0);
+      await([&] { return !side.holds(0); });
+      side.lane().done[0] = side.lane().asked[0].load();
+    }
+  };
+  std::thread beside([&] { work(other); });
+  work(one);
+  beside.join();
+  EXPECT_EQ(referee.problem(), "");
+  for (const char* id : {"1", "2"}) {
+    await([&] {
+      const auto uses = referee.uses();
+      const auto use = uses.find({id, "GPU-a"});
+      return use != uses.end() && use->second.turns > 0 &&
+             use->second.sums.launches == 20;
+    });
+  }
+}
+
+TEST_F(RefereeOnDisk, WorkHeldSinceBeforeItBeganIsLetIn) {
+  grant("1");
+  const LaneSide one(*files, "1");
+  one.hold_work(5);
+  const Referee referee(*files);
+  await([&] { return !one.holds(5); });
+}
+
+TEST_F(RefereeOnDisk, WhenItEndsNothingIsHeld) {
+  grant("1");
+  grant("2");
+  const LaneSide one(*files, "1");
+  const LaneSide other(*files, "2");
+  {
+    const Referee referee(*files);
+    await([&] { return one.word() != 0 && other.word() != 0; });
+    // One has the Device for as long as it is busy.
+    one.lane().asked[1] = 1;
+    one.lane().launches = 1;
+    one.ring();
+    other.lane().waiting = 1;
+    other.ring();
+    await([&] { return !one.is_open() || !other.is_open(); });
+    const LaneSide& closed = one.is_open() ? other : one;
+    closed.hold_work(0);
+    if (closed.is_open()) ++closed.lane().opened;  // As the process does.
+  }
+  EXPECT_FALSE(one.holds(0));
+  EXPECT_FALSE(other.holds(0));
+}
+
 TEST_F(RefereeOnDisk, TheWordsOfAGrantThatWasRenewedAreLeftOpen) {
   grant("1");
   grant("2");
