@@ -84,6 +84,14 @@ class Room {
   void cut(std::size_t size) const {
     require(::ftruncate(fd_.get(), static_cast<off_t>(size)) == 0);
   }
+  /// All that there is.
+  std::string contents() const {
+    std::string bytes(size() + 1, '\0');
+    const ssize_t count = ::pread(fd_.get(), bytes.data(), bytes.size(), 0);
+    require(count >= 0);
+    bytes.resize(static_cast<std::size_t>(count));
+    return bytes;
+  }
 
  private:
   static constexpr std::uint32_t kLive = 3;
@@ -105,6 +113,71 @@ void read_all(share::GrantLanes* lanes) {
   }
 }
 
+void say(share::GrantLanes* lanes, std::uint32_t word) {
+  for (std::uint32_t device = 0; device < kDevices; ++device) {
+    lanes->say(device, word);
+  }
+}
+
+template <typename Word>
+Word word_at(const std::string& file, std::size_t place) {
+  Word word = 0;
+  std::memcpy(&word, file.data() + place, sizeof(word));
+  return word;
+}
+
+/// What is to become of a whole file when those of a Device are let in who
+/// live; or those of them alone who have work held.
+std::string let_in(std::string file, std::uint32_t device, bool is_all) {
+  constexpr std::uint32_t kSlots = share::kUsualSlots;
+  const auto used = word_at<std::uint32_t>(
+      file, Room::lanes() + offsetof(share::LanesHeader, used_slots));
+  for (std::uint32_t slot = 0; slot < share::lane_slots(kSlots); ++slot) {
+    const auto state = share::SlotWord::unpacked(
+        word_at<std::uint64_t>(file, share::slot_place(kDevices, slot)));
+    const std::size_t lane = share::lane_place(kDevices, kSlots, slot, device);
+    const std::size_t place = lane + offsetof(share::Lane, opened);
+    if (slot >= used || state.phase != share::SlotWord::Phase::kLive ||
+        word_at<std::uint32_t>(file, lane + offsetof(share::Lane, owner)) !=
+            (share::Lane::kOwned | state.generation)) {
+      continue;
+    }
+    auto opened = word_at<std::uint32_t>(file, place);
+    bool is_held = false;
+    for (std::size_t at = 0; at < share::kLaneStreams; ++at) {
+      const auto until =
+          word_at<std::uint32_t>(file, lane + offsetof(share::Lane, until) +
+                                           at * sizeof(share::SmallWord));
+      is_held = is_held || share::is_shut(until, opened);
+    }
+    if (!is_all && !is_held) continue;
+    ++opened;
+    std::memcpy(file.data() + place, &opened, sizeof(opened));
+  }
+  return file;
+}
+
+/// The node writes nothing but openings, and each of them once.
+void take_turn(const Room& room, share::GrantLanes* lanes) {
+  constexpr std::uint32_t kOpen = share::TurnWord::kInTurns;
+  lanes->find_processes();
+  for (std::uint32_t device = 0; device < kDevices; ++device) {
+    std::string file = room.contents();
+    const bool is_whole = file.size() == Room::size();
+    lanes->say(device, kOpen | share::TurnWord::kClosed);
+    (void)lanes->look(device);
+    require(room.contents() == file);
+    lanes->say(device, kOpen);
+    if (is_whole) file = let_in(file, device, true);
+    require(is_whole ? room.contents() == file
+                     : room.contents().size() == file.size());
+    (void)lanes->look(device);
+    if (is_whole) file = let_in(file, device, false);
+    require(is_whole ? room.contents() == file
+                     : room.contents().size() == file.size());
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
@@ -113,8 +186,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   room.make_whole();
   share::GrantLanes lanes = room.open();
   read_all(&lanes);
-  // Words go to the ledger's first slots, or to the lanes by their highest bit.
+  // Words go to the ledger's first slots, or to the lanes by their highest bit;
+  // by the next the container has a turn then.
   constexpr std::uint16_t kToLanes = 1 << 15;
+  constexpr std::uint16_t kTurn = 1 << 14;
   for (; size >= kChange; data += kChange, size -= kChange) {
     std::uint16_t at = 0;
     std::uint64_t word = 0;
@@ -124,13 +199,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                     : std::size_t{at} % 1024,
                word);
     read_all(&lanes);
+    if ((at & kTurn) != 0) take_turn(room, &lanes);
   }
   // The rest says how much of the file is left.
   if (size >= sizeof(std::uint16_t)) {
     std::uint16_t left = 0;
     std::memcpy(&left, data, sizeof(left));
+    say(&lanes, share::TurnWord::kInTurns | share::TurnWord::kClosed);
     room.cut(room.size() * left / 65536);
+    const std::size_t before = room.contents().size();
+    say(&lanes, share::TurnWord::kInTurns);  // To who was there just now.
+    require(room.contents().size() == before);
     read_all(&lanes);
+    take_turn(room, &lanes);
   }
   return 0;
 }
