@@ -111,6 +111,10 @@ class LaneSide {
   bool holds(std::uint32_t at) const {
     return is_shut(lane().until[at], lane().opened);
   }
+  /// As the process does it when its word opens.
+  void let_in() const {
+    if (is_open() && word() != 0) ++lane().opened;
+  }
 
  private:
   char* map(int fd, int protection) {
