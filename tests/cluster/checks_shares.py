@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import struct
 
 from gpu_node import A10G, T4, TAKER_IMAGE
 from story import container_ids, expect, phase, pod, said
@@ -103,6 +104,34 @@ def exact(story):
     expect_share(story, "share-late", 1)
     story.node.configure()
     return f"{blocks_of(A10G) * 5 // 20 * 2} MiB are 5 of 20"
+
+
+def times():
+    """(word of turns, thousandths, policy) of each container's GPU (docs/formats/ledger.md)."""
+    words = [struct.unpack_from("<4I", file.read_bytes(), 64 + 72) for file in ALLOCATIONS.glob("[!.]*/limits")]
+    return sorted((part, turn, policy) for turn, _, part, policy in words)
+
+
+@check("shares are of its time, too: Pods take turns by their parts, and follow another policy while they run")
+def of_time(story):
+    into_shares(story, A10G)
+    wanted = {"quarter-1": 5, "quarter-2": 5, "half": 10}
+    for name, parts in wanted.items():
+        story.cluster.apply(taker(name, parts))
+    story.wait_pods(list(wanted), "Running")
+    for name, parts in wanted.items():
+        expect_share(story, name, parts)
+
+    def follow(policy):
+        story.wait(lambda: sum(turn & 1 for part, turn, now in times() if now == policy and part in (250, 500)) >= len(wanted),
+                   lambda: f"three containers take turns by policy {policy}; there are {times()}")
+    follow(0)
+    story.node.configure(OF_THE_SEED, "shares:\n    compute: hard")
+    follow(2)
+    story.node.configure(OF_THE_SEED, "shares:\n    compute: none")
+    story.wait(lambda: not any(turn for _, turn, _ in times()), lambda: f"nobody takes turns any more; there are {times()}")
+    story.node.configure()
+    return "250, 250 and 500 thousandths"
 
 
 @check("an init container and its Pod's container have one share, in turn")
