@@ -151,8 +151,8 @@ void write_replication(JsonWriter& json, std::string_view key,
     json.flag("failRequestsGreaterThanOne",
               replication.fail_requests_greater_than_one);
   }
-  if (replication.limits == HolderLimits::kMemory) {
-    json.field("limits", "memory");
+  if (replication.limits != HolderLimits::kNone) {
+    json.field("limits", word_of(kHolderLimits, replication.limits));
   }
   if (replication.on_unsupported == OnUnsupported::kUnlimited) {
     json.field("onUnsupported", "unlimited");

@@ -212,13 +212,11 @@ Result<FileShare> SharingDecoder::item(const text::Node& node) {
 
 Result<HolderLimits> SharingDecoder::limits(const text::Node& node) {
   TRY(const std::string word, decoder_.string(node, path_));
-  if (word == "none") return HolderLimits::kNone;
-  if (word == "memory") return HolderLimits::kMemory;
-  return decoder_.fail(
-      fmt::format("unknown limits '{}'", word), node,
-      word == "memory+compute"
-          ? "compute is not limited yet; write \"limits: memory\""
-          : "write none or memory");
+  if (const HolderLimits* limits = look_up(kHolderLimits, word)) {
+    return *limits;
+  }
+  return decoder_.fail(fmt::format("unknown limits '{}'", word), node,
+                       "write none, memory or memory+compute");
 }
 
 Result<std::string> SharingDecoder::name(const text::Node& node) {

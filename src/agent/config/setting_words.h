@@ -50,6 +50,10 @@ inline constexpr Words<LabelTarget, 4> kLabelTargets = {
      {"node", LabelTarget::kNode},
      {"nodefeature", LabelTarget::kNodeFeature}}};
 
+inline constexpr Words<HolderLimits, 3> kHolderLimits = {
+    {{"none", HolderLimits::kNone},
+     {"memory", HolderLimits::kMemory},
+     {"memory+compute", HolderLimits::kMemoryAndCompute}}};
 inline constexpr Words<ComputePolicy, 4> kComputePolicies = {
     {{"fair", ComputePolicy::kFair},
      {"burst", ComputePolicy::kBurst},

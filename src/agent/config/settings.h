@@ -29,7 +29,7 @@ enum class DiscoveryStrategy { kAuto, kNvml, kTegra, kVfio };
 /// kShares is ours: K of N Replicas are K/N of one GPU (docs/sharing.md).
 enum class SharingStrategy { kNone, kTimeSlicing, kMps, kShares };
 /// What each holder of a replicated Device is held to 1/N of (ours).
-enum class HolderLimits { kNone, kMemory };
+enum class HolderLimits { kNone, kMemory, kMemoryAndCompute };
 /// What becomes of a container that is to be limited and whose programs cannot
 /// be (ours, docs/adr/0027).
 enum class OnUnsupported { kRefuse, kUnlimited };

@@ -168,11 +168,15 @@ TEST(TimeSlicing, MayLimitItsHolders) {
   const auto plain = load("  timeSlicing: {" + rest);
   ASSERT_TRUE(plain);
   EXPECT_FALSE(plain->settings.limits_holders());
-  EXPECT_THAT(error_of("  timeSlicing: {limits: memory+compute, " + rest),
-              AllOf(HasSubstr("unknown limits 'memory+compute'"),
-                    HasSubstr("compute is not limited yet")));
+  const auto both = load("  timeSlicing: {limits: memory+compute, " + rest);
+  ASSERT_TRUE(both) << both.error().message();
+  EXPECT_EQ(both->settings.replication()->limits,
+            HolderLimits::kMemoryAndCompute);
+  EXPECT_THAT(dump_json(both->settings, {}),
+              HasSubstr("\"limits\": \"memory+compute\""));
   EXPECT_THAT(error_of("  timeSlicing: {limits: all, " + rest),
-              HasSubstr("write none or memory"));
+              AllOf(HasSubstr("unknown limits 'all'"),
+                    HasSubstr("write none, memory or memory+compute")));
 }
 
 TEST(TimeSlicing, IsAloneInHavingLimits) {

@@ -103,23 +103,23 @@ Result<std::vector<HeldLimit>> limits_of(const Resource& resource,
     return std::vector<HeldLimit>{};
   }
   if (is_split(resource, parts)) return spans_gpus(resource, parts);
-  const bool is_timed =
-      is_shares && resource.sharing().compute != config::ComputePolicy::kNone;
   std::vector<HeldLimit> limits;
   for (const Part& part : parts) {
     const Device& device = devices[part.device];
     if (is_whole(resource, part)) continue;
-    const std::uint64_t bytes = share_of_memory(
-        device.memory_bytes, is_shares ? part.count : 1, device.replicas);
+    const std::uint32_t parts_held = is_shares ? part.count : 1;
+    const std::uint64_t bytes =
+        share_of_memory(device.memory_bytes, parts_held, device.replicas);
     if (bytes == 0) {
       return refusal(resource,
                      fmt::format("the driver does not say how much memory {} "
                                  "has, so a part of it cannot be given",
                                  device.id.value));
     }
-    limits.push_back(
-        {part.device, bytes,
-         is_timed ? std::max(1U, 1000 * part.count / device.replicas) : 0});
+    limits.push_back({part.device, bytes,
+                      resource.sharing().is_of_time()
+                          ? std::max(1U, 1000 * parts_held / device.replicas)
+                          : 0});
   }
   return limits;
 }

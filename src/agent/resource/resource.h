@@ -49,6 +49,13 @@ struct Sharing {
   config::OnUnsupported on_unsupported = config::OnUnsupported::kRefuse;
   /// Of shares alone.
   config::ComputePolicy compute = config::ComputePolicy::kFair;
+
+  /// Who holds a part of a Device has that part of its time, too.
+  bool is_of_time() const {
+    return strategy == config::SharingStrategy::kShares
+               ? compute != config::ComputePolicy::kNone
+               : limits == config::HolderLimits::kMemoryAndCompute;
+  }
 };
 
 /// One offered id, found.

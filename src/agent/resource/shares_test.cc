@@ -137,6 +137,15 @@ TEST(Shares, AreThatPartOfItsTimeToo) {
   const Resource untimed =
       build_resources(simulated_node(1), settings).resources.at(0);
   EXPECT_EQ(part_of(untimed, 5), 0u) << "as much as it gets";
+
+  settings = {};
+  settings.time_slicing.emplace();
+  settings.time_slicing->limits = config::HolderLimits::kMemoryAndCompute;
+  settings.time_slicing->resources = {
+      {"nvidia.com/gpu", "nvidia.com/gpu", config::AllDevices{}, 20}};
+  const Resource slices =
+      build_resources(simulated_node(1), settings).resources.at(0);
+  EXPECT_EQ(part_of(slices, 5), 50u) << "one part each, whatever is asked";
 }
 
 TEST(Shares, OfAWholeGpuOrOfSeveralHaveNoLimit) {
