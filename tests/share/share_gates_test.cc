@@ -13,6 +13,9 @@ namespace {
 class ShareGates : public TurningContainer {
  protected:
   ShareGates() : TurningContainer(Gates::kToBeHad) {}
+  Answer run(const Deeds& deeds) const {
+    return TurningContainer::run(and_then({"beats"}, deeds));
+  }
 };
 
 TEST_F(ShareGates, ThreadsGoOnWhileTheirWorkIsHeld) {
@@ -254,8 +257,8 @@ TEST_F(ShareGates, MoreStreamsThanCanBeToldApartWait) {
 }
 
 TEST_F(ShareGates, WhoWatchesThemTakesNoSignals) {
-  const Answer answer =
-      run({"retain", "threads", "word", word(kShut), "launch", "1", "threads"});
+  const Answer answer = TurningContainer::run(
+      {"retain", "threads", "word", word(kShut), "launch", "1", "threads"});
   ASSERT_EQ(answer.status, 0) << "it ends with its program" << answer.text;
   EXPECT_TRUE(answer.has("threads 1")) << answer.text;
   EXPECT_EQ(answer.number("threads"), 2u) << answer.text;
@@ -314,9 +317,9 @@ TEST_F(ShareGates, ThreadsThatShutTheFirstOnesTogetherGoOn) {
 
 // The one that really waits, for a second and more.
 TEST_F(ShareGates, WhereTheNodeGivesNoTurnsWorkIsLetIn) {
-  const Answer answer =
-      run({"retain", "word", word(kShut), "launch", "1", "sync", "gates",
-           "launch", "5", "gates", "lane", "beat", "launch", "1", "gates"});
+  const Answer answer = TurningContainer::run(
+      {"retain", "word", word(kShut), "launch", "1", "sync", "gates", "launch",
+       "5", "gates", "lane", "beat", "launch", "1", "gates"});
   ASSERT_EQ(answer.status, 0) << answer.text;
   EXPECT_EQ(answer.number("sync"), 0u) << answer.text;
   EXPECT_TRUE(answer.has("held 0")) << answer.text;
