@@ -150,12 +150,17 @@ TEST_F(ShareGates, AnOpeningWhileOneIsBeingShutIsNotMissed) {
   }
 }
 
-TEST_F(ShareGates, ToolsMayLaunchAmidIt) {
-  const Answer answer = run({"retain", "word", word(kShut), "amid",
-                             "cuStreamWaitValue32_v2", "launch", "1", "gates"});
+// What a tool launches then is not held: the gate is not shut yet.
+TEST_F(ShareGates, WhatToolsLaunchAmidItWaitsForATurn) {
+  const Answer answer =
+      run({"retain", "word", word(kShut), "amid", "cuStreamWaitValue32_v2",
+           "open_when_waiting", "launch", "1", "hold", "0", "gates", "lane"});
   ASSERT_EQ(answer.status, 0) << answer.text;
   EXPECT_EQ(answer.number("amid"), 0u) << answer.text;
   EXPECT_EQ(answer.number("launch"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
+  EXPECT_EQ(answer.number("held"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
 }
 
 TEST_F(ShareGates, WhatIsCapturedHasNone) {
