@@ -141,6 +141,8 @@ void end_place(Place* place) {
       one.thread = &one;
       set_tail(seat.lane, at, false);
       seat.lane->done[at].store(one.asked);
+      one.until = seat.lane->opened.load();
+      seat.lane->until[at].store(one.until);
     }
   }
   if (place->page != nullptr) Lanes::unmap(place->page);
