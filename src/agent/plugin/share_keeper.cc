@@ -188,7 +188,7 @@ std::vector<device::DeviceId> ShareKeeper::begin_reconcile() {
 void ShareKeeper::reconcile(
     const std::map<device::DeviceId, std::vector<device::ProcessUse>>& driver) {
   watch_.step();
-  std::map<std::string, std::set<std::uint32_t>> known;
+  KnownProcesses known;
   for (const auto& [place, after] : ledgers()) {
     const auto& [id, uuid] = place;
     for (const share::GrantProcess& one : after) known[uuid].insert(one.pid);
@@ -199,12 +199,22 @@ void ShareKeeper::reconcile(
         share::unaccounted_bytes(before_[place], after, seen->second));
     if (!told) log::warning("shares", "{}", told.error().message());
   }
+  find_strangers(driver, known);
+}
+
+/// Processes of Pods that are on a shared Device and in no account.
+void ShareKeeper::find_strangers(
+    const std::map<device::DeviceId, std::vector<device::ProcessUse>>& driver,
+    const KnownProcesses& known) {
   strangers_.clear();
   std::set<std::uint32_t> told;
   for (const auto& [device, processes] : driver) {
+    const auto of_device = known.find(device.value);
     std::uint32_t& strangers = strangers_[device.value];
     for (const device::ProcessUse& one : processes) {
-      if (known[device.value].contains(one.pid)) continue;
+      if (of_device != known.end() && of_device->second.contains(one.pid)) {
+        continue;
+      }
       const auto cgroup =
           host_.read_file("/proc/" + std::to_string(one.pid) + "/cgroup");
       const std::string pod = cgroup ? share::pod_of_cgroup(*cgroup) : "";

@@ -96,6 +96,11 @@ class ShareKeeper {
   using Ledgers = std::map<std::pair<std::string, std::string>,
                            std::vector<share::GrantProcess>>;
   Ledgers ledgers() const;
+  /// By Device, the host's pids.
+  using KnownProcesses = std::map<std::string, std::set<std::uint32_t>>;
+  void find_strangers(
+      const std::map<device::DeviceId, std::vector<device::ProcessUse>>& driver,
+      const KnownProcesses& known);
 
   share::GrantWatch watch_;
   const host::HostRoot host_;
