@@ -78,29 +78,36 @@ void GrantWatch::step() {
   std::map<Key, Known> known;
   std::optional<ProcessTable> table;
   for (auto& [id, look] : looks_) {
-    const std::string& name = id;
-    std::vector<SlotHeld> ended;
-    std::erase_if(look.slots, [&, this](const SlotHeld& slot) {
-      if (!has_ended({name, slot.slot, slot.generation}, slot, &known,
-                     &table)) {
-        return false;
-      }
-      ended.push_back(slot);
-      return true;
-    });
-    if (!ended.empty()) {
-      const auto marked = files_.mark_gone(name, ended);
-      if (!marked) log::warning("shares", "{}", marked.error().message());
-    }
-    if (!look.slots.empty()) continue;
-    // What nobody holds is not beyond the ledger either.
-    for (DeviceHeld& held : look.devices) {
-      if (std::exchange(held.unaccounted, 0) == 0) continue;
-      const auto told = files_.set_unaccounted(name, held.uuid, 0);
-      if (!told) log::warning("shares", "{}", told.error().message());
-    }
+    mark_ended(id, &look, &known, &table);
+    if (look.slots.empty()) clear_unaccounted(id, &look);
   }
   known_ = std::move(known);
+}
+
+void GrantWatch::mark_ended(const std::string& id, GrantLook* look,
+                            std::map<Key, Known>* known,
+                            std::optional<ProcessTable>* table) {
+  std::vector<SlotHeld> ended;
+  std::erase_if(look->slots, [&, this](const SlotHeld& slot) {
+    if (!has_ended({id, slot.slot, slot.generation}, slot, known, table)) {
+      return false;
+    }
+    ended.push_back(slot);
+    return true;
+  });
+  if (ended.empty()) return;
+  const auto marked = files_.mark_gone(id, ended);
+  if (!marked) log::warning("shares", "{}", marked.error().message());
+}
+
+/// What nobody holds is not beyond the ledger either.
+void GrantWatch::clear_unaccounted(const std::string& id,
+                                   GrantLook* look) const {
+  for (DeviceHeld& held : look->devices) {
+    if (std::exchange(held.unaccounted, 0) == 0) continue;
+    const auto told = files_.set_unaccounted(id, held.uuid, 0);
+    if (!told) log::warning("shares", "{}", told.error().message());
+  }
 }
 
 }  // namespace gpunode::share

@@ -53,6 +53,11 @@ class GrantWatch {
                  std::map<Key, Known>* known,
                  std::optional<ProcessTable>* table);
 
+  void mark_ended(const std::string& id, GrantLook* look,
+                  std::map<Key, Known>* known,
+                  std::optional<ProcessTable>* table);
+  void clear_unaccounted(const std::string& id, GrantLook* look) const;
+
   GrantFiles files_;
   host::HostRoot host_;
   std::map<std::string, GrantLook> looks_;
