@@ -19,8 +19,8 @@ namespace gpunode::share {
 namespace {
 
 enum State : std::uint32_t { kNone, kStarting, kAwake, kResting, kNever };
-std::atomic<std::uint32_t> state = kNone;
-std::atomic<TendGates> the_tend = nullptr;
+constinit std::atomic<std::uint32_t> state = kNone;
+constinit std::atomic<TendGates> the_tend = nullptr;
 
 // The C library's, in libpthread before 2.34, which the driver needs, too.
 using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*),

@@ -24,6 +24,7 @@ inline abi::CUstream stream_of(abi::CUstream stream, Null null) {
   constexpr std::uintptr_t kPerThread = 2;  // CU_STREAM_PER_THREAD.
   if (reinterpret_cast<std::uintptr_t>(stream) == kLegacy) return nullptr;
   const bool is_of_thread = stream == nullptr && null == Null::kOfThread;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): that is the handle.
   return is_of_thread ? reinterpret_cast<abi::CUstream>(kPerThread) : stream;
 }
 

@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::size_t kMostPlaces = 16;
 
-std::array<Place, kMostPlaces> places;
+constinit std::array<Place, kMostPlaces> places;
 /// Before then no place can be made.
-std::atomic<std::uint64_t> places_from = 0;
+constinit std::atomic<std::uint64_t> places_from = 0;
 
 }  // namespace
 

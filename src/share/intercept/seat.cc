@@ -18,7 +18,7 @@ constexpr std::uint64_t kMicrosecond = 1000;
 
 }  // namespace
 
-std::array<Seat, kMostDevices> seats;
+constinit std::array<Seat, kMostDevices> seats;
 
 std::uint64_t nanoseconds() {
   timespec now = {};
