@@ -60,9 +60,16 @@ void say_gates() {
 }
 
 /// The word first, as the node does it.
+/// The process's own thread lets in what is held.
 void let_in() {
   node->say(TurnWord::kInTurns);
-  ++node->lane(0).opened;
+  await([] {
+    const Lane& lane = node->lane(0);
+    for (std::size_t at = 0; at < gpunode::share::kLaneStreams; ++at) {
+      if (gpunode::share::is_shut(lane.until[at], lane.opened)) return false;
+    }
+    return true;
+  });
 }
 
 void sync_let_in() {

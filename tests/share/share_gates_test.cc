@@ -1,4 +1,5 @@
 // Work that is not to go yet is held by the Device, and the program goes on.
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,33 @@ TEST_F(ShareGates, WhatWentBeforeIsToldFromWhatIsHeld) {
   EXPECT_EQ(answer.number("gated"), 2u) << answer.text;
   EXPECT_EQ(answer.number("done"), 2u) << answer.text;
   EXPECT_EQ(answer.number("held"), 1u) << answer.text;
+}
+
+/// All numbers that a line of this word had.
+std::vector<std::string> all_of(const Answer& answer, const std::string& word) {
+  std::vector<std::string> numbers;
+  std::istringstream lines(answer.text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind(word + " ", 0) == 0) {
+      numbers.push_back(line.substr(word.size() + 1));
+    }
+  }
+  return numbers;
+}
+
+// Streams may wait for each other: what stands behind another's gate would tell
+// of held work as if the Device had it.
+TEST_F(ShareGates, NoFenceComesToStandBehindAnothers) {
+  const Answer answer =
+      run({"retain",    "streams", "1",    "on",     "3",    "word", word(kIn),
+           "launch",    "2000",    "sync", "launch", "1",    "lane", "word",
+           word(kShut), "on",      "0",    "launch", "1",    "on",   "3",
+           "launch",    "1",       "lane", "let_in", "hold", "0",    "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  const std::vector<std::string> asked = all_of(answer, "asked");
+  ASSERT_GE(asked.size(), 2u) << answer.text;
+  EXPECT_EQ(asked[0], asked[1]) << answer.text;
+  EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
 }
 
 TEST_F(ShareGates, EachClosingHasOneForEachStream) {

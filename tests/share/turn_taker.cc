@@ -193,7 +193,7 @@ void make_streams(std::size_t count) {
 void watch() {
   bell = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   const char* ledger = side->ledger_path().c_str();
-  say("watch", inotify_add_watch(bell, ledger, IN_MODIFY) >= 0 ? 0 : 1);
+  say("watch", inotify_add_watch(bell, ledger, IN_CLOSE_WRITE) >= 0 ? 0 : 1);
 }
 
 bool is_rung() {

@@ -18,7 +18,7 @@
 namespace gpunode::share {
 namespace {
 
-enum State : std::uint32_t { kNone, kStarting, kAwake, kResting, kNever };
+enum State : std::uint32_t { kNone, kStarting, kAwake, kResting };
 constinit std::atomic<std::uint32_t> state = kNone;
 constinit std::atomic<TendGates> the_tend = nullptr;
 
@@ -81,7 +81,7 @@ bool start() {
 
 }  // namespace
 
-bool keep_gates(TendGates tend) {
+bool keep_gates(TendGates tend, void (*let_in)()) {
   std::uint32_t now = state.load();
   if (now == kAwake) return true;
   const Errno kept;
@@ -94,7 +94,8 @@ bool keep_gates(TendGates tend) {
     // Awake before it is there: it goes to rest by itself.
     state.store(kAwake);
     if (start()) return true;
-    state.store(kNever);
+    state.store(kNone);
+    let_in();
     return false;
   }
   return now == kAwake;

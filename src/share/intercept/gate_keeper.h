@@ -18,7 +18,8 @@ using TendGates = GateWait (*)();
 /// Has a thread of this process call `tend` whenever its word changes, and four
 /// times a second, until nothing is held; so before anything is, and again
 /// after. The thread takes no signals. False: there can be none, or not yet.
-bool keep_gates(TendGates tend);
+/// `let_in` is called if there can be none and others have relied on it.
+bool keep_gates(TendGates tend, void (*let_in)());
 
 /// In the child of a fork, which has no such thread.
 void forget_gate_keeper();

@@ -38,6 +38,7 @@ void fence(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
                              std::memory_order_relaxed);
     return;
   }
+  place->failures = 0;
   seat->lane->asked[at].store(number);
   if (one.since == 0) set_tail(seat->lane, at, false);
 }
@@ -54,7 +55,7 @@ void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
     const std::uint32_t under_way =
         one.asked - seat->lane->done[at].load(std::memory_order_relaxed);
     if (one.since <= most || one.is_fencing || under_way >= 2 * kMostFences ||
-        !can_fence(*place)) {
+        stands_behind_a_gate(*seat, at) || !can_fence(*place)) {
       return;
     }
     one.is_fencing = true;
@@ -95,6 +96,16 @@ GateWait tend_gates() {
   return wait;
 }
 
+void open_all_gates() {
+  for (Seat& seat : seats) {
+    {
+      const Turn turn(seat.is_busy);
+      if (seat.lane == nullptr) continue;
+    }
+    open_gates(&seat);
+  }
+}
+
 /// Has the Device hold what comes next in the stream until it is let in.
 /// `at` is being fenced by this thread.
 bool shut_gate(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
@@ -114,6 +125,7 @@ bool shut_gate(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
                             std::memory_order_relaxed);
     return false;
   }
+  place->gate_failures = 0;
   one.gated = one.asked;
   one.until = until;
   one.pace_since = 0;  // Time that it waits says nothing of the Device's pace.
@@ -138,16 +150,21 @@ bool hold(Seat* seat, Place* place, abi::CUcontext context,
     }
   }
   if (!can_fence(*place) ||
-      !is_past(place->gates_from.load(std::memory_order_relaxed)) ||
-      !keep_gates(&tend_gates)) {
+      !is_past(place->gates_from.load(std::memory_order_relaxed))) {
+    return false;
+  }
+  if (!keep_gates(&tend_gates, &open_all_gates)) {
+    const Turn turn(seat->is_busy);
+    place->gates_from.store(next_try(&place->gate_failures),
+                            std::memory_order_relaxed);
     return false;
   }
   fence_tail(seat, place, context, stream, 0);
   {
     const Turn turn(seat->is_busy);
     LaneStream& one = seat->streams[at];
-    const bool is_its_own =
-        one.context == context && one.stream == stream && !one.is_fencing;
+    const bool is_its_own = one.context == context && one.stream == stream &&
+                            one.thread == thread_of(stream) && !one.is_fencing;
     if (!is_its_own) return false;
     one.is_fencing = true;
     until = seat->lane->opened.load() + 1;
@@ -159,7 +176,7 @@ bool hold(Seat* seat, Place* place, abi::CUcontext context,
   }
   if (!shut_gate(seat, place, at, stream, until)) return false;
   // Whoever tends the gates may have gone to rest before it was shut.
-  if (!keep_gates(&tend_gates)) open_gates(seat);
+  if (!keep_gates(&tend_gates, &open_all_gates)) open_gates(seat);
   const DeviceLimit& limits = account().limits_at(seat->device);
   if ((limits.turn.load() & TurnWord::kClosed) == 0) {
     open_gates(seat);  // It was opened meanwhile.

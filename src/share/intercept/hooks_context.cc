@@ -56,21 +56,23 @@ bool is_active(CUdevice device) {
 using OfContext = CUresult (*)(CUcontext);
 using OfDevice = CUresult (*)(CUdevice);
 
+/// In doubt the driver knows it: what isn't given back is not taken twice.
+bool is_alive(CUcontext context) {
+  const auto ask = real_of(driver().cuCtxGetApiVersion);
+  unsigned version = 0;
+  return ask == nullptr || ask(context, &version) == CUDA_SUCCESS;
+}
+
 /// Both forms end it or fail.
 CUresult destroy(OfContext ask, CUcontext context) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   if (context == nullptr || !account().is_limited()) return ask(context);
   const std::uint64_t token = account().begin_end_context(key_of(context));
   const CUresult result = ask(context);
-  account().end_context(key_of(context), token, result == CUDA_SUCCESS);
+  // The result may be of what went wrong in it before.
+  account().end_context(key_of(context), token,
+                        result == CUDA_SUCCESS || !is_alive(context));
   return result;
-}
-
-/// In doubt the driver knows it: what isn't given back is not taken twice.
-bool is_alive(CUcontext context) {
-  const auto ask = real_of(driver().cuCtxGetApiVersion);
-  unsigned version = 0;
-  return ask == nullptr || ask(context, &version) == CUDA_SUCCESS;
 }
 
 /// Nothing of it is noted.

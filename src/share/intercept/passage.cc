@@ -130,7 +130,10 @@ void Passage::end() {
     set_tail(seat.lane, at, true);
     const std::uint32_t under_way =
         one.asked - seat.lane->done[at].load(std::memory_order_relaxed);
-    if (one.since < seat.every || one.is_fencing || !can_fence(*place_)) return;
+    if (one.since < seat.every || one.is_fencing ||
+        stands_behind_a_gate(seat, at) || !can_fence(*place_)) {
+      return;
+    }
     const std::uint64_t now = nanoseconds();
     is_full = under_way >= kMostFences;
     if (!is_full) {

@@ -45,6 +45,10 @@ bool holds_any(const Seat& seat) {
   return false;
 }
 
+bool stands_behind_a_gate(const Seat& seat, std::uint32_t at) {
+  return !is_held(seat, at) && holds_any(seat);
+}
+
 void open_gates(Seat* seat) {
   const Turn turn(seat->is_busy);
   for (const LaneStream& one : seat->streams) {

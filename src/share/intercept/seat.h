@@ -71,6 +71,10 @@ const void* thread_of(abi::CUstream stream);
 /// What is launched into the stream waits for a turn.
 bool is_held(const Seat& seat, std::uint32_t at);
 bool holds_any(const Seat& seat);
+/// Other streams' work is held and this one's is not: it may come to stand
+/// behind theirs, by events, as the null stream's does, or for the Device has
+/// no more queues. A fence there would not tell of what went before.
+bool stands_behind_a_gate(const Seat& seat, std::uint32_t at);
 /// Lets in what waits behind gates: it is this container's turn, or nobody says
 /// whose it is.
 void open_gates(Seat* seat);

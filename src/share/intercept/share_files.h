@@ -18,8 +18,8 @@ enum class Found : std::uint8_t { kMapped, kNotThere, kFailed };
 /// be found either, as in another root, its absence says nothing.
 Found map_share_file(const char* name, bool is_writable, Mapping* mapping);
 
-/// Writes eight bytes at `place` by write(2), which who watches the file is
-/// told of. False if that cannot be.
-bool write_to_share_file(const char* name, std::size_t place);
+/// Opens the file for writing and closes it, which who watches it is told of.
+/// Nothing is written: a limit of file sizes would end the program by a signal.
+void touch_share_file(const char* name);
 
 }  // namespace gpunode::share

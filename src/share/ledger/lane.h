@@ -31,9 +31,6 @@ struct LanesHeader {
   std::uint32_t devices;
   std::uint32_t slots;   ///< lane_slots() of the ledger's.
   SmallWord used_slots;  ///< One past the highest slot that has had a lane.
-  /// Written to by write(2), with whatever, by who begins to wait: whoever
-  /// watches the file is told by the kernel.
-  std::uint64_t bell;
 };
 
 /// One process on one Device; by slot of the ledger, then by Device.

@@ -57,6 +57,9 @@ bool add(TurnLook* look, const LaneCopy& lane) {
   return is_held;
 }
 
+/// Of a container that has more waiting, the others wake by themselves.
+constexpr int kMostWoken = 1024;
+
 /// Whatever a process says of its pieces, nobody waits longer for a tail.
 constexpr std::chrono::microseconds kLongestTail{500};
 
@@ -184,7 +187,7 @@ void GrantLanes::say(std::uint32_t device, std::uint32_t word) {
       (before & TurnWord::kClosed) != 0 && (word & TurnWord::kClosed) == 0;
   turn.store(word);
   if (!opens) return;
-  ::syscall(SYS_futex, &turn, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  ::syscall(SYS_futex, &turn, FUTEX_WAKE, kMostWoken, nullptr, nullptr, 0);
 }
 
 void GrantLanes::beat() {

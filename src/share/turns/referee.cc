@@ -130,6 +130,8 @@ void Referee::run() {
 std::optional<TimePoint> Referee::round() {
   take_news();
   answer_rings();
+  is_ringing_ = std::ranges::any_of(
+      members_, [](const auto& one) { return one.second.is_rung; });
   if (is_stale_.exchange(false)) find_grants();
   std::optional<TimePoint> until;
   for (auto& [uuid, court] : courts_) {
@@ -143,7 +145,8 @@ std::optional<TimePoint> Referee::round() {
 void Referee::wait(std::optional<TimePoint> until) {
   std::array<pollfd, 2> fds = {
       pollfd{news_.get(), POLLIN, 0},
-      pollfd{bell_ ? bell_.get() : -1, POLLIN, 0},
+      // Who has yet to be heard is heard first: others may ring without end.
+      pollfd{bell_ && !is_ringing_ ? bell_.get() : -1, POLLIN, 0},
   };
   timespec timeout = {};
   if (until) {
@@ -183,6 +186,10 @@ void Referee::answer_rings() {
   const TimePoint now = std::chrono::steady_clock::now();
   for (auto& [id, member] : members_) {
     if (!member.is_rung) continue;
+    if (member.keys.empty()) {
+      member.is_rung = false;
+      continue;
+    }
     const bool is_now = now >= member.deaf_until;
     if (is_now) {
       member.is_rung = false;
@@ -284,7 +291,8 @@ void Referee::unseat(Member* member, std::uint32_t device) {
 void Referee::watch(const std::string& id, Member* member) {
   if (!bell_ || member->watch >= 0) return;
   const std::string self = fmt::format("/proc/self/fd/{}", member->lanes.fd());
-  member->watch = ::inotify_add_watch(bell_.get(), self.c_str(), IN_MODIFY);
+  member->watch =
+      ::inotify_add_watch(bell_.get(), self.c_str(), IN_CLOSE_WRITE);
   if (member->watch < 0) {
     problem_ = Error::from_errno("watch the account of " + id, errno).message();
   }

@@ -99,6 +99,7 @@ class Referee {
   std::map<std::string, Member> members_;
   std::map<std::string, Court> courts_;  // By Device.
   TurnBook::Key next_key_ = 1;
+  bool is_ringing_ = false;  ///< Somebody has rung too soon again.
   std::string problem_;
   std::thread thread_;  // Last: it uses all of it.
 };
