@@ -19,6 +19,7 @@
 #include "base/core/unique_fd.h"
 #include "base/host/container_label.h"
 #include "share/grants/delivery.h"
+#include "share/grants/grant_leftovers.h"
 #include "share/grants/grant_place.h"
 #include "share/ledger/ledger.h"
 
@@ -70,46 +71,6 @@ class Turn {
   explicit Turn(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };
-
-/// A directory of a grant that is none any more is called so until its files
-/// are removed: no id is.
-constexpr std::string_view kRetired = ".retired-";
-
-/// Entries of a directory; no more than `most`.
-std::vector<std::string> names_in(const std::string& path, std::size_t most) {
-  std::vector<std::string> names;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()),
-                                                      &::closedir);
-  if (directory == nullptr) return names;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of its own.
-  while (const dirent* entry = ::readdir(directory.get())) {
-    const std::string_view name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    names.emplace_back(name);
-    if (names.size() == most) break;
-  }
-  return names;
-}
-
-/// Removes what a grant's directory has, and it. What is in a directory that an
-/// engine made for a file, a container made as it liked: no more than some of
-/// it is removed, and nothing below; the rest goes with the next reboot.
-Result<void> remove_retired(const std::string& path) {
-  constexpr std::size_t kMost = 64;
-  for (const std::string& name : names_in(path, kMost)) {
-    const std::string place = fmt::format("{}/{}", path, name);
-    if (::unlink(place.c_str()) == 0 || errno != EISDIR) continue;
-    for (const std::string& inner : names_in(place, kMost)) {
-      ::unlink(fmt::format("{}/{}", place, inner).c_str());
-    }
-    ::rmdir(place.c_str());
-  }
-  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) {
-    return Error::from_errno(
-        "remove " + path + ", where a container left something", errno);
-  }
-  return {};
-}
 
 /// A new file of `size` zeros. All of its memory is taken now: a full tmpfs is
 /// told here, and not by a signal to the container's programs.
@@ -238,17 +199,18 @@ Result<void> GrantFiles::renew(const Grant& grant) const {
     TRY_VOID(make(grant));
   }
   // Not while others wait, and not for the new grant to fail by.
-  if (!retired.empty()) (void)remove_retired(retired);
+  if (!retired.empty()) (void)remove_leftover(root_, retired);
   return {};
 }
 
-/// The name that the grant's directory has now; empty: there is none. In its
-/// turn.
+/// What the grant's directory is called now, below the root; empty: there is
+/// none. In its turn.
 Result<std::string> GrantFiles::retire(const std::string& id) const {
   const std::string place = fmt::format("{}/{}", root_, id);
   for (int at = 0;; ++at) {
-    std::string retired = fmt::format("{}/{}{}-{}", root_, kRetired, id, at);
-    if (::rename(place.c_str(), retired.c_str()) == 0) return retired;
+    std::string retired = fmt::format("{}{}-{}", kRetired, id, at);
+    const std::string there = fmt::format("{}/{}", root_, retired);
+    if (::rename(place.c_str(), there.c_str()) == 0) return retired;
     if (errno == ENOENT) return std::string();
     // Another one's that could not be removed. An empty one is replaced.
     constexpr int kMost = 1000;
@@ -323,7 +285,7 @@ Result<void> GrantFiles::remove(const std::string& id,
     if (file != 0 && is_there && status.st_ino != file) return {};
     TRY(retired, retire(id));
   }
-  return retired.empty() ? Result<void>() : remove_retired(retired);
+  return retired.empty() ? Result<void>() : remove_leftover(root_, retired);
 }
 
 Result<std::vector<std::string>> GrantFiles::list() const {

@@ -18,8 +18,6 @@
 namespace gpunode::share {
 namespace {
 
-// As GrantFiles names them: no id of a grant begins so.
-constexpr std::string_view kRetired = ".retired-";
 // A container may have made any number of files in a directory that an engine
 // made for one of a grant's: the rest goes with the next reboot.
 constexpr std::size_t kMostOfOne = 64;
@@ -62,7 +60,28 @@ int remove_directory(int parent, const std::string& name, bool with_inner) {
   return ::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;
 }
 
+Result<void> remove_from(int directory, const std::string& root,
+                         const std::string& name) {
+  const int error = remove_directory(directory, name, true);
+  // Another was faster, or it is a file of nobody's: neither is a grant's.
+  if (error == 0 || error == ENOENT || error == ENOTDIR || error == ELOOP) {
+    return {};
+  }
+  return Error::from_errno(
+      fmt::format("remove {}/{}, where a container left something (a reboot "
+                  "of the node removes it)",
+                  root, name),
+      error);
+}
+
 }  // namespace
+
+Result<void> remove_leftover(const std::string& root, const std::string& name) {
+  const UniqueFd directory(
+      ::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return Error::from_errno("open " + root, errno);
+  return remove_from(directory.get(), root, name);
+}
 
 Result<std::size_t> remove_leftovers(const std::string& root) {
   const UniqueFd directory(
@@ -78,16 +97,8 @@ Result<std::size_t> remove_leftovers(const std::string& root) {
   }
   std::optional<Error> problem;
   for (const std::string& name : *names) {
-    const int error = remove_directory(directory.get(), name, true);
-    // Another was faster, or it is a file of nobody's: neither is a grant's.
-    if (error == 0 || error == ENOENT || error == ENOTDIR || error == ELOOP) {
-      continue;
-    }
-    problem = Error::from_errno(
-        fmt::format("remove {}/{}, where a container left something (a reboot "
-                    "of the node removes it)",
-                    root, name),
-        error);
+    const auto removed = remove_from(directory.get(), root, name);
+    if (!removed) problem = removed.error();
   }
   if (problem) return *std::move(problem);
   return names->size();
