@@ -35,15 +35,6 @@ bool is_uuid(const char* text, const abi::CUuuid& uuid) {
   return true;
 }
 
-std::uint64_t current_context() {
-  abi::CUcontext context = nullptr;
-  const auto get_current = driver().cuCtxGetCurrent.load();
-  if (get_current == nullptr || get_current(&context) != abi::CUDA_SUCCESS) {
-    return 0;
-  }
-  return reinterpret_cast<std::uint64_t>(context);
-}
-
 }  // namespace
 
 Account& account() {
@@ -183,7 +174,7 @@ Verdict Account::reserve(MemoryKind kind, std::uint64_t bytes, Block* block) {
   const Verdict verdict = reserve_of(current_device(), bytes, block);
   // Pools and what is made for mappings are no context's.
   if (kind == MemoryKind::kData || kind == MemoryKind::kArray) {
-    block->owner = current_context();
+    block->owner = key_of(current_context());
   }
   return verdict;
 }

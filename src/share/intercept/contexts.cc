@@ -50,6 +50,13 @@ std::uint64_t attribute_of(abi::CUdevice device,
   return static_cast<std::uint64_t>(value);
 }
 
+abi::CUcontext current_context() {
+  const auto ask = driver().cuCtxGetCurrent.load(std::memory_order_relaxed);
+  abi::CUcontext context = nullptr;
+  return ask != nullptr && ask(&context) == abi::CUDA_SUCCESS ? context
+                                                              : nullptr;
+}
+
 std::uint64_t context_bytes(abi::CUdevice device) {
   const std::uint64_t measured = account().measured_context_bytes(device);
   if (measured != 0) return measured;

@@ -17,6 +17,9 @@ std::uint64_t context_bytes(abi::CUdevice device);
 std::uint64_t attribute_of(abi::CUdevice device,
                            abi::CUdevice_attribute attribute);
 
+/// Of this thread; null: there is none.
+abi::CUcontext current_context();
+
 /// A context as the owner of blocks, and the key of its own.
 inline std::uint64_t key_of(abi::CUcontext context) {
   return reinterpret_cast<std::uint64_t>(context);

@@ -1,18 +1,12 @@
 #include "share/intercept/imports.h"
 
 #include "share/intercept/account.h"
+#include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/driver_turn.h"
 
 namespace gpunode::share {
 namespace {
-
-std::uint64_t current_context() {
-  const auto ask = driver().cuCtxGetCurrent.load();
-  abi::CUcontext context = nullptr;
-  if (ask == nullptr || ask(&context) != abi::CUDA_SUCCESS) return 0;
-  return reinterpret_cast<std::uint64_t>(context);
-}
 
 std::uint32_t current_device() {
   const auto ask = driver().cuCtxGetDevice.load();
@@ -49,7 +43,7 @@ void note_import(std::uint64_t key, std::uint64_t bytes, Bound bound) {
   const DriverTurn turn(Kept::kMappings);
   if (is_noted_again(key)) return;
   Block block = {bytes, device, MemoryKind::kImported};
-  if (bound == Bound::kToContext) block.owner = current_context();
+  if (bound == Bound::kToContext) block.owner = key_of(current_context());
   if (account().charge(block)) account().remember(key, block);
 }
 

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "share/intercept/account.h"
+#include "share/intercept/contexts.h"
 #include "share/intercept/driver_turn.h"
 #include "share/intercept/gate_keeper.h"
 #include "share/intercept/held_work.h"

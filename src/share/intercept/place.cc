@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "share/intercept/account.h"
+#include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
 #include "share/intercept/driver_turn.h"
 #include "share/intercept/relaxed_capture.h"
@@ -33,13 +34,6 @@ std::uint64_t next_try(int* failures) {
 bool can_fence(const Place& place) {
   return place.endings.load(std::memory_order_relaxed) == 0 &&
          is_past(place.fences_from.load(std::memory_order_relaxed));
-}
-
-abi::CUcontext current_context() {
-  const auto ask = driver().cuCtxGetCurrent.load(std::memory_order_relaxed);
-  abi::CUcontext context = nullptr;
-  return ask != nullptr && ask(&context) == abi::CUDA_SUCCESS ? context
-                                                              : nullptr;
 }
 
 Place* find_place(abi::CUcontext context) {

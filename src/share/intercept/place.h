@@ -25,9 +25,6 @@ struct Place {
   int gate_failures = 0;
 };
 
-/// Null: there is none.
-abi::CUcontext current_context();
-
 /// Null: nothing was launched there yet. Any thread.
 Place* find_place(abi::CUcontext context);
 /// Of the current context, made if need be. Null where no more contexts can be
