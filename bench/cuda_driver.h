@@ -5,6 +5,8 @@
 
 #include <dlfcn.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -35,6 +37,22 @@ inline void check(const char* what, abi::CUresult result) {
   if (result != abi::CUDA_SUCCESS) {
     give_up(std::string(what) + " gave " + std::to_string(result));
   }
+}
+
+/// The UUID of device 0, as NVML writes it.
+inline std::string uuid_of_first() {
+  check("cuInit", DRIVER(cuInit)(0));
+  abi::CUuuid uuid = {};
+  check("cuDeviceGetUuid", DRIVER(cuDeviceGetUuid)(&uuid, 0));
+  std::string text = "GPU";
+  for (std::size_t at = 0; at < sizeof uuid.bytes; ++at) {
+    if (at == 0 || at == 4 || at == 6 || at == 8 || at == 10) text += '-';
+    std::array<char, 3> digits = {};
+    std::snprintf(digits.data(), digits.size(), "%02x",
+                  static_cast<unsigned char>(uuid.bytes[at]));
+    text += digits.data();
+  }
+  return text;
 }
 
 }  // namespace gpunode::bench

@@ -14,8 +14,6 @@
 //                                        cuMemGetInfo (info), for counting
 //   share_bench take SIZE                takes blocks of SIZE bytes until it is
 //                                        refused
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -28,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/cuda_driver.h"
 #include "gpu/abi/cuda.h"
 #include "gpu/abi/cuda_memory.h"
 #include "share/grants/grant_files.h"
@@ -35,33 +34,14 @@
 namespace {
 
 namespace abi = gpunode::abi;
+using gpunode::bench::check;
+using gpunode::bench::give_up;
+using gpunode::bench::uuid_of_first;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kEmptyKernel =
     ".version 6.0\n.target sm_50\n.address_size 64\n"
     ".visible .entry empty() { ret; }\n";
-
-[[noreturn]] void give_up(const std::string& why) {
-  std::fprintf(stderr, "share_bench: %s\n", why.c_str());
-  std::exit(1);
-}
-
-template <typename Function>
-Function* driver(const char* name) {
-  static void* const kLibrary = dlopen("libcuda.so.1", RTLD_NOW);
-  if (kLibrary == nullptr) give_up(dlerror());
-  void* const found = dlsym(kLibrary, name);
-  if (found == nullptr) give_up(std::string("the driver has no ") + name);
-  return reinterpret_cast<Function*>(found);
-}
-
-#define DRIVER(name) driver<decltype(abi::name)>(#name)
-
-void check(const char* what, abi::CUresult result) {
-  if (result != abi::CUDA_SUCCESS) {
-    give_up(std::string(what) + " gave " + std::to_string(result));
-  }
-}
 
 double microseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::micro>(Clock::now() - begin)
@@ -178,21 +158,6 @@ void take(std::size_t bytes) {
   while ((result = allocate(&address, bytes)) == abi::CUDA_SUCCESS) ++blocks;
   std::printf("taken_mib %zu\nrefused_with %d\n", blocks * bytes >> 20U,
               static_cast<int>(result));
-}
-
-std::string uuid_of_first() {
-  check("cuInit", DRIVER(cuInit)(0));
-  abi::CUuuid uuid = {};
-  check("cuDeviceGetUuid", DRIVER(cuDeviceGetUuid)(&uuid, 0));
-  std::string text = "GPU";
-  for (std::size_t at = 0; at < sizeof uuid.bytes; ++at) {
-    if (at == 0 || at == 4 || at == 6 || at == 8 || at == 10) text += '-';
-    std::array<char, 3> digits = {};
-    std::snprintf(digits.data(), digits.size(), "%02x",
-                  static_cast<unsigned char>(uuid.bytes[at]));
-    text += digits.data();
-  }
-  return text;
 }
 
 void lay(const std::string& directory, const std::string& library,

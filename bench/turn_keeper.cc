@@ -9,7 +9,7 @@
 // Lines on its standard input: "part I PART", "policy fair|burst|hard". At its
 // end it says, a line a grant: milliseconds of the GPU that were charged,
 // turns, milliseconds that it wanted and had no turn, launches.
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -26,25 +26,10 @@
 
 namespace {
 
-namespace abi = gpunode::abi;
 namespace share = gpunode::share;
 using gpunode::bench::check;
 using gpunode::bench::give_up;
-
-std::string uuid_of_first() {
-  check("cuInit", DRIVER(cuInit)(0));
-  abi::CUuuid uuid = {};
-  check("cuDeviceGetUuid", DRIVER(cuDeviceGetUuid)(&uuid, 0));
-  std::string text = "GPU";
-  for (std::size_t at = 0; at < sizeof uuid.bytes; ++at) {
-    if (at == 0 || at == 4 || at == 6 || at == 8 || at == 10) text += '-';
-    std::array<char, 3> digits = {};
-    std::snprintf(digits.data(), digits.size(), "%02x",
-                  static_cast<unsigned char>(uuid.bytes[at]));
-    text += digits.data();
-  }
-  return text;
-}
+using gpunode::bench::uuid_of_first;
 
 share::TurnPolicy policy_of(const std::string& word) {
   if (word == "fair") return share::TurnPolicy::kFair;
