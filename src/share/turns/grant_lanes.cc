@@ -154,10 +154,14 @@ TurnLook GrantLanes::look(std::uint32_t device) {
     look.tail = std::max<Duration>(
         look.tail, std::min<Duration>(std::chrono::microseconds(lane.piece),
                                       kLongestTail));
-    Seen one = {process.slot, process.owner, sums_of(lane), lane.launches};
+    Seen one = {process.slot, process.owner, sums_of(lane), lane.launches,
+                lane.unfenced};
     for (const Seen& before : seen_[device]) {
       const bool is_same = before.slot == one.slot && before.owner == one.owner;
       if (is_same && is_held) one.told = before.told;
+      // It has launched what no fence will tell the end of.
+      look.has_tail =
+          look.has_tail || (is_same && one.unfenced != before.unfenced);
     }
     look.launches += one.told;
     seen.push_back(one);

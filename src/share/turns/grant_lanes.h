@@ -74,6 +74,7 @@ class GrantLanes {
     LaneSums sums;
     /// Launches that were not held when they were last looked at.
     std::uint64_t told = 0;
+    std::uint32_t unfenced = 0;
   };
 
   OpenLimits limits_;

@@ -178,6 +178,16 @@ TEST_F(LanesOfAGrant, WhatIsHeldIsWantedAndNoWorkOfTheDevicesYet) {
   EXPECT_FALSE(lanes.look(0).is_busy);
 }
 
+TEST_F(LanesOfAGrant, LaunchesWithoutAFenceLookLikeATailOnce) {
+  const LaneSide one(*files, kId);
+  GrantLanes lanes = open();
+  lanes.find_processes();
+  EXPECT_FALSE(lanes.look(0).has_tail);
+  one.lane().unfenced = 3;
+  EXPECT_TRUE(lanes.look(0).has_tail);
+  EXPECT_FALSE(lanes.look(0).has_tail);
+}
+
 TEST_F(LanesOfAGrant, OneStreamsHeldWorkHidesNoOthers) {
   const LaneSide one(*files, kId);
   GrantLanes lanes = open();
@@ -206,7 +216,7 @@ TEST_F(LanesOfAGrant, OpeningsAreCountedOverTheHighestNumber) {
   EXPECT_FALSE(lanes.look(0).wants);
 }
 
-TEST_F(LanesOfAGrant, AnOpeningMakesNoFileLonger) {
+TEST_F(LanesOfAGrant, NothingIsSeenInAFileThatWasCutNorWrittenToIt) {
   const LaneSide one(*files, kId);
   GrantLanes lanes = open();
   lanes.find_processes();
