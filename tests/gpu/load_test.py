@@ -52,8 +52,6 @@ class Load(unittest.TestCase):
         self.work("copies")
 
     def test_graphs(self):
-        if "the driver has no cuStreamBeginCapture" in run(f"graph --seconds 0.01 {SMALL}").stderr:
-            self.skipTest("this driver captures nothing")
         self.work("graph --kernel-us 50")
 
     def test_a_mixed_unit_is_three_calls(self):
