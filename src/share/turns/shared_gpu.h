@@ -28,6 +28,15 @@ inline SimulatedProgram bursts(
   return {.kernel = kernel, .burst = burst, .period = period};
 }
 
+/// It launches as fast as it can, and that is what the GPU does in `load` of
+/// the time.
+inline SimulatedProgram slow_to_launch(double load, Duration hold) {
+  const Duration kernel = std::chrono::microseconds(5);
+  return {.kernel = kernel,
+          .hold = hold,
+          .launch_cost = std::chrono::duration_cast<Duration>(kernel / load)};
+}
+
 inline double in_seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }

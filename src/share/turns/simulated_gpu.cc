@@ -10,13 +10,17 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr microseconds kPiece{500};
-constexpr std::size_t kPieces = 3;
+/// Of work, where others want the GPU.
+constexpr microseconds kUnderWay{1500};
+/// Launches without a fence behind them, at most.
+constexpr Duration::rep kUnfenced = 32;
 constexpr milliseconds kSlice{2};
 constexpr microseconds kSwitch{100};
 constexpr microseconds kWakes{50};
 constexpr Duration kForEver = std::chrono::hours(24 * 365);
 
 Duration piece_of(const SimulatedProgram& program) {
+  if (program.launch_cost > Duration{}) return program.kernel;
   return program.kernel *
          std::max<std::int64_t>(1, Duration(kPiece) / program.kernel);
 }
@@ -81,37 +85,45 @@ void SimulatedGpu::act(Key key, Container& container) {
     container.burst_began = now_;
   }
   const bool is_open = turn_.open == key;
-  if (container.waits && !wake(container, is_open)) return;
-  while (const std::optional<Duration> piece = next_piece(container)) {
-    if (!is_open) {
-      container.waits = true;
+  wake(container, is_open);
+  while (now_ >= container.launches_from && !container.waits) {
+    const std::optional<Duration> piece = next_piece(container);
+    if (!piece) return;
+    if (!is_open && container.held.empty()) {
       container.waits_since = now_;
       is_rung_ = true;
+    }
+    if (!is_open && !may_be_held(container, *piece)) {
+      container.waits = true;
       return;
     }
-    launch(container, *piece);
+    launch(container, *piece, is_open);
   }
 }
 
-/// Whether the thread that waits goes on.
-bool SimulatedGpu::wake(Container& container, bool is_open) {
-  if (!container.wakes || now_ < *container.wakes) return false;
+/// Lets in what is held, if it is its turn.
+void SimulatedGpu::wake(Container& container, bool is_open) {
+  if (!container.wakes || now_ < *container.wakes) return;
   container.wakes.reset();
-  if (!is_open || container.program.is_dead) return false;
+  if (!is_open || container.program.is_dead) return;
   container.waits = false;
   container.longest_wait =
       std::max(container.longest_wait, now_ - container.waits_since);
-  return true;
+  let_in(container);
 }
 
 /// What the process would launch now, were it its turn.
 std::optional<Duration> SimulatedGpu::next_piece(Container& container) const {
   const SimulatedProgram& program = container.program;
   if (container.next_burst) return std::nullopt;
-  if (program.is_persistent && container.launches != 0) return std::nullopt;
+  if (program.is_persistent &&
+      (container.launches != 0 || !container.held.empty()))
+    return std::nullopt;
   const bool is_endless = program.burst == Duration{};
   if (!is_endless && container.todo == Duration{}) {
-    if (!container.pieces.empty()) return std::nullopt;
+    if (!container.pieces.empty() || !container.held.empty()) {
+      return std::nullopt;
+    }
     ++container.bursts;
     container.next_burst =
         std::max(now_, container.burst_began + program.period);
@@ -119,7 +131,9 @@ std::optional<Duration> SimulatedGpu::next_piece(Container& container) const {
   }
   Duration piece = piece_of(program);
   if (!is_endless) piece = std::min(piece, container.todo);
-  if (!may_run_ahead(container, piece)) return std::nullopt;
+  if (container.held.empty() && !may_run_ahead(container, piece)) {
+    return std::nullopt;
+  }
   return piece;
 }
 
@@ -129,26 +143,44 @@ bool SimulatedGpu::may_run_ahead(const Container& container,
   if (!turn_.is_contended) {
     return container.under_way + piece <= container.program.run_ahead;
   }
-  return piece <= kPiece && container.pieces.size() < kPieces;
+  return container.under_way + piece <= kUnderWay;
 }
 
-void SimulatedGpu::launch(Container& container, Duration piece) {
+bool SimulatedGpu::may_be_held(const Container& container,
+                               Duration piece) const {
+  return !container.program.is_dead &&
+         (container.held.empty() ||
+          container.held_work + piece <= container.program.hold);
+}
+
+void SimulatedGpu::launch(Container& container, Duration piece, bool is_open) {
   const SimulatedProgram& program = container.program;
-  container.launches += static_cast<std::uint64_t>(
-      std::max<std::int64_t>(1, piece / program.kernel));
-  const Duration fence_after = std::min(piece_of(program), Duration(kPiece));
-  const bool has_fence = program.is_persistent || program.burst == Duration{} ||
-                         container.unfenced + piece >= fence_after;
+  const std::int64_t kernels =
+      std::max<std::int64_t>(1, piece / program.kernel);
+  container.launches_from = now_ + kernels * program.launch_cost;
+  const Duration fence_after =
+      program.launch_cost == Duration{}
+          ? std::min(piece_of(program), Duration(kPiece))
+          : std::min<Duration>(kPiece, kUnfenced * program.kernel);
+  const bool has_fence =
+      program.is_persistent || container.unfenced + piece >= fence_after;
   const Duration length = program.is_persistent ? kForEver : piece;
-  container.pieces.push_back({length, has_fence});
-  container.under_way += length;
-  if (has_fence) {
-    ++container.fenced;
-    container.unfenced = Duration{};
-  } else {
-    container.unfenced += piece;
-  }
+  container.held.push_back({length, kernels, has_fence});
+  container.held_work += length;
+  container.unfenced = has_fence ? Duration{} : container.unfenced + piece;
   if (program.burst != Duration{}) container.todo -= piece;
+  if (is_open && !container.wakes) let_in(container);
+}
+
+void SimulatedGpu::let_in(Container& container) {
+  for (const Piece& piece : container.held) {
+    container.pieces.push_back(piece);
+    container.launches += static_cast<std::uint64_t>(piece.kernels);
+    container.fenced += piece.has_fence ? 1 : 0;
+  }
+  container.under_way += container.held_work;
+  container.held.clear();
+  container.held_work = Duration{};
 }
 
 /// What the node does when it is rung, or wakes.
@@ -157,7 +189,7 @@ void SimulatedGpu::step() {
   ++steps_;
   for (const auto& [key, container] : containers_) {
     TurnLook& look = looks_[key];
-    look.wants = container.waits;
+    look.wants = container.waits || !container.held.empty();
     look.is_busy = container.passed != container.fenced;
     look.has_tail = container.unfenced != Duration{};
     look.tail = container.unfenced;
@@ -171,7 +203,8 @@ void SimulatedGpu::step() {
   if (turn_.wake) wake_ = now_ + (*turn_.wake - now);
   if (!turn_.open) return;
   Container& opened = containers_.at(*turn_.open);
-  if (opened.waits && !opened.wakes) opened.wakes = now_ + kWakes;
+  const bool waits = opened.waits || !opened.held.empty();
+  if (waits && !opened.wakes) opened.wakes = now_ + kWakes;
 }
 
 void SimulatedGpu::choose_context() {
@@ -199,6 +232,9 @@ Duration SimulatedGpu::next_event(Duration end) const {
   for (const auto& [key, container] : containers_) {
     if (container.next_burst) next = std::min(next, *container.next_burst);
     if (container.wakes) next = std::min(next, *container.wakes);
+    if (container.launches_from > now_) {
+      next = std::min(next, container.launches_from);
+    }
   }
   if (on_gpu_ && !containers_.at(*on_gpu_).pieces.empty()) {
     const Duration piece = containers_.at(*on_gpu_).pieces.front().left;

@@ -22,6 +22,11 @@ struct SimulatedProgram {
   Duration period{};
   /// How much it launches ahead of the GPU when it may.
   Duration run_ahead = std::chrono::milliseconds(50);
+  /// How much the GPU holds for it while it is not its turn, at most; one piece
+  /// at least.
+  Duration hold = std::chrono::milliseconds(2);
+  /// Of its own time, for each kernel; 0: it is always ahead of the GPU.
+  Duration launch_cost{};
   /// The first kernel does not end.
   bool is_persistent = false;
   /// It waits for its turn and does nothing with it.
@@ -32,7 +37,8 @@ struct SimulatedProgram {
 
 /// Contexts that have work have slices of 2 ms in turn, and changing them costs
 /// 0.1 ms. A fence stands behind each 0.5 ms of launches, none behind the rest
-/// of a burst. A thread that waits for its turn wakes 50 µs after it began.
+/// of a burst. What is launched while it is not the container's turn is held,
+/// and let in 50 µs after its turn began.
 class SimulatedGpu {
  public:
   using Key = TurnBook::Key;
@@ -61,16 +67,20 @@ class SimulatedGpu {
  private:
   struct Piece {
     Duration left{};
+    std::int64_t kernels = 0;
     bool has_fence = false;
   };
   struct Container {
     SimulatedProgram program;
     std::deque<Piece> pieces;
+    std::deque<Piece> held;
     Duration under_way{};
+    Duration held_work{};
+    Duration launches_from{};  ///< Until then the program is busy itself.
     Duration todo{};
     Duration burst_began{};
     std::optional<Duration> next_burst;
-    bool waits = false;
+    bool waits = false;  ///< No more of its work is held.
     Duration waits_since{};
     std::optional<Duration> wakes;
     Duration unfenced{};
@@ -83,10 +93,12 @@ class SimulatedGpu {
   };
 
   void act(Key key, Container& container);
-  bool wake(Container& container, bool is_open);
+  void wake(Container& container, bool is_open);
   std::optional<Duration> next_piece(Container& container) const;
   bool may_run_ahead(const Container& container, Duration piece) const;
-  void launch(Container& container, Duration piece);
+  bool may_be_held(const Container& container, Duration piece) const;
+  void launch(Container& container, Duration piece, bool is_open);
+  void let_in(Container& container);
   void step();
   void choose_context();
   Duration next_event(Duration end) const;

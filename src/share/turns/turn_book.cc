@@ -170,6 +170,8 @@ void TurnBook::see(Key key, Member& member, const TurnLook& look,
   const bool has_asked = member.wants;
   member.wants = member.work.asks() && time_ >= member.again;
   member.is_kept = member.wants && has_asked;
+  if (is_open) member.pace.see(look.launches, passed);
+  if (!look.wants || !before.wants || is_open) member.asked = time_;
   if (member.work.asks() && !is_open) {
     member.wanted = time_;
     member.has_wanted = true;
@@ -283,20 +285,32 @@ void TurnBook::end_turn() {
       return;
     }
     closed_ = time_;
+    if (has_caught_up(holder)) caught_up_ = holder_;
   }
   if (!is_drained(holder)) return;
+  if (caught_up_) give_away(&holder);
   holder_.reset();
   closed_.reset();
+}
+
+/// What it has not used of its part is the others': no more than a round is
+/// owed to it.
+void TurnBook::give_away(Member* holder) {
+  const Member* const next = next_but(holder_);
+  if (next == nullptr) return;
+  holder->ahead = std::max(holder->ahead, next->ahead - nanoseconds(kRound));
 }
 
 void TurnBook::begin_turn() {
   auto best = members_.end();
   for (auto one = members_.begin(); one != members_.end(); ++one) {
     if (!one->second.wants || !may_begin(one->second)) continue;
+    if (one->first == caught_up_) continue;
     if (best == members_.end() || rank(one->second) < rank(best->second)) {
       best = one;
     }
   }
+  caught_up_.reset();
   if (best == members_.end()) return;
   Member& member = best->second;
   ++member.turns;
@@ -304,6 +318,7 @@ void TurnBook::begin_turn() {
   begun_ = time_;
   began_ahead_ = member.ahead;
   began_launches_ = member.work.look().launches;
+  member.pace.begin(began_launches_, time_ - member.asked);
   closed_.reset();
 }
 
@@ -333,6 +348,7 @@ bool TurnBook::is_over(const Member& holder, const Member* next) const {
   if (policy_ == TurnPolicy::kHard && holder.credit <= 0) return true;
   if (next == nullptr) return false;
   const Duration held = time_ - begun_;
+  if (has_caught_up(holder)) return true;
   if (held < kShortest) return false;
   const Rank mine = rank(holder);
   const Rank other = rank(*next);
@@ -342,6 +358,12 @@ bool TurnBook::is_over(const Member& holder, const Member* next) const {
                            ? other.owed > mine.owed + nanoseconds(kRound)
                            : next->ahead <= began_ahead_;
   return other < mine && (is_late || held >= turn_length(holder));
+}
+
+/// Whether others may have the GPU at no loss of the holder's.
+bool TurnBook::has_caught_up(const Member& holder) const {
+  return holder.pace.goes_on() && holder.work.has_caught_up() &&
+         time_ - begun_ >= kCatchUp;
 }
 
 bool TurnBook::is_drained(const Member& holder) const {

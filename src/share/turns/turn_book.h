@@ -9,6 +9,7 @@
 
 #include "base/core/clock.h"
 #include "share/grants/grant.h"
+#include "share/turns/launch_pace.h"
 #include "share/turns/turn_look.h"
 #include "share/turns/work_record.h"
 
@@ -45,6 +46,9 @@ class TurnBook {
   static constexpr std::chrono::microseconds kIdle{40};
   /// Who waited for its turn has as long to begin with it: threads wake slowly.
   static constexpr std::chrono::microseconds kWaking{400};
+  /// A turn of one that loses nothing by it (LaunchPace) ends as soon as it has
+  /// caught up with the GPU, if others wait; not before this.
+  static constexpr std::chrono::microseconds kCatchUp{200};
   /// From one look at a holder whom others wait for to the next. With kIdle
   /// 100 µs; more where it was busy for long.
   static constexpr std::chrono::microseconds kLook{60};
@@ -107,6 +111,8 @@ class TurnBook {
     Duration waited{};
     std::uint64_t turns = 0;
     WorkRecord work;
+    LaunchPace pace;
+    Duration asked{};   ///< Since when it wants one, and has none.
     Duration wanted{};  ///< When it last wanted a turn.
     bool has_wanted = false;
     bool wants = false;    ///< It asks for a turn, and is not passed over.
@@ -122,6 +128,7 @@ class TurnBook {
   void charge(Duration passed);
   void level();
   void end_turn();
+  void give_away(Member* holder);
   void begin_turn();
 
   Duration most_saved(const Member& member) const;
@@ -130,6 +137,7 @@ class TurnBook {
   bool is_dead(const Member& holder) const;
   bool is_idle(const Member& holder, Duration grace) const;
   bool is_over(const Member& holder, const Member* next) const;
+  bool has_caught_up(const Member& holder) const;
   bool is_drained(const Member& holder) const;
   Rank rank(const Member& member) const;
   /// The best of those who want a turn and may have one.
@@ -150,6 +158,7 @@ class TurnBook {
   Nanoseconds began_ahead_ = 0;       ///< The holder's, then.
   std::uint64_t began_launches_ = 0;  ///< Likewise.
   std::optional<Duration> closed_;    ///< Since when its work is waited for.
+  std::optional<Key> caught_up_;      ///< Gave the GPU away, and is not next.
   bool is_quiet_ = false;             ///< Nobody took part at the last step.
   unsigned looks_ = 0;
 };

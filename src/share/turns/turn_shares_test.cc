@@ -177,6 +177,67 @@ TEST(TurnShares, TimeThatOneDoesNotUseIsTheOthersUnlessHard) {
   }
 }
 
+/// Percent of what each does alone.
+std::vector<double> parts_of_solo(const std::vector<Load>& loads,
+                                  TurnPolicy policy) {
+  std::vector<double> parts;
+  SharedGpu shared(loads, policy);
+  shared.gpu.run(milliseconds(500));
+  for (const double share : shared.shares(seconds(2))) {
+    SharedGpu alone({{1, loads[parts.size()].program}});
+    alone.gpu.run(milliseconds(250));
+    parts.push_back(100 * share / alone.shares(seconds(1))[0]);
+  }
+  return parts;
+}
+
+TEST(TurnShares, WhoIsSlowToLaunchLeavesTheRestToOthersAndLosesLittle) {
+  for (const Duration hold :
+       {Duration(milliseconds(2)), Duration(milliseconds(4))}) {
+    for (const SimulatedProgram& hog :
+         {busy(microseconds(200)), busy(milliseconds(2))}) {
+      const std::vector<double> slow = parts_of_solo(
+          {{0.5, slow_to_launch(0.4, hold)}, {0.5, hog}}, TurnPolicy::kFair);
+      EXPECT_GE(slow[0], 95);
+      EXPECT_GE(slow[1], 50) << "it has what the other leaves";
+    }
+    for (const double part : parts_of_solo({{0.5, slow_to_launch(0.4, hold)},
+                                            {0.5, slow_to_launch(0.4, hold)}},
+                                           TurnPolicy::kFair)) {
+      EXPECT_GE(part, 95);
+    }
+  }
+}
+
+TEST(TurnShares, WhoIsSlowToLaunchHasNoMoreThanItsPart) {
+  for (const double part : {0.1, 0.25}) {
+    SharedGpu shared({{part, slow_to_launch(0.9, milliseconds(2))},
+                      {1 - part, busy(microseconds(200))}});
+    shared.gpu.run(milliseconds(500));
+    EXPECT_NEAR(shared.shares(seconds(2))[0], 100 * part, kPoints);
+  }
+}
+
+TEST(TurnShares, WhatASlowOneLeftIsNotOwedToIt) {
+  SharedGpu shared({{0.5, slow_to_launch(0.4, milliseconds(4))},
+                    {0.5, busy(microseconds(200))}});
+  shared.gpu.run(seconds(20));
+  shared.gpu.change(0, busy(microseconds(200)));
+  const std::vector<double> shares = shared.shares(milliseconds(250));
+  EXPECT_NEAR(shares[0], 50, 8);
+  EXPECT_NEAR(shares[1], 50, 8);
+}
+
+TEST(TurnShares, WhoWaitsForItsKernelsIsNotTakenForOneThatGoesOn) {
+  // 100 µs of work, then it waits for it: what it cannot launch it loses.
+  const std::vector<double> parts = parts_of_solo(
+      {{0.5, bursts(microseconds(100), microseconds(120), microseconds(10))},
+       {0.5, busy(microseconds(200))}},
+      TurnPolicy::kFair);
+  EXPECT_NEAR(parts[0], 50, 6);
+  EXPECT_NEAR(parts[1], 50, 6);
+}
+
 TEST(TurnShares, LightOnesAllGetTheirWork) {
   // 20 with 0.4 ms of work in 20 ms ask for 40 % of the GPU.
   for (const TurnPolicy policy : kPolicies) {

@@ -38,6 +38,7 @@ Duration WorkRecord::see(const TurnLook& look, Duration now, Duration passed) {
   if (has_moved || !look.is_busy) unmoved_ = 0;
   if (has_moved || look.is_busy || look_.is_busy) moved_ = now;
   if (!look.is_busy) rested_ = now;
+  rests_ = look.is_busy ? 0 : rests_ + 1;
   look_ = look;
   return worked;
 }

@@ -32,6 +32,8 @@ class WorkRecord {
   bool is_at_work() const { return look_.is_busy && !is_persistent(); }
   /// Since when its work is done; nothing while it is not.
   std::optional<Duration> done() const;
+  /// At the last two looks nothing with a fence was left to do.
+  bool has_caught_up() const { return rests_ >= 2; }
   /// When it was last seen not to be busy.
   Duration rested() const { return rested_; }
   /// When launches were last seen.
@@ -42,6 +44,7 @@ class WorkRecord {
   Duration tail_{};   ///< Not seen as work yet.
   Duration moved_{};  ///< When something of its work was last seen.
   Duration rested_{};
+  unsigned rests_ = 0;  ///< Looks since it was busy.
   Duration launched_{};
   double unmoved_ = 0;  ///< Time that it had since its work moved.
 };
