@@ -23,9 +23,11 @@ namespace {
 /// Further apart numbers make no sense.
 constexpr std::uint32_t kNonsense = 1 << 30;
 
-/// Waits until the stream has not much under way. What never comes to an end
-/// before this thread does something else is not waited for.
-void wait_for_work(Seat* seat, std::uint32_t at, std::uint32_t number) {
+/// Waits until the stream has no more than `most` fences under way, or its turn
+/// is over: then the Device holds what comes. What never comes to an end before
+/// this thread does something else is not waited for.
+void wait_for_work(Seat* seat, std::uint32_t at, std::uint32_t number,
+                   std::uint32_t (*most)(const Lane&)) {
   constexpr std::uint64_t kLongest = 100'000'000;
   const Lane& lane = *seat->lane;
   const DeviceLimit& limits = account().limits_at(seat->device);
@@ -35,11 +37,10 @@ void wait_for_work(Seat* seat, std::uint32_t at, std::uint32_t number) {
     const std::uint32_t done = lane.done[at].load(std::memory_order_relaxed);
     const std::uint32_t under_way = number - done;
     // Numbers that make no sense are none to wait for.
-    if (under_way <= most_fences(lane) || under_way > kNonsense) return;
-    if ((limits.turn.load(std::memory_order_relaxed) & TurnWord::kContended) ==
-        0) {
-      return;
-    }
+    if (under_way <= most(lane) || under_way > kNonsense) return;
+    const std::uint32_t word = limits.turn.load(std::memory_order_relaxed);
+    if ((word & TurnWord::kContended) == 0) return;
+    if ((word & TurnWord::kClosed) != 0) return;
     const std::uint64_t now = nanoseconds();
     if (done != seen || since == 0) {
       seen = done;
@@ -50,6 +51,33 @@ void wait_for_work(Seat* seat, std::uint32_t at, std::uint32_t number) {
       return;
     }
   }
+}
+
+bool may_be_waited_for(Seat* seat, std::uint32_t at, std::uint64_t now) {
+  return now >= seat->streams[at].stuck_until && !is_held(*seat, at) &&
+         is_beating(seat, account().limits_at(seat->device), now);
+}
+
+/// Of long kernels the next one is launched when the last one is done: one that
+/// was under way already would be no part of this turn, and others would wait
+/// for it. Between shorter ones the gap would cost too much.
+void wait_for_long_work(Seat* seat, abi::CUcontext context,
+                        abi::CUstream stream) {
+  constexpr std::uint32_t kLong = 4000;  // Microseconds.
+  if (seat->lane->piece.load(std::memory_order_relaxed) < kLong) return;
+  std::uint32_t at = 0;
+  std::uint32_t number = 0;
+  {
+    const Turn turn(seat->is_busy);
+    at = find_stream(seat, context, stream);
+    if (at == kLaneStreams || seat->streams[at].since != 0 ||
+        !may_be_waited_for(seat, at, nanoseconds())) {
+      return;
+    }
+    number = seat->streams[at].asked;
+  }
+  wait_for_work(seat, at, number,
+                [](const Lane&) -> std::uint32_t { return 0; });
 }
 
 /// Sleeps until it is the container's turn. What ends its sleep may be signals
@@ -99,11 +127,15 @@ Passage::Passage(abi::CUstream stream, MayHold may_hold) : stream_(stream) {
   Seat* const seat = place == nullptr ? nullptr : place->seat;
   if (seat == nullptr) return;
   const DeviceLimit& limits = account().limits_at(seat->device);
-  const std::uint32_t word = limits.turn.load(std::memory_order_relaxed);
+  std::uint32_t word = limits.turn.load(std::memory_order_relaxed);
   if (word == 0) return;
   seat_ = seat;
   place_ = place;
   context_ = context;
+  if ((word & TurnWord::kContended) != 0 && (word & TurnWord::kClosed) == 0) {
+    wait_for_long_work(seat, context, stream);
+    word = limits.turn.load(std::memory_order_relaxed);
+  }
   if ((word & TurnWord::kClosed) == 0 || is_node_silent(*seat, limits)) return;
   if (may_hold == MayHold::kYes && hold(seat, place, context, stream)) return;
   fence_tail(seat, place, context, stream, 0);
@@ -136,7 +168,7 @@ void Passage::end() {
       return;
     }
     const std::uint64_t now = nanoseconds();
-    is_full = under_way >= kMostFences;
+    is_full = under_way >= (is_held(seat, at) ? kMostHeld : kMostFences);
     if (!is_full) {
       keep_pace(&seat, at, now);
       one.is_fencing = true;
@@ -144,14 +176,13 @@ void Passage::end() {
       ++one.asked;
     }
     number = one.asked;
-    is_waited_for = now >= one.stuck_until && !is_held(seat, at) &&
-                    is_beating(&seat, account().limits_at(seat.device), now);
+    is_waited_for = may_be_waited_for(&seat, at, now);
   }
   if (!is_full) fence(seat_, place_, at, stream_, number);
   const std::uint32_t word =
       account().limits_at(seat.device).turn.load(std::memory_order_relaxed);
   if ((word & TurnWord::kContended) != 0 && is_waited_for) {
-    wait_for_work(&seat, at, number);
+    wait_for_work(&seat, at, number, &most_fences);
   }
 }
 

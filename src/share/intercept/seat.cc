@@ -10,8 +10,10 @@ namespace {
 
 /// Microseconds of work from fence to fence that are meant.
 constexpr std::uint32_t kPiece = 250;
-/// Microseconds of work that may be held for a turn.
+/// Microseconds of work that may be held for a turn; of what the program takes
+/// to launch it, if the Device takes less.
 constexpr std::uint32_t kHeld = 2000;
+constexpr std::uint32_t kHeldOfSlow = 6000;
 /// Microseconds of work that may be under way where others want the Device.
 constexpr std::uint32_t kUnderWay = 1500;
 constexpr std::uint64_t kMicrosecond = 1000;
@@ -143,8 +145,9 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
     stream.pace_since = 0;  // What it takes from then on says nothing.
     return;
   }
-  if (done == stream.asked) {
-    // It keeps up: the time between says nothing but that it is long enough.
+  seat->keeps_up = done == stream.asked;
+  if (seat->keeps_up) {
+    // The time between says nothing but that it is long enough.
     stream.pace_since = now;
     stream.pace_from = done;
     if (since_last < kPiece * kMicrosecond && seat->every < kMostEvery) {
@@ -192,9 +195,10 @@ std::uint32_t most_held(const Seat& seat) {
     held += is_held(seat, at) ? 1 : 0;
   }
   const std::uint32_t piece = seat.lane->piece.load(std::memory_order_relaxed);
+  const std::uint32_t work = seat.keeps_up ? kHeldOfSlow : kHeld;
   const std::uint32_t most =
-      piece == 0 ? 2 : kHeld / piece / (held == 0 ? 1 : held);
-  return most < 1 ? 1 : most >= kMostFences ? kMostFences - 1 : most;
+      piece == 0 ? 2 : work / piece / (held == 0 ? 1 : held);
+  return most < 1 ? 1 : most >= kMostHeld ? kMostHeld - 1 : most;
 }
 
 bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now) {
@@ -219,6 +223,7 @@ void forget_seats() {
     seat.is_busy.store(false, std::memory_order_relaxed);
     seat.lane = nullptr;
     seat.every = 1;
+    seat.keeps_up = false;
     seat.silent_beat.store(0, std::memory_order_relaxed);
     seat.beat_at = 0;
     seat.streams = {};

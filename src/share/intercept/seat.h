@@ -19,6 +19,9 @@ inline constexpr std::uint32_t kMostEvery = 32;
 /// which there are about a thousand, and a program may fill them with work that
 /// waits for the program itself.
 inline constexpr std::uint32_t kMostFences = 8;
+/// Likewise, of work that is held: a program that is slow to launch is to go on
+/// through the turn of another.
+inline constexpr std::uint32_t kMostHeld = 15;
 inline constexpr std::uint64_t kSecond = 1'000'000'000;
 
 /// A stream whose work is told apart, by its place in the lane.
@@ -46,6 +49,9 @@ struct Seat {
   Lane* lane = nullptr;               ///< Null: not claimed, or there is none.
   std::uint32_t device = 0;
   std::uint32_t every = 1;  ///< Launches from fence to fence.
+  /// The Device had passed all fences when another was asked for: its pace is
+  /// that of the program, then.
+  bool keeps_up = false;
   std::uint64_t fenced_at = 0;
   std::uint32_t given_away = kLaneStreams - 1;  ///< The last such place.
   /// One more than the beat at which the node was found to have gone.
