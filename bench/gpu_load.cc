@@ -13,54 +13,49 @@
 //                      else two pieces of half a millisecond, or two units
 //   --buckets-ms N     says what was done in each N milliseconds, too
 //   --loops N, --unit-us N   what a calibration has found out
+//   --blocks-a-processor N    of a kernel, 128 threads each (8)
+//   --to-the-end       what is under way when time is over counts, too, and so
+//                      does the time until it is done
 //   --blocks N, --copy-mib N  smaller work, for a GPU that is none
 //
 // It says "opened" when it has a context, waits for the line "calibrate", says
 // what it found out (`loops` and `unit_us`) and "ready", waits for the line
-// "go", works, and says what came of it, a word and a number a line. Processes
-// are calibrated one after another by whoever writes these lines.
+// "go", works, says what came of it, a word and a number a line, and "done".
+// "go SECONDS" is another time than --seconds. More such lines are more work,
+// until its input ends. Processes are calibrated one after another by whoever
+// writes these lines.
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/cuda_driver.h"
 #include "bench/gpu_work.h"
+#include "bench/load_options.h"
 
 namespace {
 
 using gpunode::bench::CallTimes;
-using gpunode::bench::give_up;
 using gpunode::bench::GpuWork;
+using gpunode::bench::load_options;
+using gpunode::bench::LoadOptions;
 using gpunode::bench::Mark;
 using gpunode::bench::quantile;
+using gpunode::bench::refuse_line;
+using gpunode::bench::seconds_of;
 using gpunode::bench::WorkKind;
-using gpunode::bench::WorkShape;
 using gpunode::bench::WorkStream;
 using Clock = std::chrono::steady_clock;
 
 using Microseconds = std::chrono::duration<double, std::micro>;
-
-struct Options {
-  WorkShape shape;
-  double burst = 0;
-  double idle_us = 0;
-  double seconds = 5;
-  double streams = 1;
-  double threads = 1;
-  double buckets_ms = 0;
-  bool is_unsynchronised = false;
-};
 
 /// What one thread got done.
 struct Tally {
@@ -76,12 +71,15 @@ struct Window {
   Clock::time_point end;
 
   bool is_open() const { return Clock::now() < end; }
+  double seconds() const {
+    return std::chrono::duration<double>(end - begin).count();
+  }
 };
 
 /// A thread's streams, kept busy until the window's end.
 class Worker {
  public:
-  Worker(const Options& options, const GpuWork& work)
+  Worker(const LoadOptions& options, const GpuWork& work)
       : options_(options),
         work_(work),
         batch_(static_cast<int>(
@@ -93,6 +91,7 @@ class Worker {
 
   void run(const Window& window) {
     window_ = window;
+    tally_ = {};
     for (const auto& line : lines_) line->seen = window.begin;
     if (options_.shape.kind == WorkKind::kPersistent) {
       persist();
@@ -151,10 +150,16 @@ class Worker {
   void take_done(Line* line) {
     while (!line->pieces.empty() && line->pieces.front().mark->is_passed()) {
       line->seen = Clock::now();
-      count(line->pieces.front().units, std::min(line->seen, window_.end));
-      line->unused.push_back(std::move(line->pieces.front().mark));
-      line->pieces.pop_front();
+      count(line->pieces.front().units,
+            options_.is_to_the_end ? line->seen
+                                   : std::min(line->seen, window_.end));
+      forget_first(line);
     }
+  }
+
+  static void forget_first(Line* line) {
+    line->unused.push_back(std::move(line->pieces.front().mark));
+    line->pieces.pop_front();
   }
 
   void work_on() {
@@ -173,6 +178,10 @@ class Worker {
   /// much as the time says: a unit may be long.
   void finish(Line* line) {
     take_done(line);
+    while (options_.is_to_the_end && !line->pieces.empty()) {
+      line->pieces.front().mark->wait();
+      take_done(line);
+    }
     if (!line->pieces.empty()) {
       const Clock::time_point before = std::min(line->seen, window_.end);
       line->pieces.front().mark->wait();
@@ -184,6 +193,7 @@ class Worker {
       }
     }
     line->stream.synchronize();
+    while (!line->pieces.empty()) forget_first(line);
   }
 
   void work_in_bursts() {
@@ -222,7 +232,7 @@ class Worker {
 
   void persist() {
     const std::uint64_t rounds =
-        work_.persist(options_.seconds, lines_.front()->stream.handle());
+        work_.persist(window_.seconds(), lines_.front()->stream.handle());
     count(static_cast<double>(rounds) / static_cast<double>(work_.loops()),
           window_.end - std::chrono::nanoseconds(1));
   }
@@ -236,109 +246,13 @@ class Worker {
         Microseconds(microseconds));
   }
 
-  const Options& options_;
+  const LoadOptions& options_;
   const GpuWork& work_;
   int batch_;
   std::vector<std::unique_ptr<Line>> lines_;
   Window window_;
   Tally tally_;
 };
-
-[[noreturn]] void refuse(const std::string& why) {
-  give_up("gpu_load: " + why +
-          "; what it takes stands at the head of bench/gpu_load.cc");
-}
-
-double number_of(std::string_view option, std::string_view text, double least,
-                 double most) {
-  double number = 0;
-  const char* const end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, number);
-  if (read.ec != std::errc() || read.ptr != end || !(number >= least) ||
-      number > most) {
-    refuse(std::string(option) + " takes a number from " +
-           std::to_string(least) + " to " + std::to_string(most) + ", not '" +
-           std::string(text) + "'");
-  }
-  return number;
-}
-
-WorkKind kind_of(std::string_view word) {
-  static const std::map<std::string_view, WorkKind> kKinds = {
-      {"kernels", WorkKind::kKernels},
-      {"graph", WorkKind::kGraph},
-      {"copies", WorkKind::kCopies},
-      {"mixed", WorkKind::kMixed},
-      {"persistent", WorkKind::kPersistent},
-      {"inference", WorkKind::kInference}};
-  const auto found = kKinds.find(word);
-  if (found == kKinds.end()) {
-    refuse("no kind of work is called '" + std::string(word) + "'");
-  }
-  return found->second;
-}
-
-void hold_together(const Options& options) {
-  const WorkKind kind = options.shape.kind;
-  if (kind == WorkKind::kInference &&
-      (options.burst < 1 || options.idle_us <= 0)) {
-    refuse("inference needs --burst and --idle-us");
-  }
-  if (kind != WorkKind::kInference &&
-      (options.burst > 0) != (options.idle_us > 0)) {
-    refuse("--burst and --idle-us go together");
-  }
-  if ((kind == WorkKind::kInference || kind == WorkKind::kPersistent) &&
-      (options.streams > 1 || options.threads > 1)) {
-    refuse("this kind of work is for one thread and one stream");
-  }
-}
-
-Options parse(const std::vector<std::string_view>& words) {
-  Options options;
-  if (words.empty()) refuse("which kind of work?");
-  options.shape.kind = kind_of(words[0]);
-  double loops = 0;
-  double blocks = 0;
-  double copy_mib = 64;
-  struct Number {
-    double* into;
-    double least;
-    double most;
-  };
-  const std::map<std::string_view, Number> numbers = {
-      {"--kernel-us", {&options.shape.kernel_us, 1, 60e6}},
-      {"--burst", {&options.burst, 1, 1e6}},
-      {"--idle-us", {&options.idle_us, 1, 60e6}},
-      {"--seconds", {&options.seconds, 0.001, 3600}},
-      {"--streams", {&options.streams, 1, 64}},
-      {"--threads", {&options.threads, 1, 64}},
-      {"--buckets-ms", {&options.buckets_ms, 1, 3600e3}},
-      {"--loops", {&loops, 1, 1e15}},
-      {"--unit-us", {&options.shape.unit_us, 0.001, 60e6}},
-      {"--blocks", {&blocks, 1, 1e6}},
-      {"--copy-mib", {&copy_mib, 1, 16384}}};
-  for (std::size_t at = 1; at < words.size(); ++at) {
-    if (words[at] == "--unsynchronised") {
-      options.is_unsynchronised = true;
-      continue;
-    }
-    const auto found = numbers.find(words[at]);
-    if (found == numbers.end()) {
-      refuse("it has no option '" + std::string(words[at]) + "'");
-    }
-    if (++at == words.size()) {
-      refuse(std::string(found->first) + " lacks its number");
-    }
-    *found->second.into = number_of(found->first, words[at],
-                                    found->second.least, found->second.most);
-  }
-  options.shape.loops = static_cast<std::uint64_t>(loops);
-  options.shape.blocks = static_cast<unsigned>(blocks);
-  options.shape.copy_bytes = static_cast<std::size_t>(copy_mib) << 20U;
-  hold_together(options);
-  return options;
-}
 
 void say(const std::string& line) {
   std::cout << line << std::endl;
@@ -347,14 +261,14 @@ void say(const std::string& line) {
 void await(const std::string& wanted) {
   std::string line;
   if (!std::getline(std::cin, line) || line != wanted) {
-    give_up("gpu_load: instead of the line '" + wanted + "' came '" + line +
-            "'");
+    refuse_line(wanted, line);
   }
 }
 
-void report(const Options& options, double unit_us, const Tally& tally) {
+void report(const LoadOptions& options, double unit_us, double seconds,
+            const Tally& tally) {
   std::printf("units_done %.3f\ngpu_ms_done %.3f\nelapsed_ms %.3f\n",
-              tally.units, tally.units * unit_us / 1e3, options.seconds * 1e3);
+              tally.units, tally.units * unit_us / 1e3, seconds * 1e3);
   tally.calls.print();
   if (options.shape.kind == WorkKind::kInference) {
     std::printf("requests %zu\nrequests_missed %llu\n", tally.latencies.size(),
@@ -366,22 +280,23 @@ void report(const Options& options, double unit_us, const Tally& tally) {
   }
   if (options.buckets_ms > 0) {
     std::printf("buckets");
-    const auto count = static_cast<std::size_t>(
-        std::ceil(options.seconds * 1e3 / options.buckets_ms));
+    const auto count =
+        static_cast<std::size_t>(std::ceil(seconds * 1e3 / options.buckets_ms));
     for (std::size_t at = 0; at < count; ++at) {
       std::printf(" %.2f", at < tally.buckets.size() ? tally.buckets[at] : 0.0);
     }
     std::printf("\n");
   }
+  say("done");
 }
 
-Tally work_through(const Options& options, const GpuWork& work,
-                   const std::vector<std::unique_ptr<Worker>>& workers) {
+void work_through(const LoadOptions& options, double seconds,
+                  const GpuWork& work,
+                  const std::vector<std::unique_ptr<Worker>>& workers) {
   Window window;
   window.begin = Clock::now();
-  window.end =
-      window.begin + std::chrono::duration_cast<Clock::duration>(
-                         std::chrono::duration<double>(options.seconds));
+  window.end = window.begin + std::chrono::duration_cast<Clock::duration>(
+                                  std::chrono::duration<double>(seconds));
   std::vector<std::jthread> threads;
   for (std::size_t at = 1; at < workers.size(); ++at) {
     threads.emplace_back([&work, &window, worker = workers[at].get()] {
@@ -391,6 +306,7 @@ Tally work_through(const Options& options, const GpuWork& work,
   }
   workers.front()->run(window);
   threads.clear();
+  const auto end = Clock::now();
   Tally all;
   for (const auto& worker : workers) {
     const Tally& one = worker->tally();
@@ -404,13 +320,17 @@ Tally work_through(const Options& options, const GpuWork& work,
       all.buckets[i] += one.buckets[i];
     }
   }
-  return all;
+  if (options.is_to_the_end) {
+    window.end = end;
+    seconds = window.seconds();
+  }
+  report(options, work.unit_us(), seconds, all);
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  const Options options = parse({arguments + 1, arguments + count});
+  const LoadOptions options = load_options({arguments + 1, arguments + count});
   GpuWork work(options.shape);
   say("opened");
   await("calibrate");
@@ -422,7 +342,10 @@ int main(int count, char** arguments) {
   say("loops " + std::to_string(work.loops()));
   say("unit_us " + std::to_string(work.unit_us()));
   say("ready");
-  await("go");
-  report(options, work.unit_us(), work_through(options, work, workers));
+  std::string line;
+  std::getline(std::cin, line);
+  do {
+    work_through(options, seconds_of(line, options), work, workers);
+  } while (std::getline(std::cin, line));
   return 0;
 }

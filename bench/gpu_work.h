@@ -23,7 +23,10 @@ enum class WorkKind : std::uint8_t {
 struct WorkShape {
   WorkKind kind = WorkKind::kKernels;
   double kernel_us = 200;
-  unsigned blocks = 0;  ///< Of 128 threads. 0: eight for each multiprocessor.
+  unsigned blocks = 0;  ///< Of 128 threads. 0: blocks_a_processor for each.
+  /// Half of what may be at work at once; a GPU has to be full of many times as
+  /// many before a part of it does less.
+  unsigned blocks_a_processor = 8;
   std::size_t copy_bytes = std::size_t{64} << 20U;
   /// Of a kernel; of the persistent one, in a millisecond. 0: to be found out.
   std::uint64_t loops = 0;

@@ -28,6 +28,7 @@ class Load(typing.NamedTuple):
     name: str
     words: str  # Of gpu_load.
     is_busy: bool = True  # Has always something to do.
+    script: str = ""  # That does it in gpu_load's place, spoken with in the same words.
 
 
 class Process:
@@ -140,22 +141,30 @@ class Programs(typing.NamedTuple):
     options: str = ""  # More of gpu_load, for all.
     scratch: typing.Optional[pathlib.Path] = None  # Where grants are laid; None: where it fits.
 
+    def words(self, load):
+        if load.script:
+            return [sys.executable, load.script, *load.words.split()]
+        return [self.load, *load.words.split(), *self.options.split()]
+
 
 class Worker(Process):
-    """A gpu_load. What its kind of kernel was found to be once is true of the next one."""
+    """A gpu_load. What its kind of kernel was found to be once is true of the next one. It works once, for `seconds`, or as often
+    as it is told to within `lifetime`."""
 
     known: typing.ClassVar[dict] = {}
 
-    def __init__(self, programs, load, seconds, library=None, buckets_ms=0):
+    def __init__(self, programs, load, seconds=1.0, library=None, buckets_ms=0, lifetime=0, environment=None):
         self.load = load
         self.library = library
-        words = [*load.words.split(), *programs.options.split(), "--seconds", f"{seconds:.3f}"]
+        words = [*programs.words(load), "--seconds", f"{seconds:.3f}"]
         if buckets_ms:
             words += ["--buckets-ms", buckets_ms]
         if load.words in self.known:
             words += [word for pair in self.known[load.words].items() for word in pair]
-        super().__init__([programs.load, *words], {"LD_PRELOAD": library} if library else {}, seconds + PATIENCE)
+        preload = {"LD_PRELOAD": library} if library else {}
+        super().__init__(words, preload | (environment or {}), max(seconds, lifetime) + PATIENCE)
         self.began = None
+        self.unit_us = 0.0
 
     def calibrate(self):
         self.expect("opened")
@@ -164,19 +173,27 @@ class Worker(Process):
             self.fail(f"{self.library} is not loaded")
         self.say("calibrate")
         said = self.expect("ready")
-        if self.library is None:  # In turns it may have waited for one.
+        if self.library is None and "loops" in said:  # In turns it may have waited for one.
             self.known.setdefault(self.load.words, {"--loops": str(int(said["loops"][0])), "--unit-us": str(said["unit_us"][0])})
-        self.unit_us = said["unit_us"][0]
+        self.unit_us = said.get("unit_us", [0.0])[0]
 
-    def go(self):
+    def go(self, seconds=None):
         self.began = time.monotonic()
-        self.say("go")
+        self.say("go" if seconds is None else f"go {seconds:.3f}")
+
+    def done(self):
+        """What it got done; it can be told to go again."""
+        return self.numbers(self.expect("done"))
 
     def result(self):
-        found = figures(self.rest())
+        """What it got done; it ends."""
+        return self.numbers(figures(self.rest()))
+
+    def numbers(self, found):
         buckets = found.pop("buckets", [])
         one = {word: numbers[0] for word, numbers in found.items()}
-        one["gpu_percent"] = 100 * one["gpu_ms_done"] / one["elapsed_ms"]
+        one["rate"] = 1e3 * one["units_done"] / one["elapsed_ms"]  # Units a second.
+        one["gpu_percent"] = 100 * one.get("gpu_ms_done", 0.0) / one["elapsed_ms"]
         one["buckets_ms"] = [units * self.unit_us / 1e3 for units in buckets]
         one["began"] = self.began
         return one
@@ -192,6 +209,13 @@ def calibrated(workers):
             worker.close()
         raise
     return workers
+
+
+def at_work(workers, seconds):
+    """What each got done, of those that are ready, beside each other."""
+    for worker in workers:
+        worker.go(seconds)
+    return [worker.done() for worker in workers]
 
 
 def seen(results, said):

@@ -89,13 +89,32 @@ class Load(unittest.TestCase):
         found = self.work("kernels --kernel-us 50 --loops 7 --unit-us 1234")
         self.assertEqual((found["loops"], found["unit_us"]), ([7], [1234]))
 
+    def test_it_works_again_as_often_as_it_is_told(self):
+        done = run(f"kernels --kernel-us 50 --buckets-ms 20 {SMALL} --seconds 0.06", ("calibrate", "go 0.04", "go", "go 0.1"))
+        self.assertEqual((done.returncode, done.stderr, done.stdout.splitlines()[-1]), (0, "", "done"))
+        # What was there the time before is counted once.
+        runs = [dict(line.split(" ", 1) for line in said.splitlines() if " " in line) for said in done.stdout.split("done\n")[:-1]]
+        self.assertEqual([one["elapsed_ms"] for one in runs], ["40.000", "60.000", "100.000"])
+        self.assertEqual([len(one["buckets"].split()) for one in runs], [2, 3, 5])
+        for one in runs:
+            self.assertLessEqual(float(one["units_done"]), float(one["launches"]))
+
+    def test_to_the_end_all_counts_that_was_begun(self):
+        done = run(f"kernels --kernel-us 20000 --buckets-ms 5 --to-the-end {SMALL} --seconds 0.01")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        found = figures(done)
+        self.assertEqual(found["units_done"], found["launches"])
+        self.assertGreater(found["elapsed_ms"][0], 10)
+        self.assertAlmostEqual(sum(found["buckets"]), found["units_done"][0], delta=0.05)
+
     def test_wrong_words_are_refused(self):
         for words, why in (("", "which kind of work?"), ("kernel", "no kind of work is called 'kernel'"),
                            ("kernels --fast", "no option '--fast'"), ("kernels --seconds", "--seconds lacks its number"),
                            ("kernels --seconds 5s", "not '5s'"), ("kernels --seconds -1", "not '-1'"),
                            ("kernels --seconds nan", "not 'nan'"), ("kernels --threads 0", "not '0'"),
                            ("kernels --burst 3", "go together"), ("inference", "needs --burst and --idle-us"),
-                           ("persistent --streams 2", "one thread and one stream")):
+                           ("persistent --streams 2", "one thread and one stream"),
+                           ("persistent --to-the-end", "without pauses"), ("kernels --blocks-a-processor 0", "not '0'")):
             with self.subTest(words=words):
                 done = run(words)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
@@ -107,6 +126,11 @@ class Load(unittest.TestCase):
                 done = run(f"kernels --loops 1 --unit-us 1 {SMALL} --seconds 0.05", lines)
                 self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (1, last))
                 self.assertIn("instead of the line", done.stderr)
+        for line, why in (("go 0", "go takes a number"), ("go on", "not 'on'"), ("gone", "instead of the line 'go' came 'gone'")):
+            with self.subTest(line=line):
+                done = run(f"kernels --loops 1 --unit-us 1 {SMALL} --seconds 0.05", ("calibrate", "go", line))
+                self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (1, "done"))
+                self.assertIn(why, done.stderr)
 
 
 if __name__ == "__main__":
