@@ -19,8 +19,11 @@ import time
 
 from load_group import Failed, Programs, run_group, run_solo
 from turn_figures import cell, median, percent, range_cell, table
+from torch_scenario import TORCH
 from turn_scenarios import CHURN, SHARES, STEPS, Shares
 
+ONCE = (TORCH, CHURN)  # Which have rounds of their own, or none.
+ALL = (*SHARES, *STEPS, *ONCE)
 MOST_ROWS = 6  # Of a group of loads, before they are put together.
 
 
@@ -40,7 +43,7 @@ def parse(argv):
     parser.add_argument("--load-options", default="", help="more of gpu_load, for all")
     parser.add_argument("--json", type=pathlib.Path, help="every number, into this file")
     options = parser.parse_args(argv)
-    names = [scenario.name for scenario in (*SHARES, *STEPS, CHURN)]
+    names = [scenario.name for scenario in ALL]
     for name in options.only:
         if name not in names:
             parser.error(f"no scenario is called {name}; there are: {' '.join(names)}")
@@ -75,6 +78,21 @@ class Bench:
             rounds.append(run_solo(self.programs, load, min(1.0, self.options.seconds)))
             self.note(f"{load.name} alone: {rounds[-1]['gpu_percent']:.1f} %")
 
+    def add(self, key, results, kept=()):
+        """A round's, of a scenario and variant."""
+        self.found.setdefault(key, []).append((results, list(kept)))
+
+    def once(self, scenario):
+        """What came of it."""
+        if self.is_over():
+            return ""
+        self.note(f"{scenario.name} begins")
+        try:
+            return scenario.run(self)
+        except Failed as problem:
+            self.problems.append(f"{scenario.name}: {problem}")
+            return ""
+
     def measure(self, scenario, variant, turn):
         if self.is_over():
             return
@@ -82,11 +100,11 @@ class Bench:
             for load in dict.fromkeys(scenario.loads):
                 self.solo(load, turn)
             policy = None if variant == "bare" else variant
-            rounds = self.found.setdefault((scenario.name, variant), [])
-            rounds.append(run_group(self.programs, scenario.loads, scenario.seconds(self.options.seconds), policy, scenario.parts,
-                                    **scenario.how(self.options.seconds)))
+            results, kept = run_group(self.programs, scenario.loads, scenario.seconds(self.options.seconds), policy,
+                                      scenario.parts, **scenario.how(self.options.seconds))
+            self.add((scenario.name, variant), results, kept)
             self.note(f"{scenario.name} {variant}: "
-                      + " ".join(f"{result['gpu_percent']:.1f}" for result in rounds[-1][0][:MOST_ROWS]))
+                      + " ".join(f"{result['gpu_percent']:.1f}" for result in results[:MOST_ROWS]))
         except Failed as problem:
             self.problems.append(f"{scenario.name} {variant}: {problem}")
             self.note(f"FAILED: {self.problems[-1]}")
@@ -211,26 +229,26 @@ def groups(scenarios, turn):
 def main(argv):
     options = parse(argv)
     scenarios = [scenario for scenario in (*SHARES, *STEPS) if not options.only or scenario.name in options.only]
-    is_churning = not options.only or CHURN.name in options.only
+    once = [scenario for scenario in ONCE if not options.only or scenario.name in options.only]
     if options.list:
-        print("\n".join(f"{scenario.name:18} {scenario.title}" for scenario in (*SHARES, *STEPS, CHURN)))
+        print("\n".join(f"{scenario.name:18} {scenario.title}" for scenario in ALL))
         return 0
     bench = Bench(options)
     count = len(groups(scenarios, 0))
     loads = {load for scenario in scenarios for load in scenario.loads}
     round_seconds = count * (options.seconds + 1) + 1.5 * len(loads)  # A program takes half a second to start.
-    bench.note(f"{count} groups and {len(loads)} loads alone a round; about "
-               f"{options.rounds * round_seconds + options.churn_seconds * is_churning:.0f} s")
-    churn = ""
+    bench.note(f"{count} groups and {len(loads)} loads alone a round; about {options.rounds * round_seconds:.0f} s"
+               + "".join(f", and {scenario.name}" for scenario in once))
+    texts = []
     for turn in range(options.rounds):
         for scenario, variant in groups(scenarios, turn):
             bench.measure(scenario, variant, turn)
-        if turn == 0 and is_churning and not bench.is_over():
-            churn = CHURN.run(bench)
+        if turn == 0:
+            texts = [bench.once(scenario) for scenario in once]
     for scenario in scenarios:
         text = shares_text(bench, scenario) if isinstance(scenario, Shares) else scenario.text(bench)
         print(text + "\n" if text else "", end="")
-    print(churn)
+    print("\n".join(filter(None, texts)))
     if options.json:
         options.json.write_text(json.dumps({"alone": bench.alone, "groups": {" ".join(key): rounds for key, rounds
                                                                             in bench.found.items()}}))

@@ -218,6 +218,20 @@ def at_work(workers, seconds):
     return [worker.done() for worker in workers]
 
 
+def held(stack, process):
+    """The same, which is closed when the stack ends."""
+    stack.callback(process.close)
+    return process
+
+
+def interleaved(bench, name, ways, rounds):
+    """Measures each way, a name -> what gives the results of each load, once a round; the order turns round by round."""
+    for turn in range(rounds):
+        for way in list(ways)[::-1] if turn % 2 else list(ways):
+            if not bench.is_over():
+                bench.add((name, way), ways[way]())
+
+
 def seen(results, said):
     """What the keeper said, if its turns were in the loads' way at all: else they ran bare, whatever came of it."""
     if len(said) < len(results):

@@ -23,11 +23,11 @@ class Turns(unittest.TestCase):
         self.log = pathlib.Path(scratch.name) / "log"
         self.json = pathlib.Path(scratch.name) / "json"
 
-    def run_script(self, *words, keeper=HERE / "fake_keeper.py"):
+    def run_script(self, *words, keeper=HERE / "fake_keeper.py", modules=HERE / "fake_torch"):
         return subprocess.run([sys.executable, SCRIPT, "--build-dir", OPTIONS.build_dir, "--keeper", keeper,
                                "--library", OPTIONS.library, "--load-options=--blocks 1 --copy-mib 1", "--seconds", "0.1", "--rounds", "1", *words],
                               text=True, capture_output=True, timeout=200, check=False,
-                              env=os.environ | {"FAKE_KEEPER_LOG": str(self.log)})
+                              env=os.environ | {"FAKE_KEEPER_LOG": str(self.log), "PYTHONPATH": str(modules)})
 
     def told(self):
         return self.log.read_text().splitlines() if self.log.exists() else []
@@ -64,6 +64,24 @@ class Turns(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("2 s, seed 3", done.stdout)
         self.assertEqual(self.told(), ["fair 0.0500 0.1000 0.1500 0.2000 0.2000 0.3000: "])
+
+    def test_pytorch_programs_in_pairs(self):
+        done = self.run_script("--only", "torch", "--seconds", "0.02", "--json", str(self.json))
+        self.assertEqual((done.returncode, done.stdout.count("FAILED")), (0, 0), done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^  train : gemm +25 : 75 +\d+\.\d ±0.0 : \d")
+        self.assertRegex(done.stdout, r"(?m)^  infer beside train_big, 50 : 50 +\d+\.\d\d ±")
+        self.assertRegex(done.stdout, r"(?m)^  h2d_pageable +\d")
+        [told] = self.told()
+        # Alone each has all of it; the others' parts are nobody's while they do nothing.
+        self.assertIn("part 0 1, part 1 1, ", told)
+        self.assertIn("part 0 0.25, part 1 0.75", told)
+        self.assertEqual(len(json.loads(self.json.read_text())["groups"]), 2 * 9 + 3 * 6)
+
+    def test_without_pytorch_its_programs_are_skipped_with_a_word(self):
+        self.json.with_name("sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
+        done = self.run_script("--only", "torch", modules=self.json.parent)
+        self.assertEqual((done.returncode, self.told()), (0, []), done.stderr)
+        self.assertIn("torch: skipped: the Python that runs this has no PyTorch", done.stdout)
 
     def test_a_keeper_that_fails_is_named_and_the_rest_goes_on(self):
         done = self.run_script("--only", "cost-200us", "idle-neighbour", keeper=pathlib.Path("/bin/false"))
