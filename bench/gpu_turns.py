@@ -17,10 +17,11 @@ import pathlib
 import sys
 import time
 
+from churn_scenario import CHURN
 from load_group import Failed, Programs, run_group, run_solo
 from turn_figures import cell, median, percent, range_cell, table
 from torch_scenario import TORCH
-from turn_scenarios import CHURN, SHARES, STEPS, Shares
+from turn_scenarios import SHARES, STEPS, Shares
 
 ONCE = (TORCH, CHURN)  # Which have rounds of their own, or none.
 ALL = (*SHARES, *STEPS, *ONCE)
@@ -36,7 +37,7 @@ def parse(argv):
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="that a group works")
-    parser.add_argument("--churn-seconds", type=float, default=60)
+    parser.add_argument("--churn-seconds", type=float, default=240)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--budget", type=float, default=float("inf"), metavar="SECONDS")
     parser.add_argument("--scratch", type=pathlib.Path, help="where grants are laid: a tmpfs without noexec")

@@ -153,10 +153,10 @@ class Worker(Process):
 
     known: typing.ClassVar[dict] = {}
 
-    def __init__(self, programs, load, seconds=1.0, library=None, buckets_ms=0, lifetime=0, environment=None):
+    def __init__(self, programs, load, seconds=1.0, library=None, buckets_ms=0, lifetime=0, environment=None, more=()):
         self.load = load
         self.library = library
-        words = [*programs.words(load), "--seconds", f"{seconds:.3f}"]
+        words = [*programs.words(load), *more, "--seconds", f"{seconds:.3f}"]
         if buckets_ms:
             words += ["--buckets-ms", buckets_ms]
         if load.words in self.known:

@@ -44,35 +44,58 @@ def settled_ms(percents, targets, bucket_ms, change_ms, within=5, window=5):
     return None if settled is None else max(0.0, settled * bucket_ms - change_ms)
 
 
-def due(intervals, parts):
-    """Seconds of the whole GPU that are due to each of (member, begin, end), who are busy then: by their parts, among those who
-    are there."""
-    edges = sorted({edge for _, begin, end in intervals for edge in (begin, end)})
-    seconds = [0.0] * len(intervals)
-    for begin, end in zip(edges, edges[1:]):
-        there = [at for at, (_, first, last) in enumerate(intervals) if first <= begin and last >= end]
-        whole = sum(parts[intervals[at][0]] for at in there)
-        for at in there:
-            seconds[at] += (end - begin) * parts[intervals[at][0]] / whole
+def due_in(first, last, there, history):
+    """Seconds of the whole GPU that are due to each member between two times, of `there`, (member, begin, end): who is there
+    shares by parts. `history`: (when, parts from then on), of which the first is from the beginning."""
+    edges = {first, last, *(edge for _, *edges in there for edge in edges), *(when for when, _ in history)}
+    cuts = sorted(edge for edge in edges if first <= edge <= last)
+    seconds = [0.0] * len(history[0][1])
+    for begin, end in zip(cuts, cuts[1:]):
+        parts = [parts for when, parts in history if when <= begin][-1]
+        present = {member for member, come, gone in there if come <= begin and gone >= end}
+        whole = sum(parts[member] for member in present)
+        for member in present:
+            seconds[member] += (end - begin) * parts[member] / whole
     return seconds
 
 
-def churn_plan(members, seconds, seed):
-    """[[(begin, seconds)] for each member]: starts and ends by chance, the same of the same seed. From half a minute on there is
-    time for a program to start between two."""
+def seconds_there(first, last, there, members):
+    """Of each member, between two times; and in the end of anybody."""
+    seconds = [sum(max(0.0, min(last, end) - max(first, begin)) for one, begin, end in there if one == member)
+               for member in range(members)]
+    alike = [(0, begin, end) for _, begin, end in there]
+    return seconds + due_in(first, last, alike, [(first, [1])])
+
+
+def churn_plan(choices, seconds, seed):
+    """(visits, swaps), by chance, the same of the same seed. visits: [(begin, seconds, which of its choices)] for each member,
+    of whom each has so many choices. swaps: (when, one, other), two members who change parts."""
     chance = random.Random(seed)
     scale = min(1.0, seconds / 30)
-    plans = []
-    for _ in range(members):
+    visits = []
+    for count in choices:
         plan, at = [], scale * chance.uniform(0, 2)
         while True:
-            length = scale * chance.uniform(2, 8)
+            length = scale * chance.uniform(1, 10)
             if at + length > seconds:
                 break
-            plan.append((at, length))
-            at += length + scale * chance.uniform(1.5, 4)
-        plans.append(plan)
-    return plans
+            plan.append((at, length, chance.randrange(count)))
+            at += length + scale * chance.uniform(0.5, 5)
+        visits.append(plan)
+    swaps, at = [], scale * chance.uniform(2, 6)
+    while at < seconds:
+        swaps.append((at, *chance.sample(range(len(choices)), 2)))
+        at += scale * chance.uniform(2, 6)
+    return visits, swaps
+
+
+def quarters(numbers, seconds):
+    """[mean, and the one farthest from 0] of (when, number) in each quarter of the time; nan of none."""
+    found = []
+    for at in range(4):
+        mine = [number for when, number in numbers if at * seconds / 4 <= when < (at + 1) * seconds / 4]
+        found.append((statistics.mean(map(abs, mine)), max(mine, key=abs)) if mine else (float("nan"), float("nan")))
+    return found
 
 
 def table(rows):

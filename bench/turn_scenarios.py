@@ -1,11 +1,9 @@
 """What bench/gpu_turns.py measures: which loads work beside each other, with what part each."""
 
 import dataclasses
-import threading
-import time
 
-from load_group import Failed, Keeper, Load, Worker, PATIENCE
-from turn_figures import cell, churn_plan, due, median, percent, series, settled_ms, table
+from load_group import Load
+from turn_figures import cell, median, percent, series, settled_ms
 
 BUCKET_MS = 50
 
@@ -158,82 +156,3 @@ STEPS = (
     Step("live-policy", "25 %, the rest idle, and fair becomes hard", ((PLAIN, 0.25),), (25,), told=("policy hard",),
          absent=(0.75,)),
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Churn:
-    """Containers whose programs start and end by chance."""
-    name: str
-    title: str
-    members: tuple
-
-    def run(self, bench):
-        """Its text: once, in turns that are fair."""
-        for load in dict.fromkeys(load for load, _ in self.members):
-            bench.solo(load, 0)
-        seconds = bench.options.churn_seconds
-        plans = churn_plan(len(self.members), seconds, bench.options.seed)
-        keeper = None
-        runs, problems = [], []
-        try:
-            keeper = Keeper(bench.programs, "fair", [part for _, part in self.members], seconds + 2 * PATIENCE)
-            begin = time.monotonic()
-            threads = [threading.Thread(target=self.follow, args=(bench, keeper, number, plan, begin, runs, problems))
-                       for number, plan in enumerate(plans)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            keeper.end()
-        except Failed as problem:
-            problems.append(str(problem))
-        finally:
-            if keeper:
-                keeper.close()
-        bench.problems += [f"{self.name}: {problem}" for problem in problems]
-        return self.text(bench, runs, seconds)
-
-    def follow(self, bench, keeper, number, plan, begin, runs, problems):
-        """A container's programs, one after another."""
-        load, _ = self.members[number]
-        for start, length in plan:
-            worker = None
-            try:
-                worker = Worker(bench.programs, load, length, keeper.library(number))
-                worker.calibrate()
-                time.sleep(max(0, begin + start - time.monotonic()))
-                worker.go()
-                result = worker.result()
-                runs.append((number, worker.began - begin, worker.began - begin + length, result["gpu_percent"]))
-            except Failed as problem:
-                problems.append(str(problem))
-                return
-            finally:
-                if worker:
-                    worker.close()
-
-    def text(self, bench, runs, seconds):
-        if not runs:
-            return f"{self.name}: nothing was measured"
-        whole = due([run[:3] for run in runs], [part for _, part in self.members])
-        halves = ("all of it", lambda run: True), ("first half", lambda run: run[1] + run[2] < seconds), \
-            ("second half", lambda run: run[1] + run[2] >= seconds)
-        rows = [["", "part", "programs", *(f"{name}: due %" if word == "due" else "got %" for name, _ in halves
-                                           for word in ("due", "got"))]]
-        for number, (load, part) in enumerate(self.members):
-            row = [f"  {load.name}", f"{100 * part:.0f}", str(sum(run[0] == number for run in runs))]
-            for _, is_in in halves:
-                mine = [(run, seconds_due) for run, seconds_due in zip(runs, whole) if run[0] == number and is_in(run)]
-                time_there = sum(run[2] - run[1] for run, _ in mine)
-                if not mine:
-                    row += ["-", "-"]
-                    continue
-                got = sum((run[2] - run[1]) * run[3] for run, _ in mine) / time_there
-                owed = percent(sum(seconds_due for _, seconds_due in mine), time_there)
-                row += [f"{owed:.1f}", f"{percent(got, bench.alone_percent(load)):.1f}"]
-            rows.append(row)
-        return f"{self.name}: {self.title}, {seconds:.0f} s, seed {bench.options.seed}\n" + table(rows)
-
-
-CHURN = Churn("churn", "programs that start and end by chance, while they are there", (
-    (SHORT, 0.05), (PLAIN, 0.10), (LONG, 0.15), (PLAIN, 0.20), (LONGER, 0.20), (PLAIN, 0.30)))

@@ -4,11 +4,13 @@
 import math
 import pathlib
 import sys
+import types
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "bench"))
 
 # pylint: disable=wrong-import-position
+import churn_scenario
 import load_group
 import turn_figures
 import turn_scenarios
@@ -16,11 +18,55 @@ import turn_scenarios
 
 class Due(unittest.TestCase):
     def test_those_who_are_there_share_by_their_parts(self):
-        self.assertEqual(turn_figures.due([(0, 0, 4), (1, 2, 6)], [0.25, 0.75]), [2 + 0.5, 1.5 + 2])
+        self.assertEqual(turn_figures.due_in(0, 6, [(0, 0, 4), (1, 2, 6)], [(0, [0.25, 0.75])]), [2 + 0.5, 1.5 + 2])
+        self.assertEqual(turn_figures.due_in(3, 5, [(0, 0, 4), (1, 2, 6)], [(0, [0.25, 0.75])]), [0.25, 0.75 + 1])
+
+    def test_parts_change_while_they_are_there(self):
+        history = [(0, [0.25, 0.75]), (2, [0.75, 0.25]), (3, [0.5, 0.5])]
+        self.assertEqual(turn_figures.due_in(0, 4, [(0, 0, 9), (1, 0, 9)], history), [0.5 + 0.75 + 0.5, 1.5 + 0.25 + 0.5])
 
     def test_all_that_is_due_is_the_time_in_which_somebody_is_there(self):
-        runs = [(0, 0, 3), (1, 1, 2), (2, 1.5, 7), (0, 5, 6), (1, 9, 10)]
-        self.assertAlmostEqual(sum(turn_figures.due(runs, [0.1, 0.2, 0.7])), 7 + 1)
+        there = [(0, 0, 3), (1, 1, 2), (2, 1.5, 7), (0, 5, 6), (1, 9, 10)]
+        self.assertAlmostEqual(sum(turn_figures.due_in(0, 10, there, [(0, [0.1, 0.2, 0.7])])), 7 + 1)
+        self.assertEqual(turn_figures.seconds_there(0, 10, there, 3), [4, 2, 5.5, 8])
+        self.assertEqual(turn_figures.seconds_there(2, 6, there, 3), [2, 0, 4, 4])
+
+
+class Quarters(unittest.TestCase):
+    def test_a_mean_of_what_it_is_off_and_the_worst(self):
+        numbers = [(0, 1), (5, -3), (10, 2), (15, -2), (30, 4)]
+        found = turn_figures.quarters(numbers, 40)
+        self.assertEqual((found[0], found[1], found[3]), ((2, -3), (2, 2), (4, 4)))
+        self.assertTrue(math.isnan(found[2][0]))
+
+
+class Churn(unittest.TestCase):
+    members = churn_scenario.Churn("churn", "", ((0.25, (turn_scenarios.PLAIN,)), (0.75, (turn_scenarios.LONG,))))
+
+    def runs(self, *seconds):
+        """Both there for 16 s, of which the first got so many in each."""
+        return [churn_scenario.Run(0, 0, 16, [(at + 0.5, one) for at, one in enumerate(seconds)]),
+                churn_scenario.Run(1, 0, 16, [(at + 0.5, 1 - one) for at, one in enumerate(seconds)])]
+
+    def test_what_each_is_off_in_each_interval(self):
+        offs = self.members.offs(self.runs(*[0.25] * 8, *[0.35] * 8), [(0, [0.25, 0.75])], 16)
+        self.assertEqual([(off.when, off.member) for off in offs[:3]], [(0, 0), (0, 1), (1, 0)])
+        self.assertEqual([round(off.points, 6) for off in offs[::2]], [0] * 8 + [10] * 8)
+
+    def test_who_is_there_for_less_than_half_of_it_is_not_judged(self):
+        short = churn_scenario.Run(1, 3.6, 4.6, [])
+        offs = self.members.offs([self.runs(*[1] * 16)[0], short], [(0, [0.25, 0.75])], 16)
+        self.assertEqual([off.when for off in offs if off.member == 1], [4])
+
+    def test_one_line_says_whether_it_drifts(self):
+        options = types.SimpleNamespace(churn_seconds=16, seed=3)
+        bench = types.SimpleNamespace(options=options)
+        kept = [{"used_ms": 4000}, {"used_ms": 11000}]
+        steady = self.members.text(bench, self.runs(*[0.26] * 16), [(0, [0.25, 0.75])], kept)
+        self.assertIn("\nchurn, 16 s, seed 3, 2 programs, 0 changes of parts: off in points, mean (worst) of each quarter: "
+                      "1.0 (+1.0), 1.0 (+1.0), 1.0 (+1.0), 1.0 (+1.0): no drift (+0.0); charged 15.0 s, work 16.0 s, of 16.0 s", steady)
+        drifts = self.members.text(bench, self.runs(*[0.25 + at / 100 for at in range(16)]), [(0, [0.25, 0.75])], kept)
+        self.assertIn(": drift (+12.0); ", drifts)
 
 
 class Settled(unittest.TestCase):
@@ -70,16 +116,22 @@ class Cells(unittest.TestCase):
 
 
 class Plans(unittest.TestCase):
-    def test_the_same_seed_is_the_same_plan(self):
-        self.assertEqual(turn_figures.churn_plan(6, 60, 7), turn_figures.churn_plan(6, 60, 7))
-        self.assertNotEqual(turn_figures.churn_plan(6, 60, 7), turn_figures.churn_plan(6, 60, 8))
+    choices = (2, 2, 3)
 
-    def test_programs_of_a_container_have_time_to_start_and_end_in_time(self):
-        for plan in turn_figures.churn_plan(6, 60, 1):
+    def test_the_same_seed_is_the_same_plan(self):
+        self.assertEqual(turn_figures.churn_plan(self.choices, 60, 7), turn_figures.churn_plan(self.choices, 60, 7))
+        self.assertNotEqual(turn_figures.churn_plan(self.choices, 60, 7), turn_figures.churn_plan(self.choices, 60, 8))
+
+    def test_a_container_does_one_thing_at_a_time_and_ends_in_time(self):
+        visits, swaps = turn_figures.churn_plan(self.choices, 60, 1)
+        for count, plan in zip(self.choices, visits):
             self.assertGreater(len(plan), 3)
-            for (begin, length), (following, _) in zip(plan, plan[1:]):
-                self.assertGreaterEqual(following, begin + length + 1.5)
-            self.assertLessEqual(sum(plan[-1]), 60)
+            self.assertLessEqual({which for _, _, which in plan}, set(range(count)))
+            for (begin, length, _), (following, *_) in zip(plan, plan[1:]):
+                self.assertGreaterEqual(following, begin + length + 0.5)
+            self.assertLessEqual(sum(plan[-1][:2]), 60)
+        self.assertGreater(len(swaps), 5)
+        self.assertTrue(all(one != other and when < 60 for when, one, other in swaps))
 
 
 class Said(unittest.TestCase):

@@ -62,8 +62,10 @@ class Turns(unittest.TestCase):
     def test_churn(self):
         done = self.run_script("--only", "churn", "--churn-seconds", "2", "--seed", "3")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("2 s, seed 3", done.stdout)
-        self.assertEqual(self.told(), ["fair 0.0500 0.1000 0.1500 0.2000 0.2000 0.3000: "])
+        self.assertRegex(done.stdout, r"(?m)^churn, 2 s, seed 3, \d+ programs, \d+ changes of parts: off in points, mean \(worst\) of each"
+                                      r" quarter: .* charged \d+\.\d s, work \d+\.\d s, of [12]\.\d s in which somebody was there ")
+        [told] = self.told()
+        self.assertRegex(told, r"^fair 0.0500 0.1000 0.1500 0.2000 0.2000 0.3000: part \d 0\.\d+, part \d 0\.\d+")
 
     def test_pytorch_programs_in_pairs(self):
         done = self.run_script("--only", "torch", "--seconds", "0.02", "--json", str(self.json))
