@@ -141,16 +141,17 @@ TEST_F(ShareTurns, WhereOthersWantTheDeviceNotMuchIsUnderWay) {
 }
 
 TEST_F(ShareTurns, OfLongKernelsOneIsUnderWay) {
-  // 4 ms and more: the third call waits for the second's; of shorter ones, the
-  // call that launched a second one waits.
-  for (const auto& [piece, launched] :
-       std::vector<std::pair<std::string, std::string>>{{"4000", "1"},
-                                                        {"3999", "2"}}) {
+  // The second call waits for the first one's; of others, the call that
+  // launched a second one waits.
+  constexpr std::uint32_t kOneByOne = kTight | TurnWord::kOneByOne;
+  for (const auto& [bits, launched] :
+       std::vector<std::pair<std::uint32_t, std::string>>{{kOneByOne, "1"},
+                                                          {kTight, "2"}}) {
     container.lay(1024 * kMiB);
     const Answer answer =
-        run({"retain", "word", word(kTight), "hold", "1", "launch", "1",
-             "piece", piece, "async", "5", "asked", launched, "chance", "lane",
-             "hold", "0", "join", "lane"});
+        run({"retain", "word", word(bits), "hold", "1", "launch", "1", "piece",
+             "3000", "async", "5", "asked", launched, "chance", "lane", "hold",
+             "0", "join", "lane"});
     ASSERT_EQ(answer.status, 0) << answer.text;
     EXPECT_TRUE(answer.has("launches " + launched)) << answer.text;
     EXPECT_EQ(answer.number("launches"), 6u) << answer.text;

@@ -58,20 +58,18 @@ bool may_be_waited_for(Seat* seat, std::uint32_t at, std::uint64_t now) {
          is_beating(seat, account().limits_at(seat->device), now);
 }
 
-/// Of long kernels the next one is launched when the last one is done: one that
-/// was under way already would be no part of this turn, and others would wait
-/// for it. Between shorter ones the gap would cost too much.
-void wait_for_long_work(Seat* seat, abi::CUcontext context,
+/// Of long kernels the next one is launched when the last one is done: if it
+/// were under way already when the turn ends others would wait for it, too.
+void wait_for_last_work(Seat* seat, Place* place, abi::CUcontext context,
                         abi::CUstream stream) {
-  constexpr std::uint32_t kLong = 4000;  // Microseconds.
-  if (seat->lane->piece.load(std::memory_order_relaxed) < kLong) return;
+  fence_tail(seat, place, context, stream, 0);
   std::uint32_t at = 0;
   std::uint32_t number = 0;
   {
     const Turn turn(seat->is_busy);
+    seat->every = 1;
     at = find_stream(seat, context, stream);
-    if (at == kLaneStreams || seat->streams[at].since != 0 ||
-        !may_be_waited_for(seat, at, nanoseconds())) {
+    if (at == kLaneStreams || !may_be_waited_for(seat, at, nanoseconds())) {
       return;
     }
     number = seat->streams[at].asked;
@@ -132,8 +130,10 @@ Passage::Passage(abi::CUstream stream, MayHold may_hold) : stream_(stream) {
   seat_ = seat;
   place_ = place;
   context_ = context;
-  if ((word & TurnWord::kContended) != 0 && (word & TurnWord::kClosed) == 0) {
-    wait_for_long_work(seat, context, stream);
+  constexpr std::uint32_t kOneByOne =
+      TurnWord::kContended | TurnWord::kOneByOne;
+  if ((word & (kOneByOne | TurnWord::kClosed)) == kOneByOne) {
+    wait_for_last_work(seat, place, context, stream);
     word = limits.turn.load(std::memory_order_relaxed);
   }
   if ((word & TurnWord::kClosed) == 0 || is_node_silent(*seat, limits)) return;

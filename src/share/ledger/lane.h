@@ -106,6 +106,8 @@ struct TurnWord {
   static constexpr std::uint32_t kClosed = 2;
   /// Others want the Device: not much may be under way.
   static constexpr std::uint32_t kContended = 4;
+  /// Of a stream's work one piece is to be under way: they are long.
+  static constexpr std::uint32_t kOneByOne = 8;
 };
 
 }  // namespace gpunode::share

@@ -124,6 +124,8 @@ TurnPlan TurnBook::step(TimePoint now, const Looks& looks) {
     wait = std::max<Duration>(kDrainLook, (time_ - *closed_) / 16);
   } else {
     turn.open = holder_;
+    turn.is_one_by_one =
+        turn.is_contended && members_.at(*holder_).work.has_long_pieces();
     wait = look_again(members_.at(*holder_));
   }
   if (wait) {

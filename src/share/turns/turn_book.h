@@ -21,6 +21,8 @@ struct TurnPlan {
   /// Others want to, or did lately: who has the turn is not to run far ahead
   /// of the GPU, and says when it has nothing to do.
   bool is_contended = false;
+  /// Its pieces of work are so long that one of them is enough.
+  bool is_one_by_one = false;
   std::optional<TimePoint> wake;  ///< Look again then, at the latest.
 };
 

@@ -8,6 +8,10 @@ namespace {
 /// Launches that have come and gone between two looks took no longer.
 constexpr std::chrono::microseconds kBrief{100};
 
+double nanoseconds(Duration duration) {
+  return std::chrono::duration<double, std::nano>(duration).count();
+}
+
 Duration tail_of(const TurnLook& look) {
   if (!look.has_tail) return {};
   return std::clamp<Duration>(look.tail, Duration{}, WorkRecord::kLongestTail);
@@ -18,6 +22,7 @@ Duration tail_of(const TurnLook& look) {
 Duration WorkRecord::see(const TurnLook& look, Duration now, Duration passed) {
   const bool has_launched = look.launches != look_.launches;
   const bool has_moved = has_launched || look.passed != look_.passed;
+  passes_ = look.passed - look_.passed;
   const Duration busy = passed / 2 * (int{look_.is_busy} + int{look.is_busy});
   Duration worked = busy;
   // What has no fence behind it is done after what has.
@@ -43,9 +48,20 @@ Duration WorkRecord::see(const TurnLook& look, Duration now, Duration passed) {
   return worked;
 }
 
+void WorkRecord::add_time(double had) {
+  unmoved_ += had;
+  unpassed_ += had;
+  if (passes_ == 0) return;
+  piece_ += (unpassed_ / static_cast<double>(passes_) - piece_) / 2;
+  unpassed_ = 0;
+}
+
 bool WorkRecord::is_persistent() const {
-  return unmoved_ >
-         std::chrono::duration<double, std::nano>(kPersistent).count();
+  return unmoved_ > nanoseconds(kPersistent);
+}
+
+bool WorkRecord::has_long_pieces() const {
+  return std::max(piece_, unpassed_) >= nanoseconds(kLong);
 }
 
 std::optional<Duration> WorkRecord::done() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 #include "base/core/clock.h"
@@ -15,6 +16,9 @@ class WorkRecord {
   /// Who has had so much of the GPU's time for work that does not move has work
   /// that does not end.
   static constexpr std::chrono::seconds kPersistent{5};
+  /// Of the GPU's time from one fence to the next: where that is more, a gap
+  /// between them costs little.
+  static constexpr std::chrono::milliseconds kLong{4};
   /// Launches without a fence behind them are believed to take no longer.
   static constexpr std::chrono::milliseconds kLongestTail{10};
 
@@ -22,8 +26,8 @@ class WorkRecord {
   /// both, were it alone on the GPU: by what it was at either moment, so right
   /// in the mean where the looks are far apart.
   Duration see(const TurnLook& look, Duration now, Duration passed);
-  /// It had so much of the GPU's time, in nanoseconds.
-  void add_time(double had) { unmoved_ += had; }
+  /// It had so much of the GPU's time between both, in nanoseconds.
+  void add_time(double had);
 
   const TurnLook& look() const { return look_; }
   bool is_persistent() const;
@@ -32,6 +36,7 @@ class WorkRecord {
   bool is_at_work() const { return look_.is_busy && !is_persistent(); }
   /// Since when its work is done; nothing while it is not.
   std::optional<Duration> done() const;
+  bool has_long_pieces() const;
   /// At the last two looks nothing with a fence was left to do.
   bool has_caught_up() const { return rests_ >= 2; }
   /// When it was last seen not to be busy.
@@ -46,7 +51,10 @@ class WorkRecord {
   Duration rested_{};
   unsigned rests_ = 0;  ///< Looks since it was busy.
   Duration launched_{};
-  double unmoved_ = 0;  ///< Time that it had since its work moved.
+  double unmoved_ = 0;        ///< Time that it had since its work moved.
+  double piece_ = 0;          ///< Time from one fence to the next, lately.
+  double unpassed_ = 0;       ///< Time that it had since it passed a fence.
+  std::uint64_t passes_ = 0;  ///< Fences that it passed since the last look.
 };
 
 }  // namespace gpunode::share

@@ -34,6 +34,39 @@ TEST_F(WorkRecordTest, IsAtWorkWhileItIsBusyAndHalfOfTheTimeAroundThat) {
   EXPECT_EQ(see(milliseconds(1)), Duration{});
 }
 
+TEST_F(WorkRecordTest, PiecesAreLongByTheTimeFromFenceToFence) {
+  const auto pass = [&](Duration passed, std::uint64_t fences) {
+    look.passed += fences;
+    record.add_time(static_cast<double>(see(passed).count()));
+  };
+  look.is_busy = true;
+  pass(milliseconds(1), 0);
+  for (int i = 0; i < 20; ++i) pass(milliseconds(8), 3);
+  EXPECT_FALSE(record.has_long_pieces()) << "2.7 ms each";
+  for (int i = 0; i < 5; ++i) {
+    for (int part = 0; part < 9; ++part) pass(milliseconds(1), 0);
+    pass(milliseconds(1), 1);
+  }
+  EXPECT_TRUE(record.has_long_pieces());
+  for (int i = 0; i < 3; ++i) pass(milliseconds(1), 1);
+  EXPECT_FALSE(record.has_long_pieces()) << "it is of lately";
+  for (int i = 0; i < 4; ++i) pass(milliseconds(1), 0);
+  EXPECT_TRUE(record.has_long_pieces()) << "the one under way is long already";
+}
+
+TEST_F(WorkRecordTest, TimeThatItWasIdleMakesNoPieceLong) {
+  for (int i = 0; i < 20; ++i) {
+    look.is_busy = true;
+    ++look.launches;
+    record.add_time(static_cast<double>(see(microseconds(50)).count()));
+    look.is_busy = false;
+    ++look.passed;
+    record.add_time(static_cast<double>(see(microseconds(50)).count()));
+    record.add_time(static_cast<double>(see(seconds(1)).count()));
+  }
+  EXPECT_FALSE(record.has_long_pieces());
+}
+
 TEST_F(WorkRecordTest, LaunchesWithoutAFenceAreWorkOnce) {
   look = {.has_tail = true, .tail = microseconds(300), .launches = 3};
   EXPECT_EQ(see(microseconds(100)), microseconds(100));
