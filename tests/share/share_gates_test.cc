@@ -175,6 +175,16 @@ TEST_F(ShareGates, NotMoreIsHeldThanIsSoonDone) {
   }
 }
 
+TEST_F(ShareGates, OfLongPiecesOneIsHeld) {
+  const Answer answer =
+      run({"retain", "word", word(kShut | TurnWord::kOneByOne), "piece", "250",
+           "async", "3", "waiting", "1", "gates", "lane", "let_in", "join",
+           "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("launches 1")) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 3u) << answer.text;
+}
+
 TEST_F(ShareGates, StreamsDivideWhatMayBeHeld) {
   const Answer answer =
       run({"retain", "streams", "2", "word", word(kShut), "each", "1", "piece",

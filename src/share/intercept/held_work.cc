@@ -138,6 +138,9 @@ bool shut_gate(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
 
 bool hold(Seat* seat, Place* place, abi::CUcontext context,
           abi::CUstream stream) {
+  const DeviceLimit& limits = account().limits_at(seat->device);
+  const bool is_one_by_one =
+      (limits.turn.load(std::memory_order_relaxed) & TurnWord::kOneByOne) != 0;
   std::uint32_t at = 0;
   std::uint32_t until = 0;
   {
@@ -146,7 +149,8 @@ bool hold(Seat* seat, Place* place, abi::CUcontext context,
     if (at == kLaneStreams) return false;
     const LaneStream& one = seat->streams[at];
     if (is_held(*seat, at)) {
-      return one.asked - one.gated < most_held(*seat) && one.since < kMostEvery;
+      return !is_one_by_one && one.asked - one.gated < most_held(*seat) &&
+             one.since < kMostEvery;
     }
   }
   if (!can_fence(*place) ||
@@ -177,7 +181,6 @@ bool hold(Seat* seat, Place* place, abi::CUcontext context,
   if (!shut_gate(seat, place, at, stream, until)) return false;
   // Whoever tends the gates may have gone to rest before it was shut.
   if (!keep_gates(&tend_gates, &open_all_gates)) open_gates(seat);
-  const DeviceLimit& limits = account().limits_at(seat->device);
   if ((limits.turn.load() & TurnWord::kClosed) == 0) {
     open_gates(seat);  // It was opened meanwhile.
   } else {

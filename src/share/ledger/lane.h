@@ -106,7 +106,8 @@ struct TurnWord {
   static constexpr std::uint32_t kClosed = 2;
   /// Others want the Device: not much may be under way.
   static constexpr std::uint32_t kContended = 4;
-  /// Of a stream's work one piece is to be under way: they are long.
+  /// Its pieces are long: where others want the Device, or it is closed, one of
+  /// each stream's is to be under way, or held.
   static constexpr std::uint32_t kOneByOne = 8;
 };
 

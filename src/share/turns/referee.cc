@@ -343,7 +343,7 @@ void Referee::step(Court* court, TimePoint now) {
       std::uint32_t word = TurnWord::kInTurns;
       if (!opens) word |= TurnWord::kClosed;
       if (opens && turn.is_contended) word |= TurnWord::kContended;
-      if (opens && turn.is_one_by_one) word |= TurnWord::kOneByOne;
+      if (court->book.is_one_by_one(key)) word |= TurnWord::kOneByOne;
       members_.at(seat.id).lanes.say(seat.device, word);
     }
   }

@@ -91,6 +91,11 @@ std::uint64_t TurnBook::turns(Key key) const {
   return member == members_.end() ? 0 : member->second.turns;
 }
 
+bool TurnBook::is_one_by_one(Key key) const {
+  const auto member = members_.find(key);
+  return member != members_.end() && member->second.work.has_long_pieces();
+}
+
 bool TurnBook::is_persistent(Key key) const {
   const auto member = members_.find(key);
   return member != members_.end() && member->second.work.is_persistent();
@@ -124,8 +129,6 @@ TurnPlan TurnBook::step(TimePoint now, const Looks& looks) {
     wait = std::max<Duration>(kDrainLook, (time_ - *closed_) / 16);
   } else {
     turn.open = holder_;
-    turn.is_one_by_one =
-        turn.is_contended && members_.at(*holder_).work.has_long_pieces();
     wait = look_again(members_.at(*holder_));
   }
   if (wait) {
@@ -140,7 +143,8 @@ TurnPlan TurnBook::step(TimePoint now, const Looks& looks) {
 /// Time that nobody had any use for pays debts.
 void TurnBook::forgive(Duration passed) {
   for (auto& [key, member] : members_) {
-    member.ahead = std::max(member.ahead - nanoseconds(passed), 0.0);
+    const Nanoseconds owed = std::max(member.ahead, 0.0);
+    member.ahead -= std::min(owed, nanoseconds(passed));
   }
 }
 
@@ -172,7 +176,11 @@ void TurnBook::see(Key key, Member& member, const TurnLook& look,
   const bool has_asked = member.wants;
   member.wants = member.work.asks() && time_ >= member.again;
   member.is_kept = member.wants && has_asked;
-  if (is_open) member.pace.see(look.launches, passed);
+  if (is_open) {
+    member.pace.see(look.launches, passed);
+    const bool has_begun = look.launches != began_launches_;
+    if (has_begun && !member.let_in) member.let_in = time_;
+  }
   if (!look.wants || !before.wants || is_open) member.asked = time_;
   if (member.work.asks() && !is_open) {
     member.wanted = time_;
@@ -232,7 +240,8 @@ Duration TurnBook::most_saved(const Member& member) const {
 }
 
 /// Counts from the least that anyone has had of those who take part. Who does
-/// not comes along, and so saves nothing up.
+/// not comes along, and so saves nothing up but kLag: who has nothing to do for
+/// a moment is to find its place again.
 void TurnBook::level() {
   std::optional<Nanoseconds> least;
   std::optional<Nanoseconds> owed;
@@ -258,7 +267,7 @@ void TurnBook::level() {
   const Nanoseconds by = least.value_or(0);
   began_ahead_ -= by;
   for (auto& [key, member] : members_) {
-    member.ahead = std::max(member.ahead - by, 0.0);
+    member.ahead = std::max(member.ahead - by, -nanoseconds(kLag));
   }
 }
 
@@ -295,12 +304,11 @@ void TurnBook::end_turn() {
   closed_.reset();
 }
 
-/// What it has not used of its part is the others': no more than a round is
-/// owed to it.
+/// What it has not used of its part is the others', but for kLag.
 void TurnBook::give_away(Member* holder) {
   const Member* const next = next_but(holder_);
   if (next == nullptr) return;
-  holder->ahead = std::max(holder->ahead, next->ahead - nanoseconds(kRound));
+  holder->ahead = std::max(holder->ahead, next->ahead - nanoseconds(kLag));
 }
 
 void TurnBook::begin_turn() {
@@ -320,6 +328,7 @@ void TurnBook::begin_turn() {
   begun_ = time_;
   began_ahead_ = member.ahead;
   began_launches_ = member.work.look().launches;
+  member.let_in.reset();
   member.pace.begin(began_launches_, time_ - member.asked);
   closed_.reset();
 }
@@ -365,7 +374,7 @@ bool TurnBook::is_over(const Member& holder, const Member* next) const {
 /// Whether others may have the GPU at no loss of the holder's.
 bool TurnBook::has_caught_up(const Member& holder) const {
   return holder.pace.goes_on() && holder.work.has_caught_up() &&
-         time_ - begun_ >= kCatchUp;
+         holder.let_in && time_ - *holder.let_in >= kCatchUp;
 }
 
 bool TurnBook::is_drained(const Member& holder) const {

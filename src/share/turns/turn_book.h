@@ -21,8 +21,6 @@ struct TurnPlan {
   /// Others want to, or did lately: who has the turn is not to run far ahead
   /// of the GPU, and says when it has nothing to do.
   bool is_contended = false;
-  /// Its pieces of work are so long that one of them is enough.
-  bool is_one_by_one = false;
   std::optional<TimePoint> wake;  ///< Look again then, at the latest.
 };
 
@@ -67,6 +65,9 @@ class TurnBook {
   static constexpr std::chrono::seconds kContended{1};
   /// Nobody pays back more than this.
   static constexpr std::chrono::seconds kMostDebt{10};
+  /// Who has nothing to do for a while, or gives the GPU away, comes to be no
+  /// further behind others than this, in time over its part.
+  static constexpr std::chrono::milliseconds kLag{10};
   /// What one may save of its part while it is idle, under kHard; under kBurst
   /// it is its part of kWindow.
   static constexpr std::chrono::microseconds kSaved{1500};
@@ -93,6 +94,9 @@ class TurnBook {
   Duration waited(Key key) const;
   /// How often it began one.
   std::uint64_t turns(Key key) const;
+  /// Its pieces of work are so long that one of them is to be under way or
+  /// held, where others want the Device.
+  bool is_one_by_one(Key key) const;
   /// It keeps the GPU at work that does not end (WorkRecord), which no turns
   /// can take from it: others have theirs beside it, it is charged, and it owes
   /// nothing from then on.
@@ -103,7 +107,7 @@ class TurnBook {
   struct Member {
     double part = 1;
     /// Time used, over the part, beyond what the holder had had when its turn
-    /// began. Never below 0.
+    /// began. Never below -kLag.
     Nanoseconds ahead = 0;
     /// Of its part of the time that went by, not used yet; below 0: used
     /// before its time.
@@ -114,6 +118,8 @@ class TurnBook {
     std::uint64_t turns = 0;
     WorkRecord work;
     LaunchPace pace;
+    std::optional<Duration>
+        let_in;         ///< Since when it has launched in its turn.
     Duration asked{};   ///< Since when it wants one, and has none.
     Duration wanted{};  ///< When it last wanted a turn.
     bool has_wanted = false;
