@@ -186,12 +186,6 @@ KnownDeeds gate_deeds(const TurnSide& side, int (*launch)(),
                                       [] { node->say(TurnWord::kInTurns); });
         }}},
       {"sync_let_in", {0, [](Words) { sync_let_in(); }}},
-      {"piece",
-       {1,
-        [](Words words) {
-          node->lane(0).piece =
-              static_cast<std::uint32_t>(std::stoul(words[0]));
-        }}},
       {"beats", {0, [](Words) { keep_beating(); }}},
       {"threads", {0, [](Words) { say_threads(); }}},
       {"rests", {0, [](Words) { await(is_one_resting); }}},

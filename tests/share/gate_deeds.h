@@ -10,7 +10,6 @@
 //   sync_let_in                       waits for the stream of `on`; the node
 //                                     lets it in when that has begun
 //   beats                             the node is there, from now on
-//   piece N                           microseconds from fence to fence
 //   threads                           of this process; and those of them that
 //                                     take SIGALRM
 //   rests                             until the thread that watches gates rests

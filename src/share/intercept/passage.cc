@@ -115,6 +115,22 @@ void wait_for_turn(Seat* seat) {
   lane.waited.fetch_add(nanoseconds() - begun, std::memory_order_relaxed);
 }
 
+/// Whether it is its turn, or none are taken.
+bool may_go(Seat* seat, Place* place, abi::CUcontext context,
+            abi::CUstream stream, MayHold may_hold) {
+  constexpr std::uint32_t kOneByOne =
+      TurnWord::kContended | TurnWord::kOneByOne;
+  const DeviceLimit& limits = account().limits_at(seat->device);
+  std::uint32_t word = limits.turn.load(std::memory_order_relaxed);
+  // Who cannot be held might come too late each time.
+  if ((word & (kOneByOne | TurnWord::kClosed)) == kOneByOne &&
+      may_hold == MayHold::kYes) {
+    wait_for_last_work(seat, place, context, stream);
+    word = limits.turn.load(std::memory_order_relaxed);
+  }
+  return (word & TurnWord::kClosed) == 0;
+}
+
 }  // namespace
 
 Passage::Passage(abi::CUstream stream, MayHold may_hold) : stream_(stream) {
@@ -125,21 +141,16 @@ Passage::Passage(abi::CUstream stream, MayHold may_hold) : stream_(stream) {
   Seat* const seat = place == nullptr ? nullptr : place->seat;
   if (seat == nullptr) return;
   const DeviceLimit& limits = account().limits_at(seat->device);
-  std::uint32_t word = limits.turn.load(std::memory_order_relaxed);
-  if (word == 0) return;
+  if (limits.turn.load(std::memory_order_relaxed) == 0) return;
   seat_ = seat;
   place_ = place;
   context_ = context;
-  constexpr std::uint32_t kOneByOne =
-      TurnWord::kContended | TurnWord::kOneByOne;
-  if ((word & (kOneByOne | TurnWord::kClosed)) == kOneByOne) {
-    wait_for_last_work(seat, place, context, stream);
-    word = limits.turn.load(std::memory_order_relaxed);
+  while (!may_go(seat, place, context, stream, may_hold)) {
+    if (is_node_silent(*seat, limits)) return;
+    if (may_hold == MayHold::kYes && hold(seat, place, context, stream)) return;
+    fence_tail(seat, place, context, stream, 0);
+    wait_for_turn(seat);
   }
-  if ((word & TurnWord::kClosed) == 0 || is_node_silent(*seat, limits)) return;
-  if (may_hold == MayHold::kYes && hold(seat, place, context, stream)) return;
-  fence_tail(seat, place, context, stream, 0);
-  wait_for_turn(seat);
 }
 
 void Passage::end() {

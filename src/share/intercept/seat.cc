@@ -10,13 +10,15 @@ namespace {
 
 /// Microseconds of work from fence to fence that are meant.
 constexpr std::uint32_t kPiece = 250;
-/// Microseconds of work that may be held for a turn; of what the program takes
-/// to launch it, if the Device takes less.
+/// Microseconds of work that may be held for a turn.
 constexpr std::uint32_t kHeld = 2000;
-constexpr std::uint32_t kHeldOfSlow = 6000;
 /// Microseconds of work that may be under way where others want the Device.
 constexpr std::uint32_t kUnderWay = 1500;
-constexpr std::uint64_t kMicrosecond = 1000;
+constexpr std::uint32_t kMicrosecond = 1000;
+/// Longer pieces are told of as of this length, in microseconds.
+constexpr std::uint32_t kMostPiece = 100'000'000;
+/// Of a launch, in nanoseconds: what took longer was no work of the Device's.
+constexpr std::uint64_t kMostCost = 1'000'000'000;
 
 }  // namespace
 
@@ -53,8 +55,13 @@ bool stands_behind_a_gate(const Seat& seat, std::uint32_t at) {
 
 void open_gates(Seat* seat) {
   const Turn turn(seat->is_busy);
-  for (const LaneStream& one : seat->streams) {
+  for (LaneStream& one : seat->streams) {
     std::uint32_t opened = seat->lane->opened.load();
+    if (is_shut(one.until, opened)) {
+      // From here on the Device is at it.
+      one.pace_since = nanoseconds();
+      one.pace_from = one.gated;
+    }
     while (is_shut(one.until, opened) &&
            !seat->lane->opened.compare_exchange_weak(opened, one.until)) {
     }
@@ -135,6 +142,37 @@ void set_tail(Lane* lane, std::uint32_t at, bool has_one) {
   }
 }
 
+namespace {
+
+/// What a launch costs the Device, in nanoseconds, has come to be known anew:
+/// `cost` was its mean over some of them.
+void learn_cost(Seat* seat, std::uint32_t cost) {
+  seat->mean_cost = seat->mean_cost == 0
+                        ? cost
+                        : seat->mean_cost - seat->mean_cost / 4 + cost / 4;
+  // Long ones among short ones come again.
+  const std::uint32_t faded = seat->most_cost - seat->most_cost / 64;
+  seat->most_cost = cost > faded ? cost : faded;
+}
+
+/// It was no more than `cost`: the program may have been slower than the
+/// Device.
+void learn_bound(Seat* seat, std::uint32_t cost) {
+  if (seat->mean_cost == 0 || cost < seat->mean_cost) seat->mean_cost = cost;
+  if (seat->most_cost == 0) seat->most_cost = cost;
+  if (cost < seat->most_cost) seat->most_cost -= seat->most_cost / 64;
+}
+
+void say_piece(const Seat& seat) {
+  const std::uint64_t piece =
+      std::uint64_t{seat.every} * seat.most_cost / kMicrosecond;
+  seat.lane->piece.store(
+      piece > kMostPiece ? kMostPiece : static_cast<std::uint32_t>(piece | 1),
+      std::memory_order_relaxed);
+}
+
+}  // namespace
+
 void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   LaneStream& stream = seat->streams[at];
   const std::uint32_t done =
@@ -145,41 +183,34 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
     stream.pace_since = 0;  // What it takes from then on says nothing.
     return;
   }
-  seat->keeps_up = done == stream.asked;
-  if (seat->keeps_up) {
-    // The time between says nothing but that it is long enough.
-    stream.pace_since = now;
-    stream.pace_from = done;
-    if (since_last < kPiece * kMicrosecond && seat->every < kMostEvery) {
-      seat->every *= 2;
-    }
-    const std::uint64_t piece = since_last / kMicrosecond;
-    if (piece < kPiece * 4) {
-      seat->lane->piece.store(static_cast<std::uint32_t>(piece | 1),
-                              std::memory_order_relaxed);
-    }
-    return;
-  }
   if (stream.pace_since == 0) {
     stream.pace_since = now;
     stream.pace_from = done;
     return;
   }
   const std::uint32_t passed = done - stream.pace_from;
-  if (passed < 2 || passed > stream.asked - stream.pace_from) return;
-  const std::uint64_t each =
-      (now - stream.pace_since) / kMicrosecond / passed + 1;
+  const bool keeps_up = done == stream.asked;
+  const std::uint32_t fewest = keeps_up ? 1 : 2;
+  if (passed < fewest || passed > stream.asked - stream.pace_from) return;
+  const std::uint64_t cost =
+      (now - stream.pace_since) / passed / seat->every + 1;
   stream.pace_since = now;
   stream.pace_from = done;
-  const std::uint64_t fitting = seat->every * std::uint64_t{kPiece} / each;
-  const std::uint64_t most = std::uint64_t{seat->every} * 2;
-  std::uint64_t every = fitting < most ? fitting : most;
-  if (every < 1) every = 1;
-  if (every > kMostEvery) every = kMostEvery;
-  const std::uint64_t piece = each * every / seat->every;
-  seat->every = static_cast<std::uint32_t>(every);
-  seat->lane->piece.store(static_cast<std::uint32_t>(piece | 1),
-                          std::memory_order_relaxed);
+  if (cost > kMostCost) return;  // It waited for other things.
+  if (keeps_up) {
+    learn_bound(seat, static_cast<std::uint32_t>(cost));
+    if (since_last < kPiece * kMicrosecond && seat->every < kMostEvery) {
+      seat->every *= 2;
+    }
+  } else {
+    learn_cost(seat, static_cast<std::uint32_t>(cost));
+    const std::uint32_t fitting = kPiece * kMicrosecond / seat->most_cost;
+    const std::uint32_t most = seat->every * 2;
+    seat->every = fitting < most ? fitting : most;
+    if (seat->every < 1) seat->every = 1;
+    if (seat->every > kMostEvery) seat->every = kMostEvery;
+  }
+  say_piece(*seat);
 }
 
 std::uint32_t most_fences(const Lane& lane) {
@@ -194,11 +225,14 @@ std::uint32_t most_held(const Seat& seat) {
   for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
     held += is_held(seat, at) ? 1 : 0;
   }
-  const std::uint32_t piece = seat.lane->piece.load(std::memory_order_relaxed);
-  const std::uint32_t work = seat.keeps_up ? kHeldOfSlow : kHeld;
-  const std::uint32_t most =
-      piece == 0 ? 2 : work / piece / (held == 0 ? 1 : held);
-  return most < 1 ? 1 : most >= kMostHeld ? kMostHeld - 1 : most;
+  // What is held is let in at once: it is its mean that counts.
+  const std::uint64_t piece =
+      (std::uint64_t{seat.every} * seat.mean_cost + kMicrosecond - 1) /
+      kMicrosecond;
+  const std::uint64_t most =
+      piece == 0 ? 2 : kHeld / piece / (held == 0 ? 1 : held);
+  if (most < 1) return 1;
+  return most >= kMostHeld ? kMostHeld - 1 : static_cast<std::uint32_t>(most);
 }
 
 bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now) {
@@ -223,7 +257,8 @@ void forget_seats() {
     seat.is_busy.store(false, std::memory_order_relaxed);
     seat.lane = nullptr;
     seat.every = 1;
-    seat.keeps_up = false;
+    seat.mean_cost = 0;
+    seat.most_cost = 0;
     seat.silent_beat.store(0, std::memory_order_relaxed);
     seat.beat_at = 0;
     seat.streams = {};

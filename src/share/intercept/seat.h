@@ -49,9 +49,10 @@ struct Seat {
   Lane* lane = nullptr;               ///< Null: not claimed, or there is none.
   std::uint32_t device = 0;
   std::uint32_t every = 1;  ///< Launches from fence to fence.
-  /// The Device had passed all fences when another was asked for: its pace is
-  /// that of the program, then.
-  bool keeps_up = false;
+  /// What a launch costs the Device in nanoseconds, lately: in the mean, and of
+  /// the longest. 0: not known.
+  std::uint32_t mean_cost = 0;
+  std::uint32_t most_cost = 0;
   std::uint64_t fenced_at = 0;
   std::uint32_t given_away = kLaneStreams - 1;  ///< The last such place.
   /// One more than the beat at which the node was found to have gone.

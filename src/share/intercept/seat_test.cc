@@ -1,0 +1,157 @@
+#include "share/intercept/seat.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+
+#include <gtest/gtest.h>
+
+namespace gpunode::share {
+namespace {
+
+constexpr std::uint64_t kMicro = 1000;
+constexpr std::uint64_t kMilli = 1000 * kMicro;
+
+/// A program with one stream, and a Device that does its work in time that is
+/// only counted.
+class SeatTest : public ::testing::Test {
+ protected:
+  SeatTest() {
+    seat.lane = &lane;
+    at = find_stream(&seat, reinterpret_cast<abi::CUcontext>(&seat), nullptr);
+    seat.streams[at].pace_since = now;
+  }
+
+  /// One that takes the program `own` and the Device `cost`, others wanting the
+  /// Device.
+  void launch(std::uint64_t cost, std::uint64_t own) {
+    now += own;
+    pass();
+    free_at = std::max(free_at, now) + cost;
+    LaneStream& stream = seat.streams[at];
+    if (++stream.since < seat.every) return;
+    stream.since = 0;
+    keep_pace(&seat, at, now);
+    fences.push_back(free_at);
+    lane.asked[at] = ++stream.asked;
+    while (fences.size() > most_fences(lane)) {
+      now = std::max(now, fences.front());
+      pass();
+    }
+    most_under_way = std::max(most_under_way, free_at - now);
+  }
+  void launch(int count, std::uint64_t cost, std::uint64_t own) {
+    for (int i = 0; i < count; ++i) launch(cost, own);
+  }
+  void pass() {
+    while (!fences.empty() && fences.front() <= now) {
+      ++lane.done[at];
+      fences.pop_front();
+    }
+  }
+  std::uint64_t piece() const { return lane.piece * kMicro; }
+
+  Lane lane = {};
+  Seat seat;
+  std::uint32_t at = 0;
+  std::uint64_t now = 1000 * kMilli;
+  std::uint64_t free_at = 0;
+  std::uint64_t most_under_way = 0;
+  std::deque<std::uint64_t> fences;
+};
+
+TEST_F(SeatTest, NothingIsKnownAtFirst) {
+  EXPECT_EQ(seat.every, 1u);
+  EXPECT_EQ(most_fences(lane), 3u);
+  EXPECT_EQ(most_held(seat), 2u);
+}
+
+TEST_F(SeatTest, PiecesOfShortKernelsAreMany) {
+  launch(3000, 5 * kMicro, 3 * kMicro);
+  EXPECT_EQ(seat.every, kMostEvery);
+  EXPECT_NEAR(static_cast<double>(piece()), 160e3, 8e3);
+  EXPECT_EQ(most_fences(lane), kMostFences - 1);
+  EXPECT_GE(most_held(seat), 11u);
+}
+
+TEST_F(SeatTest, KernelsOfAboutAPieceAreOneEach) {
+  launch(300, 200 * kMicro, 3 * kMicro);
+  EXPECT_EQ(seat.every, 1u);
+  EXPECT_NEAR(static_cast<double>(piece()), 200e3, 8e3);
+  EXPECT_NEAR(most_fences(lane), 7, 1);
+  EXPECT_NEAR(most_held(seat), 10, 1);
+}
+
+TEST_F(SeatTest, OfLongKernelsOneIsBehindTheOther) {
+  launch(300, 5 * kMicro, 3 * kMicro);
+  launch(600, 10 * kMilli, 3 * kMicro);
+  EXPECT_EQ(seat.every, 1u);
+  EXPECT_EQ(most_fences(lane), 1u);
+  EXPECT_EQ(most_held(seat), 1u);
+  launch(10000, 5 * kMicro, 3 * kMicro);
+  EXPECT_EQ(seat.every, kMostEvery) << "they are forgotten";
+}
+
+TEST_F(SeatTest, LongOnesAmongShortOnesComeAgain) {
+  const auto step = [this] {
+    launch(60, 5 * kMicro, 4 * kMicro);
+    launch(20, 300 * kMicro, 4 * kMicro);
+  };
+  for (int i = 0; i < 10; ++i) step();
+  most_under_way = 0;
+  for (int i = 0; i < 50; ++i) step();
+  EXPECT_LE(most_under_way, 2500 * kMicro);
+}
+
+TEST_F(SeatTest, OfASlowProgramOnlyWhatItTakesItselfIsKnown) {
+  launch(1000, 5 * kMicro, 20 * kMicro);
+  EXPECT_EQ(seat.every, 16u);
+  EXPECT_LE(piece(), 16 * 21 * kMicro);
+  EXPECT_EQ(most_held(seat), 6u) << "of what may be 2 ms";
+}
+
+TEST_F(SeatTest, WhatWasHeldTellsHowFastTheDeviceIs) {
+  launch(1000, 5 * kMicro, 20 * kMicro);
+  // Six pieces are held, and let in.
+  LaneStream& stream = seat.streams[at];
+  now = std::max(now, free_at);
+  pass();
+  stream.gated = stream.asked;
+  lane.until[at] = stream.until = lane.opened + 1;
+  stream.asked += 6;
+  open_gates(&seat);
+  EXPECT_EQ(lane.opened, stream.until);
+  EXPECT_EQ(stream.pace_from, stream.gated);
+  stream.pace_since = now;  // On the clock that is only counted.
+  for (int i = 0; i < 6; ++i) {
+    free_at = std::max(free_at, now) + 16 * 5 * kMicro;
+    fences.push_back(free_at);
+  }
+  launch(32, 5 * kMicro, 20 * kMicro);
+  EXPECT_GE(most_held(seat), 10u);
+}
+
+TEST_F(SeatTest, AProgramThatDidNothingForLongIsNoLongKernel) {
+  launch(1000, 5 * kMicro, 20 * kMicro);
+  const std::uint64_t before = piece();
+  for (int i = 0; i < 100; ++i) {
+    now += 10'000 * kMilli;
+    launch(64, 5 * kMicro, 20 * kMicro);
+  }
+  EXPECT_LE(piece(), 2 * before);
+}
+
+TEST_F(SeatTest, StreamsDivideWhatMayBeHeld) {
+  launch(300, 200 * kMicro, 3 * kMicro);
+  now = free_at;
+  pass();
+  const std::uint32_t alone = most_held(seat);
+  for (std::uint32_t stream = 0; stream < 4; ++stream) {
+    seat.streams[stream].until = lane.opened + 1;
+  }
+  EXPECT_NEAR(most_held(seat), alone / 4.0, 1);
+}
+
+}  // namespace
+}  // namespace gpunode::share
