@@ -12,18 +12,20 @@ measured by then is printed.
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import sys
 import time
 
 from churn_scenario import CHURN
+from cost_scenario import COST
 from load_group import Failed, Programs, run_group, run_solo
 from turn_figures import cell, median, percent, range_cell, table
 from torch_scenario import TORCH
 from turn_scenarios import SHARES, STEPS, Shares
 
-ONCE = (TORCH, CHURN)  # Which have rounds of their own, or none.
+ONCE = (COST, TORCH, CHURN)  # Which have rounds of their own, or none.
 ALL = (*SHARES, *STEPS, *ONCE)
 MOST_ROWS = 6  # Of a group of loads, before they are put together.
 
@@ -88,16 +90,23 @@ class Bench:
         if self.is_over():
             return ""
         self.note(f"{scenario.name} begins")
-        try:
+        with self.noting(scenario.name):
             return scenario.run(self)
+        return ""
+
+    @contextlib.contextmanager
+    def noting(self, name):
+        """Whatever fails is said in the end; what was measured by then is kept."""
+        try:
+            yield
         except Failed as problem:
-            self.problems.append(f"{scenario.name}: {problem}")
-            return ""
+            self.problems.append(f"{name}: {problem}")
+            self.note(f"FAILED: {self.problems[-1]}")
 
     def measure(self, scenario, variant, turn):
         if self.is_over():
             return
-        try:
+        with self.noting(f"{scenario.name} {variant}"):
             for load in dict.fromkeys(scenario.loads):
                 self.solo(load, turn)
             policy = None if variant == "bare" else variant
@@ -106,9 +115,6 @@ class Bench:
             self.add((scenario.name, variant), results, kept)
             self.note(f"{scenario.name} {variant}: "
                       + " ".join(f"{result['gpu_percent']:.1f}" for result in results[:MOST_ROWS]))
-        except Failed as problem:
-            self.problems.append(f"{scenario.name} {variant}: {problem}")
-            self.note(f"FAILED: {self.problems[-1]}")
 
     def samples(self, scenario, variant, member, word):
         rounds = self.found.get((scenario.name, variant), [])
@@ -237,7 +243,8 @@ def main(argv):
     bench = Bench(options)
     count = len(groups(scenarios, 0))
     loads = {load for scenario in scenarios for load in scenario.loads}
-    round_seconds = count * (options.seconds + 1) + 1.5 * len(loads)  # A program takes half a second to start.
+    # A program takes half a second to start.
+    round_seconds = 1.5 * len(loads) + sum(scenario.seconds(options.seconds) + 1 for scenario, _ in groups(scenarios, 0))
     bench.note(f"{count} groups and {len(loads)} loads alone a round; about {options.rounds * round_seconds:.0f} s"
                + "".join(f", and {scenario.name}" for scenario in once))
     texts = []

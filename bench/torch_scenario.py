@@ -51,6 +51,11 @@ class TorchPrograms:
         """Its text."""
         if importlib.util.find_spec("torch") is None:
             return f"{self.name}: skipped: the Python that runs this has no PyTorch"
+        with bench.noting(self.name):
+            self.measure(bench)
+        return self.text(bench)
+
+    def measure(self, bench):
         with contextlib.ExitStack() as stack:
             loads = {kind: load_of(kind) for kind in self.kinds}
             keeper = held(stack, Keeper(bench.programs, "fair", [1 / len(loads)] * len(loads), LIFETIME))
@@ -61,7 +66,6 @@ class TorchPrograms:
             bench.note(f"{len(bare) + len(kept)} PyTorch programs have started")
             interleaved(bench, self.name, self.ways(bench, keeper, bare, kept), bench.options.rounds)
             seen([{"launches": sum(bench.samples(self, alone_key(kind, KEPT), 0, "launches"))} for kind in self.kinds], keeper.end())
-        return self.text(bench)
 
     def ways(self, bench, keeper, bare, kept):
         """What is measured -> what does it."""

@@ -6,6 +6,8 @@ from load_group import Load
 from turn_figures import cell, median, percent, series, settled_ms
 
 BUCKET_MS = 50
+KERNELS_IN_A_PART = 50
+LONGEST_S = 0.05  # Seconds of the longest kernel.
 
 
 def kernels(microseconds, more=""):
@@ -47,8 +49,8 @@ class Shares:
         return all(load.is_busy for load in self.loads) and (variant == "hard" or variant != "bare" and not self.absent)
 
     def seconds(self, usual):
-        """50 kernels of its longest load are to fit in a part."""
-        return max(usual, 4.0) if any(load is LONGEST for load in self.loads) else usual
+        """50 kernels of 50 ms are to fit in a part; nothing else lasts so long that it does not fit anyhow."""
+        return max([usual, *(KERNELS_IN_A_PART * LONGEST_S / part for load, part in self.members if load is LONGEST)])
 
     @staticmethod
     def how(_):
@@ -65,9 +67,6 @@ def alone_hard(percent):
 
 
 SHARES = (
-    Shares("cost-5us", "one program of 5 µs kernels, all of the GPU its", ((SHORT, 1),)),
-    Shares("cost-5us-ahead", "the same, launching ahead of the GPU", ((SHORT_FLOOD, 1),)),
-    Shares("cost-200us", "one program of 0.2 ms kernels", ((PLAIN, 1),)),
     Shares("25-75", "two alike, 25 : 75", ((PLAIN, 0.25), (PLAIN, 0.75))),
     Shares("25-25-50", "three alike, 25 : 25 : 50", ((PLAIN, 0.25), (PLAIN, 0.25), (PLAIN, 0.5)), ("bare", "fair", "hard")),
     Shares("25-25-50-mixed", "25 : 25 : 50, 0.2 ms, 5 µs and 10 ms", ((PLAIN, 0.25), (SHORT, 0.25), (LONGER, 0.5))),
@@ -75,6 +74,8 @@ SHARES = (
     Shares("75-25", "75 : 25, 5 µs beside 10 ms", ((SHORT, 0.75), (LONGER, 0.25)), ("fair",)),
     *map(against, (5, 10, 50, 90)),
     Shares("50ms", "50 : 50, 50 ms beside 0.2 ms", ((LONGEST, 0.5), (PLAIN, 0.5)), ("fair",)),
+    Shares("50ms-5us", "25 : 75, 50 ms beside 5 µs", ((LONGEST, 0.25), (SHORT, 0.75))),
+    Shares("50ms-50ms", "25 : 75, 50 ms beside the same", ((LONGEST, 0.25), (LONGEST, 0.75))),
     Shares("20-busy", "20 busy ones", ((PLAIN, 0.05),) * 20),
     Shares("20-half", "10 busy ones, 10 others being idle", ((PLAIN, 0.05),) * 10, ("fair",), (0.05,) * 10),
     Shares("20-light", "20 light ones, which together ask for more than all", ((LIGHT, 0.05),) * 20),

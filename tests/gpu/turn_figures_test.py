@@ -176,6 +176,10 @@ class Scenarios(unittest.TestCase):
                 self.assertAlmostEqual(sum(scenario.parts), 1)
                 self.assertGreaterEqual(len(scenario.parts), len(scenario.loads))
 
+    def test_fifty_long_kernels_fit_in_a_part(self):
+        seconds = {scenario.name: scenario.seconds(1.5) for scenario in turn_scenarios.SHARES}
+        self.assertEqual([seconds[name] for name in ("25-75", "50ms", "50ms-5us", "50ms-50ms")], [1.5, 5, 10, 10])
+
     def test_parts_are_exact_where_all_are_busy_and_nobody_has_what_is_left(self):
         exact = {scenario.name: [variant for variant in scenario.variants if scenario.is_exact(variant)]
                  for scenario in turn_scenarios.SHARES}

@@ -59,6 +59,13 @@ class Turns(unittest.TestCase):
         self.assertCountEqual(self.told(), ["fair 0.5000 0.5000: ", "fair 0.5000 0.5000: part 0 0.2, part 1 0.8",
                                             "fair 0.2500 0.7500: policy hard"])
 
+    def test_what_turns_cost_is_measured_in_pairs(self):
+        done = self.run_script("--only", "cost", "--seconds", "0.05")
+        self.assertEqual((done.returncode, done.stdout.count("FAILED")), (0, 0), done.stdout + done.stderr)
+        # Median and mean of a launch without, with and more; loss; pairs.
+        self.assertRegex(done.stdout, r"(?m)^  5 µs, launched ahead" + r" +-?\d+\.\d\d ±\d+\.\d\d" * 7 + " +4$")
+        self.assertEqual(self.told(), ["fair 1.0000: "] * 5)
+
     def test_churn(self):
         done = self.run_script("--only", "churn", "--churn-seconds", "2", "--seed", "3")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -86,10 +93,10 @@ class Turns(unittest.TestCase):
         self.assertIn("torch: skipped: the Python that runs this has no PyTorch", done.stdout)
 
     def test_a_keeper_that_fails_is_named_and_the_rest_goes_on(self):
-        done = self.run_script("--only", "cost-200us", "idle-neighbour", keeper=pathlib.Path("/bin/false"))
+        done = self.run_script("--only", "20-light", "idle-neighbour", keeper=pathlib.Path("/bin/false"))
         self.assertEqual(done.returncode, 1)
         self.assertIn("FAILED: idle-neighbour hard: false: it did not say 'ready' (it ended with 1)", done.stdout)
-        self.assertIn("cost-200us: one program", done.stdout)  # Bare, it worked.
+        self.assertIn("20-light: 20 light ones", done.stdout)  # Bare, they worked.
 
     def test_a_library_that_is_not_loaded_is_named(self):
         empty = self.json.with_name("empty.so")
