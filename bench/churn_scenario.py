@@ -7,7 +7,7 @@ import threading
 import time
 import typing
 
-from load_group import Failed, Keeper, Worker, calibrated, held
+from load_group import PATIENCE, Failed, Keeper, Worker, calibrated, held
 from turn_figures import churn_plan, due_in, percent, quarters, seconds_there, table
 from turn_scenarios import LONG, LONGER, LONGEST, PLAIN, SHORT
 
@@ -59,8 +59,8 @@ class Churn:
         seconds = bench.options.churn_seconds
         visits, swaps = churn_plan([len(loads) for _, loads in self.members], seconds, bench.options.seed)
         with contextlib.ExitStack() as stack:
-            keeper = held(stack, Keeper(bench.programs, "fair", self.parts, 2 * seconds))
-            pools = [[held(stack, Worker(bench.programs, load, 1.0, keeper.library(number), BUCKET_MS, 2 * seconds,
+            keeper = held(stack, Keeper(bench.programs, "fair", self.parts, seconds + 2 * PATIENCE))
+            pools = [[held(stack, Worker(bench.programs, load, library=keeper.library(number), buckets_ms=BUCKET_MS,
                                          more=["--to-the-end"])) for load in loads]
                      for number, (_, loads) in enumerate(self.members)]
             calibrated([worker for pool in pools for worker in pool])

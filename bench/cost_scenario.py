@@ -8,7 +8,7 @@ from load_group import Keeper, Worker, at_work, calibrated, held, interleaved, s
 from turn_figures import cell, percent, table
 from turn_scenarios import COPIES, GRAPHS, PLAIN, SHORT, SHORT_FLOOD
 
-LIFETIME = 600  # Seconds.
+KEEPER_LIFETIME = 600  # Seconds.
 PAIRS_A_ROUND = 4
 SECONDS = 0.4  # Of each of a pair.
 BARE, KEPT = "bare", "with the library"
@@ -31,10 +31,10 @@ class Cost:
 
     def measure(self, bench, load):
         with contextlib.ExitStack() as stack:
-            keeper = held(stack, Keeper(bench.programs, "fair", [1], LIFETIME))
-            workers = {BARE: held(stack, Worker(bench.programs, load, lifetime=LIFETIME))}
+            keeper = held(stack, Keeper(bench.programs, "fair", [1], KEEPER_LIFETIME))
+            workers = {BARE: held(stack, Worker(bench.programs, load))}
             calibrated(workers.values())  # What it finds out, the other one is told.
-            workers[KEPT] = held(stack, Worker(bench.programs, load, library=keeper.library(0), lifetime=LIFETIME))
+            workers[KEPT] = held(stack, Worker(bench.programs, load, library=keeper.library(0)))
             calibrated([workers[KEPT]])
             seconds = min(SECONDS, bench.options.seconds)
             ways = {f"{load.name}, {way}": lambda worker=worker: at_work([worker], seconds) for way, worker in workers.items()}

@@ -12,18 +12,18 @@
 //   --unsynchronised   launches ahead of the GPU as far as the driver lets it;
 //                      else two pieces of half a millisecond, or two units
 //   --buckets-ms N     says what was done in each N milliseconds, too
-//   --loops N, --unit-us N   what a calibration has found out
+//   --loops N, --unit-us N, --blocks N   what a calibration has found out
 //   --blocks-a-processor N    of a kernel, 128 threads each (8)
 //   --to-the-end       what is under way when time is over counts, too, and so
 //                      does the time until it is done
-//   --blocks N, --copy-mib N  smaller work, for a GPU that is none
+//   --copy-mib N       of a copy (64)
 //
 // It says "opened" when it has a context, waits for the line "calibrate", says
-// what it found out (`loops` and `unit_us`) and "ready", waits for the line
-// "go", works, says what came of it, a word and a number a line, and "done".
-// "go SECONDS" is another time than --seconds. More such lines are more work,
-// until its input ends. Processes are calibrated one after another by whoever
-// writes these lines.
+// what it found out (`processors`, `blocks`, `loops`, `unit_us`) and "ready",
+// waits for the line "go", works, says what came of it, a word and a number a
+// line, and "done". "go SECONDS" is another time than --seconds. More such
+// lines are more work, until its input ends. Processes are calibrated one after
+// another by whoever writes these lines.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -339,6 +339,8 @@ int main(int count, char** arguments) {
   for (int i = 0; i < static_cast<int>(options.threads); ++i) {
     workers.push_back(std::make_unique<Worker>(options, work));
   }
+  say("processors " + std::to_string(work.processors()));
+  say("blocks " + std::to_string(work.blocks()));
   say("loops " + std::to_string(work.loops()));
   say("unit_us " + std::to_string(work.unit_us()));
   say("ready");

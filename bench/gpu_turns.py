@@ -21,11 +21,12 @@ import time
 from churn_scenario import CHURN
 from cost_scenario import COST
 from load_group import Failed, Programs, run_group, run_solo
+from mps_scenario import MPS
 from turn_figures import cell, median, percent, range_cell, table
 from torch_scenario import TORCH
 from turn_scenarios import SHARES, STEPS, Shares
 
-ONCE = (COST, TORCH, CHURN)  # Which have rounds of their own, or none.
+ONCE = (COST, TORCH, MPS, CHURN)  # Which have rounds of their own, or none.
 ALL = (*SHARES, *STEPS, *ONCE)
 MOST_ROWS = 6  # Of a group of loads, before they are put together.
 

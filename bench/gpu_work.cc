@@ -124,9 +124,9 @@ GpuWork::GpuWork(const WorkShape& shape) : shape_(shape) {
   check("cuDeviceGetAttribute",
         DRIVER(cuDeviceGetAttribute)(
             &processors, abi::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 0));
-  blocks_ = shape.blocks != 0
-                ? shape.blocks
-                : shape.blocks_a_processor * static_cast<unsigned>(processors);
+  processors_ = static_cast<unsigned>(processors);
+  blocks_ =
+      shape.blocks != 0 ? shape.blocks : shape.blocks_a_processor * processors_;
   abi::CUmodule module = nullptr;
   check("cuModuleLoadData", DRIVER(cuModuleLoadData)(&module, kKernels));
   check("cuModuleGetFunction",

@@ -64,6 +64,9 @@ class GpuWork {
   void calibrate();
 
   const WorkShape& shape() const { return shape_; }
+  /// That this process sees: under MPS it may be some of them.
+  unsigned processors() const { return processors_; }
+  unsigned blocks() const { return blocks_; }
   std::uint64_t loops() const { return shape_.loops; }
   double unit_us() const { return shape_.unit_us; }
 
@@ -79,6 +82,7 @@ class GpuWork {
   double measured_unit_us() const;
 
   WorkShape shape_;
+  unsigned processors_ = 0;
   unsigned blocks_ = 0;
   abi::CUcontext context_ = nullptr;
   abi::CUfunction spin_ = nullptr;

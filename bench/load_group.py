@@ -6,6 +6,7 @@ milliseconds of GPU time that were charged, turns, milliseconds waited, launches
 what it keeps.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -17,6 +18,8 @@ import time
 import typing
 
 PATIENCE = 90  # Seconds beyond its own time that a program is given.
+POOL_PATIENCE = 30  # The same, of one among many that are started once.
+LEAVE_PATIENCE = 10
 
 
 class Failed(Exception):
@@ -40,9 +43,17 @@ class Process:
         self.errors = tempfile.TemporaryFile("w+")  # pylint: disable=consider-using-with
         self.process = subprocess.Popen([str(word) for word in words], text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.errors, env=os.environ | environment)
-        self.watch = threading.Timer(patience, self.process.kill)
-        self.watch.daemon = True
-        self.watch.start()
+        self.watch = None
+        self.be_patient(patience)
+
+    def be_patient(self, seconds):
+        """From now on: then it is ended. None: for good."""
+        if self.watch:
+            self.watch.cancel()
+        if seconds is not None:
+            self.watch = threading.Timer(seconds, self.process.kill)
+            self.watch.daemon = True
+            self.watch.start()
 
     def fail(self, what):
         try:
@@ -148,13 +159,14 @@ class Programs(typing.NamedTuple):
 
 
 class Worker(Process):
-    """A gpu_load. What its kind of kernel was found to be once is true of the next one. It works once, for `seconds`, or as often
-    as it is told to within `lifetime`."""
+    """A gpu_load. What its kind of kernel was found to be once is true of the next one. It works for `seconds`, or as often and as
+    long as it is told to."""
 
     known: typing.ClassVar[dict] = {}
 
-    def __init__(self, programs, load, seconds=1.0, library=None, buckets_ms=0, lifetime=0, environment=None, more=()):
+    def __init__(self, programs, load, seconds=1.0, library=None, buckets_ms=0, environment=None, more=()):
         self.load = load
+        self.seconds = seconds
         self.library = library
         words = [*programs.words(load), *more, "--seconds", f"{seconds:.3f}"]
         if buckets_ms:
@@ -162,9 +174,10 @@ class Worker(Process):
         if load.words in self.known:
             words += [word for pair in self.known[load.words].items() for word in pair]
         preload = {"LD_PRELOAD": library} if library else {}
-        super().__init__(words, preload | (environment or {}), max(seconds, lifetime) + PATIENCE)
+        super().__init__(words, preload | (environment or {}), PATIENCE)
         self.began = None
         self.unit_us = 0.0
+        self.processors = 0
 
     def calibrate(self):
         self.expect("opened")
@@ -174,16 +187,29 @@ class Worker(Process):
         self.say("calibrate")
         said = self.expect("ready")
         if self.library is None and "loops" in said:  # In turns it may have waited for one.
-            self.known.setdefault(self.load.words, {"--loops": str(int(said["loops"][0])), "--unit-us": str(said["unit_us"][0])})
+            self.known.setdefault(self.load.words, {"--loops": str(int(said["loops"][0])), "--unit-us": str(said["unit_us"][0]),
+                                                    "--blocks": str(int(said["blocks"][0]))})
         self.unit_us = said.get("unit_us", [0.0])[0]
+        self.processors = int(said.get("processors", [0])[0])
+        self.be_patient(None)  # Whoever has more to tell may be busy with others.
 
     def go(self, seconds=None):
+        self.be_patient(self.seconds + PATIENCE if seconds is None else seconds + POOL_PATIENCE)
         self.began = time.monotonic()
         self.say("go" if seconds is None else f"go {seconds:.3f}")
 
     def done(self):
         """What it got done; it can be told to go again."""
-        return self.numbers(self.expect("done"))
+        found = self.numbers(self.expect("done"))
+        self.be_patient(None)
+        return found
+
+    def leave(self):
+        """It ends by itself: for whoever shares more than the GPU with others, and should not be killed."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.process.stdin.close()
+            self.process.wait(LEAVE_PATIENCE)
+        self.close()
 
     def result(self):
         """What it got done; it ends."""
@@ -212,10 +238,22 @@ def calibrated(workers):
 
 
 def at_work(workers, seconds):
-    """What each got done, of those that are ready, beside each other."""
+    """What each got done, of those that are ready, beside each other. If one fails, the others can be told more."""
+    problems, results = [], []
+
+    def attempt(deed):
+        try:
+            return deed()
+        except Failed as problem:
+            problems.append(problem)
+            return None
     for worker in workers:
-        worker.go(seconds)
-    return [worker.done() for worker in workers]
+        attempt(lambda worker=worker: worker.go(seconds))
+    for worker in workers:
+        results.append(attempt(worker.done))
+    if problems:
+        raise problems[0]
+    return results
 
 
 def held(stack, process):
@@ -225,11 +263,16 @@ def held(stack, process):
 
 
 def interleaved(bench, name, ways, rounds):
-    """Measures each way, a name -> what gives the results of each load, once a round; the order turns round by round."""
-    for turn in range(rounds):
-        for way in list(ways)[::-1] if turn % 2 else list(ways):
+    """Measures each way, a name -> what gives the results of each load, once a round; the order turns round by round. One that
+    fails is not tried again."""
+    left = list(ways)
+    for _ in range(rounds):
+        for way in list(left):
             if not bench.is_over():
-                bench.add((name, way), ways[way]())
+                left.remove(way)
+                with bench.noting(f"{name}: {way}"):
+                    bench.add((name, way), ways[way]())
+                    left.insert(0, way)
 
 
 def seen(results, said):

@@ -14,7 +14,7 @@ PAIRS = (("train", "gemm"), ("infer", "train_big"), ("graph", "gemm"), ("streams
 PARTS = ((0.5, 0.5), (0.25, 0.75))
 # Who is only set against itself without the library.
 MORE = ("h2d", "h2d_pageable")
-LIFETIME = 600  # Seconds.
+KEEPER_LIFETIME = 600  # Seconds.
 BARE, KEPT = "bare", "with the library"
 LATENCY = ("latency_p50_us", "latency_p99_us")
 
@@ -58,9 +58,9 @@ class TorchPrograms:
     def measure(self, bench):
         with contextlib.ExitStack() as stack:
             loads = {kind: load_of(kind) for kind in self.kinds}
-            keeper = held(stack, Keeper(bench.programs, "fair", [1 / len(loads)] * len(loads), LIFETIME))
-            bare = {kind: held(stack, Worker(bench.programs, load, lifetime=LIFETIME)) for kind, load in loads.items()}
-            kept = {kind: held(stack, Worker(bench.programs, load, library=keeper.library(number), lifetime=LIFETIME))
+            keeper = held(stack, Keeper(bench.programs, "fair", [1 / len(loads)] * len(loads), KEEPER_LIFETIME))
+            bare = {kind: held(stack, Worker(bench.programs, load)) for kind, load in loads.items()}
+            kept = {kind: held(stack, Worker(bench.programs, load, library=keeper.library(number)))
                     for number, (kind, load) in enumerate(loads.items())}
             calibrated([*bare.values(), *kept.values()])
             bench.note(f"{len(bare) + len(kept)} PyTorch programs have started")

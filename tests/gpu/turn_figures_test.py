@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
 """Tests of the figures that bench/gpu_turns.py makes of its numbers (T0)."""
 
+import contextlib
 import math
 import pathlib
 import sys
+import tempfile
 import types
 import unittest
+import unittest.mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "bench"))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "bench"))
 
 # pylint: disable=wrong-import-position
 import churn_scenario
 import load_group
+import mps_scenario
 import turn_figures
 import turn_scenarios
 
@@ -155,6 +160,54 @@ class Seen(unittest.TestCase):
         said = [{"launches": 5}, {"launches": 0}]
         self.assertEqual(load_group.seen([{"launches": 5}, {"launches": 1}], said), said)
         self.assertEqual(load_group.seen([{"launches": 0}], said[1:]), said[1:])  # One that launched before.
+
+
+class AtWork(unittest.TestCase):
+    def worker(self, says, log):
+        def done():
+            log.append(says)
+            if says == "fails":
+                raise load_group.Failed(says)
+            return says
+        return types.SimpleNamespace(go=lambda seconds: log.append(seconds), done=done)
+
+    def test_all_are_heard_even_if_one_fails(self):
+        log = []
+        self.assertEqual(load_group.at_work([self.worker("one", log), self.worker("two", log)], 3), ["one", "two"])
+        self.assertEqual(log, [3, 3, "one", "two"])
+        with self.assertRaisesRegex(load_group.Failed, "fails"):
+            load_group.at_work([self.worker("fails", log), self.worker("other", log)], 3)
+        self.assertEqual(log[-1], "other")
+
+    def test_ways_are_measured_in_turn_and_one_that_fails_is_not_tried_again(self):
+        log, noted = [], []
+
+        @contextlib.contextmanager
+        def noting(name):
+            try:
+                yield
+            except load_group.Failed:
+                noted.append(name)
+
+        def way(name):
+            log.append(name)
+            if name == "b":
+                raise load_group.Failed(name)
+            return name
+        bench = types.SimpleNamespace(is_over=lambda: False, noting=noting, add=lambda key, results: None)
+        load_group.interleaved(bench, "all", {name: lambda name=name: way(name) for name in "abc"}, 3)
+        self.assertEqual(("".join(log), noted), ("abccaac", ["all: b"]))
+
+
+class Mps(unittest.TestCase):
+    def test_a_control_that_does_not_quit_is_ended_with_what_it_left(self):
+        with tempfile.NamedTemporaryFile() as log, unittest.mock.patch.dict("os.environ", FAKE_MPS="stays", FAKE_MPS_LOG=log.name), \
+                unittest.mock.patch.object(mps_scenario, "QUIT_PATIENCE", 0.1):
+            control = mps_scenario.MpsControl(str(HERE / "fake_mps/nvidia-cuda-mps-control"))
+            control.check_server()
+            control.close()
+            self.assertLess(control.process.returncode, 0)
+            self.assertFalse(pathlib.Path(control.directory.name).exists())
 
 
 class Places(unittest.TestCase):

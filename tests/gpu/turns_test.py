@@ -23,11 +23,12 @@ class Turns(unittest.TestCase):
         self.log = pathlib.Path(scratch.name) / "log"
         self.json = pathlib.Path(scratch.name) / "json"
 
-    def run_script(self, *words, keeper=HERE / "fake_keeper.py", modules=HERE / "fake_torch"):
+    def run_script(self, *words, keeper=HERE / "fake_keeper.py", modules=HERE / "fake_torch", mps=None):
         return subprocess.run([sys.executable, SCRIPT, "--build-dir", OPTIONS.build_dir, "--keeper", keeper,
                                "--library", OPTIONS.library, "--load-options=--blocks 1 --copy-mib 1", "--seconds", "0.1", "--rounds", "1", *words],
                               text=True, capture_output=True, timeout=200, check=False,
-                              env=os.environ | {"FAKE_KEEPER_LOG": str(self.log), "PYTHONPATH": str(modules)})
+                              env=os.environ | {"FAKE_KEEPER_LOG": str(self.log), "PYTHONPATH": str(modules), "FAKE_MPS_LOG": str(self.log),
+                                                 "PATH": f"{HERE / 'fake_mps'}:{os.environ['PATH']}", "FAKE_MPS": mps or ""})
 
     def told(self):
         return self.log.read_text().splitlines() if self.log.exists() else []
@@ -91,6 +92,24 @@ class Turns(unittest.TestCase):
         done = self.run_script("--only", "torch", modules=self.json.parent)
         self.assertEqual((done.returncode, self.told()), (0, []), done.stderr)
         self.assertIn("torch: skipped: the Python that runs this has no PyTorch", done.stdout)
+
+    def test_under_mps(self):
+        done = self.run_script("--only", "mps", "--seconds", "0.05", "--json", str(self.json))
+        self.assertEqual((done.returncode, done.stdout.count("FAILED")), (0, 0), done.stdout + done.stderr)
+        for one in ("bare", "100 %", "10 %"):
+            self.assertRegex(done.stdout, rf"(?m)^  {one} +[1-9]\d* ±0 +\d")
+        self.assertRegex(done.stdout, r"(?m)^  kernels of 5 µs beside kernels of 10 ms +25 : 75" + r" +\d+\.\d ±0\.0 : \d+\.\d ±0\.0 +\d+\.\d ±0\.0" * 5)
+        told = self.told()
+        self.assertEqual(told.count("fair 0.1250 0.3750 0.1250 0.3750: "), 3)
+        self.assertEqual((told[-1], told.count("quit")), ("quit", 1))
+
+    def test_mps_that_does_not_work_is_named_and_ended(self):
+        for mps, why in (("fails", r"did not start \(it ended with 1\): no device"), ("alone", "programs work without MPS")):
+            with self.subTest(mps):
+                done = self.run_script("--only", "mps", "--seconds", "0.02", mps=mps)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stdout, f"FAILED: mps.*: .*{why}")
+        self.assertEqual((self.told()[-1], self.told().count("quit")), ("quit", 1))
 
     def test_a_keeper_that_fails_is_named_and_the_rest_goes_on(self):
         done = self.run_script("--only", "20-light", "idle-neighbour", keeper=pathlib.Path("/bin/false"))
