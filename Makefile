@@ -44,7 +44,7 @@ bench: setup ## the figures of docs/benchmarks.md; PEER=directory measures NVIDI
 	@ninja -C $(BUILD) bench
 	@bench/run --build-dir $(BUILD) $(if $(PEER),--peer $(PEER))
 
-bench-gpu: setup ## what shares cost on this machine's GPU, and how exact they are (15 min); HAMI=libvgpu.so measures HAMi-core's beside ours
+bench-gpu: setup ## what shares cost on this machine's GPU, and how exact they are (20 min); HAMI=libvgpu.so measures HAMi-core's beside ours
 	@tools/setup bench
 	@cmake --preset dev >/dev/null
 	@ninja -C $(BUILD) share_bench gpu_load turn_keeper

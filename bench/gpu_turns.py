@@ -2,13 +2,13 @@
 """How exactly a real GPU's time is shared in turns, and what turns cost: programs alone, beside each other as the hardware
 slices, and in turns, one after another in each round.
 
-    python3 bench/gpu_turns.py --build-dir build/dev [--only ten-90 ...] [--rounds 3] [--seconds 1.5] [--budget 480]
+    python3 bench/gpu_turns.py --build-dir build/dev [--only 10-90 ...] [--rounds 3] [--seconds 1.5] [--budget 480]
 
-Takes nine minutes, and the GPU for itself. Shares are work done, set against what the same load does alone in the same run.
+Takes twenty minutes, and the GPU for itself. Shares are work done, set against what the same load does alone in the same run.
 Numbers are medians over the rounds; behind them, half of what the middle half of the rounds spans. `bare` is without turns;
 fair, burst and hard are the policies. `launch` is the median of the calls that hand over work, `stall` the 99th percentile of those
-that took 100 µs and more: whoever waited for a turn is there. --list names the scenarios. With --budget no group begins after so many seconds; what was
-measured by then is printed.
+that took 100 µs and more: whoever waited for a turn is there. --list names the scenarios. With --budget no group begins after so many
+seconds, except that churn, once begun, takes its time; what was measured by then is printed.
 """
 
 import argparse
