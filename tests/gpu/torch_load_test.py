@@ -7,7 +7,9 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
+import unittest.mock
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPT = HERE.parent.parent / "bench/torch_load.py"
@@ -54,6 +56,29 @@ class TorchLoad(unittest.TestCase):
             done = run("gemm", modules=modules)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("this Python has no PyTorch: none here", done.stderr)
+
+
+class Requests(unittest.TestCase):
+    def answered(self, step_seconds, seconds):
+        """Beside a clock that only sleeping and working move."""
+        now = [100.0]
+
+        def step(times=1):
+            now[0] += times * step_seconds
+        clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda length: step(length / step_seconds))
+        with unittest.mock.patch.object(torch_load, "time", clock):
+            return torch_load.answer_requests(unittest.mock.MagicMock(), step, seconds)
+
+    def test_in_their_rhythm(self):
+        found = self.answered(0.002, 0.095)
+        self.assertEqual((found["units_done"], found["requests"], found["requests_missed"]), (10, 10, 0))
+        self.assertAlmostEqual(found["latency_p99_us"], 2000, places=3)
+
+    def test_what_comes_during_another_is_missed_and_what_ends_too_late_is_not_done(self):
+        found = self.answered(0.034, 0.095)
+        self.assertEqual((found["units_done"], found["requests"], found["requests_missed"]), (2, 3, 6))
+        found = self.answered(0.2, 0.095)
+        self.assertEqual((found["units_done"], found["requests"]), (0, 1))
 
 
 class Figures(unittest.TestCase):

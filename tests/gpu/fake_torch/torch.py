@@ -8,6 +8,9 @@ class Anything:
     def __call__(self, *_, **__):
         return self
 
+    def __sub__(self, _):
+        return self
+
     def __enter__(self):
         return self
 
