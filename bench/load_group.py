@@ -18,6 +18,7 @@ import time
 import typing
 
 PATIENCE = 90  # Seconds beyond its own time that a program is given.
+SCRIPT_PATIENCE = 180  # For one to start that loads gigabytes of libraries first.
 POOL_PATIENCE = 30  # The same, of one among many that are started once.
 LEAVE_PATIENCE = 10
 
@@ -174,7 +175,7 @@ class Worker(Process):
         if load.words in self.known:
             words += [word for pair in self.known[load.words].items() for word in pair]
         preload = {"LD_PRELOAD": library} if library else {}
-        super().__init__(words, preload | (environment or {}), PATIENCE)
+        super().__init__(words, preload | (environment or {}), SCRIPT_PATIENCE if load.script else PATIENCE)
         self.began = None
         self.unit_us = 0.0
         self.processors = 0

@@ -62,8 +62,9 @@ class TorchPrograms:
             bare = {kind: held(stack, Worker(bench.programs, load)) for kind, load in loads.items()}
             kept = {kind: held(stack, Worker(bench.programs, load, library=keeper.library(number)))
                     for number, (kind, load) in enumerate(loads.items())}
+            bench.note(f"{len(bare) + len(kept)} PyTorch programs are starting")
             calibrated([*bare.values(), *kept.values()])
-            bench.note(f"{len(bare) + len(kept)} PyTorch programs have started")
+            bench.note("they have started")
             interleaved(bench, self.name, self.ways(bench, keeper, bare, kept), bench.options.rounds)
             seen([{"launches": sum(bench.samples(self, alone_key(kind, KEPT), 0, "launches"))} for kind in self.kinds], keeper.end())
 
