@@ -1,5 +1,6 @@
 #include "share/intercept/seat.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -147,9 +148,8 @@ namespace {
 /// What a launch costs the Device, in nanoseconds, has come to be known anew:
 /// `cost` was its mean over some of them.
 void learn_cost(Seat* seat, std::uint32_t cost) {
-  seat->mean_cost = seat->mean_cost == 0
-                        ? cost
-                        : seat->mean_cost - seat->mean_cost / 4 + cost / 4;
+  seat->mean_cost =
+      seat->mean_cost == 0 ? cost : seat->mean_cost / 2 + cost / 2;
   // Long ones among short ones come again.
   const std::uint32_t faded = seat->most_cost - seat->most_cost / 64;
   seat->most_cost = cost > faded ? cost : faded;
@@ -177,8 +177,6 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   LaneStream& stream = seat->streams[at];
   const std::uint32_t done =
       seat->lane->done[at].load(std::memory_order_relaxed);
-  const std::uint64_t since_last = now - seat->fenced_at;
-  seat->fenced_at = now;
   if (is_held(*seat, at)) {
     stream.pace_since = 0;  // What it takes from then on says nothing.
     return;
@@ -199,17 +197,14 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   if (cost > kMostCost) return;  // It waited for other things.
   if (keeps_up) {
     learn_bound(seat, static_cast<std::uint32_t>(cost));
-    if (since_last < kPiece * kMicrosecond && seat->every < kMostEvery) {
-      seat->every *= 2;
-    }
   } else {
     learn_cost(seat, static_cast<std::uint32_t>(cost));
-    const std::uint32_t fitting = kPiece * kMicrosecond / seat->most_cost;
-    const std::uint32_t most = seat->every * 2;
-    seat->every = fitting < most ? fitting : most;
-    if (seat->every < 1) seat->every = 1;
-    if (seat->every > kMostEvery) seat->every = kMostEvery;
   }
+  // A fence for each short kernel among few long ones would cost more.
+  const std::uint32_t cost_of_some =
+      std::max(seat->mean_cost, seat->most_cost / 4);
+  const std::uint32_t fitting = kPiece * kMicrosecond / cost_of_some;
+  seat->every = std::clamp(std::min(fitting, seat->every * 2), 1U, kMostEvery);
   say_piece(*seat);
 }
 

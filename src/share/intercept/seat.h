@@ -53,7 +53,6 @@ struct Seat {
   /// the longest. 0: not known.
   std::uint32_t mean_cost = 0;
   std::uint32_t most_cost = 0;
-  std::uint64_t fenced_at = 0;
   std::uint32_t given_away = kLaneStreams - 1;  ///< The last such place.
   /// One more than the beat at which the node was found to have gone.
   std::atomic<std::uint64_t> silent_beat = 0;

@@ -106,9 +106,9 @@ TEST_F(SeatTest, LongOnesAmongShortOnesComeAgain) {
 
 TEST_F(SeatTest, OfASlowProgramOnlyWhatItTakesItselfIsKnown) {
   launch(1000, 5 * kMicro, 20 * kMicro);
-  EXPECT_EQ(seat.every, 16u);
-  EXPECT_LE(piece(), 16 * 21 * kMicro);
-  EXPECT_EQ(most_held(seat), 6u) << "of what may be 2 ms";
+  EXPECT_EQ(seat.every, 12u);
+  EXPECT_LE(piece(), 12 * 21 * kMicro);
+  EXPECT_EQ(most_held(seat), 8u) << "of what may be 2 ms";
 }
 
 TEST_F(SeatTest, WhatWasHeldTellsHowFastTheDeviceIs) {
@@ -125,10 +125,10 @@ TEST_F(SeatTest, WhatWasHeldTellsHowFastTheDeviceIs) {
   EXPECT_EQ(stream.pace_from, stream.gated);
   stream.pace_since = now;  // On the clock that is only counted.
   for (int i = 0; i < 6; ++i) {
-    free_at = std::max(free_at, now) + 16 * 5 * kMicro;
+    free_at = std::max(free_at, now) + seat.every * 5 * kMicro;
     fences.push_back(free_at);
   }
-  launch(32, 5 * kMicro, 20 * kMicro);
+  launch(64, 5 * kMicro, 20 * kMicro);
   EXPECT_GE(most_held(seat), 10u);
 }
 
