@@ -113,6 +113,7 @@ TEST_F(SeatTest, OfASlowProgramOnlyWhatItTakesItselfIsKnown) {
 
 TEST_F(SeatTest, WhatWasHeldTellsHowFastTheDeviceIs) {
   launch(1000, 5 * kMicro, 20 * kMicro);
+  const std::uint32_t held = most_held(seat);
   // Six pieces are held, and let in.
   LaneStream& stream = seat.streams[at];
   now = std::max(now, free_at);
@@ -129,7 +130,7 @@ TEST_F(SeatTest, WhatWasHeldTellsHowFastTheDeviceIs) {
     fences.push_back(free_at);
   }
   launch(64, 5 * kMicro, 20 * kMicro);
-  EXPECT_GE(most_held(seat), 10u);
+  EXPECT_GT(most_held(seat), held);
 }
 
 TEST_F(SeatTest, AProgramThatDidNothingForLongIsNoLongKernel) {

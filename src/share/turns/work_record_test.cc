@@ -67,6 +67,18 @@ TEST_F(WorkRecordTest, TimeThatItWasIdleMakesNoPieceLong) {
   EXPECT_FALSE(record.has_long_pieces());
 }
 
+TEST_F(WorkRecordTest, WorkThatNoFenceTellsOfIsNoLongPiece) {
+  look.is_busy = true;
+  record.add_time(static_cast<double>(see(milliseconds(1)).count()));
+  for (int i = 0; i < 20; ++i) {
+    look = {.has_tail = true,
+            .tail = milliseconds(1),
+            .launches = look.launches + 10};
+    record.add_time(static_cast<double>(see(milliseconds(1)).count()));
+    EXPECT_FALSE(record.has_long_pieces());
+  }
+}
+
 TEST_F(WorkRecordTest, LaunchesWithoutAFenceAreWorkOnce) {
   look = {.has_tail = true, .tail = microseconds(300), .launches = 3};
   EXPECT_EQ(see(microseconds(100)), microseconds(100));
