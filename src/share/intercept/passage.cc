@@ -115,6 +115,20 @@ void wait_for_turn(Seat* seat) {
   lane.waited.fetch_add(nanoseconds() - begun, std::memory_order_relaxed);
 }
 
+/// Whether launches since a stream's last fence are enough for another. Where
+/// others want the Device they are a piece with those of the other streams, for
+/// at a turn's end it is not known of any of them when they are done.
+bool is_piece(const Seat& seat, std::uint32_t launches, std::uint32_t word) {
+  if (launches >= seat.every) return true;
+  if ((word & TurnWord::kContended) == 0) return false;
+  std::uint32_t unfenced = 0;
+  for (const LaneStream& one : seat.streams) {
+    if (one.context == nullptr) break;
+    unfenced += one.since;
+  }
+  return unfenced >= seat.every;
+}
+
 /// Whether it is its turn, or none are taken.
 bool may_go(Seat* seat, Place* place, abi::CUcontext context,
             abi::CUstream stream, MayHold may_hold) {
@@ -157,6 +171,8 @@ void Passage::end() {
   if (seat_ == nullptr) return;
   Seat& seat = *seat_;
   seat.lane->launches.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t word =
+      account().limits_at(seat.device).turn.load(std::memory_order_relaxed);
   std::uint32_t at = 0;
   std::uint32_t number = 0;
   bool is_full = false;
@@ -174,7 +190,7 @@ void Passage::end() {
     set_tail(seat.lane, at, true);
     const std::uint32_t under_way =
         one.asked - seat.lane->done[at].load(std::memory_order_relaxed);
-    if (one.since < seat.every || one.is_fencing ||
+    if (!is_piece(seat, one.since, word) || one.is_fencing ||
         stands_behind_a_gate(seat, at) || !can_fence(*place_)) {
       return;
     }
@@ -190,8 +206,6 @@ void Passage::end() {
     is_waited_for = may_be_waited_for(&seat, at, now);
   }
   if (!is_full) fence(seat_, place_, at, stream_, number);
-  const std::uint32_t word =
-      account().limits_at(seat.device).turn.load(std::memory_order_relaxed);
   if ((word & TurnWord::kContended) != 0 && is_waited_for) {
     wait_for_work(&seat, at, number, &most_fences);
   }

@@ -190,8 +190,9 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   const bool keeps_up = done == stream.asked;
   const std::uint32_t fewest = keeps_up ? 1 : 2;
   if (passed < fewest || passed > stream.asked - stream.pace_from) return;
+  // Those that it has passed are taken to be of as many launches.
   const std::uint64_t cost =
-      (now - stream.pace_since) / passed / seat->every + 1;
+      (now - stream.pace_since) / passed / std::max(stream.since, 1U) + 1;
   stream.pace_since = now;
   stream.pace_from = done;
   if (cost > kMostCost) return;  // It waited for other things.

@@ -31,8 +31,8 @@ class SeatTest : public ::testing::Test {
     free_at = std::max(free_at, now) + cost;
     LaneStream& stream = seat.streams[at];
     if (++stream.since < seat.every) return;
-    stream.since = 0;
     keep_pace(&seat, at, now);
+    stream.since = 0;
     fences.push_back(free_at);
     lane.asked[at] = ++stream.asked;
     while (fences.size() > most_fences(lane)) {
