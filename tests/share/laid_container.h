@@ -29,6 +29,14 @@ namespace gpunode::share {
 inline constexpr std::uint64_t kMiB = 1 << 20;
 inline constexpr const char* kUuid = "GPU-62e33483-4628-5be0-963a-2fb14057c1b7";
 
+/// Those of t4-x4, in its order.
+// NOLINTNEXTLINE(*-avoid-c-arrays): four of them.
+inline constexpr const char* kFourGpus[] = {
+    "GPU-b8564e23-bef7-5334-a1e9-f841d68f128e",
+    "GPU-86ff78b8-629b-5929-a300-7005ecfcee9f",
+    "GPU-d99630b7-c704-5e86-b40d-7092f3adc3c8",
+    "GPU-962ca3ca-b4af-5c5c-8e3e-4cfd98b0abb7"};
+
 /// What a program wrote: lines of words and numbers.
 struct Answer {
   int status = 0;
@@ -112,6 +120,17 @@ class LaidContainer {
   }
   void write(const char* name, const std::string& bytes) const {
     std::ofstream(directory_ / name, std::ios::binary) << bytes;
+  }
+  /// Four GPUs, by the profile t4-x4, in place of one.
+  void show_four_devices() {
+    const auto dev = directory_ / "dev";
+    std::filesystem::create_directory(dev);
+    for (const char* node : {"dev/nvidiactl", "dev/nvidia-uvm", "dev/nvidia0",
+                             "dev/nvidia1", "dev/nvidia2", "dev/nvidia3"}) {
+      write(node, "");
+    }
+    set("GPUNODE_FAKE_DEV", dev.string());
+    set("GPUNODE_FAKE_NVML", GPUNODE_PROFILES "/t4-x4.json");
   }
   void set(std::string name, std::string value) {
     // The last one of a name counts.

@@ -1,6 +1,5 @@
 // CUDA_VISIBLE_DEVICES leaves out GPUs and numbers those that are left anew:
 // each keeps its own limit.
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,13 +10,6 @@
 namespace gpunode::share {
 namespace {
 
-/// Of the machine's profile, in its order.
-constexpr const char* kGpus[] = {  // NOLINT(*-avoid-c-arrays): four of them.
-    "GPU-b8564e23-bef7-5334-a1e9-f841d68f128e",
-    "GPU-86ff78b8-629b-5929-a300-7005ecfcee9f",
-    "GPU-d99630b7-c704-5e86-b40d-7092f3adc3c8",
-    "GPU-962ca3ca-b4af-5c5c-8e3e-4cfd98b0abb7"};
-
 struct Visible {
   const char* name;
   const char* devices;    ///< Null: the variable is not there.
@@ -27,19 +19,12 @@ struct Visible {
 class ShareDevices : public ::testing::TestWithParam<Visible> {
  protected:
   void SetUp() override {
-    const auto dev = container.directory() / "dev";
-    std::filesystem::create_directory(dev);
-    for (const char* node : {"dev/nvidiactl", "dev/nvidia-uvm", "dev/nvidia0",
-                             "dev/nvidia1", "dev/nvidia2", "dev/nvidia3"}) {
-      container.write(node, "");
-    }
-    container.set("GPUNODE_FAKE_DEV", dev.string());
-    container.set("GPUNODE_FAKE_NVML", GPUNODE_PROFILES "/t4-x4.json");
+    container.show_four_devices();
     // In an order of their own, and each another one.
-    container.lay({{kGpus[2], limit_of(2)},
-                   {kGpus[0], limit_of(0)},
-                   {kGpus[3], limit_of(3)},
-                   {kGpus[1], limit_of(1)}});
+    container.lay({{kFourGpus[2], limit_of(2)},
+                   {kFourGpus[0], limit_of(0)},
+                   {kFourGpus[3], limit_of(3)},
+                   {kFourGpus[1], limit_of(1)}});
   }
   static std::uint64_t limit_of(int gpu) {
     return static_cast<std::uint64_t>(10 * (gpu + 1)) * kMiB;
@@ -74,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
         Visible{"absent", nullptr, {0, 1, 2, 3}}, Visible{"index", "2", {2}},
         Visible{"indexes", "1,3", {1, 3}},
         Visible{"reordered", "3,0,2", {3, 0, 2}},
-        Visible{"uuid", kGpus[2], {2}},
+        Visible{"uuid", kFourGpus[2], {2}},
         Visible{"uuids",
                 "GPU-962ca3ca-b4af-5c5c-8e3e-4cfd98b0abb7,"
                 "GPU-b8564e23-bef7-5334-a1e9-f841d68f128e",

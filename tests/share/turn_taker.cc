@@ -16,8 +16,8 @@
 //   join                              until those threads have ended
 //   own T N                           T threads at once, N pieces each for the
 //                                     stream that each thread has
-//   forms                             each form of work while the word is
-//                                     closed
+//   forms, copies                     each form of work while the word is
+//                                     closed; each copy that takes no turns
 //   sync, sync_all                    waits for the stream, for the context
 //   capture, end_capture              of the stream of `on`
 //   hold N                            the Device stands still, or goes on
@@ -147,10 +147,11 @@ void launch_by_own(std::size_t count, std::size_t pieces) {
   say("own", failed);
 }
 
-void try_forms() {
+using Forms = std::vector<gpunode::share::WorkForm>;
+void try_forms(const Forms& (*forms)()) {
   side->say(0);
   say("prepared", gpunode::share::prepare_forms() ? 1 : 0);
-  for (const auto& form : gpunode::share::work_forms()) {
+  for (const auto& form : forms()) {
     side->say(TurnWord::kInTurns | TurnWord::kClosed);
     std::atomic<int> result = -1;
     std::thread thread = thread_of([&] { result = form.ask(); });
@@ -371,7 +372,9 @@ KnownDeeds deeds() {
         [](Words words) {
           launch_by_own(number(words[0]), number(words[1]));
         }}},
-      {"forms", {0, [](Words) { try_forms(); }}},
+      {"forms", {0, [](Words) { try_forms(&gpunode::share::work_forms); }}},
+      {"copies",
+       {0, [](Words) { try_forms(&gpunode::share::copies_of_others); }}},
       {"sync",
        {0, [](Words) { say("sync", abi::cuStreamSynchronize(streams[on])); }}},
       {"sync_all", {0, [](Words) { say("sync", abi::cuCtxSynchronize()); }}},

@@ -15,6 +15,9 @@ struct WorkForm {
 
 /// By a thread that has a current context and has called prepare_forms().
 const std::vector<WorkForm>& work_forms();
+/// Copies from and to the host by their description, and between Devices, if
+/// there is a second one.
+const std::vector<WorkForm>& copies_of_others();
 /// False: the driver refuses what they need.
 bool prepare_forms();
 

@@ -57,6 +57,21 @@ abi::CUcontext current_context() {
                                                               : nullptr;
 }
 
+bool device_of(abi::CUcontext context, abi::CUdevice* device) {
+  const auto ask = driver().cuCtxGetDevice.load();
+  if (ask == nullptr) return false;
+  // It tells of the current one alone.
+  if (context == current_context()) return ask(device) == abi::CUDA_SUCCESS;
+  const auto push = driver().cuCtxPushCurrent_v2.load();
+  const auto pop = driver().cuCtxPopCurrent_v2.load();
+  if (push == nullptr || pop == nullptr || push(context) != abi::CUDA_SUCCESS) {
+    return false;
+  }
+  const bool is_told = ask(device) == abi::CUDA_SUCCESS;
+  pop(&context);
+  return is_told;
+}
+
 std::uint64_t context_bytes(abi::CUdevice device) {
   const std::uint64_t measured = account().measured_context_bytes(device);
   if (measured != 0) return measured;

@@ -20,6 +20,9 @@ std::uint64_t attribute_of(abi::CUdevice device,
 /// Of this thread; null: there is none.
 abi::CUcontext current_context();
 
+/// False: the driver does not tell.
+bool device_of(abi::CUcontext context, abi::CUdevice* device);
+
 /// A context as the owner of blocks, and the key of its own.
 inline std::uint64_t key_of(abi::CUcontext context) {
   return reinterpret_cast<std::uint64_t>(context);

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "gpu/abi/cuda.h"
+#include "gpu/abi/cuda_copy.h"
 #include "gpu/abi/cuda_memory.h"
 #include "gpu/abi/cuda_work.h"
 
@@ -108,6 +109,57 @@ namespace gpunode::share {
   X(cuMemsetD32Async)               \
   X(cuMemsetD32Async_ptsz)
 
+/// Copies that say more than two addresses and a length; fills of rows.
+#define GPUNODE_INTERCEPTED_COPY(X)     \
+  X(cuMemcpyAtoA_v2)                    \
+  X(cuMemcpyAtoA_v2_ptds)               \
+  X(cuMemcpyAtoD_v2)                    \
+  X(cuMemcpyAtoD_v2_ptds)               \
+  X(cuMemcpyDtoA_v2)                    \
+  X(cuMemcpyDtoA_v2_ptds)               \
+  X(cuMemcpy2D_v2)                      \
+  X(cuMemcpy2D_v2_ptds)                 \
+  X(cuMemcpy2DUnaligned_v2)             \
+  X(cuMemcpy2DUnaligned_v2_ptds)        \
+  X(cuMemcpy2DAsync_v2)                 \
+  X(cuMemcpy2DAsync_v2_ptsz)            \
+  X(cuMemcpy3D_v2)                      \
+  X(cuMemcpy3D_v2_ptds)                 \
+  X(cuMemcpy3DAsync_v2)                 \
+  X(cuMemcpy3DAsync_v2_ptsz)            \
+  X(cuMemcpyPeer)                       \
+  X(cuMemcpyPeer_ptds)                  \
+  X(cuMemcpyPeerAsync)                  \
+  X(cuMemcpyPeerAsync_ptsz)             \
+  X(cuMemcpy3DPeer)                     \
+  X(cuMemcpy3DPeer_ptds)                \
+  X(cuMemcpy3DPeerAsync)                \
+  X(cuMemcpy3DPeerAsync_ptsz)           \
+  X(cuMemcpyBatchAsync)                 \
+  X(cuMemcpyBatchAsync_ptsz)            \
+  X(cuMemcpyBatchAsync_v2)              \
+  X(cuMemcpyBatchAsync_v2_ptsz)         \
+  X(cuMemcpy3DBatchAsync)               \
+  X(cuMemcpy3DBatchAsync_ptsz)          \
+  X(cuMemcpy3DBatchAsync_v2)            \
+  X(cuMemcpy3DBatchAsync_v2_ptsz)       \
+  X(cuMemcpyWithAttributesAsync)        \
+  X(cuMemcpyWithAttributesAsync_ptsz)   \
+  X(cuMemcpy3DWithAttributesAsync)      \
+  X(cuMemcpy3DWithAttributesAsync_ptsz) \
+  X(cuMemsetD2D8_v2)                    \
+  X(cuMemsetD2D8_v2_ptds)               \
+  X(cuMemsetD2D16_v2)                   \
+  X(cuMemsetD2D16_v2_ptds)              \
+  X(cuMemsetD2D32_v2)                   \
+  X(cuMemsetD2D32_v2_ptds)              \
+  X(cuMemsetD2D8Async)                  \
+  X(cuMemsetD2D8Async_ptsz)             \
+  X(cuMemsetD2D16Async)                 \
+  X(cuMemsetD2D16Async_ptsz)            \
+  X(cuMemsetD2D32Async)                 \
+  X(cuMemsetD2D32Async_ptsz)
+
 /// Exported names of libcuda.so.1, one for each form of a call that was ever
 /// given out. On drivers that were looked at (580), every address that
 /// cuGetProcAddress gives for any name, version and flag is that of an exported
@@ -120,6 +172,7 @@ namespace gpunode::share {
   GPUNODE_INTERCEPTED_POOL(X)    \
   GPUNODE_INTERCEPTED_GRAPH(X)   \
   GPUNODE_INTERCEPTED_WORK(X)    \
+  GPUNODE_INTERCEPTED_COPY(X)    \
   X(cuGetProcAddress)            \
   X(cuGetProcAddress_v2)         \
   X(cuGetExportTable)            \

@@ -3,8 +3,7 @@
 // or to. One that is from or to the host by its name is left alone: it keeps
 // the bus busy, and hardly the Device.
 #include "share/intercept/driver.h"
-#include "share/intercept/passage.h"
-#include "share/intercept/real.h"
+#include "share/intercept/given_work.h"
 
 namespace gpunode::abi {
 
@@ -12,28 +11,10 @@ using share::driver;
 using share::Null;
 using share::real_of;
 using share::stream_of;
+using share::work;
+using share::work_now;
 
 namespace {
-
-/// `function` of the driver with `words`, for `stream`.
-template <typename Function, typename... Words>
-CUresult work(const std::atomic<Function>& function, CUstream stream,
-              Words... words) {
-  const auto ask = real_of(function);
-  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  return share::pass(stream, share::MayHold::kYes,
-                     [&] { return ask(words...); });
-}
-
-/// The same for a copy that is done when the call returns, or may be.
-template <typename Function, typename... Words>
-CUresult work_now(const std::atomic<Function>& function, CUstream stream,
-                  Words... words) {
-  const auto ask = real_of(function);
-  if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
-  return share::pass(stream, share::MayHold::kNo,
-                     [&] { return ask(words...); });
-}
 
 CUresult destroy(CUresult (*ask)(CUstream), CUstream stream) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
@@ -231,6 +212,103 @@ GPUNODE_EXPORT CUresult cuMemsetD32Async_ptsz(CUdeviceptr to, unsigned value,
                                               CUstream stream) {
   return work(driver().cuMemsetD32Async_ptsz,
               stream_of(stream, Null::kOfThread), to, value, count, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D8_v2(CUdeviceptr to, std::size_t pitch,
+                                        unsigned char value, std::size_t width,
+                                        std::size_t height) {
+  return work(driver().cuMemsetD2D8_v2, nullptr, to, pitch, value, width,
+              height);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D8_v2_ptds(CUdeviceptr to, std::size_t pitch,
+                                             unsigned char value,
+                                             std::size_t width,
+                                             std::size_t height) {
+  return work(driver().cuMemsetD2D8_v2_ptds,
+              stream_of(nullptr, Null::kOfThread), to, pitch, value, width,
+              height);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D16_v2(CUdeviceptr to, std::size_t pitch,
+                                         unsigned short value,
+                                         std::size_t width,
+                                         std::size_t height) {
+  return work(driver().cuMemsetD2D16_v2, nullptr, to, pitch, value, width,
+              height);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D16_v2_ptds(CUdeviceptr to, std::size_t pitch,
+                                              unsigned short value,
+                                              std::size_t width,
+                                              std::size_t height) {
+  return work(driver().cuMemsetD2D16_v2_ptds,
+              stream_of(nullptr, Null::kOfThread), to, pitch, value, width,
+              height);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D32_v2(CUdeviceptr to, std::size_t pitch,
+                                         unsigned value, std::size_t width,
+                                         std::size_t height) {
+  return work(driver().cuMemsetD2D32_v2, nullptr, to, pitch, value, width,
+              height);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D32_v2_ptds(CUdeviceptr to, std::size_t pitch,
+                                              unsigned value, std::size_t width,
+                                              std::size_t height) {
+  return work(driver().cuMemsetD2D32_v2_ptds,
+              stream_of(nullptr, Null::kOfThread), to, pitch, value, width,
+              height);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D8Async(CUdeviceptr to, std::size_t pitch,
+                                          unsigned char value,
+                                          std::size_t width, std::size_t height,
+                                          CUstream stream) {
+  return work(driver().cuMemsetD2D8Async, stream_of(stream, Null::kLegacy), to,
+              pitch, value, width, height, stream);
+}
+
+GPUNODE_EXPORT CUresult
+cuMemsetD2D8Async_ptsz(CUdeviceptr to, std::size_t pitch, unsigned char value,
+                       std::size_t width, std::size_t height, CUstream stream) {
+  return work(driver().cuMemsetD2D8Async_ptsz,
+              stream_of(stream, Null::kOfThread), to, pitch, value, width,
+              height, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D16Async(CUdeviceptr to, std::size_t pitch,
+                                           unsigned short value,
+                                           std::size_t width,
+                                           std::size_t height,
+                                           CUstream stream) {
+  return work(driver().cuMemsetD2D16Async, stream_of(stream, Null::kLegacy), to,
+              pitch, value, width, height, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D16Async_ptsz(
+    CUdeviceptr to, std::size_t pitch, unsigned short value, std::size_t width,
+    std::size_t height, CUstream stream) {
+  return work(driver().cuMemsetD2D16Async_ptsz,
+              stream_of(stream, Null::kOfThread), to, pitch, value, width,
+              height, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D32Async(CUdeviceptr to, std::size_t pitch,
+                                           unsigned value, std::size_t width,
+                                           std::size_t height,
+                                           CUstream stream) {
+  return work(driver().cuMemsetD2D32Async, stream_of(stream, Null::kLegacy), to,
+              pitch, value, width, height, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemsetD2D32Async_ptsz(
+    CUdeviceptr to, std::size_t pitch, unsigned value, std::size_t width,
+    std::size_t height, CUstream stream) {
+  return work(driver().cuMemsetD2D32Async_ptsz,
+              stream_of(stream, Null::kOfThread), to, pitch, value, width,
+              height, stream);
 }
 
 }  // namespace gpunode::abi

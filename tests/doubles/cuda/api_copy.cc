@@ -1,43 +1,21 @@
 // Copies and fills. A stream only has to exist: work is done on submission.
-#include <bit>
 #include <cstring>
 
+#include "tests/doubles/cuda/copy.h"
 #include "tests/doubles/cuda/runtime.h"
 #include "tests/doubles/cuda/stream.h"
 
 namespace gpunode::abi {
 
-using fake_cuda::Allocation;
+using fake_cuda::any_bytes;
 using fake_cuda::Context;
+using fake_cuda::copy_bytes;
+using fake_cuda::device_bytes;
 using fake_cuda::enter_context;
 using fake_cuda::is_stream;
 using fake_cuda::Runtime;
 
 namespace {
-
-/// Where `bytes` at a device address lie, or null.
-std::byte* device_bytes(const Runtime& runtime, CUdeviceptr address,
-                        std::size_t bytes) {
-  const Allocation* found = runtime.memory.find(address, bytes);
-  return found == nullptr ? nullptr : found->data + (address - found->address);
-}
-
-/// As cuMemcpy sees an address: the device's if it is in an allocation, the
-/// host's if it touches none.
-std::byte* any_bytes(const Runtime& runtime, CUdeviceptr address,
-                     std::size_t bytes) {
-  if (runtime.memory.find(address, 1) != nullptr) {
-    return device_bytes(runtime, address, bytes);
-  }
-  return std::bit_cast<std::byte*>(address);
-}
-
-CUresult copy(std::byte* to, const std::byte* from, std::size_t bytes) {
-  if (bytes == 0) return CUDA_SUCCESS;
-  if (to == nullptr || from == nullptr) return CUDA_ERROR_INVALID_VALUE;
-  std::memmove(to, from, bytes);
-  return CUDA_SUCCESS;
-}
 
 /// `bytes_of(runtime)` gives the two ends of a copy.
 template <class Ends>
@@ -46,7 +24,7 @@ CUresult copy_on(const char* call, CUstream stream, std::size_t bytes,
   return enter_context(call, [&](Runtime& runtime, Context& context) {
     if (!is_stream(context, stream)) return CUDA_ERROR_INVALID_HANDLE;
     const auto [to, from] = ends(runtime);
-    return copy(to, from, bytes);
+    return copy_bytes(to, from, bytes);
   });
 }
 

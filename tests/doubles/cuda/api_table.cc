@@ -3,6 +3,7 @@
 #include <array>
 #include <string_view>
 
+#include "gpu/abi/cuda_copy.h"
 #include "gpu/abi/cuda_memory.h"
 #include "gpu/abi/cuda_work.h"
 #include "tests/doubles/cuda/runtime.h"
@@ -159,6 +160,30 @@ const auto& entries() {
       GPUNODE_CUDA_V2(cuMemsetD32, 3020),
       GPUNODE_CUDA_PLAIN(cuMemsetD8Async, 3020),
       GPUNODE_CUDA_PLAIN(cuMemsetD32Async, 3020),
+      GPUNODE_CUDA_V2(cuMemcpyAtoA, 3020),
+      GPUNODE_CUDA_V2(cuMemcpyAtoD, 3020),
+      GPUNODE_CUDA_V2(cuMemcpyDtoA, 3020),
+      GPUNODE_CUDA_V2(cuMemcpy2D, 3020),
+      GPUNODE_CUDA_V2(cuMemcpy2DUnaligned, 3020),
+      GPUNODE_CUDA_V2(cuMemcpy2DAsync, 3020),
+      GPUNODE_CUDA_V2(cuMemcpy3D, 3020),
+      GPUNODE_CUDA_V2(cuMemcpy3DAsync, 3020),
+      GPUNODE_CUDA_PLAIN(cuMemcpyPeer, 4000),
+      GPUNODE_CUDA_PLAIN(cuMemcpyPeerAsync, 4000),
+      GPUNODE_CUDA_PLAIN(cuMemcpy3DPeer, 4000),
+      GPUNODE_CUDA_PLAIN(cuMemcpy3DPeerAsync, 4000),
+      GPUNODE_CUDA_V2(cuMemcpyBatchAsync, 13000),
+      GPUNODE_CUDA_PLAIN(cuMemcpyBatchAsync, 12080),
+      GPUNODE_CUDA_V2(cuMemcpy3DBatchAsync, 13000),
+      GPUNODE_CUDA_PLAIN(cuMemcpy3DBatchAsync, 12080),
+      GPUNODE_CUDA_PLAIN(cuMemcpyWithAttributesAsync, 13020),
+      GPUNODE_CUDA_PLAIN(cuMemcpy3DWithAttributesAsync, 13020),
+      GPUNODE_CUDA_V2(cuMemsetD2D8, 3020),
+      GPUNODE_CUDA_PLAIN(cuMemsetD2D8Async, 3020),
+      GPUNODE_CUDA_V2(cuMemsetD2D16, 3020),
+      GPUNODE_CUDA_PLAIN(cuMemsetD2D16Async, 3020),
+      GPUNODE_CUDA_V2(cuMemsetD2D32, 3020),
+      GPUNODE_CUDA_PLAIN(cuMemsetD2D32Async, 3020),
       GPUNODE_CUDA_PLAIN(cuStreamCreate, 2000),
       GPUNODE_CUDA_PLAIN(cuStreamCreateWithPriority, 5050),
       GPUNODE_CUDA_V2(cuStreamDestroy, 4000),
@@ -214,6 +239,19 @@ void* per_thread_form(void* function) {
   GPUNODE_CUDA_PTSZ(cuMemsetD16Async)
   GPUNODE_CUDA_PTSZ(cuMemsetD32Async)
   GPUNODE_CUDA_PTSZ(cuMemcpyDtoDAsync_v2)
+  GPUNODE_CUDA_PTSZ(cuMemcpy2DAsync_v2)
+  GPUNODE_CUDA_PTSZ(cuMemcpy3DAsync_v2)
+  GPUNODE_CUDA_PTSZ(cuMemcpyPeerAsync)
+  GPUNODE_CUDA_PTSZ(cuMemcpy3DPeerAsync)
+  GPUNODE_CUDA_PTSZ(cuMemcpyBatchAsync)
+  GPUNODE_CUDA_PTSZ(cuMemcpyBatchAsync_v2)
+  GPUNODE_CUDA_PTSZ(cuMemcpy3DBatchAsync)
+  GPUNODE_CUDA_PTSZ(cuMemcpy3DBatchAsync_v2)
+  GPUNODE_CUDA_PTSZ(cuMemcpyWithAttributesAsync)
+  GPUNODE_CUDA_PTSZ(cuMemcpy3DWithAttributesAsync)
+  GPUNODE_CUDA_PTSZ(cuMemsetD2D8Async)
+  GPUNODE_CUDA_PTSZ(cuMemsetD2D16Async)
+  GPUNODE_CUDA_PTSZ(cuMemsetD2D32Async)
 #undef GPUNODE_CUDA_PTSZ
   // NOLINTBEGIN(bugprone-macro-parentheses): `name` is pasted.
 #define GPUNODE_CUDA_PTDS(name) \
@@ -224,6 +262,17 @@ void* per_thread_form(void* function) {
   GPUNODE_CUDA_PTDS(cuMemsetD8_v2)
   GPUNODE_CUDA_PTDS(cuMemsetD16_v2)
   GPUNODE_CUDA_PTDS(cuMemsetD32_v2)
+  GPUNODE_CUDA_PTDS(cuMemcpyAtoA_v2)
+  GPUNODE_CUDA_PTDS(cuMemcpyAtoD_v2)
+  GPUNODE_CUDA_PTDS(cuMemcpyDtoA_v2)
+  GPUNODE_CUDA_PTDS(cuMemcpy2D_v2)
+  GPUNODE_CUDA_PTDS(cuMemcpy2DUnaligned_v2)
+  GPUNODE_CUDA_PTDS(cuMemcpy3D_v2)
+  GPUNODE_CUDA_PTDS(cuMemcpyPeer)
+  GPUNODE_CUDA_PTDS(cuMemcpy3DPeer)
+  GPUNODE_CUDA_PTDS(cuMemsetD2D8_v2)
+  GPUNODE_CUDA_PTDS(cuMemsetD2D16_v2)
+  GPUNODE_CUDA_PTDS(cuMemsetD2D32_v2)
 #undef GPUNODE_CUDA_PTDS
   return function;
 }

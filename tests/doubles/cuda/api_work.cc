@@ -13,16 +13,8 @@ namespace gpunode::abi {
 using fake_cuda::Context;
 using fake_cuda::enter_context;
 using fake_cuda::is_stream;
+using fake_cuda::of_thread;
 using fake_cuda::Runtime;
-
-namespace {
-
-CUstream of_thread(CUstream stream) {
-  constexpr std::uintptr_t kPerThread = 2;
-  return stream == nullptr ? std::bit_cast<CUstream>(kPerThread) : stream;
-}
-
-}  // namespace
 
 CUresult cuLaunchKernel_ptsz(CUfunction function, unsigned grid_x,
                              unsigned grid_y, unsigned grid_z, unsigned block_x,
