@@ -254,6 +254,17 @@ TEST_F(ShareGates, ContextsEndWhileTheirWorkIsHeld) {
   }
 }
 
+TEST_F(ShareGates, NothingIsHeldForAContextThatHasFailed) {
+  const Answer answer =
+      run({"retain", "word", word(kShut), "launch", "2", "fault", "gates",
+           "find_out", "stream", "gates", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("held 1")) << answer.text;
+  EXPECT_EQ(answer.number("found_out"), 700u) << answer.text;
+  EXPECT_EQ(answer.number("held"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
+}
+
 TEST_F(ShareGates, AStreamOfAHandleWhoseLastOneIsHeldHasItsOwn) {
   const Answer answer =
       run({"retain", "streams", "1", "on", "3", "word", word(kShut), "launch",

@@ -116,6 +116,72 @@ TEST_F(ShareTurnLives, OneThatEndsWithWorkUnderWayIsDoneWithIt) {
   }
 }
 
+// Nothing of it ever comes to its end: it would look like a kernel that runs on
+// and on.
+TEST_F(ShareTurnLives, OneThatHasFailedIsDoneWithItsWork) {
+  for (const std::string call :
+       {"launch", "stream", "context", "copy", "free", "take"}) {
+    container.lay(1024 * kMiB);
+    const Answer answer =
+        run({"retain", "streams", "1",        "word",   word(kIn), "launch",
+             "2000",   "sync",    "launch",   "1",      "hold",    "1",
+             "on",     "3",       "launch",   "100",    "fault",   "hold",
+             "0",      "lane",    "find_out", call,     "lane",    "reset",
+             "retain", "on",      "0",        "launch", "40",      "lane"});
+    ASSERT_EQ(answer.status, 0) << call << answer.text;
+    EXPECT_EQ(answer.number("found_out"), 700u) << call << answer.text;
+    const std::string found =
+        answer.text.substr(0, answer.text.find("found_out"));
+    const std::string after = answer.text.substr(
+        found.size(), answer.text.find("reset") - found.size());
+    EXPECT_EQ(Answer({0, found}).number("busy"), 1u) << call << found;
+    EXPECT_EQ(Answer({0, found}).number("tails"), 3u) << call << found;
+    EXPECT_EQ(Answer({0, after}).number("busy"), 0u) << call << after;
+    EXPECT_EQ(Answer({0, after}).number("tails"), 0u) << call << after;
+    // Its Device is as before for the next one.
+    EXPECT_EQ(answer.number("launches"), 2141u) << call << answer.text;
+    EXPECT_EQ(answer.number("launch"), 0u) << call << answer.text;
+    EXPECT_EQ(answer.number("busy"), 0u) << call << answer.text;
+    EXPECT_GT(answer.number("asked"), Answer({0, after}).number("asked"))
+        << call << answer.text;
+  }
+}
+
+TEST_F(ShareTurnLives, OneThatHasFailedWaitsForNoTurn) {
+  const Answer answer =
+      run({"retain", "word", word(kIn), "launch", "1", "fault", "find_out",
+           "stream", "word", word(kShut), "launch", "3", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launch"), 700u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 0u) << answer.text;
+}
+
+TEST_F(ShareTurnLives, OneThatLivesBesideOneThatHasFailedGoesOn) {
+  const Answer answer = run(
+      {"retain",  "word",   word(kIn), "hold",  "1",        "launch", "2",
+       "create",  "launch", "2",       "fault", "find_out", "stream", "lane",
+       "destroy", "launch", "2",       "lane",  "hold",     "0",      "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("busy 1")) << answer.text;
+  EXPECT_EQ(answer.number("launch"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 6u) << answer.text;
+  EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
+}
+
+// The driver may answer for another's stream or event.
+TEST_F(ShareTurnLives, OneThatHasNotFailedAfterAllTakesTurnsAgain) {
+  refuse("cuStreamSynchronize:700");
+  const Answer answer =
+      run({"retain", "word", word(kIn), "launch", "1", "sync", "launch", "65",
+           "lane", "word", word(kShut), "async", "1", "waiting", "1", "word",
+           word(kIn), "join", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("sync"), 700u) << answer.text;
+  EXPECT_TRUE(answer.has("launches 65")) << "but for one" << answer.text;
+  EXPECT_GT(answer.number("asked"), 2u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
+}
+
 TEST_F(ShareTurnLives, OneThatLivesOnHasItsFences) {
   const Answer answer =
       run({"retain", "retain", "word", word(kIn), "hold", "1", "launch", "2",

@@ -22,6 +22,8 @@
 //   capture, end_capture              of the stream of `on`
 //   hold N                            the Device stands still, or goes on
 //   word N, beat                      as the node writes them
+//   fault                             a kernel of the current context failed
+//   find_out C                        by the call C; says what it answered
 //   amid C                            each call C of the driver has a tool
 //                                     launch something
 //   watch, rung, till_rung            the ledger, and whether it was written to
@@ -65,6 +67,7 @@
 
 extern "C" std::uint64_t gpunode_fake_cuda_calls(const char* call);
 extern "C" void gpunode_fake_cuda_hold_work(int is_held);
+extern "C" void gpunode_fake_cuda_fault();
 extern "C" void gpunode_fake_cuda_call_back(const char* call, void (*deed)());
 
 namespace {
@@ -302,6 +305,18 @@ void crowd(std::size_t count) {
   for (const pid_t child : children) say_end(child);
 }
 
+void find_out(const std::string& call) {
+  int result = -1;
+  int word = 0;
+  if (call == "launch") result = launch_for(streams[on]);
+  if (call == "stream") result = abi::cuStreamSynchronize(streams[on]);
+  if (call == "context") result = abi::cuCtxSynchronize();
+  if (call == "copy") result = abi::cuMemcpyDtoH_v2(&word, memory, 1);
+  if (call == "free") result = abi::cuMemFree_v2(memory);
+  if (call == "take") result = abi::cuMemAlloc_v2(&memory, 4096);
+  say("found_out", result);
+}
+
 std::size_t number(const std::string& text) {
   return std::strtoull(text.c_str(), nullptr, 10);
 }
@@ -401,6 +416,8 @@ KnownDeeds deeds() {
           side->say(static_cast<std::uint32_t>(number(words[0])));
         }}},
       {"beat", {0, [](Words) { ++side->limit().beat; }}},
+      {"fault", {0, [](Words) { gpunode_fake_cuda_fault(); }}},
+      {"find_out", {1, [](Words words) { find_out(words[0]); }}},
       {"amid",
        {1,
         [](Words words) {

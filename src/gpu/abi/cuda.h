@@ -39,10 +39,14 @@ namespace gpunode::abi {
   X(CUDA_ERROR_UNSUPPORTED_LIMIT, 215,                                         \
     "limit is not supported on this architecture")                             \
   X(CUDA_ERROR_INVALID_PTX, 218, "a PTX JIT compilation failed")               \
+  X(CUDA_ERROR_NVLINK_UNCORRECTABLE, 220,                                      \
+    "uncorrectable NVLink error detected during the execution")                \
   X(CUDA_ERROR_JIT_COMPILER_NOT_FOUND, 221,                                    \
     "PTX JIT compiler library not found")                                      \
   X(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, 222,                                   \
     "the provided PTX was compiled with an unsupported toolchain.")            \
+  X(CUDA_ERROR_CONTAINED, 226,                                                 \
+    "Invalid access of peer GPU memory over nvlink or a hardware error")       \
   X(CUDA_ERROR_INVALID_SOURCE, 300, "device kernel image is invalid")          \
   X(CUDA_ERROR_FILE_NOT_FOUND, 301, "file not found")                          \
   X(CUDA_ERROR_OPERATING_SYSTEM, 304,                                          \
@@ -61,12 +65,16 @@ namespace gpunode::abi {
   X(CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE, 708,                                    \
     "cannot set while device is active in this process")                       \
   X(CUDA_ERROR_CONTEXT_IS_DESTROYED, 709, "context is destroyed")              \
+  X(CUDA_ERROR_ASSERT, 710, "device-side assert triggered")                    \
+  X(CUDA_ERROR_HARDWARE_STACK_ERROR, 714, "hardware stack error")              \
   X(CUDA_ERROR_ILLEGAL_INSTRUCTION, 715,                                       \
     "an illegal instruction was encountered")                                  \
   X(CUDA_ERROR_MISALIGNED_ADDRESS, 716, "misaligned address")                  \
   X(CUDA_ERROR_INVALID_ADDRESS_SPACE, 717,                                     \
     "operation not supported on global/shared address space")                  \
+  X(CUDA_ERROR_INVALID_PC, 718, "invalid program counter")                     \
   X(CUDA_ERROR_LAUNCH_FAILED, 719, "unspecified launch failure")               \
+  X(CUDA_ERROR_TENSOR_MEMORY_LEAK, 721, "tensor memory not completely freed")  \
   X(CUDA_ERROR_NOT_PERMITTED, 800, "operation not permitted")                  \
   X(CUDA_ERROR_NOT_SUPPORTED, 801, "operation not supported")                  \
   X(CUDA_ERROR_SYSTEM_NOT_READY, 802, "system not yet initialized")            \

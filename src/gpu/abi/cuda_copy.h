@@ -111,6 +111,9 @@ struct CUDA_MEMCPY3D_BATCH_OP;
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
+CUresult cuMemcpyDtoH_v2_ptds(void* to, CUdeviceptr from, std::size_t bytes);
+CUresult cuMemcpyDtoHAsync_v2_ptsz(void* to, CUdeviceptr from,
+                                   std::size_t bytes, CUstream stream);
 CUresult cuMemcpyAtoA_v2(CUarray to, std::size_t to_at, CUarray from,
                          std::size_t from_at, std::size_t bytes);
 CUresult cuMemcpyAtoA_v2_ptds(CUarray to, std::size_t to_at, CUarray from,

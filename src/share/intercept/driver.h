@@ -111,6 +111,10 @@ namespace gpunode::share {
 
 /// Copies that say more than two addresses and a length; fills of rows.
 #define GPUNODE_INTERCEPTED_COPY(X)     \
+  X(cuMemcpyDtoH_v2)                    \
+  X(cuMemcpyDtoH_v2_ptds)               \
+  X(cuMemcpyDtoHAsync_v2)               \
+  X(cuMemcpyDtoHAsync_v2_ptsz)          \
   X(cuMemcpyAtoA_v2)                    \
   X(cuMemcpyAtoA_v2_ptds)               \
   X(cuMemcpyAtoD_v2)                    \

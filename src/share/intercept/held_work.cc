@@ -34,6 +34,9 @@ void fence(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
     // Once is no matter: the stream may have been another context's.
     --one.asked;
     ++one.since;  // It has no end that anybody is told of.
+    // Its context was found meanwhile to be done with it.
+    SmallWord& done = seat->lane->done[at];
+    if (done.load() == number) done.store(one.asked);
     place->fences_from.store(next_try(&place->failures),
                              std::memory_order_relaxed);
     return;

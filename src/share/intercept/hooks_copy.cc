@@ -2,7 +2,8 @@
 // Device waits for the container's turn, and one whose description does not say
 // what it is from or to. One that is from or to the host by its description is
 // left alone, and one from one Device to another: that keeps both, and who has
-// a turn on the one may have none on the other.
+// a turn on the one may have none on the other. What plainly goes to the host
+// is here since programs hear of failed kernels by it.
 #include "share/intercept/account.h"
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver.h"
@@ -56,7 +57,8 @@ bool takes_turns(const CUDA_MEMCPY3D_PEER* copy) {
 template <typename Function, typename... Words>
 CUresult pass_by(const std::atomic<Function>& function, Words... words) {
   const auto ask = real_of(function);
-  return ask == nullptr ? CUDA_ERROR_NOT_INITIALIZED : ask(words...);
+  return ask == nullptr ? CUDA_ERROR_NOT_INITIALIZED
+                        : share::noted(ask(words...));
 }
 
 /// By description, done when the call returns.
@@ -76,6 +78,28 @@ CUresult copy_later(const std::atomic<Function>& function, Null null,
 }
 
 }  // namespace
+
+GPUNODE_EXPORT CUresult cuMemcpyDtoH_v2(void* to, CUdeviceptr from,
+                                        std::size_t bytes) {
+  return pass_by(driver().cuMemcpyDtoH_v2, to, from, bytes);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyDtoH_v2_ptds(void* to, CUdeviceptr from,
+                                             std::size_t bytes) {
+  return pass_by(driver().cuMemcpyDtoH_v2_ptds, to, from, bytes);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from,
+                                             std::size_t bytes,
+                                             CUstream stream) {
+  return pass_by(driver().cuMemcpyDtoHAsync_v2, to, from, bytes, stream);
+}
+
+GPUNODE_EXPORT CUresult cuMemcpyDtoHAsync_v2_ptsz(void* to, CUdeviceptr from,
+                                                  std::size_t bytes,
+                                                  CUstream stream) {
+  return pass_by(driver().cuMemcpyDtoHAsync_v2_ptsz, to, from, bytes, stream);
+}
 
 GPUNODE_EXPORT CUresult cuMemcpyAtoA_v2(CUarray to, std::size_t to_at,
                                         CUarray from, std::size_t from_at,

@@ -72,7 +72,7 @@ CUresult free_async(Ask ask, CUdeviceptr address, CUstream stream) {
 
 template <typename Ask>
 CUresult wait(Ask ask) {
-  const CUresult result = ask();
+  const CUresult result = share::noted(ask());
   if (account().is_limited()) share::settle_pools_after_waiting();
   return result;
 }

@@ -19,7 +19,7 @@ namespace {
 CUresult destroy(CUresult (*ask)(CUstream), CUstream stream) {
   if (ask == nullptr) return CUDA_ERROR_NOT_INITIALIZED;
   share::retire_stream(stream);
-  return ask(stream);
+  return share::noted(ask(stream));
 }
 
 }  // namespace

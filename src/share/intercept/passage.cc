@@ -156,8 +156,9 @@ Passage::Passage(abi::CUstream stream, MayHold may_hold) : stream_(stream) {
   if (seat == nullptr) return;
   const DeviceLimit& limits = account().limits_at(seat->device);
   if (limits.turn.load(std::memory_order_relaxed) == 0) return;
-  seat_ = seat;
   place_ = place;
+  if (place->has_failed.load(std::memory_order_relaxed)) return;
+  seat_ = seat;
   context_ = context;
   while (!may_go(seat, place, context, stream, may_hold)) {
     if (is_node_silent(*seat, limits)) return;
@@ -168,7 +169,10 @@ Passage::Passage(abi::CUstream stream, MayHold may_hold) : stream_(stream) {
 }
 
 void Passage::end() {
-  if (seat_ == nullptr) return;
+  if (seat_ == nullptr) {
+    if (place_ != nullptr) place_->has_failed.store(false);
+    return;
+  }
   Seat& seat = *seat_;
   seat.lane->launches.fetch_add(1, std::memory_order_relaxed);
   const std::uint32_t word =

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "gpu/abi/cuda.h"
+#include "share/intercept/fault.h"
 #include "share/ledger/lane.h"
 
 namespace gpunode::share {
@@ -61,7 +62,7 @@ abi::CUresult pass(abi::CUstream stream, MayHold may_hold, Ask ask) {
   Passage passage(stream, may_hold);
   const abi::CUresult result = ask();
   if (result == abi::CUDA_SUCCESS) passage.end();
-  return result;
+  return noted(result);
 }
 
 /// While the program waits for all work of a stream, or of the current context:

@@ -33,6 +33,7 @@ std::uint64_t next_try(int* failures) {
 
 bool can_fence(const Place& place) {
   return place.endings.load(std::memory_order_relaxed) == 0 &&
+         !place.has_failed.load(std::memory_order_relaxed) &&
          is_past(place.fences_from.load(std::memory_order_relaxed));
 }
 
@@ -104,6 +105,7 @@ Place* make_place(abi::CUcontext context) {
     is_known = make_known(place);
   }
   place->failures = 0;
+  place->has_failed.store(false, std::memory_order_relaxed);
   place->endings.store(0, std::memory_order_relaxed);
   place->gate_failures = 0;
   place->gates_from.store(is_known ? 0 : Place::kNever,
@@ -121,22 +123,32 @@ Place* place_of(abi::CUcontext context) {
   return place != nullptr ? place : make_place(context);
 }
 
-void end_place(Place* place) {
+void end_work(Place* place) {
   abi::CUcontext const handle = place->context.load();
+  Seat& seat = *place->seat;
+  const Turn seat_turn(seat.is_busy);
+  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
+    LaneStream& one = seat.streams[at];
+    if (one.context != handle) continue;
+    one.since = 0;
+    set_tail(seat.lane, at, false);
+    seat.lane->done[at].store(one.asked);
+    one.until = seat.lane->opened.load();
+    seat.lane->until[at].store(one.until);
+  }
+}
+
+void end_place(Place* place) {
   if (place->seat != nullptr) {
+    end_work(place);
+    abi::CUcontext const handle = place->context.load();
     Seat& seat = *place->seat;
     const Turn seat_turn(seat.is_busy);
-    for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
-      LaneStream& one = seat.streams[at];
+    for (LaneStream& one : seat.streams) {
       if (one.context != handle) continue;
-      // What it had under way ended with it. The place is anybody's.
-      one.since = 0;
+      // The place is anybody's.
       one.stream = nullptr;
       one.thread = &one;
-      set_tail(seat.lane, at, false);
-      seat.lane->done[at].store(one.asked);
-      one.until = seat.lane->opened.load();
-      seat.lane->until[at].store(one.until);
     }
   }
   if (place->page != nullptr) Lanes::unmap(place->page);

@@ -21,6 +21,10 @@ struct Place {
   std::atomic<std::uint64_t> fences_from = kNever;
   /// Threads that have the driver end the context, or let go of it.
   std::atomic<std::uint32_t> endings = 0;
+  /// Its work is over, and it takes no more: it has no fences and needs no
+  /// turns. The driver may have said so of another's, so until something is
+  /// launched there after all.
+  std::atomic<bool> has_failed = false;
   int failures = 0;  ///< Fences that could not be had.
   int gate_failures = 0;
 };
@@ -38,6 +42,8 @@ std::uint64_t next_try(int* failures);
 /// Fences may be asked for in its streams.
 bool can_fence(const Place& place);
 
+/// What its context had under way, or held, is over.
+void end_work(Place* place);
 /// Its context has ended. By who has the turn of places.
 void end_place(Place* place);
 

@@ -5,6 +5,7 @@
 
 #include "share/intercept/account.h"
 #include "share/intercept/driver.h"
+#include "share/intercept/fault.h"
 #include "share/intercept/graph_memory.h"
 #include "share/intercept/pool.h"
 #include "share/intercept/real.h"
@@ -40,7 +41,7 @@ abi::CUresult take(MemoryKind kind, std::uint64_t bytes, Ask ask,
                    block)) {
     return abi::CUDA_ERROR_OUT_OF_MEMORY;
   }
-  const abi::CUresult result = ask();
+  const abi::CUresult result = noted(ask());
   if (result == abi::CUDA_SUCCESS) {
     account().remember(key_of(), block);
   } else {
@@ -71,7 +72,7 @@ abi::CUresult give_any(abi::CUdeviceptr address, Ask ask) {
   Block block;
   const bool is_data = account().begin_free(address, &block);
   const PoolFreeing freeing = begin_pool_free(address);
-  const abi::CUresult result = ask();
+  const abi::CUresult result = noted(ask());
   const bool is_freed = result == abi::CUDA_SUCCESS;
   end_pool_free(address, freeing, is_freed);
   if (is_data) {

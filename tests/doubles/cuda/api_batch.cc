@@ -75,6 +75,15 @@ CUresult count_copies(const char* call, bool has_any, CUstream stream) {
 
 }  // namespace
 
+CUresult cuMemcpyDtoH_v2_ptds(void* to, CUdeviceptr from, std::size_t bytes) {
+  return cuMemcpyDtoH_v2(to, from, bytes);
+}
+
+CUresult cuMemcpyDtoHAsync_v2_ptsz(void* to, CUdeviceptr from,
+                                   std::size_t bytes, CUstream stream) {
+  return cuMemcpyDtoHAsync_v2(to, from, bytes, of_thread(stream));
+}
+
 CUresult cuMemcpyAtoA_v2(CUarray to, std::size_t /*to_at*/, CUarray from,
                          std::size_t /*from_at*/, std::size_t /*bytes*/) {
   return copy_array("cuMemcpyAtoA_v2", to, from);

@@ -257,7 +257,7 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y,
         launch.parameters = *std::move(block);
         // As on a GPU, the launch itself succeeds; what went wrong in the
         // kernel is the answer to every later call.
-        context.error = fake_cuda::ptx::execute(launch);
+        runtime.fail(&context, fake_cuda::ptx::execute(launch));
         return CUDA_SUCCESS;
       });
 }

@@ -78,6 +78,11 @@ void Runtime::destroy_context(Context* context) {
   context->stacks = 0;
 }
 
+void Runtime::fail(Context* context, abi::CUresult error) {
+  context->error = error;
+  if (error != abi::CUDA_SUCCESS) work.drop(context);
+}
+
 Context* Runtime::find_context(abi::CUcontext handle) const {
   const auto found =
       std::find_if(contexts.begin(), contexts.end(), [&](const auto& context) {
@@ -103,6 +108,14 @@ void call_back(std::string_view call) {
 }
 
 }  // namespace gpunode::fake_cuda
+
+void gpunode_fake_cuda_fault() {
+  using gpunode::fake_cuda::Runtime;
+  Runtime& runtime = Runtime::of_process();
+  const std::lock_guard lock(runtime.mutex);
+  runtime.fail(gpunode::fake_cuda::thread_contexts().back(),
+               gpunode::abi::CUDA_ERROR_ILLEGAL_ADDRESS);
+}
 
 void gpunode_fake_cuda_call_back(const char* call, void (*deed)()) {
   gpunode::fake_cuda::called_back = call;

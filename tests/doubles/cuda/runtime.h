@@ -67,6 +67,8 @@ struct Runtime {
   bool has_device(abi::CUdevice device) const;
   Context* make_context(std::size_t device, unsigned flags);
   void destroy_context(Context* context);
+  /// Every later call in it gives `error`, unless that is none.
+  void fail(Context* context, abi::CUresult error);
 
   Pool* default_pool(std::size_t device);
   Pool* current_pool(std::size_t device);
@@ -130,6 +132,9 @@ extern "C" std::uint64_t gpunode_fake_cuda_calls(const char* call);
 /// Has `deed` run at the beginning of each such call, as tools that watch calls
 /// do it; not amid another deed. Before any other thread calls the driver.
 extern "C" void gpunode_fake_cuda_call_back(const char* call, void (*deed)());
+
+/// What a kernel of the current context did was not allowed, and it ends now.
+extern "C" void gpunode_fake_cuda_fault();
 
 /// While `is_held`, streams do not get to the words that they are to write.
 extern "C" void gpunode_fake_cuda_hold_work(int is_held);

@@ -70,15 +70,21 @@ struct Work {
       return step.is_wait && (is_any || step.stream == stream);
     });
   }
+  /// By who made its word known.
+  bool is_of(const Step& step, const Context* context) const {
+    const auto place = reinterpret_cast<std::uint64_t>(step.word);
+    const auto behind = known.upper_bound(place);
+    return behind != known.begin() &&
+           std::prev(behind)->second.context == context;
+  }
+  /// A context has failed: what its streams had yet to come to never is.
+  void drop(const Context* context) {
+    std::erase_if(steps, [&](const Step& one) { return is_of(one, context); });
+  }
   /// A context ends: its work is done by then.
   void forget(const Context* context) {
     std::erase_if(steps, [&](const Step& one) {
-      const auto place = reinterpret_cast<std::uint64_t>(one.word);
-      const auto behind = known.upper_bound(place);
-      if (behind == known.begin() ||
-          std::prev(behind)->second.context != context) {
-        return false;
-      }
+      if (!is_of(one, context)) return false;
       if (!one.is_wait) std::atomic_ref(*one.word).store(one.value);
       return true;
     });
