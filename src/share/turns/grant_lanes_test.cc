@@ -31,6 +31,9 @@ class LanesOfAGrant : public ::testing::Test {
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     root = pattern;
     files.emplace(root.string());
+    renew();
+  }
+  void renew() const {
     ASSERT_TRUE(files->renew({kId, {{"GPU-a", 1 << 20, {250}}}}));
   }
   void TearDown() override { fs::remove_all(root); }
@@ -217,17 +220,24 @@ TEST_F(LanesOfAGrant, OpeningsAreCountedOverTheHighestNumber) {
 }
 
 TEST_F(LanesOfAGrant, NothingIsSeenInAFileThatWasCutNorWrittenToIt) {
-  const LaneSide one(*files, kId);
-  GrantLanes lanes = open();
-  lanes.find_processes();
-  const std::size_t opened =
-      lane_place(1, kUsualSlots, one.slot(), 0) + offsetof(Lane, opened);
+  const std::size_t place = lane_place(1, kUsualSlots, 0, 0);
+  const std::size_t opened = place + offsetof(Lane, opened);
   for (const std::size_t size :
-       {opened + 2, opened, opened - 100, std::size_t{0}}) {
+       {opened + 2, opened, opened - 100, place + 30, place, std::size_t{0}}) {
+    renew();
+    const LaneSide one(*files, kId);
+    ASSERT_EQ(one.slot(), 0u);
+    one.lane().waiting = 1;
+    one.lane().asked[0] = 1;
+    GrantLanes lanes = open();
+    lanes.find_processes();
+    EXPECT_TRUE(lanes.look(0).wants) << "before it is cut";
     lanes.say(0, kShut);
     fs::resize_file(ledger(), size);
     lanes.say(0, kOpen);
-    EXPECT_EQ(lanes.look(0), TurnLook{});
+    EXPECT_EQ(lanes.look(0), TurnLook{}) << size;
+    lanes.find_processes();
+    EXPECT_EQ(lanes.look(0), TurnLook{}) << size;
     EXPECT_EQ(fs::file_size(ledger()), size);
   }
 }

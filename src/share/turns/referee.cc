@@ -132,7 +132,11 @@ std::optional<TimePoint> Referee::round() {
   answer_rings();
   is_ringing_ = std::ranges::any_of(
       members_, [](const auto& one) { return one.second.is_rung; });
-  if (is_stale_.exchange(false)) find_grants();
+  if (is_stale_.exchange(false)) {
+    find_grants();
+    std::erase_if(courts_,
+                  [](const auto& one) { return one.second.seats.empty(); });
+  }
   std::optional<TimePoint> until;
   for (auto& [uuid, court] : courts_) {
     const TimePoint now = std::chrono::steady_clock::now();
@@ -322,7 +326,6 @@ bool Referee::look_at_all(Court* court, TimePoint now) {
 
 void Referee::step(Court* court, TimePoint now) {
   court->wake.reset();
-  if (court->seats.empty()) return;
   const bool is_deaf = look_at_all(court, now);
   const TurnPlan turn = court->book.step(now, court->looks);
   bool is_wanted = false;

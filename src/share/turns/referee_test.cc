@@ -30,8 +30,8 @@ class RefereeOnDisk : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(root); }
 
-  void grant(const std::string& id, std::uint32_t part = 500) const {
-    ASSERT_TRUE(files->renew({id, {{"GPU-a", 1 << 20, {part}}}}));
+  void grant(const std::string& id, const std::string& uuid = "GPU-a") const {
+    ASSERT_TRUE(files->renew({id, {{uuid, 1 << 20, {500}}}}));
   }
 
   fs::path root;
@@ -95,6 +95,39 @@ TEST_F(RefereeOnDisk, NoTwoAreOpenAtOnceWhileBothWant) {
     ++changes;
   }
   EXPECT_EQ(together, 0);
+}
+
+// Instances of one GPU are Devices of their own: who shares the one has turns,
+// and waits for nobody of the other.
+TEST_F(RefereeOnDisk, WhoIsAloneOnAnInstanceIsNotClosedForThoseOfAnother) {
+  grant("1", "MIG-a");
+  grant("2", "MIG-a");
+  grant("3", "MIG-b");
+  const LaneSide one(*files, "1");
+  const LaneSide other(*files, "2");
+  const LaneSide alone(*files, "3");
+  for (const LaneSide* side : {&one, &other, &alone}) {
+    side->lane().waiting.fetch_add(1);
+  }
+  const Referee referee(*files);
+  await([&] { return one.word() != 0 && other.word() != 0; });
+  await([&] { return alone.word() != 0 && alone.is_open(); });
+  bool was_mine = false;
+  for (int changes = 0; changes < 10;) {
+    ASSERT_TRUE(alone.is_open()) << changes;
+    alone.lane().launches.fetch_add(1);
+    const bool is_one = one.is_open();
+    const bool is_other = other.is_open();
+    if (is_one == is_other) continue;
+    (is_one ? one : other).lane().launches.fetch_add(1);
+    if (is_one == was_mine) continue;
+    was_mine = is_one;
+    ++changes;
+  }
+  const auto uses = referee.uses();
+  EXPECT_EQ(uses.count({"1", "MIG-a"}), 1u);
+  EXPECT_EQ(uses.count({"3", "MIG-b"}), 1u);
+  EXPECT_EQ(uses.at({"3", "MIG-b"}).waited, Duration{});
 }
 
 // Both have no more to do with it than that: nobody opens for them.
