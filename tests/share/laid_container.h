@@ -121,8 +121,8 @@ class LaidContainer {
   void write(const char* name, const std::string& bytes) const {
     std::ofstream(directory_ / name, std::ios::binary) << bytes;
   }
-  /// Four GPUs, by the profile t4-x4, in place of one.
-  void show_four_devices() {
+  /// Four GPUs in place of one.
+  void show_four_devices(const std::string& profile = "t4-x4") {
     const auto dev = directory_ / "dev";
     std::filesystem::create_directory(dev);
     for (const char* node : {"dev/nvidiactl", "dev/nvidia-uvm", "dev/nvidia0",
@@ -130,7 +130,7 @@ class LaidContainer {
       write(node, "");
     }
     set("GPUNODE_FAKE_DEV", dev.string());
-    set("GPUNODE_FAKE_NVML", GPUNODE_PROFILES "/t4-x4.json");
+    set("GPUNODE_FAKE_NVML", GPUNODE_PROFILES "/" + profile + ".json");
   }
   void set(std::string name, std::string value) {
     // The last one of a name counts.

@@ -70,6 +70,29 @@ TEST_F(ShareTurns, CopiesOfTheHostsAndOfOtherDevicesDoNot) {
   EXPECT_EQ(answer.number("launches"), 0u) << answer.text;
 }
 
+// The GPU, and another instance of it, are other Devices.
+TEST_F(ShareTurns, AnInstanceTakesTurnsOfItsOwn) {
+  const std::string mine = "MIG-03d56acb-bddb-53a3-beef-598184529a63";
+  container.show_four_devices("a100-x8-mig-mixed");
+  container.set("CUDA_VISIBLE_DEVICES", mine);
+  container.lay(1024 * kMiB, mine);
+  const Answer answer =
+      run({"retain", "word", word(kShut), "async", "2", "waiting", "1", "word",
+           word(kIn), "join", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 2u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
+  for (const std::string other : {"MIG-be1a9ef4-8d3a-50e1-a20b-01b8a883f83e",
+                                  "GPU-301a4737-dab3-50f8-bba9-733e12c9902a"}) {
+    container.lay(1024 * kMiB, other);
+    const Answer beside =
+        run({"retain", "word", word(kShut), "launch", "2", "lane"});
+    ASSERT_EQ(beside.status, 0) << other << beside.text;
+    EXPECT_EQ(beside.number("launch"), 0u) << other << beside.text;
+    EXPECT_EQ(beside.number("launches"), 0u) << other << beside.text;
+  }
+}
+
 TEST_F(ShareTurns, WhoWaitsRingsAndHasLeftWordOfItsWork) {
   // So many that fences come seldom; then one without.
   const Answer before = run({"retain", "word", word(kIn), "launch", "2000",

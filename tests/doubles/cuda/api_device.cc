@@ -165,7 +165,7 @@ CUresult cuDeviceGetUuid(CUuuid* uuid, CUdevice device) {
 CUresult cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice device) {
   return of_device("cuDeviceGetUuid_v2", device, [&](const Device& found) {
     if (uuid == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    std::memcpy(uuid->bytes, found.uuid_bytes().data(), sizeof uuid->bytes);
+    std::memcpy(uuid->bytes, found.instance_bytes().data(), sizeof uuid->bytes);
     return CUDA_SUCCESS;
   });
 }

@@ -99,6 +99,20 @@ Machine default_machine() {
   return machine;
 }
 
+std::optional<Device> instance_named(const std::vector<Device>& devices,
+                                     const std::string& name) {
+  for (const Device& device : devices) {
+    for (const Device::Instance& instance : device.instances) {
+      if (instance.uuid != name) continue;
+      Device found = device;
+      found.instance = instance.uuid;
+      found.memory_bytes = instance.memory_bytes;
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
 const Device* named(const std::vector<Device>& devices,
                     const std::string& name) {
   char* end = nullptr;
@@ -123,7 +137,9 @@ const Device* named(const std::vector<Device>& devices,
 
 }  // namespace
 
-std::array<char, 16> Device::uuid_bytes() const {
+namespace {
+
+std::array<char, 16> bytes_of(const std::string& uuid) {
   std::array<char, 16> bytes{};
   std::string digits;
   const std::size_t start = uuid.find('-') + 1;
@@ -137,6 +153,38 @@ std::array<char, 16> Device::uuid_bytes() const {
     bytes[i] = static_cast<char>(value);
   }
   return bytes;
+}
+
+void read_instances(const nlohmann::json& gpu, const nlohmann::json& profiles,
+                    Device* device) {
+  const auto mig = gpu.find("mig");
+  if (mig == gpu.end() || !mig->is_object()) return;
+  const auto made = mig->find("devices");
+  if (made == mig->end() || !made->is_array()) return;
+  for (const nlohmann::json& one : *made) {
+    Device::Instance instance;
+    std::string profile;
+    read(one, "uuid", &instance.uuid);
+    read(one, "profile", &profile);
+    for (const nlohmann::json& known : profiles) {
+      std::string name;
+      std::uint64_t mebibytes = 0;
+      read(known, "name", &name);
+      read(known, "memoryMiB", &mebibytes);
+      if (name == profile) instance.memory_bytes = mebibytes << 20U;
+    }
+    device->instances.push_back(std::move(instance));
+  }
+}
+
+}  // namespace
+
+std::array<char, 16> Device::uuid_bytes() const {
+  return bytes_of(uuid);
+}
+
+std::array<char, 16> Device::instance_bytes() const {
+  return bytes_of(instance.empty() ? uuid : instance);
 }
 
 Result<Machine> parse_machine(std::string_view profile_json) {
@@ -155,11 +203,15 @@ Result<Machine> parse_machine(std::string_view profile_json) {
   Device model;
   if (json.contains("model")) read_device(json.at("model"), &model);
   if (!json.contains("gpus")) return machine;
+  const nlohmann::json none = nlohmann::json::array();
+  const nlohmann::json& profiles =
+      json.contains("migProfiles") ? json.at("migProfiles") : none;
   for (const nlohmann::json& gpu : json.at("gpus")) {
     Device device = model;
     device.minor = static_cast<unsigned>(machine.devices.size());
     device.uuid = made_up_uuid(device.minor);
     read_device(gpu, &device);
+    read_instances(gpu, profiles, &device);
     machine.devices.push_back(std::move(device));
   }
   return machine;
@@ -202,7 +254,12 @@ abi::CUresult choose_visible(std::string_view list,
   std::vector<Device> chosen;
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
-    const Device* device = named(*devices, std::string(list.substr(0, comma)));
+    const std::string name(list.substr(0, comma));
+    if (const auto instance = instance_named(*devices, name)) {
+      chosen.push_back(*instance);
+      break;
+    }
+    const Device* device = named(*devices, name);
     if (device == nullptr) break;
     const bool is_repeated = std::any_of(
         chosen.begin(), chosen.end(),

@@ -27,7 +27,17 @@ struct Device {
   int compute_major = 8;
   int compute_minor = 6;
 
+  /// Of a GPU that is cut: its MIG devices.
+  struct Instance {
+    std::string uuid;  ///< "MIG-…"
+    std::uint64_t memory_bytes = 0;
+  };
+  std::vector<Instance> instances;
+  /// It is this one of them; empty: all of a GPU.
+  std::string instance;
+
   std::array<char, 16> uuid_bytes() const;
+  std::array<char, 16> instance_bytes() const;
   /// Those of an H200, or of an A10G.
   int multiprocessors() const { return compute_major == 9 ? 132 : 80; }
   int threads_per_multiprocessor() const {
@@ -58,7 +68,8 @@ abi::CUresult find_devices(const Environment& environment,
 
 /// CUDA_VISIBLE_DEVICES' rules, as driver 580 has them: indexes (as strtol
 /// reads them) or beginnings of UUIDs, in the order given; the first that names
-/// nothing ends the list. INVALID_DEVICE if a device is named twice.
+/// nothing ends the list. INVALID_DEVICE if a device is named twice. A MIG
+/// device is named by all of its UUID, and is the last that is seen.
 abi::CUresult choose_visible(std::string_view list,
                              std::vector<Device>* devices);
 

@@ -99,6 +99,28 @@ TEST(VisibleDevices, AreChosenAsDriver580Does) {
             abi::CUDA_ERROR_INVALID_DEVICE);
 }
 
+TEST(VisibleDevices, AMigDeviceIsTheLastThatIsSeen) {
+  const auto machine = parse_machine(R"({
+    "migProfiles": [{"name": "1g.5gb", "memoryMiB": 4864}],
+    "gpus": [{"uuid": "GPU-01234567-89ab-cdef-0123-456789abcdef",
+              "mig": {"devices": [{"uuid": "MIG-0a", "profile": "1g.5gb"},
+                                  {"uuid": "MIG-0b", "profile": "none"}]}},
+             {"mig": 3}, {"mig": {"devices": {}}}]})");
+  ASSERT_TRUE(machine) << machine.error().message();
+  std::vector<Device> devices = machine->devices;
+  ASSERT_EQ(choose_visible("MIG-0a,1", &devices), abi::CUDA_SUCCESS);
+  ASSERT_EQ(devices.size(), 1u);
+  EXPECT_EQ(devices[0].memory_bytes, std::uint64_t{4864} << 20);
+  EXPECT_EQ(devices[0].uuid_bytes(), machine->devices[0].uuid_bytes());
+  EXPECT_EQ(devices[0].instance_bytes()[0], 0x0a);
+  devices = machine->devices;
+  ASSERT_EQ(choose_visible("1,MIG-0b", &devices), abi::CUDA_SUCCESS);
+  EXPECT_EQ(devices.size(), 2u);
+  devices = machine->devices;
+  ASSERT_EQ(choose_visible("MIG-0", &devices), abi::CUDA_SUCCESS);
+  EXPECT_TRUE(devices.empty());
+}
+
 TEST(Machine, TakesItsGpusFromAProfile) {
   const auto machine = parse_machine(R"({
     "cudaVersion": "12.2",
