@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +15,7 @@
 #include <thread>
 
 #include "gpu/abi/cuda_work.h"
+#include "tests/share/played_clock.h"
 
 extern "C" std::uint64_t gpunode_fake_cuda_calls(const char* call);
 extern "C" void gpunode_fake_cuda_call_back(const char* call, void (*deed)());
@@ -89,17 +89,6 @@ void sync_let_in() {
   say("sync", static_cast<std::uint64_t>(result));
 }
 
-/// On a machine that is busy a test may take longer than programs wait for a
-/// node that says nothing.
-void keep_beating() {
-  // Mapped until the program ends, which the thread sees.
-  std::thread([limit = &node->limit()] {
-    for (;; std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
-      ++limit->beat;
-    }
-  }).detach();
-}
-
 fs::directory_iterator tasks() {
   return fs::directory_iterator("/proc/self/task");
 }
@@ -124,12 +113,26 @@ void say_threads() {
   say("alert", alert);
 }
 
-bool is_one_resting() {
-  return std::any_of(tasks(), fs::directory_iterator(), [](const auto& task) {
+bool is_one_in(long call) {
+  return std::any_of(tasks(), fs::directory_iterator(), [=](const auto& task) {
     std::ifstream file(task.path() / "syscall");
-    long call = -1;
-    file >> call;
-    return call == SYS_futex;
+    long its = -1;
+    file >> its;
+    return its == call;
+  });
+}
+
+bool is_one_resting() {
+  return is_one_in(SYS_futex);
+}
+
+/// Who sleeps until something happens looks what time it is.
+void go_on(std::uint64_t milliseconds) {
+  const std::uint64_t before = clock_looks();
+  set_clock_on(milliseconds);
+  await([=] {
+    node->say(node->limit().turn);
+    return clock_looks() != before;
   });
 }
 
@@ -186,8 +189,22 @@ KnownDeeds gate_deeds(const TurnSide& side, int (*launch)(),
                                       [] { node->say(TurnWord::kInTurns); });
         }}},
       {"sync_let_in", {0, [](Words) { sync_let_in(); }}},
-      {"beats", {0, [](Words) { keep_beating(); }}},
+      {"piece",
+       {1,
+        [](Words words) {
+          node->lane(0).piece =
+              static_cast<std::uint32_t>(std::stoul(words[0]));
+        }}},
       {"threads", {0, [](Words) { say_threads(); }}},
+      {"stop_clock", {0, [](Words) { stop_clock(); }}},
+      {"later", {1, [](Words words) { go_on(std::stoul(words[0])); }}},
+      {"naps",
+       {0,
+        [](Words) {
+          await(
+              [] { return is_one_in(SYS_nanosleep) || count_threads() == 1; });
+          say("naps", count_threads() - 1);
+        }}},
       {"rests", {0, [](Words) { await(is_one_resting); }}},
       {"rests_amid",
        {1,

@@ -9,7 +9,13 @@
 //                                     know this process, and counts nothing
 //   sync_let_in                       waits for the stream of `on`; the node
 //                                     lets it in when that has begun
-//   beats                             the node is there, from now on
+//   stop_clock                        for all in this process; a test may take
+//                                     longer than programs wait for a node
+//   later N                           it goes on by N milliseconds, and who
+//                                     sleeps has looked at it
+//   naps                              until a thread takes a nap; says how many
+//                                     others there are
+//   piece N                           microseconds from fence to fence
 //   threads                           of this process; and those of them that
 //                                     take SIGALRM
 //   rests                             until the thread that watches gates rests

@@ -15,7 +15,7 @@ class ShareGates : public TurningContainer {
  protected:
   ShareGates() : TurningContainer(Gates::kToBeHad) {}
   Answer run(const Deeds& deeds) const {
-    return TurningContainer::run(and_then({"beats"}, deeds));
+    return TurningContainer::run(and_then({"stop_clock"}, deeds));
   }
 };
 
@@ -131,6 +131,36 @@ TEST_F(ShareGates, NotMoreIsHeldThanIsSoonDone) {
   EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
   EXPECT_EQ(answer.number("gates"), 1u) << answer.text;
   EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
+}
+
+// Without fences nobody knows how much that is: so many launches, in any case.
+TEST_F(ShareGates, NoMoreLaunchesAreHeldThanStandBehindOneFence) {
+  refuse("cuStreamWriteValue32_v2:801");
+  const Answer answer =
+      run({"retain", "word", word(kShut), "async", "100", "waiting", "1",
+           "lane", "gates", "let_in", "join", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("launches 32")) << answer.text;
+  EXPECT_TRUE(answer.has("held 1")) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 100u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
+}
+
+// Of quick work as many launches stand behind a fence, and fourteen of these.
+TEST_F(ShareGates, OfQuickWorkMoreLaunchesAreHeldThoughNotMoreFences) {
+  const Answer answer =
+      run({"stop_clock", "retain", "word", word(kIn), "launch", "2000", "sync",
+           "lane", "word", word(kShut), "async", "1000", "waiting", "1", "lane",
+           "let_in", "join", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  const std::vector<std::string> launches = all_of(answer, "launches");
+  const std::vector<std::string> asked = all_of(answer, "asked");
+  ASSERT_EQ(launches.size(), 3u) << answer.text;
+  ASSERT_EQ(asked.size(), 3u) << answer.text;
+  EXPECT_EQ(std::stoul(asked[1]) - std::stoul(asked[0]), 14u) << answer.text;
+  EXPECT_EQ(std::stoul(launches[1]) - std::stoul(launches[0]), 14 * 32u)
+      << answer.text;
+  EXPECT_EQ(launches[2], "3000") << answer.text;
 }
 
 TEST_F(ShareGates, OfLongPiecesOneIsHeld) {
@@ -348,12 +378,16 @@ TEST_F(ShareGates, ThreadsThatShutTheFirstOnesTogetherGoOn) {
   }
 }
 
-// The one that really waits, for a second and more.
-TEST_F(ShareGates, WhereTheNodeGivesNoTurnsWorkIsLetIn) {
-  const Answer answer = TurningContainer::run(
-      {"retain", "word", word(kShut), "launch", "1", "sync", "gates", "launch",
-       "5", "gates", "lane", "beat", "launch", "1", "gates"});
+TEST_F(ShareGates, WhereTheNodeGivesNoTurnsForASecondWorkIsLetIn) {
+  // Who watches has seen the last beat before.
+  const Answer answer =
+      run({"retain", "word",   word(kShut), "launch", "1",    "later", "0",
+           "later",  "990",    "later",     "0",      "lane", "gates", "later",
+           "20",     "sync",   "gates",     "launch", "5",    "gates", "lane",
+           "beat",   "launch", "1",         "gates"});
   ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("held 1\nuntil 1\ngated 0\ndone 0"))
+      << "not sooner" << answer.text;
   EXPECT_EQ(answer.number("sync"), 0u) << answer.text;
   EXPECT_TRUE(answer.has("held 0")) << answer.text;
   EXPECT_EQ(answer.number("launches"), 6u) << answer.text;
@@ -362,6 +396,20 @@ TEST_F(ShareGates, WhereTheNodeGivesNoTurnsWorkIsLetIn) {
   // As soon as it gives turns again, they are taken.
   EXPECT_EQ(answer.number("held"), 1u) << answer.text;
   EXPECT_EQ(answer.number("gates"), 2u) << answer.text;
+}
+
+// Beats that come are those of a node that knows others.
+TEST_F(ShareGates, WhomTheNodeDoesNotKnowIsLetInAfterHalfAMinute) {
+  Deeds deeds = {"retain", "word", word(kShut), "launch", "1"};
+  for (int second = 0; second < 30; ++second) {
+    deeds = and_then(deeds, {"beat", "later", second == 0 ? "990" : "999"});
+  }
+  deeds = and_then(deeds, {"gates", "beat", "later", "100", "sync", "gates"});
+  const Answer answer = run(deeds);
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("held 1")) << answer.text;
+  EXPECT_EQ(answer.number("sync"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("held"), 0u) << answer.text;
 }
 
 }  // namespace

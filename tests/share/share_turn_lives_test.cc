@@ -239,13 +239,16 @@ TEST_F(ShareTurnLives, SignalsNeitherEndAWaitNorAreSeenInErrno) {
   EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
 }
 
-// The one that really waits, for a second; and is interrupted all the while.
+// Interrupted all the while.
 TEST_F(ShareTurnLives, ANodeThatGivesNoTurnsIsNotWaitedForUntilItDoes) {
   const Answer answer =
-      run({"retain",  "alarms", "20000", "word",    word(kShut), "launch", "1",
-           "lane",    "launch", "5",     "lane",    "beat",      "async",  "1",
-           "waiting", "1",      "word",  word(kIn), "join",      "lane"});
+      run({"retain",  "stop_clock", "alarms",  "200",     "word",  word(kShut),
+           "async",   "1",          "waiting", "1",       "later", "990",
+           "later",   "0",          "lane",    "later",   "20",    "join",
+           "launch",  "5",          "lane",    "beat",    "async", "1",
+           "waiting", "1",          "word",    word(kIn), "join",  "lane"});
   ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("waiting 1")) << "not sooner" << answer.text;
   EXPECT_TRUE(answer.has("launches 6")) << answer.text;
   EXPECT_EQ(answer.number("launches"), 7u) << answer.text;
   EXPECT_EQ(answer.number("waits"), 2u) << answer.text;

@@ -30,7 +30,6 @@
 //   pool                              memory of the Device's pool
 //   asked N                           until so many fences were asked for; says
 //                                     how many were then
-//   chance                            lets other threads run
 //   fork_waiting                      a child launches while the word is
 //                                     closed, and again when it is open
 //   die_waiting                       a child is killed while it waits
@@ -359,12 +358,6 @@ KnownDeeds deeds() {
           std::uint32_t seen = 0;
           await([&] { return (seen = side->lane(0).asked[0]) >= count; });
           say("asked", seen);
-        }}},
-      // Who does not wait has every chance to show it.
-      {"chance",
-       {0,
-        [](Words) {
-          for (int turn = 0; turn < 2000; ++turn) sched_yield();
         }}},
       {"till_rung", {0, [](Words) { await(is_rung); }}},
       {"fork_waiting", {0, [](Words) { fork_while_closed(); }}},
