@@ -198,6 +198,15 @@ KnownDeeds gate_deeds(const TurnSide& side, int (*launch)(),
       {"threads", {0, [](Words) { say_threads(); }}},
       {"stop_clock", {0, [](Words) { stop_clock(); }}},
       {"later", {1, [](Words words) { go_on(std::stoul(words[0])); }}},
+      {"too_late",
+       {0,
+        [](Words) {
+          await([] {
+            // It is woken, and the word is as it was.
+            node->say(node->limit().turn);
+            return node->lane(0).missed != 0;
+          });
+        }}},
       {"naps",
        {0,
         [](Words) {

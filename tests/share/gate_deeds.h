@@ -13,6 +13,8 @@
 //                                     longer than programs wait for a node
 //   later N                           it goes on by N milliseconds, and who
 //                                     sleeps has looked at it
+//   too_late                          until one that sleeps has found that its
+//                                     turn was over when it woke
 //   naps                              until a thread takes a nap; says how many
 //                                     others there are
 //   piece N                           microseconds from fence to fence

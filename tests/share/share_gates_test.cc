@@ -182,6 +182,17 @@ TEST_F(ShareGates, WhoWaitsForAStreamWaitsUntilItIsLetIn) {
   EXPECT_EQ(answer.number("tails"), 0u) << answer.text;
 }
 
+TEST_F(ShareGates, WhoComesTooLateToLetItInSaysSo) {
+  const Answer answer =
+      run({"retain", "word", word(kShut), "launch", "1", "lane", "watch",
+           "too_late", "till_rung", "gates", "let_in", "sync", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("missed 0")) << answer.text;
+  EXPECT_TRUE(answer.has("held 1")) << answer.text;
+  EXPECT_EQ(answer.number("sync"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
+}
+
 // Either side may be the first to see the other.
 TEST_F(ShareGates, AnOpeningWhileOneIsBeingShutIsNotMissed) {
   for (const std::string node : {"let_in_amid", "open_amid"}) {

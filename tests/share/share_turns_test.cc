@@ -124,6 +124,20 @@ TEST_F(ShareTurns, AllThreadsThatWaitGoAtOnce) {
   EXPECT_EQ(answer.number("waits"), 3u) << answer.text;
 }
 
+// It has a CPU now; when it was woken it had none.
+TEST_F(ShareTurns, WhoComesTooLateForItsTurnSaysSo) {
+  const Answer answer = run({"retain", "stop_clock", "word", word(kShut),
+                             "async", "1", "waiting", "1", "watch", "too_late",
+                             "till_rung", "word", word(kIn), "join", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 1u) << answer.text;
+  container.lay(1024 * kMiB);
+  const Answer other =
+      run({"retain", "alarms", "200", "word", word(kShut), "async", "3",
+           "waiting", "1", "word", word(kIn), "join", "lane"});
+  EXPECT_EQ(other.number("missed"), 0u) << "in time" << other.text;
+}
+
 TEST_F(ShareTurns, WhatIsCapturedNeitherWaitsNorGetsAFence) {
   const Answer answer = run(and_then(
       {"retain", "streams", "1", "on", "3", "word", word(kIn), "launch", "1",

@@ -173,6 +173,7 @@ void say_lane() {
   say("waiting", lane.waiting);
   say("tails", lane.tails);
   say("unfenced", lane.unfenced);
+  say("missed", lane.missed);
   long long asked = 0;
   long long places = 0;
   bool is_busy = false;

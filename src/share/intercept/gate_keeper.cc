@@ -32,19 +32,22 @@ void* find_function(const char* name) {
   return found != nullptr ? found : find_loaded_symbol("libc.so", name);
 }
 
-void sleep_on(const GateWait& wait) {
+bool sleep_on(const GateWait& wait) {
   constexpr timespec kPause = {0, 250'000'000};
-  syscall(SYS_futex, wait.word, FUTEX_WAIT, wait.value, &kPause, nullptr, 0);
+  return syscall(SYS_futex, wait.word, FUTEX_WAIT, wait.value, &kPause, nullptr,
+                 0) == 0;
 }
 
 void* keep(void* /*nothing*/) {
+  bool was_woken = false;
   for (;;) {
     const TendGates tend = the_tend.load(std::memory_order_acquire);
-    GateWait wait = tend();
+    GateWait wait = tend(was_woken);
+    was_woken = false;
     if (wait.word == nullptr) {
       // Whoever shuts a gate from now on wakes it; who did just before is seen.
       state.store(kResting);
-      wait = tend();
+      wait = tend(false);
       if (wait.word == nullptr) {
         while (state.load() == kResting) {
           syscall(SYS_futex, &state, FUTEX_WAIT_PRIVATE, kResting, nullptr,
@@ -54,7 +57,7 @@ void* keep(void* /*nothing*/) {
       }
       state.store(kAwake);
     }
-    sleep_on(wait);
+    was_woken = sleep_on(wait);
   }
   return nullptr;
 }

@@ -13,7 +13,8 @@ struct GateWait {
   const SmallWord* word = nullptr;
   std::uint32_t value = 0;
 };
-using TendGates = GateWait (*)();
+/// `was_woken`: the word was said to have changed.
+using TendGates = GateWait (*)(bool was_woken);
 
 /// Has a thread of this process call `tend` whenever its word changes, and four
 /// times a second, until nothing is held; so before anything is, and again

@@ -72,7 +72,7 @@ namespace {
 
 /// Lets in what is held when it may be, or nobody says when. What to sleep on
 /// until then; nothing is held: null.
-GateWait tend_gates() {
+GateWait tend_gates(bool was_woken) {
   GateWait wait;
   for (Seat& seat : seats) {
     bool is_over = false;
@@ -86,7 +86,9 @@ GateWait tend_gates() {
       const bool is_silent =
           !is_beating(&seat, limits, now) || now - seat.held_at >= kLongestWait;
       is_over = is_silent || (word & TurnWord::kClosed) == 0;
-      rings = !is_over && now - seat.rung_at >= kSecond / 4;
+      const bool has_missed = was_woken && !is_over;
+      if (has_missed) seat.lane->missed.fetch_add(1);
+      rings = has_missed || (!is_over && now - seat.rung_at >= kSecond / 4);
       if (rings) seat.rung_at = now;
       if (is_silent) {
         seat.silent_beat.store(std::uint64_t{limits.beat.load()} + 1);

@@ -95,7 +95,11 @@ void wait_for_turn(Seat* seat) {
     const std::uint32_t word = limits.turn.load();
     if ((word & TurnWord::kClosed) == 0) break;
     // Not libc's: a thread could be cancelled in it.
-    syscall(SYS_futex, &limits.turn, FUTEX_WAIT, word, &kSleep, nullptr, 0);
+    const bool was_woken = syscall(SYS_futex, &limits.turn, FUTEX_WAIT, word,
+                                   &kSleep, nullptr, 0) == 0;
+    const bool has_missed =
+        was_woken && (limits.turn.load() & TurnWord::kClosed) != 0;
+    if (has_missed) lane.missed.fetch_add(1);
     const std::uint64_t now = nanoseconds();
     const std::uint32_t seen = limits.beat.load();
     if (seen != beat) {
@@ -105,7 +109,7 @@ void wait_for_turn(Seat* seat) {
       seat->silent_beat.store(std::uint64_t{beat} + 1);
       break;
     }
-    if (now - rung_at < kRing) continue;
+    if (!has_missed && now - rung_at < kRing) continue;
     rung_at = now;
     account().ring();
   }

@@ -43,6 +43,7 @@ struct alignas(512) Lane {
   SmallWord tails;     ///< A bit a stream: work behind its last fence.
   SmallWord piece;     ///< Microseconds from one fence to the next, lately.
   SmallWord unfenced;  ///< Launches that no fence will tell the end of.
+  SmallWord missed;    ///< How often one was woken for a turn that was over.
   /// Number of the last fence that was asked for, by stream.
   alignas(kCacheLine) std::array<SmallWord, kLaneStreams> asked;
   /// The GPU's: that of the last one that it has passed. On a line of their

@@ -27,13 +27,14 @@ struct LaneCopy {
   std::uint32_t tails;
   std::uint32_t piece;
   std::uint32_t unfenced;
+  std::uint32_t missed;
   alignas(kCacheLine) std::array<std::uint32_t, kLaneStreams> asked;
   alignas(kCacheLine) std::array<std::uint32_t, kLaneStreams> done;
   alignas(kCacheLine) std::array<std::uint32_t, kLaneStreams> gated;
   std::array<std::uint32_t, kLaneStreams> until;
   alignas(kCacheLine) std::uint32_t opened;
 };
-static_assert(offsetof(LaneCopy, unfenced) == offsetof(Lane, unfenced));
+static_assert(offsetof(LaneCopy, missed) == offsetof(Lane, missed));
 static_assert(offsetof(LaneCopy, asked) == offsetof(Lane, asked));
 static_assert(offsetof(LaneCopy, done) == offsetof(Lane, done));
 static_assert(offsetof(LaneCopy, until) == offsetof(Lane, until));
@@ -54,6 +55,7 @@ bool add(TurnLook* look, const LaneCopy& lane) {
     is_held = is_held || is_shut;
   }
   look->wants = look->wants || lane.waiting != 0 || is_held;
+  look->missed += lane.missed;
   return is_held;
 }
 

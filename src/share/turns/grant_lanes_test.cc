@@ -72,6 +72,10 @@ TEST_F(LanesOfAGrant, SayWhatItsProcessesDo) {
   EXPECT_EQ(lanes.sums(0).waits, 2u);
   EXPECT_EQ(lanes.sums(0).waited, nanoseconds(7000));
 
+  one.lane().missed = 5;
+  other.lane().missed = 6;
+  EXPECT_EQ(lanes.look(0).missed, 11u);
+
   other.lane().waiting = 1;
   EXPECT_TRUE(lanes.look(0).wants);
   other.lane().waiting = 0;

@@ -223,6 +223,19 @@ TEST_F(TurnBookTest, WhoCameBackIsTriedAgainSoon) {
   EXPECT_LT(wait_for_open(0), milliseconds(60));
 }
 
+TEST_F(TurnBookTest, WhoSaysThatItCameTooLateIsTriedAtOnce) {
+  looks[1] = {.wants = true, .is_busy = true};
+  looks[0].wants = true;
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_TRUE(wait_for_open(0, seconds(3)));
+    ASSERT_TRUE(wait_for_open(1));
+  }
+  ++looks[0].missed;
+  const std::optional<Duration> waited = wait_for_open(0);
+  ASSERT_TRUE(waited);
+  EXPECT_LE(*waited, TurnBook::kLongest + TurnBook::kDrain);
+}
+
 TEST_F(TurnBookTest, WhoWasPassedOverIsTriedAgainButSeldom) {
   looks[0].wants = true;
   looks[1].wants = true;

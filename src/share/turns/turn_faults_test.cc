@@ -1,5 +1,6 @@
 // What a TurnBook makes of looks that lie or do not move, of clocks and of
 // containers that come and go.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -67,6 +68,32 @@ TEST(TurnFaults, ADeadHolderTakesNextToNothing) {
     const double all = policy == TurnPolicy::kHard ? 50 : 99;
     EXPECT_GE(shared.shares(seconds(2))[1], all - 1);
   }
+}
+
+// A quota of CPU, which other threads of its use up: it comes when it has some,
+// and finds that its turn is over.
+TEST(TurnFaults, WhoHasACpuNowAndThenHasTurnsThen) {
+  std::uint64_t missed = 0;
+  SimulatedProgram awake;
+  awake.lie = [&](TurnLook& look) { look.missed = missed; };
+  SimulatedProgram throttled = awake;
+  throttled.is_dead = true;
+  SharedGpu shared({{0.5, throttled}, {0.5, busy(microseconds(200))}});
+  shared.gpu.run(milliseconds(77));
+  int without = 0;
+  int longest = 0;
+  for (int period = 0; period < 100; ++period) {
+    const Duration before = shared.gpu.done(0);
+    ++missed;
+    shared.gpu.change(0, awake);
+    shared.gpu.run(milliseconds(10));
+    shared.gpu.change(0, throttled);
+    shared.gpu.run(milliseconds(90));
+    without = shared.gpu.done(0) == before ? without + 1 : 0;
+    longest = std::max(longest, without);
+  }
+  EXPECT_LE(longest, 10);
+  EXPECT_GE(shared.gpu.done(0), milliseconds(800));
 }
 
 TEST(TurnFaults, APersistentKernelIsToldAndOthersWorkBesideIt) {

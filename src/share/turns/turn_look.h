@@ -17,6 +17,8 @@ struct TurnLook {
   Duration tail{};             ///< How long these take, at most, as it seems.
   std::uint64_t launches = 0;  ///< So far.
   std::uint64_t passed = 0;    ///< Fences that the GPU has passed so far.
+  /// Turns that it came too late for: when it says so, it has CPU.
+  std::uint64_t missed = 0;
 
   bool operator==(const TurnLook&) const = default;
 };
