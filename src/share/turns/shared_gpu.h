@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "share/turns/simulated_gpu.h"
@@ -16,6 +17,7 @@ inline constexpr TurnPolicy kPolicies[] = {
 struct Load {
   double part;
   SimulatedProgram program;
+  std::int32_t priority = 0;
 };
 
 inline SimulatedProgram busy(Duration kernel) {
@@ -50,6 +52,7 @@ class SharedGpu {
     book.set_policy(policy);
     for (unsigned key = 0; key < loads.size(); ++key) {
       gpu.add(key, loads[key].part, loads[key].program);
+      book.set(key, loads[key].part, loads[key].priority);
     }
   }
 

@@ -36,13 +36,16 @@ TimePoint later(TimePoint now, Duration by) {
 
 }  // namespace
 
-/// Who is owed more is before the other, then who has had less.
+/// Who is owed more is before the other, then who has the higher priority, then
+/// who has had less.
 struct TurnBook::Rank {
   Nanoseconds owed = 0;
+  std::int32_t priority = 0;
   Nanoseconds ahead = 0;
 
   bool operator<(const Rank& other) const {
-    return std::tie(other.owed, ahead) < std::tie(owed, other.ahead);
+    return std::tie(other.owed, other.priority, ahead) <
+           std::tie(owed, priority, other.ahead);
   }
 };
 
@@ -53,7 +56,7 @@ void TurnBook::set_policy(TurnPolicy policy) {
   for (auto& [key, member] : members_) member.credit = nanoseconds(kSaved);
 }
 
-void TurnBook::set(Key key, double part) {
+void TurnBook::set(Key key, double part, std::int32_t priority) {
   const auto [found, is_new] = members_.try_emplace(key);
   Member& member = found->second;
   // Not a number: as little as there is.
@@ -66,6 +69,11 @@ void TurnBook::set(Key key, double part) {
     if (holder_ == key) began_ahead_ *= member.part / part;
   }
   member.part = part;
+  if (member.priority == priority) return;
+  // What it owed, it owed to those whose equal it was.
+  member.priority = priority;
+  member.ahead = 0;
+  if (holder_ == key) began_ahead_ = 0;
 }
 
 void TurnBook::remove(Key key) {
@@ -197,14 +205,10 @@ void TurnBook::charge(Duration passed) {
   const double crowd = worked > time ? time / worked : 1;
   const bool is_wanted = next_but(holder_) != nullptr;
   Nanoseconds debts = 0;
-  int takers = 0;
-  for (const auto& [key, member] : members_) {
-    debts += debt(member);
-    takers += int{is_taker(key, member)};
-  }
+  for (const auto& [key, member] : members_) debts += debt(member);
   for (auto& [key, member] : members_) {
-    const int others = takers - int{is_taker(key, member)};
     const Nanoseconds others_owe = debts - debt(member);
+    const Nanoseconds least = least_credit(key, member);
     const Nanoseconds pays = member.worked * crowd;
     member.used += pays;
     member.work.add_time(pays);
@@ -214,18 +218,15 @@ void TurnBook::charge(Duration passed) {
     if (holder_ == key && is_wanted) {
       owes = std::max(owes, time - (worked * crowd - pays));
     }
+    member.credit += time * member.part;
     // Beside the turns of others, what does not end owes nothing.
     if (!member.work.is_persistent() || holder_ == key) {
       member.ahead = std::min(member.ahead + owes / member.part,
                               nanoseconds(kMostDebt) / member.part);
-      // What was lent is not owed.
-      const bool is_lent = policy_ == TurnPolicy::kBurst && others == 0;
-      const Nanoseconds least = std::min(member.credit, 0.0);
-      member.credit -= pays;
-      if (is_lent) member.credit = std::max(member.credit, least);
+      member.credit = std::max(member.credit - pays, least);
     }
     member.credit = std::clamp(
-        member.credit + time * member.part, -nanoseconds(kMostDebt),
+        member.credit, -nanoseconds(kMostDebt),
         nanoseconds(most_saved(member)) + (member.is_kept ? others_owe : 0.0));
   }
 }
@@ -239,11 +240,13 @@ Duration TurnBook::most_saved(const Member& member) const {
   return member.is_kept ? Duration(kLongest) : kSaved;
 }
 
-/// Counts from the least that anyone has had of those who take part. Who does
-/// not comes along, and so saves nothing up but kLag: who has nothing to do for
-/// a moment is to find its place again.
+/// Counts from the least that anyone has had of those who take part and have
+/// the same priority. Who does not comes along, and so saves nothing up but
+/// kLag: who has nothing to do for a moment is to find its place again. Nor
+/// does who is kept from it by those of a higher one, nor are these charged for
+/// it.
 void TurnBook::level() {
-  std::optional<Nanoseconds> least;
+  std::map<std::int32_t, Nanoseconds> least;  // By priority.
   std::optional<Nanoseconds> owed;
   const auto takes_part = [&](Key key, const Member& member) {
     return holder_ == key || member.wants;
@@ -252,11 +255,10 @@ void TurnBook::level() {
     if (!takes_part(key, member)) continue;
     const Rank one = rank(member);
     owed = std::min(owed.value_or(one.owed), one.owed);
-    if (holder_ != key) least = std::min(least.value_or(one.ahead), one.ahead);
-  }
-  if (holder_) {
     // Others who come are as if they had come when its turn began.
-    least = std::min(least.value_or(began_ahead_), began_ahead_);
+    const Nanoseconds had = holder_ == key ? began_ahead_ : one.ahead;
+    const auto [found, is_new] = least.try_emplace(one.priority, had);
+    found->second = std::min(found->second, had);
   }
   // If all of them are owed something, nobody is first for that.
   if (policy_ == TurnPolicy::kBurst && owed) {
@@ -264,10 +266,11 @@ void TurnBook::level() {
       if (takes_part(key, member)) member.credit -= *owed * member.part;
     }
   }
-  const Nanoseconds by = least.value_or(0);
-  began_ahead_ -= by;
   for (auto& [key, member] : members_) {
-    member.ahead = std::max(member.ahead - by, -nanoseconds(kLag));
+    const auto by = least.find(member.priority);
+    if (by == least.end()) continue;
+    member.ahead = std::max(member.ahead - by->second, -nanoseconds(kLag));
+    if (holder_ == key) began_ahead_ -= by->second;
   }
 }
 
@@ -307,7 +310,7 @@ void TurnBook::end_turn() {
 /// What it has not used of its part is the others', but for kLag.
 void TurnBook::give_away(Member* holder) {
   const Member* const next = next_but(holder_);
-  if (next == nullptr) return;
+  if (next == nullptr || next->priority != holder->priority) return;
   holder->ahead = std::max(holder->ahead, next->ahead - nanoseconds(kLag));
 }
 
@@ -358,9 +361,12 @@ bool TurnBook::is_idle(const Member& holder, Duration grace) const {
 bool TurnBook::is_over(const Member& holder, const Member* next) const {
   if (policy_ == TurnPolicy::kHard && holder.credit <= 0) return true;
   if (next == nullptr) return false;
+  if (is_outranked(holder)) return true;
   const Duration held = time_ - begun_;
-  if (has_caught_up(holder)) return true;
+  // Those below it would keep it from what it launches next.
+  if (has_caught_up(holder) && next->priority >= holder.priority) return true;
   if (held < kShortest) return false;
+  if (holder.work.is_persistent()) return true;  // It needs no turn.
   const Rank mine = rank(holder);
   const Rank other = rank(*next);
   // Who came when less time had been had for its part than at the beginning of
@@ -377,6 +383,15 @@ bool TurnBook::has_caught_up(const Member& holder) const {
          holder.let_in && time_ - *holder.let_in >= kCatchUp;
 }
 
+/// Whether one of a higher priority wants its turn. Who is owed it keeps it.
+bool TurnBook::is_outranked(const Member& holder) const {
+  return std::any_of(members_.begin(), members_.end(), [&](const auto& one) {
+    const Member& other = one.second;
+    return other.priority > holder.priority && other.wants &&
+           may_begin(other) && rank(other) < rank(holder);
+  });
+}
+
 bool TurnBook::is_drained(const Member& holder) const {
   const std::optional<Duration> done = holder.work.done();
   return (done && time_ >= *done) || time_ - *closed_ >= kDrain;
@@ -385,7 +400,8 @@ bool TurnBook::is_drained(const Member& holder) const {
 TurnBook::Rank TurnBook::rank(const Member& member) const {
   // By how long it had to wait for what is left of its part.
   const bool is_owed = policy_ == TurnPolicy::kBurst && member.credit > 0;
-  return {is_owed ? member.credit / member.part : 0, member.ahead};
+  return {is_owed ? member.credit / member.part : 0, member.priority,
+          member.ahead};
 }
 
 const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
@@ -397,9 +413,22 @@ const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
   return best;
 }
 
-/// Whether it uses time, or would.
-bool TurnBook::is_taker(Key key, const Member& member) const {
-  return holder_ == key || (member.wants && may_begin(member));
+/// What it takes now brings its credit no lower. Under kBurst what was lent is
+/// not owed: to equals and those above it owes all of it, but to those below no
+/// more than is missing of their parts.
+TurnBook::Nanoseconds TurnBook::least_credit(Key key,
+                                             const Member& member) const {
+  const Nanoseconds least = -nanoseconds(kMostDebt);
+  if (policy_ != TurnPolicy::kBurst) return least;
+  Nanoseconds owed = 0;
+  for (const auto& [other_key, other] : members_) {
+    const bool is_taker =
+        holder_ == other_key || (other.wants && may_begin(other));
+    if (other_key == key || !is_taker) continue;
+    if (other.priority >= member.priority) return least;
+    owed += std::max(other.credit, 0.0);
+  }
+  return std::min(member.credit, -owed);
 }
 
 Duration TurnBook::turn_length(const Member& holder) const {

@@ -29,8 +29,10 @@ struct TurnPlan {
 /// that what one takes is seen apart from what others take. Where that takes
 /// long, as with kernels of many milliseconds, the next one does not wait: the
 /// hardware slices between both then, and each pays for its half. Whoever has
-/// had the least time for its part is next; who was idle saves nothing up. One
-/// thread.
+/// had the least time for its part is next; who was idle saves nothing up. Who
+/// has a higher priority goes first, whatever it had, and waits for no turn's
+/// end: parts are counted among equals. Under kBurst and kHard no priority
+/// takes a part from who has it. One thread.
 class TurnBook {
  public:
   using Key = std::uint32_t;
@@ -77,8 +79,9 @@ class TurnBook {
   static constexpr std::chrono::milliseconds kLongestStep{100};
 
   void set_policy(TurnPolicy policy);
-  /// `part` of the Device's time, above 0 and up to 1; again, to change it.
-  void set(Key key, double part);
+  /// `part` of the Device's time, above 0 and up to 1; again, to change it or
+  /// the priority.
+  void set(Key key, double part, std::int32_t priority = 0);
   void remove(Key key);
   bool is_empty() const { return members_.empty(); }
 
@@ -106,8 +109,9 @@ class TurnBook {
   using Nanoseconds = double;
   struct Member {
     double part = 1;
-    /// Time used, over the part, beyond what the holder had had when its turn
-    /// began. Never below -kLag.
+    std::int32_t priority = 0;
+    /// Time used, over the part, beyond what the one of the same priority who
+    /// has had the least had. Never below -kLag.
     Nanoseconds ahead = 0;
     /// Of its part of the time that went by, not used yet; below 0: used
     /// before its time.
@@ -146,11 +150,12 @@ class TurnBook {
   bool is_idle(const Member& holder, Duration grace) const;
   bool is_over(const Member& holder, const Member* next) const;
   bool has_caught_up(const Member& holder) const;
+  bool is_outranked(const Member& holder) const;
   bool is_drained(const Member& holder) const;
   Rank rank(const Member& member) const;
   /// The best of those who want a turn and may have one.
   const Member* next_but(std::optional<Key> holder) const;
-  bool is_taker(Key key, const Member& member) const;
+  Nanoseconds least_credit(Key key, const Member& member) const;
   Duration turn_length(const Member& holder) const;
   bool is_contended() const;
   Duration look_again(const Member& holder);
