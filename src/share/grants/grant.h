@@ -38,6 +38,21 @@ struct TimePart {
   friend bool operator==(const TimePart&, const TimePart&) = default;
 };
 
+/// Whose word a priority is. The numbers are those of the limits' file.
+enum class PrioritySource : std::uint8_t {
+  kNobody = 0,  ///< All are equal, at 0.
+  kPod = 1,     ///< Its Pod's, which the agent has asked for.
+  kHand = 2,    ///< Somebody's at this node: whatever the Pod's is.
+};
+
+/// Who has a Device first of those who want it: the higher one.
+struct TurnPriority {
+  std::int32_t value = 0;
+  PrioritySource source = PrioritySource::kNobody;
+
+  friend bool operator==(const TurnPriority&, const TurnPriority&) = default;
+};
+
 /// One Device of a grant.
 struct GrantedDevice {
   std::string uuid;         ///< "GPU-…" or "MIG-…".

@@ -335,6 +335,24 @@ Result<void> GrantFiles::set_time(const std::string& id,
   return {};
 }
 
+Result<void> GrantFiles::set_priority(const std::string& id,
+                                      const std::string& uuid,
+                                      TurnPriority priority) const {
+  if (!is_allocation_id(id)) return no_id(id);
+  TRY(const OpenLimits limits,
+      open_limits(file_in(limits_path(id)), Access::kChange));
+  DeviceLimit* const limit = limits.find(uuid);
+  if (limit == nullptr) return not_there(id, uuid);
+  std::uint64_t before = limit->priority.load();
+  do {
+    if (priority.source == PrioritySource::kPod &&
+        priority_of(before).source == PrioritySource::kHand) {
+      return {};
+    }
+  } while (!limit->priority.compare_exchange_weak(before, word_of(priority)));
+  return {};
+}
+
 Result<void> GrantFiles::set_unaccounted(const std::string& id,
                                          const std::string& uuid,
                                          std::uint64_t bytes) const {
@@ -399,6 +417,7 @@ Result<GrantLook> GrantFiles::look(const std::string& id) const {
     held.limit = limits.view.bytes(at);
     held.unaccounted = limits.view.unaccounted(at);
     held.time = time_part_of(limits.view.at(at));
+    held.priority = priority_of(limits.view.at(at).priority.load());
     if (is_ledger) held.use = copy.use_of(at, limits.view);
     look.devices.push_back(std::move(held));
   }

@@ -19,6 +19,7 @@ struct DeviceHeld {
   std::uint64_t unaccounted = 0;  ///< Bytes that the ledger does not have.
   DeviceUse use;
   TimePart time = {};  ///< May have been changed since.
+  TurnPriority priority = {};
 };
 
 /// A process that has a slot, as it says: any of it may be untrue.
@@ -78,6 +79,10 @@ class GrantFiles {
   /// From the Device's next turn on.
   Result<void> set_time(const std::string& id, const std::string& uuid,
                         TimePart time) const;
+  /// Within a second. The Pod's takes the place of none that was set by hand;
+  /// nobody's does, of any.
+  Result<void> set_priority(const std::string& id, const std::string& uuid,
+                            TurnPriority priority) const;
   /// Counted as if the container's processes had taken it.
   Result<void> set_unaccounted(const std::string& id, const std::string& uuid,
                                std::uint64_t bytes) const;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,6 +15,7 @@
 #include "base/core/unique_fd.h"
 #include "share/grants/container_side.h"
 #include "share/grants/delivery.h"
+#include "share/grants/grant_place.h"
 #include "share/ledger/ledger.h"
 
 namespace gpunode::share {
@@ -136,6 +138,46 @@ TEST_F(GrantsOnDisk, AreChangedInPlaceWhileProcessesRun) {
   const auto unknown = files->set_limit(kId, "GPU-c", 1);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(GrantsOnDisk, HaveAPriorityThatTheNodeSays) {
+  ASSERT_TRUE(files->renew(grant));
+  const auto priority = [&] { return files->look(kId)->devices[1].priority; };
+  EXPECT_EQ(priority(), TurnPriority{});
+  for (const std::int32_t value :
+       {std::numeric_limits<std::int32_t>::min(), -1, 0, 1,
+        std::numeric_limits<std::int32_t>::max()}) {
+    const TurnPriority said{value, PrioritySource::kPod};
+    ASSERT_TRUE(files->set_priority(kId, "GPU-b", said));
+    EXPECT_EQ(priority(), said);
+  }
+  EXPECT_EQ(files->look(kId)->devices[0].priority, TurnPriority{});
+  // By hand counts more than the Pod's, until it is taken back.
+  const TurnPriority by_hand{-7, PrioritySource::kHand};
+  ASSERT_TRUE(files->set_priority(kId, "GPU-b", by_hand));
+  ASSERT_TRUE(files->set_priority(kId, "GPU-b", {5, PrioritySource::kPod}));
+  EXPECT_EQ(priority(), by_hand);
+  ASSERT_TRUE(files->keep(grant));
+  EXPECT_EQ(priority(), by_hand);
+  ASSERT_TRUE(files->set_priority(kId, "GPU-b", {3, PrioritySource::kHand}));
+  EXPECT_EQ(priority().value, 3);
+  ASSERT_TRUE(files->set_priority(kId, "GPU-b", {}));
+  EXPECT_EQ(priority(), TurnPriority{});
+  EXPECT_EQ(files->set_priority(kId, "GPU-c", by_hand).error().code(),
+            ErrorCode::kNotFound);
+  // The next container of these ids is another one.
+  ASSERT_TRUE(files->set_priority(kId, "GPU-b", by_hand));
+  ASSERT_TRUE(files->renew(grant));
+  EXPECT_EQ(priority(), TurnPriority{});
+}
+
+TEST_F(GrantsOnDisk, HaveNoPriorityOfAWordThatNobodyKnows) {
+  EXPECT_EQ(priority_of(0), TurnPriority{});
+  EXPECT_EQ(priority_of(12345), TurnPriority{}) << "nobody's";
+  EXPECT_EQ(priority_of(std::uint64_t{3} << 32 | 9), TurnPriority{});
+  EXPECT_EQ(priority_of(~std::uint64_t{0}), TurnPriority{});
+  EXPECT_EQ(word_of({-1, PrioritySource::kPod}), 0x1'FFFF'FFFFu);
+  EXPECT_EQ(word_of({-1, PrioritySource::kNobody}), 0u);
 }
 
 TEST_F(GrantsOnDisk, KeepWhatRunsInThem) {

@@ -47,6 +47,30 @@ TimePart time_part_of(const DeviceLimit& limit) {
   return time;
 }
 
+TurnPriority priority_of(std::uint64_t word) {
+  constexpr unsigned kHalf = 32;
+  TurnPriority priority;
+  switch (word >> kHalf) {
+    case static_cast<std::uint64_t>(PrioritySource::kPod):
+      priority.source = PrioritySource::kPod;
+      break;
+    case static_cast<std::uint64_t>(PrioritySource::kHand):
+      priority.source = PrioritySource::kHand;
+      break;
+    default:
+      return priority;
+  }
+  priority.value = static_cast<std::int32_t>(static_cast<std::uint32_t>(word));
+  return priority;
+}
+
+std::uint64_t word_of(TurnPriority priority) {
+  constexpr unsigned kHalf = 32;
+  if (priority.source == PrioritySource::kNobody) return 0;
+  return static_cast<std::uint64_t>(priority.source) << kHalf |
+         static_cast<std::uint32_t>(priority.value);
+}
+
 Result<OpenLimits> open_limits(const std::string& path, Access access) {
   const bool changes = access == Access::kChange;
   const UniqueFd fd(::open(path.c_str(), (changes ? O_RDWR : O_RDONLY) |

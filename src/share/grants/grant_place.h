@@ -47,6 +47,9 @@ Result<Mapped> map(const std::string& path, int fd, std::size_t size,
 DeviceLimit* limits_of(void* file);
 /// What the node wrote of the Device's time.
 TimePart time_part_of(const DeviceLimit& limit);
+/// And of who goes first.
+TurnPriority priority_of(std::uint64_t word);
+std::uint64_t word_of(TurnPriority priority);
 
 /// A file of the node's own, mapped for changes in place, and checked.
 struct OpenLimits {

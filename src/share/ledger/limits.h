@@ -39,7 +39,10 @@ struct alignas(kCacheLine) DeviceLimit {
   SmallWord beat;
   SmallWord part;    ///< Thousandths of the Device's time; 0: takes no turns.
   SmallWord policy;  ///< A TurnPolicy.
-  std::array<std::uint64_t, 5> reserved;  ///< 0.
+  /// Who goes first (grants/grant.h): the priority, and whose word it is, in
+  /// the upper half. For the node alone.
+  Word priority;
+  std::array<std::uint64_t, 4> reserved;  ///< 0.
 };
 static_assert(sizeof(DeviceLimit) == 2 * kCacheLine);
 

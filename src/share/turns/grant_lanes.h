@@ -36,6 +36,9 @@ class GrantLanes {
   TimePart time(std::uint32_t device) const {
     return time_part_of(limits_.view.at(device));
   }
+  TurnPriority priority(std::uint32_t device) const {
+    return priority_of(limits_.view.at(device).priority.load());
+  }
   /// Tells the files from those of a later renew().
   std::uint64_t file() const { return limits_.file_number; }
   /// Of the ledger, to be watched.

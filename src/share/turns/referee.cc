@@ -252,8 +252,9 @@ void Referee::find_grants() {
   }
 }
 
-/// Its Devices' parts as they are now. A grant of several Devices takes no
-/// turns: their work waits for each other's, and would be late on all.
+/// Its Devices' parts and priorities as they are now. A grant of several
+/// Devices takes no turns: their work waits for each other's, and would be late
+/// on all.
 void Referee::seat(const std::string& id, Member* member) {
   GrantLanes& lanes = member->lanes;
   lanes.find_processes();
@@ -270,7 +271,8 @@ void Referee::seat(const std::string& id, Member* member) {
       lanes.beat();  // Who went on without a node waits again.
     }
     court.book.set_policy(time.policy);
-    court.book.set(key->second, time.thousandths / 1000.0);
+    court.book.set(key->second, time.thousandths / 1000.0,
+                   lanes.priority(device).value);
     court.seats[key->second] = {id, device};
     // Watched before it is looked at: nothing is missed.
     watch(id, member);

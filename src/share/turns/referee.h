@@ -42,7 +42,7 @@ class Referee {
   /// Nobody waits for turns any more.
   ~Referee();
 
-  /// Grants, or their parts, may be others.
+  /// Grants, or their parts and priorities, may be others.
   void refresh();
   TurnUses uses() const;
   /// Why some cannot tell it that they wait; empty: it is told. These it looks

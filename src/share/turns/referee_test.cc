@@ -221,6 +221,44 @@ TEST_F(RefereeOnDisk, APartCanBeTakenAwayAndGivenBack) {
   one.wait_for_turn();
 }
 
+TEST_F(RefereeOnDisk, WhoHasAHigherPriorityIsFirstAlsoIfItIsGivenThatLater) {
+  grant("1");
+  grant("2");
+  const LaneSide one(*files, "1");
+  const LaneSide other(*files, "2");
+  const auto prefer = [&](const std::string& id, std::int32_t value) {
+    ASSERT_TRUE(
+        files->set_priority(id, "GPU-a", {value, PrioritySource::kHand}));
+  };
+  prefer("2", 1);
+  // Both always want, and are at work: who has no CPU is not taken for dead.
+  for (const LaneSide* side : {&one, &other}) {
+    side->lane().waiting.fetch_add(1);
+    side->lane().asked[0].fetch_add(1);
+  }
+  Referee referee(*files);
+  await([&] { return one.word() != 0 && other.word() != 0; });
+  const auto use_of = [&](const std::string& id) {
+    return referee.uses()[{id, "GPU-a"}];
+  };
+  const auto work_until_it_had_much = [&](const LaneSide& side,
+                                          const std::string& id) {
+    const Duration before = use_of(id).used;
+    while (use_of(id).used - before < std::chrono::milliseconds(50)) {
+      if (side.is_open()) side.lane().launches.fetch_add(1);
+      ::sched_yield();
+    }
+  };
+  work_until_it_had_much(other, "2");
+  EXPECT_LE(use_of("1").turns, 1u) << "before the other one was found";
+  prefer("1", 2);
+  referee.refresh();
+  await([&] { return one.is_open(); });
+  const std::uint64_t turns = use_of("2").turns;
+  work_until_it_had_much(one, "1");
+  EXPECT_LE(use_of("2").turns, turns);
+}
+
 TEST_F(RefereeOnDisk, WhenItEndsNobodyWaits) {
   grant("1");
   grant("2");
