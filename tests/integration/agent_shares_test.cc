@@ -349,6 +349,19 @@ TEST_F(AgentShares, HavePartsOfTheGpusTimeThatCanBeChanged) {
   EXPECT_TRUE(doubles::eventually([&] {
     return metric("gpunode_share_compute_part", "pod=\"pod\"") == 0.1;
   })) << page("/metrics");
+  EXPECT_THAT(shares({"resize", "pod", "--priority", "-5"}),
+              AllOf(HasSubstr("0 "), HasSubstr("now has priority -5")));
+  EXPECT_THAT(shares({}), HasSubstr("10 %, hard, priority -5 (set by hand)"));
+  EXPECT_TRUE(doubles::eventually([&] {
+    return metric("gpunode_share_priority", "pod=\"pod\"") == -5;
+  })) << page("/metrics");
+  for (const char* priority : {"high", "1.5", "2147483648"}) {
+    EXPECT_THAT(shares({"resize", "pod", "2GiB", "--priority", priority}),
+                AllOf(HasSubstr("64 "), HasSubstr("is no priority")));
+  }
+  EXPECT_THAT(shares({"resize", "pod", "--priority", "pod"}),
+              HasSubstr("now has its Pod's priority"));
+  EXPECT_THAT(shares({}), Not(HasSubstr("priority")));
   // What is wrong changes nothing of what is right.
   for (const char* part : {"0", "100.1", "-5", "1e1", "12.55"}) {
     EXPECT_THAT(shares({"resize", "pod", "2GiB", "--compute", part}),
@@ -372,14 +385,16 @@ TEST_F(AgentShares, ThatTakeNoTurnsAreGivenNone) {
   ASSERT_TRUE(pod.is_admitted) << pod.message;
   ASSERT_EQ(grants().size(), 1U);
   host::Command command;
-  command.argv = {GPUNODE,      "shares",    "--root",
-                  file("host"), "resize",    grants().front(),
-                  "2GiB",       "--compute", "50"};
-  const auto done = host::SystemCommandRunner().run(command);
-  ASSERT_TRUE(done);
-  EXPECT_EQ(done->status, 1);
-  EXPECT_THAT(done->err, AllOf(HasSubstr("takes no turns on"),
-                               HasSubstr("sharing.shares.compute")));
+  for (const char* of_turns : {"--compute", "--priority"}) {
+    command.argv = {GPUNODE,      "shares", "--root",
+                    file("host"), "resize", grants().front(),
+                    "2GiB",       of_turns, "50"};
+    const auto done = host::SystemCommandRunner().run(command);
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->status, 1) << of_turns;
+    EXPECT_THAT(done->err, AllOf(HasSubstr("takes no turns on"),
+                                 HasSubstr("sharing.shares.compute")));
+  }
   command.argv = {GPUNODE, "shares", "--root", file("host")};
   const auto listed = host::SystemCommandRunner().run(command);
   ASSERT_TRUE(listed);

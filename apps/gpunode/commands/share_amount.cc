@@ -39,6 +39,15 @@ std::optional<std::uint32_t> parse_percent(std::string_view text) {
   return thousandths;
 }
 
+std::optional<share::TurnPriority> parse_priority(std::string_view text) {
+  if (text == "pod") return share::TurnPriority{};
+  share::TurnPriority priority{0, share::PrioritySource::kHand};
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, priority.value);
+  if (error != std::errc() || rest != end) return std::nullopt;
+  return priority;
+}
+
 std::string percent_text(std::uint64_t thousandths) {
   return thousandths % 10 == 0
              ? fmt::format("{} %", thousandths / 10)

@@ -28,6 +28,22 @@ TEST(ShareAmount, PercentsAreFromOneToAHundredWithOneDecimal) {
   }
 }
 
+TEST(ShareAmount, PrioritiesAreWholeNumbersOrThePods) {
+  const auto by_hand = [](std::int32_t value) {
+    return share::TurnPriority{value, share::PrioritySource::kHand};
+  };
+  EXPECT_EQ(parse_priority("0"), by_hand(0));
+  EXPECT_EQ(parse_priority("1000"), by_hand(1000));
+  EXPECT_EQ(parse_priority("-5"), by_hand(-5));
+  EXPECT_EQ(parse_priority("2147483647"), by_hand(2147483647));
+  EXPECT_EQ(parse_priority("-2147483648"), by_hand(-2147483647 - 1));
+  EXPECT_EQ(parse_priority("pod"), share::TurnPriority{});
+  for (const char* text : {"", "+5", "1.0", "1e3", "high", "Pod", " 1", "1 ",
+                           "--1", "2147483648", "-2147483649"}) {
+    EXPECT_FALSE(parse_priority(text)) << text;
+  }
+}
+
 TEST(ShareAmount, PercentsAreWrittenAsTheyAreRead) {
   EXPECT_EQ(percent_text(250), "25 %");
   EXPECT_EQ(percent_text(125), "12.5 %");

@@ -19,9 +19,11 @@ std::string in_mib(std::uint64_t bytes) {
   return fmt::format("{} MiB", bytes >> 20U);
 }
 
-Json time_of(const share::TimePart& time, const Compute* use) {
-  Json json = {{"part", time.thousandths},
-               {"policy", share::name_of(time.policy)}};
+Json time_of(const share::DeviceHeld& held, const Compute* use) {
+  Json json = {{"part", held.time.thousandths},
+               {"policy", share::name_of(held.time.policy)},
+               {"priority", held.priority.value},
+               {"prioritySource", share::name_of(held.priority.source)}};
   if (use == nullptr) return json;
   json["gpuSeconds"] = use->gpu_seconds;
   json["throttledSeconds"] = use->throttled_seconds;
@@ -36,10 +38,23 @@ Json time_of(const share::TimePart& time, const Compute* use) {
   return json;
 }
 
-void add_time(const share::TimePart& time, const Compute* use,
+std::string priority_text(share::TurnPriority priority) {
+  switch (priority.source) {
+    case share::PrioritySource::kPod:
+      return fmt::format(", priority {}", priority.value);
+    case share::PrioritySource::kHand:
+      return fmt::format(", priority {} (set by hand)", priority.value);
+    case share::PrioritySource::kNobody:
+      break;
+  }
+  return {};
+}
+
+void add_time(const share::DeviceHeld& held, const Compute* use,
               console::Page& page) {
-  std::string text = fmt::format("time: {}, {}", percent_text(time.thousandths),
-                                 share::name_of(time.policy));
+  std::string text = fmt::format(
+      "time: {}, {}{}", percent_text(held.time.thousandths),
+      share::name_of(held.time.policy), priority_text(held.priority));
   if (use != nullptr) {
     text += fmt::format("; used {:.1f} s, waited {:.1f} s", use->gpu_seconds,
                         use->throttled_seconds);
@@ -71,7 +86,7 @@ void add_device(const Share& one, const share::DeviceHeld& held,
                              in_mib(held.use.imported())));
   }
   if (held.time.thousandths > 0) {
-    add_time(held.time, one.compute_of(held.uuid), page);
+    add_time(held, one.compute_of(held.uuid), page);
   }
 }
 
@@ -104,7 +119,7 @@ std::string json_of(const std::vector<Share>& shares) {
                      {"peakBytes", held.use.peak},
                      {"refusals", held.use.refusals}};
       if (held.time.thousandths > 0) {
-        device["compute"] = time_of(held.time, one.compute_of(held.uuid));
+        device["compute"] = time_of(held, one.compute_of(held.uuid));
       }
       devices.push_back(std::move(device));
     }

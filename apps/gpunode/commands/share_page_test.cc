@@ -36,6 +36,21 @@ std::string text_of(const Share& one) {
   return page_of({one}).render(console::Terminal());
 }
 
+TEST(SharePage, TellsWhoGoesFirstAndWhoseWordThatIs) {
+  Share one = a_share();
+  one.look.devices[0].time = {500, share::TurnPolicy::kFair};
+  one.look.devices[0].priority = {-2'000'000'000, share::PrioritySource::kPod};
+  EXPECT_THAT(text_of(one),
+              HasSubstr("time: 50 %, fair, priority -2000000000\n"));
+  EXPECT_THAT(json_of({one}), HasSubstr("\"priority\": -2000000000"));
+  EXPECT_THAT(json_of({one}), HasSubstr("\"prioritySource\": \"pod\""));
+  one.look.devices[0].priority = {7, share::PrioritySource::kHand};
+  one.compute = {some_use()};
+  EXPECT_THAT(text_of(one), HasSubstr("time: 50 %, fair, priority 7 (set by "
+                                      "hand); used 12.3 s"));
+  EXPECT_THAT(json_of({one}), HasSubstr("\"prioritySource\": \"hand\""));
+}
+
 TEST(SharePage, OfWhoTakesNoTurnsNothingIsSaidOfTime) {
   Share one = a_share();
   one.compute = {some_use()};
@@ -57,6 +72,8 @@ TEST(SharePage, TellsThePartAndWhatTheAgentSawOfIt) {
   EXPECT_THAT(json, HasSubstr("\"policy\": \"burst\""));
   EXPECT_THAT(json, HasSubstr("\"gpuSeconds\": 12.34"));
   EXPECT_THAT(json, Not(HasSubstr("peakPart")));
+  EXPECT_THAT(json, HasSubstr("\"priority\": 0"));
+  EXPECT_THAT(json, HasSubstr("\"prioritySource\": \"none\""));
   // Of another Device's.
   one.compute[0].device = "GPU-1";
   EXPECT_THAT(text_of(one), Not(HasSubstr("used 12.3 s")));

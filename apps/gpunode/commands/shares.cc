@@ -37,16 +37,19 @@ is a container that no limit can hold, let run by onUnsupported: unlimited.
 
 resize gives a container another limit while it runs: it counts from its next
 allocation on, and what is held above it stays until it is freed; --compute
-gives it another part of the GPU's time, from its next turn on. CONTAINER is
-an allocation id of the list, or a Pod's name, or namespace/name, if it has one
-such container. It holds until the Pod ends or the node reboots; a share that
-is always larger is a Pod's that asks for more.
+gives it another part of the GPU's time, from its next turn on, and --priority
+says who goes first of those who want the GPU. CONTAINER is an allocation id of
+the list, or a Pod's name, or namespace/name, if it has one such container. It
+holds until the Pod ends or the node reboots; a share that is always larger is a
+Pod's that asks for more, and a priority a Pod's of another PriorityClass
+(sharing.shares.priority: pod).
 
 Examples:
   gpunode shares
   gpunode shares --json
   gpunode shares resize training-0 24GiB
   gpunode shares resize training-0 --compute 25
+  gpunode shares resize inference-0 --priority 1000
 
 Exit code 0: it is told or done; 1: there is no such container, or its files
 cannot be written (be root); 8: there is no Linux host at that root; 64: the
@@ -55,13 +58,17 @@ command line is wrong.)";
 constexpr const char* kResizeFooter = R"(
 SIZE is whole MiB or GiB. What is held above it stays until it is freed.
 PERCENT is 1 to 100, with one decimal at most; the policy (fair, burst, hard)
-stays. One of both has to be said. A container that takes no turns
-(sharing.shares.compute: none) can be given none.
+stays. N is a whole number, negative ones too: of those who want the GPU the one
+with the highest goes first, and its turn begins at once; it counts in place of
+the Pod's priority until --priority pod. One of the three has to be said. A
+container that takes no turns (sharing.shares.compute: none) has neither part
+nor priority.
 
 Examples:
   gpunode shares resize training-0 24GiB
   gpunode shares resize team/training-0 24GiB --device GPU-UUID
   gpunode shares resize training-0 --compute 12.5
+  gpunode shares resize inference-0 --priority 1000
 
 Exit codes as those of `gpunode shares`.)";
 
@@ -73,6 +80,7 @@ struct Options {
   std::string container;
   std::string size;     ///< Empty: it stays.
   std::string percent;  ///< Of the GPU's time, likewise.
+  std::string priority;
   std::string device;
 };
 
@@ -114,14 +122,15 @@ class SharesVerb {
     TRY(const std::vector<Share> shares, list());
     TRY(const Share* const found, find(shares));
     TRY(const share::DeviceHeld* const held, device_of(*found));
-    if (wish.thousandths && held->time.thousandths == 0) {
+    const bool is_of_turns = wish.thousandths || wish.priority;
+    if (is_of_turns && held->time.thousandths == 0) {
       return Error(
           ErrorCode::kUnsupported,
           fmt::format("{} takes no turns on {}: it is held to memory alone, as "
                       "with sharing.shares.compute: none or with timeSlicing; "
                       "nothing was changed. Under fair, burst or hard it gets "
                       "a part from the agent, which can be changed then "
-                      "(docs/sharing.md)",
+                      "(docs/sharing.md), and takes turns by its priority",
                       options_.container, held->uuid));
     }
     std::string told;
@@ -139,6 +148,12 @@ class SharesVerb {
                           share::name_of(held->time.policy));
       told += too_much(shares, *found, held->uuid, *wish.thousandths);
     }
+    if (wish.priority) {
+      TRY_VOID(
+          files_.set_priority(found->allocation, held->uuid, *wish.priority));
+      told += fmt::format("{} of {} now has {}\n", found->allocation,
+                          held->uuid, priority_words(*wish.priority));
+    }
     return told;
   }
 
@@ -146,14 +161,24 @@ class SharesVerb {
   struct Wish {
     std::optional<std::uint64_t> bytes;
     std::optional<std::uint32_t> thousandths;
+    std::optional<share::TurnPriority> priority;
   };
+
+  static std::string priority_words(share::TurnPriority priority) {
+    if (priority.source == share::PrioritySource::kHand) {
+      return fmt::format("priority {}", priority.value);
+    }
+    return "its Pod's priority where sharing.shares.priority is pod, else 0";
+  }
 
   /// All of it is read before anything is changed.
   static Result<Wish> wish_of(const Options& options) {
     Wish wish;
-    if (options.size.empty() && options.percent.empty()) {
+    if (options.size.empty() && options.percent.empty() &&
+        options.priority.empty()) {
       return Error(ErrorCode::kInvalidArgument,
-                   "nothing to change: say a SIZE, --compute PERCENT, or both");
+                   "nothing to change: say a SIZE, --compute PERCENT or "
+                   "--priority N, or several of them");
     }
     if (!options.size.empty()) {
       wish.bytes = parse_size(options.size);
@@ -171,6 +196,16 @@ class SharesVerb {
             fmt::format("'{}' is no part of a GPU's time: write 1 to 100, "
                         "whole or with one decimal, as 25 or 12.5",
                         options.percent));
+      }
+    }
+    if (!options.priority.empty()) {
+      wish.priority = parse_priority(options.priority);
+      if (!wish.priority) {
+        return Error(
+            ErrorCode::kInvalidArgument,
+            fmt::format("'{}' is no priority: write a whole number from "
+                        "-2147483648 to 2147483647, or pod",
+                        options.priority));
       }
     }
     return wish;
@@ -324,6 +359,10 @@ void add_shares(CLI::App& gpunode, Session& session) {
       ->add_option("--compute", options->percent,
                    "Part of the GPU's time, 1 to 100")
       ->type_name("PERCENT");
+  resize
+      ->add_option("--priority", options->priority,
+                   "Who goes first: the highest; pod: as its Pod's is")
+      ->type_name("N");
   resize->add_option("--device", options->device,
                      "UUID, if it has shares of several GPUs");
   resize->footer(kResizeFooter);

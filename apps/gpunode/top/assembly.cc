@@ -139,6 +139,8 @@ class Assembly {
     TurnsOfHolder turns;
     turns.part = held.time.thousandths;
     turns.policy = share::name_of(held.time.policy);
+    turns.priority = held.priority.value;
+    turns.priority_source = share::name_of(held.priority.source);
     for (const AgentStatus::Compute& one : compute) {
       if (one.device != held.uuid) continue;
       turns.is_counted = true;

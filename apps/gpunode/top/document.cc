@@ -35,7 +35,10 @@ Json json_of(const GpuRow& gpu) {
 }
 
 Json json_of(const TurnsOfHolder& turns) {
-  Json json = {{"part", turns.part}, {"policy", turns.policy}};
+  Json json = {{"part", turns.part},
+               {"policy", turns.policy},
+               {"priority", turns.priority},
+               {"prioritySource", turns.priority_source}};
   if (!turns.is_counted) return json;
   json["gpuSeconds"] = turns.gpu_seconds;
   json["throttledSeconds"] = turns.throttled_seconds;

@@ -51,8 +51,13 @@ TEST(Document, HasTurnsAsFarAsTheyAreTold) {
   TurnsOfHolder turns;
   turns.part = 250;
   turns.policy = "fair";
+  turns.priority = -5;
+  turns.priority_source = "pod";
   snapshot.holders[0].turns = turns;
-  EXPECT_EQ(compute(), nlohmann::json({{"part", 250}, {"policy", "fair"}}));
+  EXPECT_EQ(compute(), nlohmann::json({{"part", 250},
+                                       {"policy", "fair"},
+                                       {"priority", -5},
+                                       {"prioritySource", "pod"}}));
   turns.is_counted = true;
   turns.gpu_seconds = 1.5;
   turns.is_persistent = true;

@@ -32,9 +32,11 @@ struct GpuRow {
 /// What one container has of a Device's time. Parts in thousandths of it.
 struct TurnsOfHolder {
   std::uint64_t part = 0;
-  std::string policy;       ///< "fair", "burst", "hard".
-  bool is_counted = false;  ///< The agent tells what follows.
-  double gpu_seconds = 0;   ///< Since the agent counts.
+  std::string policy;  ///< "fair", "burst", "hard".
+  std::int64_t priority = 0;
+  std::string priority_source = "none";  ///< "none", "pod", "hand".
+  bool is_counted = false;               ///< The agent tells what follows.
+  double gpu_seconds = 0;                ///< Since the agent counts.
   double throttled_seconds = 0;
   std::uint64_t turns = 0;
   std::uint64_t launches = 0;

@@ -69,6 +69,7 @@ std::string turns_text(const HolderRow& holder) {
   const TurnsOfHolder& turns = *holder.turns;
   std::string text =
       fmt::format("time {}, {}", percent_text(turns.part), turns.policy);
+  if (turns.priority != 0) text += fmt::format(", priority {}", turns.priority);
   if (!turns.is_counted) return text + "; the agent does not tell what it had";
   text += fmt::format("; used {:.1f} s, waited {:.1f} s, {} turns, {} launches",
                       turns.gpu_seconds, turns.throttled_seconds, turns.turns,

@@ -99,11 +99,15 @@ void add_life(const ComputeLife& life, const metrics::Labels& labels,
 }
 
 /// What turns on one Device came to.
-void add_turns(const share::TimePart& part, const share::TurnUse& use,
+void add_turns(const share::DeviceHeld& held, const share::TurnUse& use,
                const metrics::Labels& labels, metrics::Registry& page) {
   page.gauge("gpunode_share_compute_part",
              "Part of the GPU's time that the container is to have.", labels)
-      .set(part.thousandths / 1000.0);
+      .set(held.time.thousandths / 1000.0);
+  page.gauge("gpunode_share_priority",
+             "Of those who want the GPU the one with the highest goes first.",
+             labels)
+      .set(held.priority.value);
   page.sum("gpunode_share_gpu_seconds_total",
            "Time of the GPU that its work took, while the agent ran; of "
            "two whose work is there at once each has a half.",
@@ -168,7 +172,7 @@ void add_share(const ShareUse& share, const ComputeLives& lives,
     }
     const auto turns = share.turns.find(held.uuid);
     if (turns != share.turns.end()) {
-      add_turns(held.time, turns->second, labels, page);
+      add_turns(held, turns->second, labels, page);
     }
     const auto life = lives.find({share.allocation_id, held.uuid});
     if (life != lives.end()) add_life(life->second, labels, page);

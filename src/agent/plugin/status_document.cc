@@ -309,6 +309,7 @@ std::string compute_of(const AgentView& view, const std::string& allocation) {
           {"device", json_string(held.uuid)},
           {"part", number(held.time.thousandths)},
           {"policy", json_string(share::name_of(held.time.policy))},
+          {"priority", std::to_string(held.priority.value)},
           {"gpuSeconds", decimals(turns.used)},
           {"throttledSeconds", decimals(turns.waited)},
           {"turns", number(turns.turns)},

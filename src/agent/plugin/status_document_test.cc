@@ -160,7 +160,7 @@ TEST(StatusDocument, SaysWhatAHolderHasOfAGpusTime) {
   view.shares = {use};
   const std::string compute =
       "\"compute\":[{\"device\":\"GPU-1\",\"part\":250,"
-      "\"policy\":\"burst\",\"gpuSeconds\":12.345,"
+      "\"policy\":\"burst\",\"priority\":0,\"gpuSeconds\":12.345,"
       "\"throttledSeconds\":0.004,\"turns\":7,\"launches\":99,"
       "\"persistent\":true";
   EXPECT_THAT(status_document(view, holders), HasSubstr(compute + "}]"));

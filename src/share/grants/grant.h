@@ -45,6 +45,19 @@ enum class PrioritySource : std::uint8_t {
   kHand = 2,    ///< Somebody's at this node: whatever the Pod's is.
 };
 
+/// As programs are told it.
+constexpr const char* name_of(PrioritySource source) {
+  switch (source) {
+    case PrioritySource::kPod:
+      return "pod";
+    case PrioritySource::kHand:
+      return "hand";
+    case PrioritySource::kNobody:
+      break;
+  }
+  return "none";
+}
+
 /// Who has a Device first of those who want it: the higher one.
 struct TurnPriority {
   std::int32_t value = 0;
