@@ -160,6 +160,9 @@ void write_replication(JsonWriter& json, std::string_view key,
   if (replication.compute != ComputePolicy::kFair) {
     json.field("compute", word_of(kComputePolicies, replication.compute));
   }
+  if (replication.priority != SharePriority::kNone) {
+    json.field("priority", word_of(kSharePriorities, replication.priority));
+  }
   if (!replication.resources.empty()) {
     json.key("resources");
     json.open('[');

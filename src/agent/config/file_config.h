@@ -42,6 +42,7 @@ struct FileSharing {
   HolderLimits limits = HolderLimits::kNone;
   OnUnsupported on_unsupported = OnUnsupported::kRefuse;
   ComputePolicy compute = ComputePolicy::kFair;
+  SharePriority priority = SharePriority::kNone;
   std::vector<FileShare> resources;  ///< At least one.
 };
 

@@ -25,9 +25,10 @@ constexpr std::array<std::string_view, 3> kSectionKeys = {
 constexpr std::array<std::string_view, 5> kTimeSlicingKeys = {
     "renameByDefault", "failRequestsGreaterThanOne", "resources", "limits",
     "onUnsupported"};
-constexpr std::array<std::string_view, 5> kSharesKeys = {
-    "renameByDefault", "failRequestsGreaterThanOne", "resources",
-    "onUnsupported", "compute"};
+constexpr std::array<std::string_view, 6> kSharesKeys = {
+    "renameByDefault", "failRequestsGreaterThanOne",
+    "resources",       "onUnsupported",
+    "compute",         "priority"};
 constexpr std::string_view kShares = "sharing.shares";
 constexpr std::string_view kTimeSlicing = "sharing.timeSlicing";
 constexpr std::array<std::string_view, 4> kItemKeys = {"name", "rename",
@@ -53,7 +54,9 @@ class SharingDecoder {
   Result<std::uint64_t> replicas(const text::Node& node);
   Result<HolderLimits> limits(const text::Node& node);
   Result<void> read_limits(const text::Node& node, FileSharing& sharing);
+  Result<void> read_turns(const text::Node& node, FileSharing& sharing);
   Result<ComputePolicy> compute(const text::Node& node);
+  Result<SharePriority> priority(const text::Node& node);
   std::span<const std::string_view> keys() const;
   void warn_of_unknown(const text::Node& node, std::string_view parent,
                        std::span<const std::string_view> names);
@@ -116,10 +119,7 @@ Result<FileSharing> SharingDecoder::section(const text::Entry& entry) {
         decoder_.boolean(fail->value, path_, false));
   }
   TRY_VOID(read_limits(node, sharing));
-  const auto* compute_policy = node.find("compute");
-  if (compute_policy != nullptr && section_name_ == kShares) {
-    TRY(sharing.compute, compute(compute_policy->value));
-  }
+  if (section_name_ == kShares) TRY_VOID(read_turns(node, sharing));
   const auto* resources = node.find("resources");
   if (resources != nullptr) {
     TRY_VOID(
@@ -171,6 +171,36 @@ Result<void> SharingDecoder::read_limits(const text::Node& node,
          "write \"limits: memory\" beside it, or remove it"});
   }
   return {};
+}
+
+/// How time is given, and to whom first: of shares alone.
+Result<void> SharingDecoder::read_turns(const text::Node& node,
+                                        FileSharing& sharing) {
+  if (const auto* written = node.find("compute")) {
+    TRY(sharing.compute, compute(written->value));
+  }
+  const auto* written = node.find("priority");
+  if (written == nullptr) return {};
+  TRY(sharing.priority, priority(written->value));
+  if (sharing.compute == ComputePolicy::kNone &&
+      sharing.priority != SharePriority::kNone) {
+    warnings_.push_back(
+        {written->mark,
+         "priority means nothing in sharing.shares with compute: none, for "
+         "nobody takes turns",
+         "write another compute (fair, burst, hard), or remove it"});
+  }
+  return {};
+}
+
+Result<SharePriority> SharingDecoder::priority(const text::Node& node) {
+  TRY(const std::string word, decoder_.string(node, path_));
+  if (const SharePriority* priority = look_up(kSharePriorities, word)) {
+    return *priority;
+  }
+  return decoder_.fail(fmt::format("unknown priority '{}'", word), node,
+                       "write none or pod (a container's number is its Pod's "
+                       "PriorityClass)");
 }
 
 Result<ComputePolicy> SharingDecoder::compute(const text::Node& node) {

@@ -60,6 +60,7 @@ Replication replication_of(const FileSharing& sharing, bool custom,
   replication.limits = sharing.limits;
   replication.on_unsupported = sharing.on_unsupported;
   replication.compute = sharing.compute;
+  replication.priority = sharing.priority;
   replication.fail_requests_greater_than_one =
       sharing.fail_requests_greater_than_one.value_or(fail_by_default);
   replication.fail_requests_given =

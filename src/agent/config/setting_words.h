@@ -60,6 +60,9 @@ inline constexpr Words<ComputePolicy, 4> kComputePolicies = {
      {"hard", ComputePolicy::kHard},
      {"none", ComputePolicy::kNone}}};
 
+inline constexpr Words<SharePriority, 2> kSharePriorities = {
+    {{"none", SharePriority::kNone}, {"pod", SharePriority::kPod}}};
+
 template <class Enum, std::size_t N>
 constexpr const Enum* look_up(const Words<Enum, N>& words,
                               std::string_view word) {

@@ -36,6 +36,8 @@ enum class OnUnsupported { kRefuse, kUnlimited };
 /// How a Device's time is given to those who have parts of it (ours,
 /// docs/adr/0028): kNone: as the hardware slices it.
 enum class ComputePolicy { kNone, kFair, kBurst, kHard };
+/// Whose word says who goes first of those (ours): kNone: all are equal.
+enum class SharePriority { kNone, kPod };
 
 /// `devices:` of a sharing entry, in each of its forms.
 struct AllDevices {};
@@ -80,6 +82,7 @@ struct Replication {
   HolderLimits limits = HolderLimits::kNone;  ///< Of timeSlicing alone.
   OnUnsupported on_unsupported = OnUnsupported::kRefuse;  ///< Not of mps.
   ComputePolicy compute = ComputePolicy::kFair;           ///< Of shares alone.
+  SharePriority priority = SharePriority::kNone;          ///< Likewise.
 };
 
 /// Where the agent puts the labels of feature discovery.

@@ -141,12 +141,51 @@ TEST(Shares, SayHowTimeIsGiven) {
   EXPECT_NE(error_of("  shares: {compute: 50, " + rest), "accepted");
 }
 
-TEST(TimeSlicing, HasNoCompute) {
-  const auto read = load(
-      "  timeSlicing: {compute: fair, resources: [{name: gpu, replicas: "
-      "4}]}\n");
-  ASSERT_TRUE(read) << read.error().message();
-  EXPECT_EQ(read->warnings.size(), 1u);
+TEST(Shares, SayWhoGoesFirst) {
+  const std::string rest = "resources: [{name: gpu, replicas: 4}]}\n";
+  const auto priority_of = [&](const std::string& words) {
+    const auto read = load("  shares: {" + words + rest);
+    EXPECT_TRUE(read) << (read ? "" : read.error().message());
+    EXPECT_THAT(read->warnings, IsEmpty());
+    return read->settings.replication()->priority;
+  };
+  EXPECT_EQ(priority_of(""), SharePriority::kNone);
+  EXPECT_EQ(priority_of("priority: none, "), SharePriority::kNone);
+  EXPECT_EQ(priority_of("priority: pod, "), SharePriority::kPod);
+  EXPECT_EQ(priority_of("compute: hard, priority: pod, "), SharePriority::kPod);
+  EXPECT_THAT(
+      dump_json(load("  shares: {priority: pod, " + rest)->settings, {}),
+      HasSubstr("\"priority\": \"pod\""));
+  EXPECT_THAT(dump_json(load("  shares: {" + rest)->settings, {}),
+              testing::Not(HasSubstr("priority")));
+  for (const char* word : {"Pod", "high", "\"5\"", "\"\""}) {
+    EXPECT_THAT(
+        error_of("  shares: {priority: " + std::string(word) + ", " + rest),
+        AllOf(HasSubstr("unknown priority"), HasSubstr("write none or pod"),
+              HasSubstr("config.yaml:2:")))
+        << word;
+  }
+  for (const char* word : {"5", "[pod]", "{pod: 1}", "true"}) {
+    EXPECT_NE(
+        error_of("  shares: {priority: " + std::string(word) + ", " + rest),
+        "accepted")
+        << word;
+  }
+  // Where nobody takes turns nobody goes first.
+  const auto none = load("  shares: {priority: pod, compute: none, " + rest);
+  ASSERT_TRUE(none) << none.error().message();
+  ASSERT_EQ(none->warnings.size(), 1u);
+  EXPECT_THAT(describe(none->warnings[0], "config.yaml"),
+              HasSubstr("priority means nothing in sharing.shares"));
+}
+
+TEST(TimeSlicing, HasNoComputeAndNoPriority) {
+  for (const char* word : {"compute: fair", "priority: pod"}) {
+    const auto read = load("  timeSlicing: {" + std::string(word) +
+                           ", resources: [{name: gpu, replicas: 4}]}\n");
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ(read->warnings.size(), 1u) << word;
+  }
 }
 
 TEST(TimeSlicing, WithoutLimitsHasNothingThatIsUnsupported) {

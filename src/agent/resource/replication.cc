@@ -180,9 +180,12 @@ std::vector<Resource> Replicating::take() {
     }
     Sharing sharing;
     if (is_shared) {
-      sharing = {strategy_, replication_.fail_requests_greater_than_one,
-                 replication_.limits, replication_.on_unsupported,
-                 replication_.compute};
+      sharing = {strategy_,
+                 replication_.fail_requests_greater_than_one,
+                 replication_.limits,
+                 replication_.on_unsupported,
+                 replication_.compute,
+                 replication_.priority};
     }
     resources.emplace_back(name, std::move(devices), sharing);
   }

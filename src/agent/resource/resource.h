@@ -49,6 +49,7 @@ struct Sharing {
   config::OnUnsupported on_unsupported = config::OnUnsupported::kRefuse;
   /// Of shares alone.
   config::ComputePolicy compute = config::ComputePolicy::kFair;
+  config::SharePriority priority = config::SharePriority::kNone;  ///< Likewise.
 
   /// Who holds a part of a Device has that part of its time, too.
   bool is_of_time() const {
