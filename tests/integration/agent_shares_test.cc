@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/host/command_runner.h"
+#include "tests/doubles/apiserver/api_server_double.h"
 #include "tests/doubles/nvml/driver_tree.h"
 #include "tests/integration/agent_process.h"
 
@@ -44,7 +45,20 @@ class AgentShares : public AgentTest {
   }
 
   void start() {
-    start_agent({std::string("--share-library=") + GPUNODE_CUDA_LIBRARY});
+    std::vector<std::string> arguments = {std::string("--share-library=") +
+                                          GPUNODE_CUDA_LIBRARY};
+    if (has_cluster_) {
+      arguments.push_back("--kubeconfig=" + file("kubeconfig"));
+    }
+    start_agent(arguments);
+  }
+  void have_cluster() {
+    has_cluster_ = true;
+    std::ofstream(file("kubeconfig"))
+        << R"({"current-context":"c","contexts":[{"name":"c","context":)"
+           R"({"cluster":"k","user":"u"}}],"users":[{"name":"u","user":{}}],)"
+           R"("clusters":[{"name":"k","cluster":{"server":"http://127.0.0.1:)"
+        << server_.port() << "\"}}]}";
   }
 
   /// On a node with one A10G in 20 shares, whose agent is started here.
@@ -109,7 +123,27 @@ class AgentShares : public AgentTest {
     return ids;
   }
 
+  /// Below the host's root, as in life: who asks it finds names.
+  void show_agents_socket() const {
+    fs::create_directories(file("host/var/lib/kubelet/device-plugins"));
+    fs::create_directory_symlink(
+        plugins().file("gpunode"),
+        file("host/var/lib/kubelet/device-plugins/gpunode"));
+  }
+  /// Exit code and words of `gpunode shares`.
+  std::string shares(const std::vector<std::string>& words) const {
+    host::Command command;
+    command.argv = {GPUNODE, "shares", "--root", file("host")};
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    const auto done = host::SystemCommandRunner().run(command);
+    return done ? std::to_string(done->status) + " " + done->out + done->err
+                : done.error().message();
+  }
+
+  kube::ApiServerDouble server_;
+
  private:
+  bool has_cluster_ = false;
   int containers_ = 0;
 };
 
@@ -274,19 +308,7 @@ TEST_F(AgentShares, AreResizedWhileTheirContainerRuns) {
   const doubles::Admission pod = admit_on_new_node("team/pod", 1);
   ASSERT_TRUE(pod.is_admitted) << pod.message;
   const std::string inside = container(pod);
-  const auto shares = [&](std::vector<std::string> words) {
-    host::Command command;
-    command.argv = {GPUNODE, "shares", "--root", file("host")};
-    command.argv.insert(command.argv.end(), words.begin(), words.end());
-    const auto done = host::SystemCommandRunner().run(command);
-    return done ? std::to_string(done->status) + " " + done->out + done->err
-                : done.error().message();
-  };
-  // The agent's socket is below the host's root in life.
-  fs::create_directories(file("host/var/lib/kubelet/device-plugins"));
-  fs::create_directory_symlink(
-      plugins().file("gpunode"),
-      file("host/var/lib/kubelet/device-plugins/gpunode"));
+  show_agents_socket();
   EXPECT_THAT(shares({}), AllOf(HasSubstr("team/pod main"),
                                 HasSubstr("0 MiB of 1150 MiB")));
   EXPECT_THAT(shares({"--json"}), HasSubstr("\"limitBytes\": 1205862400"));
@@ -310,18 +332,7 @@ TEST_F(AgentShares, AreResizedWhileTheirContainerRuns) {
 
 // Parts of the GPU's time: told by the agent, changed while they are held.
 TEST_F(AgentShares, HavePartsOfTheGpusTimeThatCanBeChanged) {
-  fs::create_directories(file("host/var/lib/kubelet/device-plugins"));
-  fs::create_directory_symlink(
-      plugins().file("gpunode"),
-      file("host/var/lib/kubelet/device-plugins/gpunode"));
-  const auto shares = [&](std::vector<std::string> words) {
-    host::Command command;
-    command.argv = {GPUNODE, "shares", "--root", file("host")};
-    command.argv.insert(command.argv.end(), words.begin(), words.end());
-    const auto done = host::SystemCommandRunner().run(command);
-    return done ? std::to_string(done->status) + " " + done->out + done->err
-                : done.error().message();
-  };
+  show_agents_socket();
   write_config(std::string(kShares) + "    compute: hard\n");
   const doubles::Admission pod = admit_on_new_node("team/pod", 5);
   ASSERT_TRUE(pod.is_admitted) << pod.message;
@@ -377,6 +388,52 @@ TEST_F(AgentShares, HavePartsOfTheGpusTimeThatCanBeChanged) {
   ASSERT_TRUE(other.is_admitted) << other.message;
   EXPECT_THAT(shares({"resize", "pod", "--compute", "50"}),
               HasSubstr("come to 125 %"));
+}
+
+TEST_F(AgentShares, GoFirstByTheirPodsPriority) {
+  show_agents_socket();
+  have_cluster();
+  server_.put("/api/v1/namespaces/team/pods/pod",
+              R"({"kind":"Pod","metadata":{"name":"pod","namespace":"team"},)"
+              R"("spec":{"priority":1000,"priorityClassName":"soon"}})");
+  write_config(std::string(kShares) + "    priority: pod\n");
+  const doubles::Admission pod = admit_on_new_node("team/pod", 5);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  const auto says = [&](const std::string& words) {
+    return doubles::eventually(
+        [&] { return shares({}).find(words) != std::string::npos; });
+  };
+  EXPECT_TRUE(says("time: 25 %, fair, priority 1000;")) << agent().log();
+  EXPECT_TRUE(doubles::eventually([&] {
+    return metric("gpunode_share_priority", "pod=\"pod\"") == 1000;
+  })) << page("/metrics");
+  EXPECT_THAT(shares({"--json"}),
+              AllOf(HasSubstr("\"priority\": 1000"),
+                    HasSubstr("\"prioritySource\": \"pod\"")));
+  // Somebody at the node knows better, for as long as they say so.
+  shares({"resize", "pod", "--priority", "-1"});
+  EXPECT_TRUE(says("priority -1 (set by hand)"));
+  shares({"resize", "pod", "--priority", "pod"});
+  EXPECT_TRUE(says("priority 1000;"));
+  // By other settings all are equal again.
+  write_config(kShares);
+  agent().signal(SIGHUP);
+  EXPECT_TRUE(says("time: 25 %, fair;"));
+  EXPECT_EQ(server_.requests().size(), 1U) << "it is asked for once";
+}
+
+TEST_F(AgentShares, AreEqualWhilePodsMayNotBeRead) {
+  have_cluster();
+  server_.refuse(403, "Forbidden", 1'000);
+  write_config(std::string(kShares) + "    priority: pod\n");
+  const doubles::Admission pod = admit_on_new_node("team/pod", 5);
+  ASSERT_TRUE(pod.is_admitted) << pod.message;
+  EXPECT_TRUE(doubles::eventually([&] {
+    return agent().log().find("resources: [pods], verbs: [get]") !=
+           std::string::npos;
+  })) << agent().log();
+  EXPECT_THAT(shares({}),
+              AllOf(HasSubstr("time: 25 %, fair"), Not(HasSubstr("priority"))));
 }
 
 TEST_F(AgentShares, ThatTakeNoTurnsAreGivenNone) {

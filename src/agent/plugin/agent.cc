@@ -73,6 +73,7 @@ Result<void> Agent::open() {
   HolderSources sources = holder_sources();
   sources.wants_both = true;
   shares_.emplace(grant_files(settings_), host::HostRoot(), std::move(sources));
+  priorities_.emplace(grant_files(settings_), [this] { return ask_pods(); });
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
                           [this] { return view(); }));
@@ -158,6 +159,7 @@ bool Agent::run() {
   log::info("agent", "stopping");
   labeller_.reset();
   status_.reset();
+  priorities_.reset();
   shares_.reset();
   pages_.reset();
   selection_.reset();

@@ -21,6 +21,7 @@
 #include "agent/plugin/node_labeller.h"
 #include "agent/plugin/observer.h"
 #include "agent/plugin/platform.h"
+#include "agent/plugin/priority_keeper.h"
 #include "agent/plugin/publisher.h"
 #include "agent/plugin/share_keeper.h"
 #include "agent/plugin/status_socket.h"
@@ -104,6 +105,7 @@ class Agent {
   void keep_shares(TimePoint now);
   /// True if there was any.
   bool take_split_requests(TimePoint now);
+  Result<std::unique_ptr<PodPriorities>> ask_pods() const;
   void begin_reconcile(TimePoint now);
   /// Takes out of `offers` what would only attract requests that don't fit.
   void hold_back(std::vector<Offer>& offers);
@@ -139,6 +141,7 @@ class Agent {
   std::unique_ptr<ConfigSelection> selection_;  // Null: not by label.
   std::optional<StatusSocket> status_;
   std::optional<ShareKeeper> shares_;
+  std::optional<PriorityKeeper> priorities_;
   ComputeHistory compute_;
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.

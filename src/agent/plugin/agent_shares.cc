@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/plugin/agent.h"
+#include "agent/plugin/cluster_credentials.h"
 #include "base/core/log.h"
 
 namespace gpunode::plugin {
@@ -76,9 +77,20 @@ void Agent::keep_shares(TimePoint now) {
     }
     if (largest != std::exchange(largest_free_, largest)) label();
   }
+  if (priorities_->is_due(now)) {
+    priorities_->keep(now, shares_->prioritized(catalogue_.resources()));
+  }
   if (compute_.due(now)) compute_.note(now, shares_->uses());
   begin_reconcile(now);
   if (is_changed || (has_news && !unfitting_.empty())) publish();
+}
+
+Result<std::unique_ptr<PodPriorities>> Agent::ask_pods() const {
+  TRY(auto credentials,
+      cluster_credentials(settings_.kubeconfig, process_environment()));
+  PodPriorities::Settings asking;
+  asking.client.user_agent = kUserAgent;
+  return PodPriorities::start(std::move(asking), std::move(credentials));
 }
 
 void Agent::begin_reconcile(TimePoint now) {

@@ -61,8 +61,12 @@ AgentView Agent::view() const {
   view.shares = shares_->uses();
   view.compute_lives = compute_.lives();
   view.share_strangers = shares_->strangers();
-  view.share_problem =
-      settings_.limits_holders() ? shares_->problem() : std::string();
+  if (settings_.limits_holders()) {
+    view.share_problem = shares_->problem();
+    if (view.share_problem.empty()) {
+      view.share_problem = priorities_->problem();
+    }
+  }
   view.largest_free = largest_free_;
   view.config_warnings = inputs_.loaded.warnings.size();
   view.xids = health_.xids();

@@ -10,6 +10,12 @@ Result<std::unique_ptr<ClusterThread>> ClusterThread::make(
     const std::string& node, std::unique_ptr<kube::Credentials> credentials,
     kube::ClientOptions options) {
   TRY_VOID(kube::object_path(kube::nodes(), {"", node}));
+  return make(std::move(credentials), std::move(options));
+}
+
+Result<std::unique_ptr<ClusterThread>> ClusterThread::make(
+    std::unique_ptr<kube::Credentials> credentials,
+    kube::ClientOptions options) {
   TRY(http::Cancellation cancellation, http::Cancellation::make());
   return std::unique_ptr<ClusterThread>(new ClusterThread(
       std::move(credentials), std::move(options), std::move(cancellation)));

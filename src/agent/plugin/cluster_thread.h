@@ -28,6 +28,11 @@ class ClusterThread {
   ClusterThread(const ClusterThread&) = delete;
   ClusterThread& operator=(const ClusterThread&) = delete;
 
+  /// The same for affairs of no Node.
+  static Result<std::unique_ptr<ClusterThread>> make(
+      std::unique_ptr<kube::Credentials> credentials,
+      kube::ClientOptions options);
+
   /// Once. `run` returns soon after the cancellation of its client.
   void start(std::function<void(kube::Client&)> run);
 

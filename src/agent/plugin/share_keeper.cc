@@ -259,6 +259,29 @@ std::vector<ShareUse> ShareKeeper::uses() const {
   return uses;
 }
 
+std::vector<PrioritizedShare> ShareKeeper::prioritized(
+    const Resources& resources) const {
+  std::vector<PrioritizedShare> shares;
+  for (const auto& [id, look] : watch_.looks()) {
+    const auto holder = bound_.find(id);
+    if (holder == bound_.end()) continue;
+    const auto resource = std::ranges::find_if(resources, [&](const auto& one) {
+      return one->name().value() == holder->second.resource;
+    });
+    if (resource == resources.end()) continue;
+    PrioritizedShare share{
+        {id, look.file, holder->second.pod_namespace, holder->second.pod},
+        (*resource)->sharing().priority == config::SharePriority::kPod,
+        {}};
+    for (const share::DeviceHeld& held : look.devices) {
+      if (held.time.thousandths == 0) continue;
+      share.devices.emplace_back(held.uuid, held.priority);
+    }
+    if (!share.devices.empty()) shares.push_back(std::move(share));
+  }
+  return shares;
+}
+
 std::string ShareKeeper::problem() const {
   if (watch_.is_blind()) {
     return "the processes of containers are not seen, so what a container's "

@@ -13,6 +13,7 @@
 
 #include "agent/plugin/catalogue.h"
 #include "agent/plugin/pod_holders.h"
+#include "agent/plugin/priority_keeper.h"
 #include "base/core/clock.h"
 #include "gpu/device/process_use.h"
 #include "share/grants/grant_watch.h"
@@ -59,6 +60,8 @@ class ShareKeeper {
 
   /// As of the last look, by allocation id.
   std::vector<ShareUse> uses() const;
+  /// Those that take turns and whose resource there is, likewise.
+  std::vector<PrioritizedShare> prioritized(const Resources& resources) const;
   /// Devices on which somebody is held to a share and runs, to ask the driver
   /// about; what the ledgers have of them is remembered for reconcile().
   std::vector<device::DeviceId> begin_reconcile();

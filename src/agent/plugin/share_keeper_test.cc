@@ -31,11 +31,13 @@ std::string id(unsigned gpu, unsigned replica) {
 
 resource::Resource in_shares(
     unsigned gpus, config::OnUnsupported word = config::OnUnsupported::kRefuse,
-    config::ComputePolicy compute = config::ComputePolicy::kFair) {
+    config::ComputePolicy compute = config::ComputePolicy::kFair,
+    config::SharePriority priority = config::SharePriority::kNone) {
   config::Settings settings;
   settings.shares.emplace();
   settings.shares->on_unsupported = word;
   settings.shares->compute = compute;
+  settings.shares->priority = priority;
   settings.shares->resources = {{kGpu, kGpu, config::AllDevices{}, 20}};
   return resource::build_resources(resource::simulated_node(gpus), settings)
       .resources.at(0);
@@ -227,6 +229,40 @@ TEST_F(KeptShares, TakeTurnsAsTheSettingsOfNowSay) {
   EXPECT_THAT(keeper->uses()[0].turns, IsEmpty());
   compute(config::ComputePolicy::kBurst);
   EXPECT_EQ(time(), (share::TimePart{100, share::TurnPolicy::kBurst}));
+}
+
+TEST_F(KeptShares, SayWhoseTurnsGoByWhichPod) {
+  pods = {{"ns", "pod", "ctr", kGpu, {id(0, 3), id(0, 4)}}};
+  ask();
+  ask();
+  const std::string allocation =
+      resource::allocation_id(kGpu, {id(0, 3), id(0, 4)});
+  auto shares = keeper->prioritized(resources);
+  ASSERT_EQ(shares.size(), 1u);
+  EXPECT_FALSE(shares[0].is_by_pod);
+  EXPECT_EQ(shares[0].grant.allocation, allocation);
+  EXPECT_EQ(shares[0].grant.space, "ns");
+  EXPECT_EQ(shares[0].grant.pod, "pod");
+  EXPECT_EQ(shares[0].grant.file, files().look(allocation)->file);
+  ASSERT_EQ(shares[0].devices.size(), 1u);
+  EXPECT_EQ(shares[0].devices[0].first, resource::uuid_of(0));
+  const share::TurnPriority by_hand{4, share::PrioritySource::kHand};
+  ASSERT_TRUE(files().set_priority(allocation, resource::uuid_of(0), by_hand));
+  const auto with = [&](config::ComputePolicy compute) {
+    resources = {std::make_shared<const resource::Resource>(
+        in_shares(1, config::OnUnsupported::kRefuse, compute,
+                  config::SharePriority::kPod))};
+    ask();
+    ask();
+    return keeper->prioritized(resources);
+  };
+  shares = with(config::ComputePolicy::kFair);
+  ASSERT_EQ(shares.size(), 1u);
+  EXPECT_TRUE(shares[0].is_by_pod);
+  EXPECT_EQ(shares[0].devices.at(0).second, by_hand);
+  EXPECT_THAT(with(config::ComputePolicy::kNone), IsEmpty());
+  // What is of another configuration is left alone.
+  EXPECT_THAT(keeper->prioritized({}), IsEmpty());
 }
 
 TEST_F(KeptShares, AreNotRemovedWhileNobodyTellsWhoHoldsWhat) {

@@ -1,0 +1,60 @@
+// PriorityKeeper: who goes first is as the settings, and the Pods, say.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/plugin/pod_priorities.h"
+#include "base/core/clock.h"
+#include "base/core/result.h"
+#include "share/grants/grant_files.h"
+
+namespace gpunode::plugin {
+
+/// A container that takes turns.
+struct PrioritizedShare {
+  GrantOfPod grant;
+  bool is_by_pod = false;  ///< The settings want its Pod's priority.
+  /// By UUID, as they were at the last look.
+  std::vector<std::pair<std::string, share::TurnPriority>> devices;
+};
+
+/// Writes what Pods' priorities are into the limits of their containers, and
+/// takes it away where the settings want none any more. What was set by hand
+/// stays. What was written by an agent before holds until the Pod is heard of.
+/// One thread, the agent's loop, which never waits for the API server.
+class PriorityKeeper {
+ public:
+  using Start = std::function<Result<std::unique_ptr<PodPriorities>>()>;
+
+  /// `start` is called when somebody's Pod is to be asked first, and again
+  /// after a while where it fails.
+  PriorityKeeper(share::GrantFiles files, Start start)
+      : files_(std::move(files)), start_(std::move(start)) {}
+
+  bool is_due(TimePoint now) const { return now >= next_; }
+  void keep(TimePoint now, const std::vector<PrioritizedShare>& shares);
+  /// Why Pods' priorities are not known; empty: they are, or are not wanted.
+  std::string problem() const;
+
+ private:
+  void follow(TimePoint now, const std::set<GrantOfPod>& grants);
+  void keep(const PrioritizedShare& share) const;
+
+  const share::GrantFiles files_;
+  const Start start_;
+  TimePoint next_{};
+  TimePoint start_at_{};  ///< Not before.
+  std::string start_problem_;
+  std::unique_ptr<PodPriorities> asking_;  ///< Null: nobody is asked.
+  std::map<GrantOfPod, std::int32_t> told_;
+};
+
+}  // namespace gpunode::plugin
