@@ -126,6 +126,35 @@ class Rights(ChartTest):
                 pod = daemon_set(documents(helm.template(CHART, values)))["spec"]["template"]["spec"]
                 self.assertNotIn("hostPID", pod)
 
+    def test_pods_may_be_read_where_their_priority_counts_and_nowhere_else(self):
+        def of(priority):
+            return {"config": {"map": {"a": "sharing: {shares: {%sresources: [{name: gpu, "
+                                            "replicas: 2}]}}" % priority}}}
+        pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+        external = {"config": {"name": "x", "default": "y"}}
+        for helm in self.each_helm():
+            for values in (of("priority: pod, "), of("") | {"readPods": True}):
+                found = documents(helm.template(CHART, values))
+                pod = daemon_set(found)["spec"]["template"]["spec"]
+                self.assertTrue(pod["automountServiceAccountToken"])
+                role, = of_kind(found, "ClusterRole")
+                self.assertEqual(role["rules"], [pods])
+                binding, = of_kind(found, "ClusterRoleBinding")
+                self.assertEqual(binding["subjects"][0]["name"], pod["serviceAccountName"])
+                self.assertEqual(binding["roleRef"]["name"], role["metadata"]["name"])
+            for values in (of(""), of("priority: none, "), {},
+                           of("priority: pod, ") | {"readPods": False},
+                           of("priority: pod, ") | {"devicePlugin": {"enabled": False}}):
+                found = documents(helm.template(CHART, values))
+                self.assertEqual(of_kind(found, "ClusterRole"), [])
+                pod = of_kind(found, "DaemonSet")
+                self.assertFalse(pod and pod[0]["spec"]["template"]["spec"]["automountServiceAccountToken"])
+            # Beside what a choice by the node's label takes.
+            for values, has in ((external, False), (external | {"readPods": True}, True)):
+                rules = of_kind(documents(helm.template(CHART, values)), "ClusterRole")[0]["rules"]
+                self.assertEqual(pods in rules, has)
+                self.assertIn("nodes", [rule["resources"][0] for rule in rules])
+
     def test_the_seeds_shares_differ_from_the_seed_in_one_block(self):
         seed, ours = (yaml.safe_load(path.read_text()) for path in
                       (HERE / "values/seed.yaml", ROOT / "examples/values-shares.yaml"))

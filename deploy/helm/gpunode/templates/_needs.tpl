@@ -52,8 +52,23 @@ them is for a node without the plugin, and for what they alone may do. */}}
 {{- if or (eq (include "gpunode.labelsTarget" .) "file") (and (include "gpunode.hasLabelsContainer" .) (not (include "gpunode.usesNodeFeatureApi" .))) }}true{{ end }}
 {{- end }}
 
+{{/* Pods' priorities say whose turn comes first. What an external map has cannot be seen: then the value says. */}}
+{{- define "gpunode.readsPods" -}}
+{{- if not .Values.devicePlugin.enabled }}
+{{- else if kindIs "bool" .Values.readPods }}
+{{- if .Values.readPods }}true{{ end }}
+{{- else }}
+{{- $reads := false }}
+{{- range .Values.config.map }}
+{{- $shares := ((fromYaml .).sharing | default dict).shares | default dict }}
+{{- if eq (toString $shares.priority) "pod" }}{{ $reads = true }}{{ end }}
+{{- end }}
+{{- if $reads }}true{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "gpunode.asksApi" -}}
-{{- if or (include "gpunode.writesNode" .) (include "gpunode.writesNodeFeature" .) }}true{{ end }}
+{{- if or (include "gpunode.writesNode" .) (include "gpunode.writesNodeFeature" .) (include "gpunode.readsPods" .) }}true{{ end }}
 {{- end }}
 
 {{/* MIG devices are shown to nobody without SYS_ADMIN. What an external map has cannot be seen. */}}
