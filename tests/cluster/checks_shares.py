@@ -10,7 +10,8 @@ import signal
 import struct
 
 from gpu_node import A10G, T4, TAKER_IMAGE
-from story import container_ids, expect, phase, pod, said
+from process import run
+from story import container_ids, expect, many, phase, pod, said
 
 CHECKS = []
 BLOCK = 2 << 20
@@ -132,6 +133,64 @@ def of_time(story):
     story.wait(lambda: not any(turn for _, turn, _ in times()), lambda: f"nobody takes turns any more; there are {times()}")
     story.node.configure()
     return "250, 250 and 500 thousandths"
+
+
+# The chart's rule with sharing.shares.priority: pod (deploy/helm/gpunode/templates/rbac.yaml), and no more.
+MAY_READ_PODS = many([
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+     "metadata": {"name": "gpunode-agent-pods"},
+     "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]},
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+     "metadata": {"name": "gpunode-agent-pods"},
+     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                 "name": "gpunode-agent-pods"},
+     "subjects": [{"kind": "User", "name": "gpunode-agent",
+                   "apiGroup": "rbac.authorization.k8s.io"}]}])
+
+
+def priorities(story):
+    """Pod -> what `gpunode shares` says of who goes first."""
+    shares = json.loads(run([str(story.node.build.gpunode), "shares", "--json"], timeout=20).stdout)["shares"]
+    return {one["pod"]: (compute["priority"], compute["prioritySource"]) for one in shares
+            for device in one["devices"] if (compute := device.get("compute"))}
+
+
+@check("Pods have GPU time before others by their PriorityClass, or by who is at the node")
+def by_priority(story):
+    classes = {"share-first": 1000, "share-last": -10}
+    story.cluster.apply(many([
+        {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name},
+         "value": value, "preemptionPolicy": "Never"} for name, value in classes.items()]))
+    story.cluster.apply(MAY_READ_PODS)
+    story.node.configure(OF_THE_SEED, "shares:\n    priority: pod")
+    story.wait_gpus(A10G.shares)
+
+    def start_agent(*flags):
+        story.node.restart_agent(*flags)
+        story.wait(lambda: "Registered device plugin" in story.node.agent.log_since_start(), "the agent serves")
+    start_agent("--kubeconfig", str(story.cluster.kubeconfig("gpunode-agent")))
+    wanted = {"first": ("share-first", 1000), "last": ("share-last", -10), "of-none": (None, 0)}
+    for name, (class_name, _) in wanted.items():
+        document = taker(name, 5)
+        if class_name:
+            document["spec"]["priorityClassName"] = class_name
+        story.cluster.apply(document)
+    story.wait_pods(list(wanted), "Running")
+
+    def become(pods):
+        story.wait(lambda: pods.items() <= priorities(story).items(),
+                   lambda: f"who goes first is {pods}; gpunode shares has {priorities(story)}")
+    of_pods = {name: (value, "pod") for name, (_, value) in wanted.items()}
+    become(of_pods)
+    run([str(story.node.build.gpunode), "shares", "resize", "of-none", "--priority", "2000"], timeout=20)
+    become(of_pods | {"of-none": (2000, "hand")})
+    # An agent that cannot ask keeps both; other settings take the Pods' away.
+    start_agent()
+    become(of_pods | {"of-none": (2000, "hand")})
+    story.node.configure(OF_THE_SEED, "shares:")
+    become({"first": (0, "none"), "last": (0, "none"), "of-none": (2000, "hand")})
+    story.node.configure()
+    return "1000, -10 and 0; 2000 by hand"
 
 
 @check("an init container and its Pod's container have one share, in turn")
