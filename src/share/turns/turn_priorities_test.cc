@@ -77,6 +77,22 @@ TEST(TurnPriorities, ALowerOneHasWhatTheHigherLeavesAndAllOfIt) {
   EXPECT_GT(shared.shares(seconds(1))[1], 99);
 }
 
+// Among equals it gives the GPU away in its gaps, and has it back by its part.
+TEST(TurnPriorities, AHigherOneThatIsSlowToLaunchLosesNothing) {
+  for (const Duration kernel :
+       {Duration(microseconds(200)), Duration(milliseconds(10))}) {
+    for (const double load : {0.3, 0.7}) {
+      SharedGpu shared({{0.2, slow_to_launch(load, milliseconds(2)), 0},
+                        {0.8, busy(kernel), 0}});
+      shared.gpu.run(seconds(1));
+      shared.book.set(0, 0.2, 1);
+      shared.gpu.run(milliseconds(20));
+      EXPECT_NEAR(shared.shares(seconds(2))[0], 100 * load, kPoints)
+          << kernel.count();
+    }
+  }
+}
+
 TEST(TurnPriorities, EqualsShareWhatIsLeftByTheirParts) {
   for (const std::int32_t low : {kLowest, -1, 0}) {
     SharedGpu shared({{0.5, bursts(milliseconds(8), milliseconds(20)), 1},
