@@ -1,7 +1,8 @@
 // gpunode-agent: the device plugin of a node. Called as nvidia-device-plugin it
 // is that program; there is no difference but the name in its texts. Called as
 // gpu-feature-discovery it labels the node instead, and called as
-// config-manager it links the config that the node's label chooses.
+// config-manager it links the config that the node's label chooses; called as
+// gpunode it shows what containers have of the GPUs.
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,6 +22,7 @@
 #include "apps/agent/config_manager.h"
 #include "apps/agent/feature_discovery.h"
 #include "apps/agent/process.h"
+#include "apps/agent/watching.h"
 #include "base/core/error.h"
 #include "base/core/log.h"
 #include "base/core/unique_fd.h"
@@ -144,7 +146,9 @@ int main_with(const std::vector<std::string>& arguments,
 
 int main(int argc, char** argv) {
   const std::string path = argc > 0 ? argv[0] : "gpunode-agent";
+  const std::string name = path.substr(path.rfind('/') + 1);
+  if (name == "gpunode") return gpunode::run_watching(argc, argv);
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0),
                                            argv + argc);
-  return gpunode::main_with(arguments, path.substr(path.rfind('/') + 1));
+  return gpunode::main_with(arguments, name);
 }

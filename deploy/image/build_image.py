@@ -5,9 +5,10 @@ The archive is an OCI image layout in a tar, with Docker's manifest.json beside 
 `ctr images import`, `podman load`, `docker load` and `skopeo copy oci-archive:` read. The same files
 give the same bytes, whoever builds it, where and when.
 
-What is in it: of the agent's image, the agent under its names, the C library that it was linked with,
-and the places where a node's directories are mounted; of the host's (`gpunode bring`), programs for a
-host, the first of which runs here as well. No shell, no package manager, nothing else that runs.
+What is in it: of the agent's image, the agent under its names (one is gpunode, for `kubectl exec`), the
+probe that loads NVML for that, the C library that both were linked with, and the places where a node's
+directories are mounted; of the host's (`gpunode bring`), programs for a host, the first of which runs
+here as well. No shell, no package manager, nothing else that runs.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import sys
 import tarfile
 import tempfile
 
-NAMES = ("nvidia-device-plugin", "gpu-feature-discovery", "config-manager")
+NAMES = ("nvidia-device-plugin", "gpu-feature-discovery", "config-manager", "gpunode")
 # As Debian lays it, so that a container runtime finds the layout that it knows.
 LINKS = {"lib": "usr/lib", "lib64": "usr/lib64", "bin": "usr/bin", "var/run": "../run"}
 # A read-only root must have the places that something is mounted on.
@@ -53,7 +54,7 @@ def library_path(name, machine):
 def contents(arguments):
     """path -> (mode, bytes of a file, or text of a link, or None for a directory)."""
     found = {}
-    for program in arguments.host_program:
+    for program in arguments.host_program + arguments.beside:
         found[f"usr/bin/{program.name}"] = (0o755, stripped(program, arguments.strip))
     if arguments.agent:
         found["usr/bin/gpunode-agent"] = (0o755, stripped(arguments.agent, arguments.strip))
@@ -170,6 +171,8 @@ def parse(argv):
     content.add_argument("--agent", type=pathlib.Path)
     content.add_argument("--host-program", type=pathlib.Path, action="append", default=[],
                          help="for a host; the first is run in the container, too")
+    parser.add_argument("--beside", type=pathlib.Path, action="append", default=[],
+                        help="a program that the agent's runs")
     parser.add_argument("--version", required=True)
     parser.add_argument("--name", required=True, help="repository:tag")
     parser.add_argument("--machine", choices=sorted(LOADERS), default="amd64")

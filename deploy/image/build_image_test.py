@@ -22,16 +22,18 @@ def build(directory, umask=0o022, zone="UTC", when=None, library="libc.so.6"):
     """An image of a program that is this machine's own; returns the archive's bytes."""
     directory.mkdir()
     program, libc = directory / "agent", directory / "libc-file"
-    program.write_bytes(pathlib.Path("/bin/true").read_bytes())
+    probe = directory / "gpunode-probe"
+    for path in (program, probe):
+        path.write_bytes(pathlib.Path("/bin/true").read_bytes())
     libc.write_bytes(b"a library")
     notice = directory / "NOTICE"
     notice.write_text("whose it is\n")
-    for path in (program, libc, notice):
+    for path in (program, probe, libc, notice):
         os.utime(path, (when or time.time(),) * 2)
     output = directory / "out/image.tar"
     subprocess.run(
         ["sh", "-c", f'umask {umask:o}; exec "$@"', "sh", sys.executable, str(BUILDER),
-         "--agent", str(program), "--version", "9.9", "--name", NAME,
+         "--agent", str(program), "--beside", str(probe), "--version", "9.9", "--name", NAME,
          "--library", f"{library}={libc}", "--library", f"ld-linux-x86-64.so.2={libc}",
          "--share-library", str(program), "--document", str(notice), "--output", str(output)],
         check=True, capture_output=True, timeout=120,
@@ -86,10 +88,11 @@ class Image(unittest.TestCase):
         with self.layer(self.files(build(self.directory / "one"))) as layer:
             members = {one.name: one for one in layer}
         programs = {name for name, one in members.items() if one.isfile() and one.mode & 0o111}
-        self.assertEqual(programs, {"usr/bin/gpunode-agent", "usr/lib/gpunode/libgpunode-cuda.so",
+        self.assertEqual(programs, {"usr/bin/gpunode-agent", "usr/bin/gpunode-probe",
+                                    "usr/lib/gpunode/libgpunode-cuda.so",
                                     "usr/lib64/ld-linux-x86-64.so.2",
                                     "usr/lib/x86_64-linux-gnu/libc.so.6"})
-        for name in ("nvidia-device-plugin", "gpu-feature-discovery", "config-manager"):
+        for name in ("nvidia-device-plugin", "gpu-feature-discovery", "config-manager", "gpunode"):
             self.assertEqual(members[f"usr/bin/{name}"].linkname, "gpunode-agent")
         self.assertEqual(members["lib64"].linkname, "usr/lib64")
         for place in ("var/lib/kubelet/device-plugins", "driver-root", "run/cdi", "run/gpunode/allocations",

@@ -5,10 +5,13 @@ import functools
 import http.server
 import json
 import pathlib
+import re
+import shutil
 import sys
 import threading
 
 import checks
+import checks_shares
 import gpu_node
 from checks_shares import expect_share, restart_container, taker
 from checks_takeover import expect_undisturbed
@@ -109,6 +112,15 @@ class Release:
             "extraEnv": [{"name": "GPUNODE_FAKE_NVML", "value": str(profile)}]}))
         return path
 
+    def simulated_driver(self):
+        """A driver root in that directory: the library, and its GPUs beside it."""
+        root = gpu_node.PLUGIN_DIRECTORY / "simulation"
+        place = root / "usr/lib64"
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.story.node.build.nvml, place / "libnvidia-ml.so.1")
+        shutil.copyfile(self.story.node.profile.file, place / "profile.json")
+        return root
+
     def pods(self):
         path = f"/api/v1/namespaces/{NAMESPACE}/pods"
         return self.story.api.request("GET", path)[1].get("items", [])
@@ -132,6 +144,32 @@ class Release:
     def log(self):
         return self.story.cluster.kubectl("--namespace", NAMESPACE, "logs",
                                           f"daemonset/{DAEMON_SET}")
+
+
+    def exec(self, *words):
+        """How a program of the agent's Pod ends, and what it writes."""
+        return self.story.cluster.kubectl_ended("--namespace", NAMESPACE, "exec", f"daemonset/{DAEMON_SET}",
+                                                "-c", "gpunode-agent", "--", *map(str, words), check=False)
+
+
+def expect_shown(release, name, parts, of=20):
+    """gpunode in the agent's Pod shows a Pod with its limit, and the GPU as the driver tells of it."""
+    shown = release.exec("gpunode", "shares", "--json")
+    expect(shown.returncode == 0 and not shown.stderr, f"gpunode shares: {shown}")
+    shares = {one["pod"]: one["devices"] for one in json.loads(shown.stdout)["shares"]}
+    expect(name in shares, f"gpunode shares has {sorted(shares)}")
+    limit, wanted = shares[name][0]["limitBytes"], checks_shares.blocks_of(A10G) * parts // of * checks_shares.BLOCK
+    expect(limit == wanted, f"by gpunode shares {name} has {limit} bytes, not {wanted}")
+    # Of the simulated driver the probe finds the library; which GPUs it is to have is said to the agent alone.
+    shown = release.exec("gpunode", "top", "--once")
+    expect(f"/{name}" in shown.stdout and "NVML" in shown.stdout, f"gpunode top: {shown}")
+    shown = release.exec("gpunode", "top", "--once", "--driver-root", release.simulated_driver())
+    missed = [words for words in (f"/{name}", "NVIDIA A10G", "545.23.08") if words not in shown.stdout]
+    expect(shown.returncode == 0 and not missed, f"gpunode top lacks {missed}: {shown}")
+    expect(not re.search("^(driver|agent|shares): |not seen", shown.stdout, re.MULTILINE), f"gpunode top: {shown}")
+    refused = release.exec("gpunode", "apply")
+    expect(refused.returncode == 64 and "run others on the host" in refused.stderr, f"gpunode apply: {refused}")
+    return shown
 
 
 def same_container(story, before):
@@ -380,7 +418,7 @@ def every_set(story):
         return f"{count} sets and manifests"
 
 
-@check("helm, the seed's values with one block changed: a Pod asking 5 of 20 has that memory, by an agent without a right")
+@check("helm, the seed's values with one block changed: a Pod asking 5 of 20 has that memory, by an agent without a right whose Pod shows it")
 def shares_by_helm(story):
     with Release(story) as release:
         release.add_repository()
@@ -393,6 +431,7 @@ def shares_by_helm(story):
         story.cluster.apply(taker("share-5", 5, restart="Always"))
         story.wait_pods(["share-5"], "Running")
         expect_share(story, "share-5", 5)
+        expect_shown(release, "share-5", 5)
         # Another pid namespace: only the agent can tell that the processes before have ended.
         restart_container(story, "share-5")
         expect_share(story, "share-5", 5)

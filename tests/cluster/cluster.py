@@ -248,10 +248,14 @@ class Cluster:
 
     # What a person does with it.
 
-    def kubectl(self, *arguments, stdin=None, check=True, timeout=120):
+    def kubectl(self, *arguments, **how):
+        return self.kubectl_ended(*arguments, **how).stdout
+
+    def kubectl_ended(self, *arguments, stdin=None, check=True, timeout=120):
+        """As kubectl(), with its exit code and what it wrote on standard error."""
         command = [str(self.bin / "kubectl"), f"--kubeconfig={self.kubeconfig('admin')}"]
         return run([*command, *arguments], env={"PATH": "/usr/bin:/bin", "HOME": str(self.state)},
-                   stdin=stdin, check=check, timeout=timeout).stdout
+                   stdin=stdin, check=check, timeout=timeout)
 
     def apply(self, manifest):
         """kubectl apply -f - of a YAML text, or of a document."""

@@ -50,6 +50,7 @@ Examples:
   gpunode shares resize training-0 24GiB
   gpunode shares resize training-0 --compute 25
   gpunode shares resize inference-0 --priority 1000
+  kubectl exec AGENT-POD -c gpunode-agent -- gpunode shares
 
 Exit code 0: it is told or done; 1: there is no such container, or its files
 cannot be written (be root); 8: there is no Linux host at that root; 64: the

@@ -47,6 +47,7 @@ Examples:
   gpunode top --once --sort memory --filter team-a/
   gpunode top --history            # what was used at most: who asks for too much
   gpunode top --json --watch --interval 10 | jq -c .holders
+  kubectl exec -it AGENT-POD -c gpunode-agent -- gpunode top
 
 Exit code 0: it is told; 1: nobody tells anything; 64: the command line is
 wrong.)";

@@ -195,7 +195,12 @@ std::string stranger_text(const StrangerRow& one) {
   if (!one.command.empty()) text += fmt::format(" ({})", one.command);
   if (one.used_bytes) text += ", " + size_text(*one.used_bytes);
   if (one.sm_percent) text += fmt::format(", SM {}%", *one.sm_percent);
-  text += one.pod_uid.empty() ? ", of no Pod" : ", of Pod " + one.pod_uid;
+  if (!one.pod_uid.empty()) {
+    text += ", of Pod " + one.pod_uid;
+  } else {
+    // Whoever has no name is not in this /proc: it has ended, or is another's.
+    text += one.command.empty() ? ", not seen in /proc" : ", of no Pod";
+  }
   return "GPU " + text + (one.is_bypass ? ", in no account: BYPASS" : "");
 }
 
