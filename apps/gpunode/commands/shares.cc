@@ -31,7 +31,7 @@ constexpr const char* kFooter = R"(
 Lists the containers of this node that are held to a share of a GPU: limit,
 what they hold, the most they have held, and how often they were refused; and
 where GPUs' time is shared out, their part of it, what they used and how long
-they waited for turns, since the agent runs. Names and times are the agent's to
+they waited for turns, since they have it. Names and times are the agent's to
 know; without it, allocations and parts are listed. "unlimited"
 is a container that no limit can hold, let run by onUnsupported: unlimited.
 

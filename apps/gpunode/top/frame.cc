@@ -55,7 +55,7 @@ constexpr const char* kHelp[] = {
 
 constexpr std::array<const char*, 3> kHistoryOfTurns = {
     "PEAK: the most memory, by its account, since its Pod began.",
-    "MEAN, BUSIEST (10 s): of the GPU's time, since this agent has SEEN it.",
+    "MEAN, BUSIEST (10 s): of the GPU's time, while it was SEEN by agents.",
     "ENOUGH: replicas that PEAK and BUSIEST would fit into."};
 
 std::string number(const std::optional<std::uint64_t>& value,

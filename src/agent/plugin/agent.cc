@@ -74,9 +74,14 @@ Result<void> Agent::open() {
   sources.wants_both = true;
   shares_.emplace(grant_files(settings_), host::HostRoot(), std::move(sources));
   priorities_.emplace(grant_files(settings_), [this] { return ask_pods(); });
+  compute_.emplace(grant_files(settings_));
   if (settings_.listen_address.empty()) return {};
   TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
-                          [this] { return view(); }));
+                          [this] {
+                            AgentView seen = view();
+                            compute_->save();
+                            return seen;
+                          }));
   return {};
 }
 
@@ -160,6 +165,9 @@ bool Agent::run() {
   labeller_.reset();
   status_.reset();
   priorities_.reset();
+  std::vector<ShareUse> uses = shares_->uses();
+  compute_->complete(&uses);
+  compute_->save();
   shares_.reset();
   pages_.reset();
   selection_.reset();

@@ -63,7 +63,7 @@ class Agent {
   /// for ever; end the process instead.
   bool run();
 
-  AgentView view() const;
+  AgentView view();
 
  private:
   explicit Agent(Inputs inputs);
@@ -142,7 +142,7 @@ class Agent {
   std::optional<StatusSocket> status_;
   std::optional<ShareKeeper> shares_;
   std::optional<PriorityKeeper> priorities_;
-  ComputeHistory compute_;
+  std::optional<ComputeHistory> compute_;  // With them.
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;

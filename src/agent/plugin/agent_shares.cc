@@ -80,7 +80,12 @@ void Agent::keep_shares(TimePoint now) {
   if (priorities_->is_due(now)) {
     priorities_->keep(now, shares_->prioritized(catalogue_.resources()));
   }
-  if (compute_.due(now)) compute_.note(now, shares_->uses());
+  if (compute_->due(now)) {
+    std::vector<ShareUse> uses = shares_->uses();
+    compute_->complete(&uses);
+    compute_->note(now, uses);
+    compute_->save();
+  }
   begin_reconcile(now);
   if (is_changed || (has_news && !unfitting_.empty())) publish();
 }

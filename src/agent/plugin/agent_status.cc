@@ -27,7 +27,7 @@ HolderSources Agent::holder_sources() const {
           plugin_directory_ + "/" + oci::kDeviceRecordFile};
 }
 
-AgentView Agent::view() const {
+AgentView Agent::view() {
   AgentView view;
   view.resources = publisher_->status();
   view.calls = server_->stats();
@@ -59,7 +59,8 @@ AgentView Agent::view() const {
   view.reload_failures = reload_failures_;
   if (selection_) view.selection = selection_->status();
   view.shares = shares_->uses();
-  view.compute_lives = compute_.lives();
+  compute_->complete(&view.shares);
+  view.compute_lives = compute_->lives();
   view.share_strangers = shares_->strangers();
   if (settings_.limits_holders()) {
     view.share_problem = shares_->problem();

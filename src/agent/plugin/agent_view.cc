@@ -88,7 +88,7 @@ void add_life(const ComputeLife& life, const metrics::Labels& labels,
               metrics::Registry& page) {
   constexpr double kWhole = 1000;
   page.gauge("gpunode_share_observed_seconds",
-             "Since this agent saw the container first.", labels)
+             "For how long agents have watched the container.", labels)
       .set(seconds(life.seen));
   page.gauge("gpunode_share_gpu_mean_ratio",
              "Part of the GPU's time that it had in all of that.", labels)
@@ -109,7 +109,7 @@ void add_turns(const share::DeviceHeld& held, const share::TurnUse& use,
              labels)
       .set(held.priority.value);
   page.sum("gpunode_share_gpu_seconds_total",
-           "Time of the GPU that its work took, while the agent ran; of "
+           "Time of the GPU that its work took, while an agent ran; of "
            "two whose work is there at once each has a half.",
            labels)
       .add(seconds(use.used));

@@ -11,12 +11,14 @@
 
 #include "agent/plugin/share_keeper.h"
 #include "base/core/clock.h"
+#include "share/grants/grant_files.h"
+#include "share/turns/turn_lives.h"
 
 namespace gpunode::plugin {
 
 /// Of one container and Device, in thousandths of the Device's time.
 struct ComputeLife {
-  Duration seen{};         ///< Since this agent saw it first.
+  Duration seen{};         ///< For so long an agent has watched.
   std::uint32_t mean = 0;  ///< Over all of that.
   std::uint32_t peak = 0;  ///< In that of the windows that had the most.
 
@@ -26,31 +28,56 @@ struct ComputeLife {
 /// By allocation id and Device; of who was seen for a window at least.
 using ComputeLives = std::map<std::pair<std::string, std::string>, ComputeLife>;
 
-/// In memory alone: another agent begins anew. One thread.
+/// A referee counts from 0, and ends with the agent or with the last one who
+/// takes turns: what was before is remembered here, and by save() for the next
+/// agent. Who is not among the uses any more, or was given its grant anew, is
+/// forgotten. One thread.
 class ComputeHistory {
  public:
   /// As of what a person sees; a shorter one would call every burst a peak.
   static constexpr std::chrono::seconds kWindow{10};
 
+  explicit ComputeHistory(share::GrantFiles files) : files_(std::move(files)) {}
+
+  /// Makes the counts of turns those since the grant was made. The first time,
+  /// of each grant, what agents before have kept is read.
+  void complete(std::vector<ShareUse>* uses);
+
   bool due(TimePoint now) const { return now >= next_; }
-  /// Once a window, or later: what went by since the last time is one window.
-  /// Who is not among `uses` any more, or was given its grant anew, is
-  /// forgotten.
+  /// Of complete() uses. Once a window, or later: what went by since the last
+  /// time is one window.
   void note(TimePoint now, const std::vector<ShareUse>& uses);
+
+  /// Keeps what has changed since. Whatever is shown as a sum is to be kept
+  /// before: one that is less after an agent was killed would be taken for one
+  /// that began at 0.
+  void save();
 
   ComputeLives lives() const;
 
  private:
-  struct Seen {
-    TimePoint since;
+  struct OfDevice {
+    share::TurnLife before;   ///< What the referee's counts do not have.
+    share::TurnUse counted;   ///< The referee's, the last time.
+    bool is_watched = false;  ///< What follows is of a window before.
     TimePoint last;
-    std::uint64_t file = 0;  ///< Of the grant.
-    Duration counted{};      ///< The referee's count, the last time.
-    Duration used{};         ///< Since `since`.
+    Duration used{};  ///< In all, then.
+    Duration seen{};
+    Duration used_seen{};
     double peak = 0;
   };
+  struct OfGrant {
+    std::uint64_t file = 0;
+    std::map<std::string, OfDevice> devices;
+    share::TurnLives kept;
+  };
 
-  std::map<std::pair<std::string, std::string>, Seen> seen_;
+  OfGrant begin(const ShareUse& share) const;
+  static share::TurnLives lives_of(const OfGrant& grant);
+
+  const share::GrantFiles files_;
+  std::map<std::string, OfGrant> grants_;  // By allocation id.
+  std::string told_;                       // Why the last save() has failed.
   TimePoint next_{};
 };
 

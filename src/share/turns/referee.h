@@ -19,7 +19,8 @@
 
 namespace gpunode::share {
 
-/// What a container has had of a Device's time since its grant was first seen.
+/// What a container has had of a Device's time since its grant was first seen
+/// by who counts it: a Referee, or agents together (turn_lives.h).
 struct TurnUse {
   Duration used{};    ///< Of the Device, as it was charged.
   Duration waited{};  ///< In which it wanted a turn and had none.
