@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/host/command_runner.h"
 #include "share/turns/turn_lives.h"
 #include "tests/integration/agent_process.h"
 
@@ -35,8 +36,8 @@ class AgentLives : public AgentTest {
     use_profile("a10g-x1");
     start();
     ASSERT_TRUE(lists(kGpu, 20, 20));
-    const doubles::Admission pod = kubelet().admit("pod", kGpu, 5);
-    ASSERT_TRUE(pod.is_admitted) << pod.message;
+    pod_ = kubelet().admit("pod", kGpu, 5);
+    ASSERT_TRUE(pod_.is_admitted) << pod_.message;
     ASSERT_TRUE(shows("gpu_seconds_total", 0));
     const auto ids = files().list();
     ASSERT_TRUE(ids && ids->size() == 1);
@@ -45,6 +46,39 @@ class AgentLives : public AgentTest {
 
   void start() {
     start_agent({std::string("--share-library=") + GPUNODE_CUDA_LIBRARY});
+  }
+  /// A program of the container that does some work; what it wrote.
+  std::string work() const {
+    const std::string share = file("share");
+    fs::create_directories(share);
+    for (const kubelet::Mount& mount : pod_.container.mounts) {
+      const fs::path target(mount.container_path);
+      if (target.parent_path() != "/run/gpunode/share") continue;
+      const std::string link = share + "/" + target.filename().string();
+      if (!fs::exists(link)) {
+        fs::create_symlink(file("host") + mount.host_path, link);
+      }
+    }
+    const std::string cuda = fs::path(FAKE_CUDA_LIBRARY).parent_path().string();
+    host::Command command;
+    command.argv = {GPUNODE_TURN_TAKER,
+                    files().root() + "/" + id_,
+                    "retain",
+                    "launch",
+                    "3",
+                    "sync"};
+    for (const std::string& one :
+         {"LD_LIBRARY_PATH=" + cuda, "GPUNODE_FAKE_DEV=" + cuda + "/dev",
+          "GPUNODE_FAKE_NVML=" + environment.at("GPUNODE_FAKE_NVML"),
+          "LD_PRELOAD=" + share + "/libgpunode-cuda.so"}) {
+      command.env.push_back(one);
+    }
+    const auto done = host::SystemCommandRunner().run(command);
+    if (!done) return done.error().message();
+    return std::to_string(done->status) + " " + done->out + done->err;
+  }
+  double turns() {
+    return metric("gpunode_share_turns_total", kPod).value_or(0);
   }
   void end(int signal) {
     agent().signal(signal);
@@ -63,8 +97,25 @@ class AgentLives : public AgentTest {
         [&] { return metric("gpunode_share_" + name, kPod) == value; });
   }
 
+  doubles::Admission pod_;
   std::string id_;
 };
+
+TEST_F(AgentLives, HaveTheTurnsThatWereTaken) {
+  const std::string told = work();
+  EXPECT_TRUE(doubles::eventually([&] { return turns() > 0; })) << told;
+  // One more may have been given to a program that had just ended.
+  const double before = turns();
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    end(signal);
+    start();
+    EXPECT_TRUE(doubles::eventually([&] { return turns() >= before; }))
+        << page("/metrics");
+  }
+  const double then = turns();
+  work();
+  EXPECT_TRUE(doubles::eventually([&] { return turns() > then; }));
+}
 
 TEST_F(AgentLives, GoOnWhereTheAgentBeforeEnded) {
   end(SIGTERM);
