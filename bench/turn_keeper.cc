@@ -6,9 +6,10 @@
 //                                            1, in DIR/0, DIR/1 and so on, with
 //                                            LIBRARY in it, and says "ready"
 //
-// Lines on its standard input: "part I PART", "policy fair|burst|hard". At its
-// end it says, a line a grant: milliseconds of the GPU that were charged,
-// turns, milliseconds that it wanted and had no turn, launches.
+// Lines on its standard input: "part I PART", "policy fair|burst|hard",
+// "priority I N". At its end it says, a line a grant: milliseconds of the GPU
+// that were charged, turns, milliseconds that it wanted and had no turn,
+// launches.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -44,6 +45,13 @@ std::uint32_t thousandths_of(const std::string& word) {
   return std::max(1U, static_cast<std::uint32_t>(part * 1000 + 0.5));
 }
 
+void set_priority(const share::GrantFiles& files, std::size_t number,
+                  const std::string& uuid, std::int32_t priority) {
+  const auto set = files.set_priority(std::to_string(number), uuid,
+                                      {priority, share::PrioritySource::kHand});
+  if (!set) give_up(set.error().message());
+}
+
 double milliseconds(gpunode::Duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
@@ -72,9 +80,13 @@ int main(int count, char** argv) {
     std::string verb;
     std::string word;
     std::size_t number = 0;
+    std::int32_t priority = 0;
     words >> verb;
     if (verb == "part" && words >> number >> word && number < parts.size()) {
       parts[number].thousandths = thousandths_of(word);
+    } else if (verb == "priority" && words >> number >> priority &&
+               number < parts.size()) {
+      set_priority(files, number, uuid, priority);
     } else if (verb == "policy" && words >> word) {
       for (share::TimePart& part : parts) part.policy = policy_of(word);
     } else {

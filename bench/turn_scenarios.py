@@ -57,6 +57,14 @@ class Shares:
         return {}
 
 
+class First(Shares):
+    """The first of them goes before the others."""
+
+    @staticmethod
+    def how(_):
+        return {"deeds": [(0, lambda keeper: keeper.say("priority 0 1"))]}
+
+
 def against(percent):
     return Shares(f"against-{percent}", f"{percent} % of 0.2 ms kernels against a busy rest of 1 ms kernels",
                   ((PLAIN, percent / 100), (LONG, 1 - percent / 100)), ("fair",))
@@ -81,6 +89,8 @@ SHARES = (
     Shares("20-light", "20 light ones, which together ask for more than all", ((LIGHT, 0.05),) * 20),
     Shares("requests-1ms", "inference beside a hog of 1 ms kernels", ((REQUESTS, 0.2), (LONG, 0.8))),
     Shares("requests-10ms", "inference beside a hog of 10 ms kernels", ((REQUESTS, 0.2), (LONGER, 0.8))),
+    First("first-1ms", "inference of a higher priority beside a hog of 1 ms kernels", ((REQUESTS, 0.2), (LONG, 0.8)), ("fair", "burst")),
+    First("first-10ms", "inference of a higher priority beside a hog of 10 ms kernels", ((REQUESTS, 0.2), (LONGER, 0.8)), ("fair", "burst")),
     Shares("graphs", "graphs beside kernels", ((GRAPHS, 0.5), (PLAIN, 0.5))),
     Shares("copies", "copies beside kernels", ((COPIES, 0.5), (PLAIN, 0.5))),
     Shares("mixed", "kernels, copies and memsets beside kernels, 30 : 70", ((MIXED, 0.3), (PLAIN, 0.7)), ("fair",)),
