@@ -17,6 +17,7 @@ std::atomic<std::uint64_t> looks = 0;
 
 // The program's own comes before the C library's, for the libraries too: it is
 // linked so that they find it.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 extern "C" [[gnu::visibility("default")]] int clock_gettime(
     clockid_t clock, timespec* time) noexcept {
   if (clock == CLOCK_MONOTONIC) {

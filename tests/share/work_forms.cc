@@ -79,7 +79,7 @@ abi::CUDA_MEMCPY3D_PEER layers_of(
 /// What a batch is made of; nothing looks into the last one.
 std::size_t sizes[1] = {kBytes};  // NOLINT(*-avoid-c-arrays): an address.
 std::size_t failed = 0;
-auto* const one_copy =
+auto* const kOneCopy =
     reinterpret_cast<abi::CUDA_MEMCPY3D_BATCH_OP*>(static_cast<void*>(host));
 
 bool prepare_array() {
@@ -259,18 +259,18 @@ const std::vector<WorkForm>& work_forms() {
            &failed, stream),
       FORM(cuMemcpyBatchAsync_v2, &to, &from, sizes, 1, nullptr, nullptr, 0,
            stream),
-      FORM(cuMemcpy3DBatchAsync, 1, one_copy, &failed, 0, stream),
-      FORM(cuMemcpy3DBatchAsync_v2, 1, one_copy, 0, stream),
+      FORM(cuMemcpy3DBatchAsync, 1, kOneCopy, &failed, 0, stream),
+      FORM(cuMemcpy3DBatchAsync_v2, 1, kOneCopy, 0, stream),
       FORM(cuMemcpyWithAttributesAsync, to, from, kBytes, nullptr, stream),
-      FORM(cuMemcpy3DWithAttributesAsync, one_copy, 0, stream),
+      FORM(cuMemcpy3DWithAttributesAsync, kOneCopy, 0, stream),
       FORM(cuMemcpyBatchAsync_ptsz, &to, &from, sizes, 1, nullptr, nullptr, 0,
            &failed, stream),
       FORM(cuMemcpyBatchAsync_v2_ptsz, &to, &from, sizes, 1, nullptr, nullptr,
            0, stream),
-      FORM(cuMemcpy3DBatchAsync_ptsz, 1, one_copy, &failed, 0, stream),
-      FORM(cuMemcpy3DBatchAsync_v2_ptsz, 1, one_copy, 0, stream),
+      FORM(cuMemcpy3DBatchAsync_ptsz, 1, kOneCopy, &failed, 0, stream),
+      FORM(cuMemcpy3DBatchAsync_v2_ptsz, 1, kOneCopy, 0, stream),
       FORM(cuMemcpyWithAttributesAsync_ptsz, to, from, kBytes, nullptr, stream),
-      FORM(cuMemcpy3DWithAttributesAsync_ptsz, one_copy, 0, stream),
+      FORM(cuMemcpy3DWithAttributesAsync_ptsz, kOneCopy, 0, stream),
       FORM(cuMemsetD2D8_v2, to, 64, 1, 32, 2),
       FORM(cuMemsetD2D8_v2_ptds, to, 64, 1, 32, 2),
       FORM(cuMemsetD2D8Async, to, 64, 1, 32, 2, nullptr),

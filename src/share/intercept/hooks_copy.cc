@@ -30,7 +30,7 @@ bool is_of_host(const Copy& copy) {
 /// nor where nobody takes turns, and it is all the same.
 bool is_here(CUcontext to, CUcontext from) {
   if (!share::account().may_take_turns()) return false;
-  CUcontext const current = share::current_context();
+  auto* const current = share::current_context();
   if (current == nullptr || to == nullptr || from == nullptr) return false;
   if (to == current && from == current) return true;
   CUdevice device = 0;
