@@ -146,7 +146,7 @@ TEST_F(ShareGates, NoMoreLaunchesAreHeldThanStandBehindOneFence) {
   EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
 }
 
-// Of quick work as many launches stand behind a fence, and fourteen of these.
+// Of quick work as many launches stand behind a fence, and fifteen of these.
 TEST_F(ShareGates, OfQuickWorkMoreLaunchesAreHeldThoughNotMoreFences) {
   const Answer answer =
       run({"stop_clock", "retain", "word", word(kIn), "launch", "2000", "sync",
@@ -157,8 +157,8 @@ TEST_F(ShareGates, OfQuickWorkMoreLaunchesAreHeldThoughNotMoreFences) {
   const std::vector<std::string> asked = all_of(answer, "asked");
   ASSERT_EQ(launches.size(), 3u) << answer.text;
   ASSERT_EQ(asked.size(), 3u) << answer.text;
-  EXPECT_EQ(std::stoul(asked[1]) - std::stoul(asked[0]), 14u) << answer.text;
-  EXPECT_EQ(std::stoul(launches[1]) - std::stoul(launches[0]), 14 * 32u)
+  EXPECT_EQ(std::stoul(asked[1]) - std::stoul(asked[0]), 15u) << answer.text;
+  EXPECT_EQ(std::stoul(launches[1]) - std::stoul(launches[0]), 15 * 32u)
       << answer.text;
   EXPECT_EQ(launches[2], "3000") << answer.text;
 }

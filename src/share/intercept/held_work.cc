@@ -132,6 +132,7 @@ bool shut_gate(Seat* seat, Place* place, std::uint32_t at, abi::CUstream stream,
   }
   place->gate_failures = 0;
   one.gated = one.asked;
+  one.gated_count = one.count;
   one.until = until;
   one.pace_since = 0;  // Time that it waits says nothing of the Device's pace.
   seat->lane->gated[at].store(one.gated);
@@ -152,11 +153,7 @@ bool hold(Seat* seat, Place* place, abi::CUcontext context,
     const Turn turn(seat->is_busy);
     at = find_stream(seat, context, stream);
     if (at == kLaneStreams) return false;
-    const LaneStream& one = seat->streams[at];
-    if (is_held(*seat, at)) {
-      return !is_one_by_one && one.asked - one.gated < most_held(*seat) &&
-             one.since < kMostEvery;
-    }
+    if (is_held(*seat, at)) return !is_one_by_one && may_hold_more(*seat, at);
   }
   if (!can_fence(*place) ||
       !is_past(place->gates_from.load(std::memory_order_relaxed))) {

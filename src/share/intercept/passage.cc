@@ -194,6 +194,7 @@ void Passage::end() {
     }
     LaneStream& one = seat.streams[at];
     ++one.count;
+    ++seat.launches;
     ++one.since;
     set_tail(seat.lane, at, true);
     const std::uint32_t under_way =

@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint32_t kPiece = 250;
 /// Microseconds of work that may be held for a turn.
 constexpr std::uint32_t kHeld = 2000;
+/// Fences of a stream, where nothing is known of what launches cost.
+constexpr std::uint32_t kHeldUnknown = 2;
 /// Microseconds of work that may be under way where others want the Device.
 constexpr std::uint32_t kUnderWay = 1500;
 constexpr std::uint32_t kMicrosecond = 1000;
@@ -54,14 +56,29 @@ bool stands_behind_a_gate(const Seat& seat, std::uint32_t at) {
   return !is_held(seat, at) && holds_any(seat);
 }
 
+namespace {
+
+/// What comes from now on is measured, behind fence `from`.
+void begin_pace(Seat* seat, std::uint32_t at, std::uint64_t now,
+                std::uint32_t from) {
+  LaneStream& one = seat->streams[at];
+  one.pace_since = now;
+  one.pace_from = from;
+  one.pace_count = one.count;
+  one.pace_launches = seat->launches;
+}
+
+}  // namespace
+
 void open_gates(Seat* seat) {
   const Turn turn(seat->is_busy);
   for (LaneStream& one : seat->streams) {
     std::uint32_t opened = seat->lane->opened.load();
     if (is_shut(one.until, opened)) {
       // From here on the Device is at it.
-      one.pace_since = nanoseconds();
-      one.pace_from = one.gated;
+      const auto number =
+          static_cast<std::uint32_t>(&one - seat->streams.data());
+      begin_pace(seat, number, nanoseconds(), one.gated);
     }
     while (is_shut(one.until, opened) &&
            !seat->lane->opened.compare_exchange_weak(opened, one.until)) {
@@ -125,6 +142,7 @@ std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
   one.until = until;
   one.pace_since = nanoseconds();
   one.pace_from = asked;
+  one.pace_launches = seat->launches;
   one.context = context;
   one.stream = stream;
   one.thread = thread;
@@ -182,19 +200,22 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
     return;
   }
   if (stream.pace_since == 0) {
-    stream.pace_since = now;
-    stream.pace_from = done;
+    begin_pace(seat, at, now, done);
     return;
   }
   const std::uint32_t passed = done - stream.pace_from;
   const bool keeps_up = done == stream.asked;
   const std::uint32_t fewest = keeps_up ? 1 : 2;
   if (passed < fewest || passed > stream.asked - stream.pace_from) return;
-  // Those that it has passed are taken to be of as many launches.
-  const std::uint64_t cost =
-      (now - stream.pace_since) / passed / std::max(stream.since, 1U) + 1;
-  stream.pace_since = now;
-  stream.pace_from = done;
+  // Those that it has passed are taken to be of as many launches, and the time
+  // is that of all streams.
+  const std::uint64_t own = std::max(stream.count - stream.pace_count, 1U);
+  const std::uint64_t all = std::max<std::uint64_t>(
+      std::uint32_t{seat->launches - stream.pace_launches}, own);
+  const std::uint64_t cost = (now - stream.pace_since) / passed /
+                                 std::max(stream.since, 1U) * own / all +
+                             1;
+  begin_pace(seat, at, now, done);
   if (cost > kMostCost) return;  // It waited for other things.
   if (keeps_up) {
     learn_bound(seat, static_cast<std::uint32_t>(cost));
@@ -216,19 +237,19 @@ std::uint32_t most_fences(const Lane& lane) {
   return most < 1 ? 1 : most >= kMostFences ? kMostFences - 1 : most;
 }
 
-std::uint32_t most_held(const Seat& seat) {
-  std::uint32_t held = 0;
-  for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
-    held += is_held(seat, at) ? 1 : 0;
+bool may_hold_more(const Seat& seat, std::uint32_t at) {
+  const LaneStream& one = seat.streams[at];
+  if (one.asked - one.gated >= kMostHeld || one.since >= kMostEvery) {
+    return false;
+  }
+  if (seat.mean_cost == 0) return one.asked - one.gated < kHeldUnknown;
+  std::uint64_t launches = 0;
+  for (std::uint32_t held = 0; held < kLaneStreams; ++held) {
+    if (!is_held(seat, held)) continue;
+    launches += seat.streams[held].count - seat.streams[held].gated_count;
   }
   // What is held is let in at once: it is its mean that counts.
-  const std::uint64_t piece =
-      (std::uint64_t{seat.every} * seat.mean_cost + kMicrosecond - 1) /
-      kMicrosecond;
-  const std::uint64_t most =
-      piece == 0 ? 2 : kHeld / piece / (held == 0 ? 1 : held);
-  if (most < 1) return 1;
-  return most >= kMostHeld ? kMostHeld - 1 : static_cast<std::uint32_t>(most);
+  return launches * seat.mean_cost < std::uint64_t{kHeld} * kMicrosecond;
 }
 
 bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now) {

@@ -28,19 +28,22 @@ inline constexpr std::uint64_t kSecond = 1'000'000'000;
 struct LaneStream {
   abi::CUcontext context = nullptr;  ///< Null: free.
   abi::CUstream stream = nullptr;
-  const void* thread = nullptr;  ///< Of a stream that each thread has.
-  std::uint32_t asked = 0;       ///< Fences.
-  std::uint32_t since = 0;       ///< Launches behind the last one.
-  std::uint32_t count = 0;       ///< Launches.
-  std::uint32_t gated = 0;       ///< Fences before the last gate.
-  std::uint32_t until = 0;       ///< The opening that it waits for.
-  bool is_fencing = false;       ///< A thread asks for one.
+  const void* thread = nullptr;   ///< Of a stream that each thread has.
+  std::uint32_t asked = 0;        ///< Fences.
+  std::uint32_t since = 0;        ///< Launches behind the last one.
+  std::uint32_t count = 0;        ///< Launches.
+  std::uint32_t gated = 0;        ///< Fences before the last gate.
+  std::uint32_t gated_count = 0;  ///< Launches before it.
+  std::uint32_t until = 0;        ///< The opening that it waits for.
+  bool is_fencing = false;        ///< A thread asks for one.
   /// Its work waits for something that comes after it: not waited for until
   /// then.
   std::uint64_t stuck_until = 0;
   /// Since when, and from which fence on, the Device's pace is measured.
   std::uint64_t pace_since = 0;
   std::uint32_t pace_from = 0;
+  std::uint32_t pace_count = 0;     ///< Its launches then,
+  std::uint32_t pace_launches = 0;  ///< and those of all streams.
 };
 
 /// This process on one Device.
@@ -48,7 +51,8 @@ struct Seat {
   std::atomic<bool> is_busy = false;  ///< What follows has one thread.
   Lane* lane = nullptr;               ///< Null: not claimed, or there is none.
   std::uint32_t device = 0;
-  std::uint32_t every = 1;  ///< Launches from fence to fence.
+  std::uint32_t every = 1;     ///< Launches from fence to fence.
+  std::uint32_t launches = 0;  ///< For all streams.
   /// What a launch costs the Device in nanoseconds, lately: in the mean, and of
   /// the longest. 0: not known.
   std::uint32_t mean_cost = 0;
@@ -95,8 +99,8 @@ void set_tail(Lane* lane, std::uint32_t at, bool has_one);
 void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now);
 /// Work that may be under way, in fences.
 std::uint32_t most_fences(const Lane& lane);
-/// Pieces of work that may be held for each stream.
-std::uint32_t most_held(const Seat& seat);
+/// Whether more may be held for the stream, of whose work some is.
+bool may_hold_more(const Seat& seat, std::uint32_t at);
 /// Who is not given turns any more waits for nobody.
 bool is_beating(Seat* seat, const DeviceLimit& limits, std::uint64_t now);
 /// Nobody has given turns for a second. As soon as somebody does, they are
