@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+// NOLINTNEXTLINE(readability-identifier-naming): CLI11's own.
 namespace CLI {
 class App;
 }  // namespace CLI

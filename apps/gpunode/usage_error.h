@@ -3,6 +3,7 @@
 
 #include <string>
 
+// NOLINTNEXTLINE(readability-identifier-naming): CLI11's own.
 namespace CLI {
 class App;
 class ParseError;

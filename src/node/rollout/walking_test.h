@@ -161,7 +161,7 @@ class Walking : public testing::Test {
           return --pauses_ > 0;
         },
         recorder_, options_);
-    const WalkOutcome outcome = walk.run(nodes);
+    WalkOutcome outcome = walk.run(nodes);
     lease.release();
     return outcome;
   }

@@ -47,7 +47,7 @@ std::string check_line(std::string_view before) {
 }
 
 Error corrupt(std::string_view what) {
-  return Error(ErrorCode::kCorrupt, std::string(what));
+  return {ErrorCode::kCorrupt, std::string(what)};
 }
 
 std::optional<std::uint64_t> number_of(std::string_view word,
