@@ -50,11 +50,12 @@ Duration WorkRecord::see(const TurnLook& look, Duration now, Duration passed) {
 
 void WorkRecord::add_time(double had) {
   unmoved_ += had;
+  unpassed_ += had;
+  if (passes_ != 0) {
+    piece_ += (unpassed_ / static_cast<double>(passes_) - piece_) / 2;
+  }
   // What has no fence behind it is no long piece.
-  unpassed_ = look_.is_busy ? unpassed_ + had : 0;
-  if (passes_ == 0) return;
-  piece_ += (unpassed_ / static_cast<double>(passes_) - piece_) / 2;
-  unpassed_ = 0;
+  if (passes_ != 0 || !look_.is_busy) unpassed_ = 0;
 }
 
 bool WorkRecord::is_persistent() const {

@@ -54,6 +54,23 @@ TEST_F(WorkRecordTest, PiecesAreLongByTheTimeFromFenceToFence) {
   EXPECT_TRUE(record.has_long_pieces()) << "the one under way is long already";
 }
 
+TEST_F(WorkRecordTest, OneLongPieceAfterTheOtherIsOfLongOnes) {
+  for (int i = 0; i < 6; ++i) {
+    look.is_busy = true;
+    ++look.launches;
+    record.add_time(static_cast<double>(see(microseconds(50)).count()));
+    for (int part = 0; part < 9; ++part) {
+      record.add_time(static_cast<double>(see(milliseconds(1)).count()));
+    }
+    look.is_busy = false;
+    ++look.passed;
+    record.add_time(static_cast<double>(see(milliseconds(1)).count()));
+  }
+  EXPECT_TRUE(record.has_long_pieces()) << "between two of them, too";
+  for (int i = 0; i < 3; ++i) see(seconds(1));
+  EXPECT_TRUE(record.has_long_pieces());
+}
+
 TEST_F(WorkRecordTest, TimeThatItWasIdleMakesNoPieceLong) {
   for (int i = 0; i < 20; ++i) {
     look.is_busy = true;
