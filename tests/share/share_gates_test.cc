@@ -94,6 +94,20 @@ TEST_F(ShareGates, EachClosingHasOneForEachStream) {
   EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
 }
 
+TEST_F(ShareGates, ManyStreamsWorkIsFencedTogether) {
+  // Each has fewer launches than would have a fence of their own.
+  const Answer answer =
+      run({"stop_clock", "retain", "word", word(kIn), "launch", "2000", "sync",
+           "streams", "8", "lane", "word", word(kShut), "each", "10", "lane",
+           "gates", "let_in"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  const std::vector<std::string> asked = all_of(answer, "asked");
+  ASSERT_EQ(asked.size(), 2u) << answer.text;
+  EXPECT_EQ(answer.number("held"), 8u) << answer.text;
+  // 32 launches are a piece; from then on each stream's next one has a fence.
+  EXPECT_GE(std::stoul(asked[1]) - std::stoul(asked[0]), 8u) << answer.text;
+}
+
 TEST_F(ShareGates, EachThreadsOwnStreamHasOne) {
   const Answer answer = run({"retain", "word", word(kShut), "own", "3", "2",
                              "gates", "lane", "let_in", "hold", "0", "lane"});

@@ -120,11 +120,11 @@ void wait_for_turn(Seat* seat) {
 }
 
 /// Whether launches since a stream's last fence are enough for another. Where
-/// others want the Device they are a piece with those of the other streams, for
-/// at a turn's end it is not known of any of them when they are done.
+/// others want the Device they are a piece with those of the other streams: of
+/// what has no fence behind it nobody knows when it is done.
 bool is_piece(const Seat& seat, std::uint32_t launches, std::uint32_t word) {
   if (launches >= seat.every) return true;
-  if ((word & TurnWord::kContended) == 0) return false;
+  if ((word & (TurnWord::kContended | TurnWord::kClosed)) == 0) return false;
   std::uint32_t unfenced = 0;
   for (const LaneStream& one : seat.streams) {
     if (one.context == nullptr) break;
