@@ -123,8 +123,13 @@ void wait_for_turn(Seat* seat) {
 /// others want the Device they are a piece with those of the other streams: of
 /// what has no fence behind it nobody knows when it is done.
 bool is_piece(const Seat& seat, std::uint32_t launches, std::uint32_t word) {
+  const bool is_wanted =
+      (word & (TurnWord::kContended | TurnWord::kClosed)) != 0;
+  // Nobody waits for the end of it. Of long ones each is told of still: others
+  // may come any time.
+  if (!is_wanted && seat.every > 1) return launches >= 2 * seat.every;
   if (launches >= seat.every) return true;
-  if ((word & (TurnWord::kContended | TurnWord::kClosed)) == 0) return false;
+  if (!is_wanted) return false;
   std::uint32_t unfenced = 0;
   for (const LaneStream& one : seat.streams) {
     if (one.context == nullptr) break;
