@@ -94,6 +94,19 @@ TEST_F(ShareGates, EachClosingHasOneForEachStream) {
   EXPECT_EQ(answer.number("busy"), 0u) << answer.text;
 }
 
+// The driver may answer for another's stream: what is held stays no longer.
+TEST_F(ShareGates, AFailureThatWasAnothersHoldsNothingForEver) {
+  refuse("cuMemFree_v2:700");
+  const Answer answer =
+      run({"retain", "word", word(kShut), "launch", "1", "gates", "find_out",
+           "free", "gates", "hold", "0", "lane"});
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_EQ(answer.number("found_out"), 700u) << answer.text;
+  EXPECT_TRUE(answer.has("held 1")) << answer.text;
+  EXPECT_EQ(answer.number("held"), 0u) << answer.text;
+  EXPECT_EQ(answer.number("opened"), 1u) << "and the Device goes on";
+}
+
 TEST_F(ShareGates, ManyStreamsWorkIsFencedTogether) {
   // Each has fewer launches than would have a fence of their own.
   const Answer answer =
@@ -104,8 +117,8 @@ TEST_F(ShareGates, ManyStreamsWorkIsFencedTogether) {
   const std::vector<std::string> asked = all_of(answer, "asked");
   ASSERT_EQ(asked.size(), 2u) << answer.text;
   EXPECT_EQ(answer.number("held"), 8u) << answer.text;
-  // 32 launches are a piece; from then on each stream's next one has a fence.
-  EXPECT_GE(std::stoul(asked[1]) - std::stoul(asked[0]), 8u) << answer.text;
+  // 32 launches are a piece.
+  EXPECT_GE(std::stoul(asked[1]) - std::stoul(asked[0]), 2u) << answer.text;
 }
 
 TEST_F(ShareGates, EachThreadsOwnStreamHasOne) {
@@ -172,7 +185,8 @@ TEST_F(ShareGates, OfQuickWorkMoreLaunchesAreHeldThoughNotMoreFences) {
   ASSERT_EQ(launches.size(), 3u) << answer.text;
   ASSERT_EQ(asked.size(), 3u) << answer.text;
   EXPECT_EQ(std::stoul(asked[1]) - std::stoul(asked[0]), 15u) << answer.text;
-  EXPECT_EQ(std::stoul(launches[1]) - std::stoul(launches[0]), 15 * 32u)
+  // The first fence may be of some that went before, too.
+  EXPECT_NEAR(std::stod(launches[1]) - std::stod(launches[0]), 14.5 * 32, 16)
       << answer.text;
   EXPECT_EQ(launches[2], "3000") << answer.text;
 }

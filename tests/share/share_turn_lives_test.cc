@@ -182,6 +182,21 @@ TEST_F(ShareTurnLives, OneThatHasNotFailedAfterAllTakesTurnsAgain) {
   EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
 }
 
+// Those of a higher priority may leave it nothing.
+TEST_F(ShareTurnLives, WhoHasWaitedForHalfAMinuteGoesBesideANodeThatLives) {
+  Deeds deeds = {"retain", "stop_clock", "word",    word(kShut),
+                 "async",  "1",          "waiting", "1"};
+  for (int second = 0; second < 30; ++second) {
+    deeds = and_then(deeds, {"beat", "later", "990"});
+  }
+  deeds = and_then(deeds, {"lane", "beat", "later", "400", "join", "lane"});
+  const Answer answer = run(deeds);
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  EXPECT_TRUE(answer.has("launches 0")) << answer.text;
+  EXPECT_EQ(answer.number("launches"), 1u) << answer.text;
+  EXPECT_EQ(answer.number("waits"), 1u) << answer.text;
+}
+
 TEST_F(ShareTurnLives, OneThatLivesOnHasItsFences) {
   const Answer answer =
       run({"retain", "retain", "word", word(kIn), "hold", "1", "launch", "2",

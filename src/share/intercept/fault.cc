@@ -4,6 +4,7 @@
 #include "share/intercept/contexts.h"
 #include "share/intercept/driver_turn.h"
 #include "share/intercept/place.h"
+#include "share/intercept/seat.h"
 
 namespace gpunode::share {
 namespace {
@@ -44,6 +45,9 @@ void note_failure(abi::CUresult result) {
   Place* const place = find_place(context);
   if (place == nullptr || place->seat == nullptr) return;
   place->has_failed.store(true, std::memory_order_relaxed);
+  // It may have been another's failure: what is held must not stay so for ever.
+  // That of other contexts comes early with it.
+  open_gates(place->seat);
   end_work(place);
 }
 

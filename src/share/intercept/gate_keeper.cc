@@ -101,7 +101,8 @@ bool keep_gates(TendGates tend, void (*let_in)()) {
     let_in();
     return false;
   }
-  return now == kAwake;
+  // Another thread has it started, and lets all in if it cannot.
+  return now != kNone;
 }
 
 void forget_gate_keeper() {

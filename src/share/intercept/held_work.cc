@@ -63,6 +63,7 @@ void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
     }
     one.is_fencing = true;
     one.since = 0;
+    seat->unfenced = 0;
     number = ++one.asked;
   }
   fence(seat, place, at, stream, number);
@@ -83,9 +84,9 @@ GateWait tend_gates(bool was_woken) {
       const DeviceLimit& limits = account().limits_at(seat.device);
       const std::uint64_t now = nanoseconds();
       const std::uint32_t word = limits.turn.load();
-      const bool is_silent =
-          !is_beating(&seat, limits, now) || now - seat.held_at >= kLongestWait;
-      is_over = is_silent || (word & TurnWord::kClosed) == 0;
+      const bool is_silent = !is_beating(&seat, limits, now);
+      is_over = is_silent || now - seat.held_at >= kLongestWait ||
+                (word & TurnWord::kClosed) == 0;
       const bool has_missed = was_woken && !is_over;
       if (has_missed) seat.lane->missed.fetch_add(1);
       rings = has_missed || (!is_over && now - seat.rung_at >= kSecond / 4);

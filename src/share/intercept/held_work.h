@@ -10,7 +10,8 @@
 
 namespace gpunode::share {
 
-/// Nobody's turn is so long in coming: the node does not know of this process.
+/// Whose turn is longer in coming goes without: the node does not know of this
+/// process, or those of a higher priority leave nothing. Nobody hangs.
 inline constexpr std::uint64_t kLongestWait = 30 * kSecond;
 
 /// In doubt it is. The null stream is no stream to ask about while another is

@@ -96,7 +96,8 @@ CUresult release_primary(OfDevice ask, CUdevice device) {
   if (primary->key == 0) return ask(device);
   const std::uint64_t token = account().begin_end_context(primary->key);
   const CUresult result = ask(device);
-  const bool has_ended = result == CUDA_SUCCESS && !is_active(device);
+  // The result may be of what went wrong in it before.
+  const bool has_ended = !is_active(device);
   account().end_context(primary->key, token, has_ended);
   if (has_ended) end_primary(primary);
   return result;
@@ -114,8 +115,8 @@ CUresult reset_primary(OfDevice ask, CUdevice device) {
   const bool is_charged = account().begin_free(key, &itself);
   const std::uint64_t token = account().begin_end_context(key);
   const CUresult result = ask(device);
-  account().end_context(key, token, result == CUDA_SUCCESS);
-  const bool has_ended = result == CUDA_SUCCESS && !is_active(device);
+  const bool has_ended = !is_active(device);
+  account().end_context(key, token, result == CUDA_SUCCESS || has_ended);
   if (is_charged) account().end_free(key, itself, has_ended);
   if (has_ended) end_primary(primary);
   return result;

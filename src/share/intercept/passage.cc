@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <ctime>
 
@@ -29,6 +30,11 @@ constexpr std::uint32_t kNonsense = 1 << 30;
 void wait_for_work(Seat* seat, std::uint32_t at, std::uint32_t number,
                    std::uint32_t (*most)(const Lane&)) {
   constexpr std::uint64_t kLongest = 100'000'000;
+  std::uint64_t longest = 0;
+  {
+    const Turn turn(seat->is_busy);
+    longest = std::max(kLongest, 4 * std::uint64_t{seat->most_cost});
+  }
   const Lane& lane = *seat->lane;
   const DeviceLimit& limits = account().limits_at(seat->device);
   std::uint32_t seen = lane.done[at].load(std::memory_order_relaxed);
@@ -45,7 +51,7 @@ void wait_for_work(Seat* seat, std::uint32_t at, std::uint32_t number,
     if (done != seen || since == 0) {
       seen = done;
       since = now;
-    } else if (now - since > kLongest) {
+    } else if (now - since > longest) {
       const Turn turn(seat->is_busy);
       seat->streams[at].stuck_until = now + 10 * kSecond;
       return;
@@ -78,9 +84,10 @@ void wait_for_last_work(Seat* seat, Place* place, abi::CUcontext context,
                 [](const Lane&) -> std::uint32_t { return 0; });
 }
 
-/// Sleeps until it is the container's turn. What ends its sleep may be signals
-/// alone, so it is time that counts.
-void wait_for_turn(Seat* seat) {
+/// Sleeps until it is the container's turn. False: nobody says whose it is, or
+/// it is too long in coming. What ends its sleep may be signals alone, so it is
+/// time that counts.
+bool wait_for_turn(Seat* seat) {
   constexpr std::uint64_t kRing = kSecond / 4;
   constexpr timespec kSleep = {0, kRing};
   const Errno kept;
@@ -90,8 +97,9 @@ void wait_for_turn(Seat* seat) {
   std::uint32_t beat = limits.beat.load();
   std::uint64_t beat_at = begun;
   std::uint64_t rung_at = begun;
+  bool is_over = false;
   if (lane.waiting.fetch_add(1) == 0) account().ring();
-  for (;;) {
+  while (!is_over) {
     const std::uint32_t word = limits.turn.load();
     if ((word & TurnWord::kClosed) == 0) break;
     // Not libc's: a thread could be cancelled in it.
@@ -105,10 +113,11 @@ void wait_for_turn(Seat* seat) {
     if (seen != beat) {
       beat = seen;
       beat_at = now;
-    } else if (now - beat_at >= kSecond || now - begun >= kLongestWait) {
+    } else if (now - beat_at >= kSecond) {
       seat->silent_beat.store(std::uint64_t{beat} + 1);
-      break;
+      is_over = true;
     }
+    is_over = is_over || now - begun >= kLongestWait;
     if (!has_missed && now - rung_at < kRing) continue;
     rung_at = now;
     account().ring();
@@ -117,6 +126,7 @@ void wait_for_turn(Seat* seat) {
   lane.waiting.fetch_sub(1);
   lane.waits.fetch_add(1, std::memory_order_relaxed);
   lane.waited.fetch_add(nanoseconds() - begun, std::memory_order_relaxed);
+  return !is_over;
 }
 
 /// Whether launches since a stream's last fence are enough for another. Where
@@ -128,14 +138,7 @@ bool is_piece(const Seat& seat, std::uint32_t launches, std::uint32_t word) {
   // Nobody waits for the end of it. Of long ones each is told of still: others
   // may come any time.
   if (!is_wanted && seat.every > 1) return launches >= 2 * seat.every;
-  if (launches >= seat.every) return true;
-  if (!is_wanted) return false;
-  std::uint32_t unfenced = 0;
-  for (const LaneStream& one : seat.streams) {
-    if (one.context == nullptr) break;
-    unfenced += one.since;
-  }
-  return unfenced >= seat.every;
+  return launches >= seat.every || (is_wanted && seat.unfenced >= seat.every);
 }
 
 /// Whether it is its turn, or none are taken.
@@ -173,7 +176,7 @@ Passage::Passage(abi::CUstream stream, MayHold may_hold) : stream_(stream) {
     if (is_node_silent(*seat, limits)) return;
     if (may_hold == MayHold::kYes && hold(seat, place, context, stream)) return;
     fence_tail(seat, place, context, stream, 0);
-    wait_for_turn(seat);
+    if (!wait_for_turn(seat)) return;
   }
 }
 
@@ -200,6 +203,7 @@ void Passage::end() {
     LaneStream& one = seat.streams[at];
     ++one.count;
     ++seat.launches;
+    ++seat.unfenced;
     ++one.since;
     set_tail(seat.lane, at, true);
     const std::uint32_t under_way =
@@ -214,6 +218,7 @@ void Passage::end() {
       keep_pace(&seat, at, now);
       one.is_fencing = true;
       one.since = 0;
+      seat.unfenced = 0;
       ++one.asked;
     }
     number = one.asked;

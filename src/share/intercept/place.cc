@@ -133,8 +133,6 @@ void end_work(Place* place) {
     one.since = 0;
     set_tail(seat.lane, at, false);
     seat.lane->done[at].store(one.asked);
-    one.until = seat.lane->opened.load();
-    seat.lane->until[at].store(one.until);
   }
 }
 
@@ -149,6 +147,9 @@ void end_place(Place* place) {
       // The place is anybody's.
       one.stream = nullptr;
       one.thread = &one;
+      const auto at = static_cast<std::size_t>(&one - seat.streams.data());
+      one.until = seat.lane->opened.load();
+      seat.lane->until[at].store(one.until);
     }
   }
   if (place->page != nullptr) Lanes::unmap(place->page);

@@ -167,7 +167,7 @@ namespace {
 /// `cost` was its mean over some of them.
 void learn_cost(Seat* seat, std::uint32_t cost) {
   seat->mean_cost =
-      seat->mean_cost == 0 ? cost : seat->mean_cost / 2 + cost / 2;
+      seat->mean_cost == 0 ? cost : (seat->mean_cost + cost + 1) / 2;
   // Long ones among short ones come again.
   const std::uint32_t faded = seat->most_cost - seat->most_cost / 64;
   seat->most_cost = cost > faded ? cost : faded;
@@ -177,13 +177,13 @@ void learn_cost(Seat* seat, std::uint32_t cost) {
 /// Device.
 void learn_bound(Seat* seat, std::uint32_t cost) {
   if (seat->mean_cost == 0 || cost < seat->mean_cost) seat->mean_cost = cost;
-  if (seat->most_cost == 0) seat->most_cost = cost;
   if (cost < seat->most_cost) seat->most_cost -= seat->most_cost / 64;
 }
 
 void say_piece(const Seat& seat) {
-  const std::uint64_t piece =
-      std::uint64_t{seat.every} * seat.most_cost / kMicrosecond;
+  const std::uint64_t piece = std::uint64_t{seat.every} *
+                              std::max(seat.mean_cost, seat.most_cost) /
+                              kMicrosecond;
   seat.lane->piece.store(
       piece > kMostPiece ? kMostPiece : static_cast<std::uint32_t>(piece | 1),
       std::memory_order_relaxed);
@@ -209,12 +209,13 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   if (passed < fewest || passed > stream.asked - stream.pace_from) return;
   // Those that it has passed are taken to be of as many launches, and the time
   // is that of all streams.
+  const std::uint64_t launches =
+      std::uint64_t{passed} * std::max(stream.since, 1U);
   const std::uint64_t own = std::max(stream.count - stream.pace_count, 1U);
   const std::uint64_t all = std::max<std::uint64_t>(
       std::uint32_t{seat->launches - stream.pace_launches}, own);
-  const std::uint64_t cost = (now - stream.pace_since) / passed /
-                                 std::max(stream.since, 1U) * own / all +
-                             1;
+  const std::uint64_t time_of_own = (now - stream.pace_since) * own / all;
+  const std::uint64_t cost = time_of_own / launches + 1;
   begin_pace(seat, at, now, done);
   if (cost > kMostCost) return;  // It waited for other things.
   if (keeps_up) {

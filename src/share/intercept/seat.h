@@ -53,6 +53,7 @@ struct Seat {
   std::uint32_t device = 0;
   std::uint32_t every = 1;     ///< Launches from fence to fence.
   std::uint32_t launches = 0;  ///< For all streams.
+  std::uint32_t unfenced = 0;  ///< Of them, since any stream's last fence.
   /// What a launch costs the Device in nanoseconds, lately: in the mean, and of
   /// the longest. 0: not known.
   std::uint32_t mean_cost = 0;

@@ -166,6 +166,22 @@ TEST_F(SeatTest, AProgramThatDidNothingForLongIsNoLongKernel) {
   EXPECT_LE(piece(), 2 * before);
 }
 
+TEST_F(SeatTest, AClockThatStandsStillIsNoFault) {
+  for (int i = 0; i < 2000; ++i) {
+    launch(0, 0);
+    now = 1000 * kMilli;
+  }
+  EXPECT_EQ(seat.every, kMostEvery);
+  EXPECT_NE(seat.mean_cost, 0u);
+}
+
+TEST_F(SeatTest, WhatTheProgramTookItselfIsNoLongKernel) {
+  launch(1, 5 * kMicro, 3 * kMicro);
+  now += 900 * kMilli;  // It loads something.
+  launch(100, 5 * kMicro, 3 * kMicro);
+  EXPECT_GE(seat.every, 16u);
+}
+
 TEST_F(SeatTest, StreamsDivideWhatMayBeHeld) {
   launch(300, 200 * kMicro, 3 * kMicro);
   now = free_at;

@@ -40,7 +40,7 @@ TimePoint later(TimePoint now, Duration by) {
 /// who has had less.
 struct TurnBook::Rank {
   Nanoseconds owed = 0;
-  std::int32_t priority = 0;
+  std::int64_t priority = 0;
   Nanoseconds ahead = 0;
 
   bool operator<(const Rank& other) const {
@@ -257,7 +257,7 @@ void TurnBook::level() {
     owed = std::min(owed.value_or(one.owed), one.owed);
     // Others who come are as if they had come when its turn began.
     const Nanoseconds had = holder_ == key ? began_ahead_ : one.ahead;
-    const auto [found, is_new] = least.try_emplace(one.priority, had);
+    const auto [found, is_new] = least.try_emplace(member.priority, had);
     found->second = std::min(found->second, had);
   }
   // If all of them are owed something, nobody is first for that.
@@ -323,6 +323,13 @@ void TurnBook::begin_turn() {
       best = one;
     }
   }
+  if (best == members_.end() && caught_up_) {
+    // Nobody else wants it any more.
+    best = members_.find(*caught_up_);
+    const bool may_go_on =
+        best != members_.end() && best->second.wants && may_begin(best->second);
+    if (!may_go_on) best = members_.end();
+  }
   caught_up_.reset();
   if (best == members_.end()) return;
   Member& member = best->second;
@@ -383,13 +390,27 @@ bool TurnBook::has_caught_up(const Member& holder) const {
          holder.let_in && time_ - *holder.let_in >= kCatchUp;
 }
 
-/// Whether one of a higher priority wants its turn. Who is owed it keeps it.
+/// Whether one of a higher priority wants its turn. Under kBurst a part is no
+/// matter of priority: who is not beyond its own has its turn as among equals.
 bool TurnBook::is_outranked(const Member& holder) const {
+  constexpr Nanoseconds kBeyond = -1000;
+  if (policy_ == TurnPolicy::kBurst && holder.credit > kBeyond) return false;
+  const std::int64_t mine = priority(holder);
   return std::any_of(members_.begin(), members_.end(), [&](const auto& one) {
     const Member& other = one.second;
-    return other.priority > holder.priority && other.wants &&
-           may_begin(other) && rank(other) < rank(holder);
+    return other.wants && may_begin(other) && priority(other) > mine;
   });
+}
+
+/// Who keeps the GPU at what does not move keeps nobody of a lower one from it:
+/// it comes after them.
+std::int64_t TurnBook::priority(const Member& member) const {
+  std::int64_t lowest = member.priority;
+  if (!member.work.is_stalled()) return lowest;
+  for (const auto& [key, other] : members_) {
+    lowest = std::min<std::int64_t>(lowest, other.priority);
+  }
+  return lowest == member.priority ? lowest : lowest - 1;
 }
 
 bool TurnBook::is_drained(const Member& holder) const {
@@ -400,7 +421,7 @@ bool TurnBook::is_drained(const Member& holder) const {
 TurnBook::Rank TurnBook::rank(const Member& member) const {
   // By how long it had to wait for what is left of its part.
   const bool is_owed = policy_ == TurnPolicy::kBurst && member.credit > 0;
-  return {is_owed ? member.credit / member.part : 0, member.priority,
+  return {is_owed ? member.credit / member.part : 0, priority(member),
           member.ahead};
 }
 

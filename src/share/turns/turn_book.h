@@ -151,6 +151,7 @@ class TurnBook {
   bool is_over(const Member& holder, const Member* next) const;
   bool has_caught_up(const Member& holder) const;
   bool is_outranked(const Member& holder) const;
+  std::int64_t priority(const Member& member) const;
   bool is_drained(const Member& holder) const;
   Rank rank(const Member& member) const;
   /// The best of those who want a turn and may have one.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -240,6 +241,39 @@ TEST(PersistentWork, OwesWhatItHadUntilItWasKnown) {
   while (!step() && now - end < seconds(60)) {
   }
   EXPECT_LE(now - end, seconds(21)) << "5 s, at a fifth";
+}
+
+// Whatever the looks say: who wants the GPU and may have it has it, or is
+// looked at again.
+TEST(TurnFaults, NobodyWhoWantsTheGpuIsForgotten) {
+  std::mt19937 random(1);
+  const auto chance = [&](unsigned of) { return random() % of == 0; };
+  for (const TurnPolicy policy : {TurnPolicy::kFair, TurnPolicy::kBurst}) {
+    TurnBook book;
+    book.set_policy(policy);
+    TurnBook::Looks looks;
+    for (TurnBook::Key key = 0; key < 3; ++key) {
+      book.set(key, 0.3, static_cast<std::int32_t>(key / 2));
+      looks[key] = {};
+    }
+    TimePoint now = TimePoint(seconds(1));
+    for (int step = 0; step < 300'000; ++step) {
+      for (auto& [key, look] : looks) {
+        if (chance(3)) look.wants = chance(2);
+        if (chance(3)) look.is_busy = chance(2);
+        if (chance(3)) look.has_tail = chance(2);
+        if (chance(2)) look.launches += random() % 40;
+        if (chance(3)) look.passed += random() % 3;
+        look.tail = microseconds(random() % 600);
+      }
+      now += microseconds(random() % 400);
+      const TurnPlan plan = book.step(now, looks);
+      const bool is_wanted =
+          std::any_of(looks.begin(), looks.end(),
+                      [](const auto& one) { return one.second.wants; });
+      ASSERT_TRUE(plan.open || plan.wake || !is_wanted) << step;
+    }
+  }
 }
 
 }  // namespace

@@ -77,6 +77,32 @@ TEST(TurnPriorities, ALowerOneHasWhatTheHigherLeavesAndAllOfIt) {
   EXPECT_GT(shared.shares(seconds(1))[1], 99);
 }
 
+TEST(TurnPriorities, AHigherOneWhoseWorkDoesNotEndKeepsNobodyForLong) {
+  SimulatedProgram stuck = busy(microseconds(200));
+  stuck.is_persistent = true;
+  for (const TurnPolicy policy : kPolicies) {
+    SharedGpu shared({{0.5, stuck, kHighest}, {0.5, busy(microseconds(200))}},
+                     policy);
+    shared.gpu.run(milliseconds(400));
+    EXPECT_GT(shared.shares(seconds(1))[1], 30) << int(policy);
+    EXPECT_LT(shared.gpu.longest_wait(1), milliseconds(300)) << int(policy);
+  }
+}
+
+TEST(TurnPriorities, AHigherOneWithGapsLeavesALowerOneItsPartUnderBurst) {
+  for (const double part : {0.25, 0.5}) {
+    for (const int gap : {45, 80, 100, 120}) {
+      const SimulatedProgram gaps =
+          bursts(microseconds(100), microseconds(100 + gap), microseconds(100));
+      SharedGpu shared(
+          {{1 - part, gaps, kHighest}, {part, busy(microseconds(200))}},
+          TurnPolicy::kBurst);
+      shared.gpu.run(milliseconds(500));
+      EXPECT_GT(shared.shares(seconds(2))[1], 85 * part) << gap;
+    }
+  }
+}
+
 // Among equals it gives the GPU away in its gaps, and has it back by its part.
 TEST(TurnPriorities, AHigherOneThatIsSlowToLaunchLosesNothing) {
   for (const Duration kernel :

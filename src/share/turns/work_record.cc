@@ -62,6 +62,10 @@ bool WorkRecord::is_persistent() const {
   return unmoved_ > nanoseconds(kPersistent);
 }
 
+bool WorkRecord::is_stalled() const {
+  return unmoved_ > nanoseconds(kStalled);
+}
+
 bool WorkRecord::has_long_pieces() const {
   return std::max(piece_, unpassed_) >= nanoseconds(kLong);
 }

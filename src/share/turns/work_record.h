@@ -16,6 +16,8 @@ class WorkRecord {
   /// Who has had so much of the GPU's time for work that does not move has work
   /// that does not end.
   static constexpr std::chrono::seconds kPersistent{5};
+  /// Likewise: its priority counts no more until something moves.
+  static constexpr std::chrono::milliseconds kStalled{100};
   /// Of the GPU's time from one fence to the next: where that is more, a gap
   /// between them costs little.
   static constexpr std::chrono::milliseconds kLong{4};
@@ -31,6 +33,7 @@ class WorkRecord {
 
   const TurnLook& look() const { return look_; }
   bool is_persistent() const;
+  bool is_stalled() const;
   /// It waits to launch, or has work that would be done sooner alone.
   bool asks() const { return look_.wants || is_at_work(); }
   bool is_at_work() const { return look_.is_busy && !is_persistent(); }

@@ -133,7 +133,7 @@ TEST_F(RowCopy, FillsOfRowsLeaveWhatIsBetween) {
   ASSERT_EQ(CU(cuMemsetD2D16_v2)(b_ + kPitch, kPitch, 0x1234, 3, 2),
             CUDA_SUCCESS);
   std::vector<unsigned char> expected(kBytes, 0xee);
-  for (const std::size_t row : {1, 2}) {
+  for (const std::size_t row : {std::size_t{1}, std::size_t{2}}) {
     for (std::size_t at = 0; at < 6; ++at) {
       expected[row * kPitch + at] = at % 2 == 0 ? 0x34 : 0x12;
     }
