@@ -207,6 +207,8 @@ TEST(KubeletDoubleProgram, ShowsAndAdmits) {
   EXPECT_TRUE(read_until("pod-1 admitted: U0\n  env IDS=U0\nok\n"));
   say("allocate nvidia.com/gpu 1\n");
   EXPECT_TRUE(read_until("pod-2 refused: Insufficient nvidia.com/gpu\nfail"));
+  say("release pod-1\nallocate nvidia.com/gpu 1 team/train-0\n");
+  EXPECT_TRUE(read_until("team/train-0 admitted: U0\n  env IDS=U0\nok\n"));
   say("quit\n");
   int status = -1;
   EXPECT_EQ(::waitpid(child, &status, 0), child);

@@ -22,8 +22,9 @@ constexpr const char* kUsage =
     "usage: kubelet-double run --dir DIR\n"
     "Listens on DIR/kubelet.sock for device plugins, whose sockets it expects "
     "in DIR. Who holds what is told on DIR/pod-resources/kubelet.sock.\n"
-    "commands on standard input:\n"
-    "  allocate RESOURCE COUNT    admit a Pod that asks for COUNT devices\n"
+    "commands on standard input; POD is NAMESPACE/NAME, or a name in default:\n"
+    "  allocate RESOURCE COUNT [POD]\n"
+    "                             admit a Pod that asks for COUNT devices\n"
     "  ids RESOURCE ID...         Allocate these very ids\n"
     "  prefer RESOURCE COUNT      what the plugin would choose of all devices\n"
     "  release POD                the Pod ends\n"
@@ -70,7 +71,11 @@ class Console {
     bool is_done = false;
     if (verb == "allocate") {
       std::size_t count = 0;
-      is_done = words >> count && admit(resource, count);
+      std::string pod;
+      if (words >> count) {
+        if (!(words >> pod)) pod = fmt::format("pod-{}", ++pods_);
+        is_done = admit(pod, resource, count);
+      }
     } else if (verb == "ids") {
       is_done = allocate(resource, {std::istream_iterator<std::string>(words),
                                     std::istream_iterator<std::string>()});
@@ -92,8 +97,8 @@ class Console {
   }
 
  private:
-  bool admit(const std::string& resource, std::size_t count) {
-    const std::string pod = fmt::format("pod-{}", ++pods_);
+  bool admit(const std::string& pod, const std::string& resource,
+             std::size_t count) {
     const Admission admission = node_.admit(pod, resource, count);
     if (!admission.is_admitted) {
       print(fmt::format("{} refused: {}", pod, admission.message));

@@ -1,0 +1,204 @@
+"""This machine as a node whose GPUs are in shares, without Kubernetes: the real agent beside a kubelet that is a double, both in
+a mount namespace of this run's own."""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+import uuid
+
+from load_group import Failed, Process
+from pod_container import CONTAINER, Pod, answer_of, response
+
+RESOURCE = "nvidia.com/gpu"
+REPLICAS = 20
+PLUGINS = pathlib.Path("/var/lib/kubelet/device-plugins")
+# What the programs have built in. Each is a tmpfs of this run's: a GPU may not be able to write into files of other file systems.
+PLACE = pathlib.Path("/run/gpunode-pods")  # Of what this run makes.
+DIRECTORIES = ("/var/lib/kubelet", "/var/lib/gpunode", "/run/gpunode", str(PLACE))
+LIFE = 900  # Seconds after which whatever is still there is ended.
+PATIENCE = 30
+
+
+def mounted(directory):
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", directory], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(f"mount a tmpfs on {directory}: {done.stderr.strip()}")
+
+
+def eventually(deed, what, patience=PATIENCE):
+    """The first thing that it gives."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        found = deed()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise Failed(f"{what}: not within {patience} s")
+
+
+class Kubelet(Process):
+    def __init__(self, program):
+        PLUGINS.mkdir(parents=True)
+        super().__init__([program, "run", "--dir", PLUGINS], {}, LIFE)
+        self.read(lambda line: line.startswith("listening"))
+
+    def read(self, is_last):
+        """Lines until that one."""
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line.rstrip("\n"))
+            if is_last(lines[-1]):
+                return lines
+        return self.fail("it ended")
+
+    def await_devices(self):
+        """Registration and list came by the plugin's own calls."""
+        self.be_patient(PATIENCE)
+        self.read(lambda line: re.match(rf"list {RESOURCE} number=\d+ devices=([1-9]\d*) healthy=\1 ", line))
+        self.be_patient(LIFE)
+
+    def admit(self, pod, count):
+        """(ids, Answer) of a Pod that asks for so many."""
+        self.say(f"allocate {RESOURCE} {count} {pod}")
+        lines = self.read(lambda line: line in ("ok", "failed"))
+        told = [line for line in lines if line.startswith(f"{pod} ")]
+        if lines[-1] != "ok" or not told:
+            raise Failed(f"the kubelet does not admit {pod}: {' '.join(told or lines)}")
+        return told[0].partition(": ")[2].split(","), answer_of(line for line in lines if line.startswith("  "))
+
+
+class Agent(Process):
+    def __init__(self, programs, options, config):
+        # Who is left alone ends, too.
+        launcher = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        words = [*launcher, programs["gpunode-agent"], f"--config-file={config}", f"--share-library={programs['libgpunode-cuda.so']}",
+                 "--listen-address=127.0.0.1:0", f"--pod-resources-socket={PLUGINS}/pod-resources/kubelet.sock", *options]
+        super().__init__(words, {}, LIFE)
+        self.name = "gpunode-agent"
+
+    def log(self):
+        return os.pread(self.errors.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    def port(self):
+        def found():
+            if self.process.poll() is not None:
+                self.fail("it ended")
+            return re.search(r"listening on 127\.0\.0\.1:(\d+)", self.log())
+        return eventually(found, "the agent listens").group(1)
+
+    def page(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port()}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def metric(self, name, pod):
+        """Of the Pod's first; the agent looks every few seconds."""
+        line = re.compile(rf'^{name}\{{.*pod="{pod}".*\}} (\S+)$', re.MULTILINE)
+        return float(eventually(lambda: line.search(self.page("/metrics")), f"{name} of {pod}").group(1))
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def close(self):
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
+        super().close()
+
+
+class Node:
+    """`programs`: name -> path. `settings` of gpu_pods.py: driver_root, agent_options, container_env."""
+
+    def __init__(self, programs, settings, stack):
+        self.programs, self.settings = programs, settings
+        self.place = PLACE
+        self.config = self.place / "config.yaml"
+        self.toml = self.place / "config.toml"
+        self.pods = []
+        self.entries = []
+        self.write_config("fair")
+        self.runtime = self.choose_runtime()
+        self.kubelet = held(stack, Kubelet(programs["kubelet-double"]))
+        self.agent = held(stack, Agent(programs, settings.agent_options, self.config))
+        stack.callback(self.end_containers)
+        try:
+            self.kubelet.await_devices()
+        except Failed as problem:
+            raise Failed(f"{problem}; the agent says: {self.agent.log()[-1500:]}") from problem
+
+    def write_config(self, compute):
+        self.config.write_text(f"version: v1\nsharing:\n  shares:\n    compute: {compute}\n    resources:\n"
+                               f"    - name: {RESOURCE}\n      replicas: {REPLICAS}\n")
+
+    def change_compute(self, compute):
+        """While containers run."""
+        self.write_config(compute)
+        self.agent.reload()
+        is_none = compute == "none"
+        eventually(lambda: ("time: " not in self.said("gpunode", "shares")) == is_none, f"compute: {compute} is in force")
+
+    def choose_runtime(self):
+        """The first low-level runtime that can make a container here."""
+        problems = []
+        for name, words in self.programs["low_levels"]:
+            launcher = self.place / name
+            launcher.write_text("#!/bin/sh\nexec " + " ".join(f'"{word}"' for word in words) + ' "$@"\n')
+            launcher.chmod(0o755)
+            self.toml.write_text(f"""\
+[nvidia-container-cli]
+root = "{self.settings.driver_root}"
+[nvidia-container-runtime]
+runtimes = ["{launcher}"]
+debug = "{self.place}/runtime.log"
+[nvidia-ctk]
+path = "{self.programs['gpunode-runtime']}"
+""")
+            pod = Pod(self.place / f"try-{name}", f"try-{name}", str(uuid.uuid4()), answer_of(()), {})
+            self.write(pod, [pathlib.Path(shutil.which("true"))])
+            done = subprocess.run([pod.program("true")], capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                return name
+            problems.append(f"{name}: {done.stderr.strip()[-300:] or done.returncode}")
+        raise Failed("no low-level runtime makes a container here: " + "; ".join(problems or ["there is none"]))
+
+    def write(self, pod, programs):
+        pod.write([self.programs["gpunode-runtime"], "--root", self.place / "state"], self.toml, programs)
+
+    def admit(self, name, count):
+        """A Pod that asks for so many shares."""
+        ids, answer = self.kubelet.admit(name, count)
+        pod = Pod(self.place / name, name, str(uuid.uuid4()), answer, self.settings.container_env)
+        self.entries.append({"PodUID": pod.uid, "ContainerName": CONTAINER, "ResourceName": RESOURCE, "DeviceIDs": {"-1": ids},
+                             "AllocResp": base64.b64encode(response(answer)).decode()})
+        # As the kubelet does it, before it has the container made.
+        (PLUGINS / "kubelet_internal_checkpoint").write_text(
+            json.dumps({"Data": {"PodDeviceEntries": self.entries, "RegisteredDevices": {}}, "Checksum": 0}))
+        self.write(pod, [self.programs["gpu_load"], self.programs["share_bench"]])
+        if self.settings.container_file:
+            shutil.copy(self.settings.container_file, pod.root / "etc")
+        self.pods.append(pod)
+        return pod
+
+    def said(self, program, *words):
+        """What a program of the node prints."""
+        if words[0] == "top":
+            words = (*words, "--probe", self.programs["gpunode-probe"], "--driver-root", self.settings.driver_root)
+        done = subprocess.run([self.programs[program], *words], capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout + done.stderr
+
+    def end_containers(self):
+        for pod in self.pods:
+            pod.end()
+
+
+def held(stack, process):
+    stack.callback(process.close)
+    return process
