@@ -47,9 +47,10 @@ bench: setup ## the figures of docs/benchmarks.md; PEER=directory measures NVIDI
 bench-gpu: setup ## what shares cost on this machine's GPU, and how exact they are (20 min); HAMI=libvgpu.so measures HAMi-core's beside ours
 	@tools/setup bench
 	@cmake --preset dev >/dev/null
-	@ninja -C $(BUILD) share_bench gpu_load turn_keeper
+	@ninja -C $(BUILD) share_bench gpu_load turn_keeper kubelet-double gpunode gpunode-probe gpunode-agent gpunode-runtime
 	@python3 bench/gpu_shares.py --build-dir $(BUILD) $(if $(HAMI),--hami $(HAMI))
 	@python3 bench/gpu_turns.py --build-dir $(BUILD)
+	@python3 bench/gpu_pods.py --build-dir $(BUILD)
 
 install: build ## into PREFIX (/usr/local); DESTDIR is honoured
 	@cmake --install $(BUILD) --prefix $(PREFIX) --strip

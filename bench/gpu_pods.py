@@ -9,7 +9,7 @@ does alone, and what a person sees meanwhile.
 The agent, the runtime and the library are the real ones; the kubelet is a double that calls the agent as the kubelet does
 (registration, GetPreferredAllocation, Allocate, PodResources), and this script is the engine: it puts what Allocate answered into an
 OCI bundle, which goes through gpunode-runtime to crun or runc. No Kubernetes and no network are needed, but root, a driver and the
-GPU for itself. Nothing stays: all is in a mount namespace of its own. Takes about 40 s. Exit code 0: all held, or skipped with a word; 1: not.
+GPU for itself. Nothing stays: all it makes is in a mount namespace of its own. Takes about 40 s. Exit code 0: all held, or skipped with a word; 1: not.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import threading
 import time
 
 from load_group import Failed, Load, Programs, Worker, at_work
-from pod_node import DIRECTORIES, PLACE, REPLICAS, Node, mounted
+from pod_node import HIDDEN, MADE, PLACE, REPLICAS, Node, mounted
 from turn_figures import median, percent
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -41,7 +41,7 @@ BLOCK_MIB = 64  # That memory is taken in until it is refused.
 MOST_CONTEXT_MIB = 1024  # It counts, too.
 OUT_OF_MEMORY = 2
 INSIDE = "GPUNODE_PODS_INSIDE"  # Set in the run's own namespace.
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_CHILD_SUBREAPER = 36
 
 # name -> where a build has it.
 BUILT = {"gpunode": "apps/gpunode", "gpunode-probe": "apps/probe", "gpunode-agent": "apps/agent", "gpunode-runtime": "apps/runtime",
@@ -113,6 +113,9 @@ def why_not(options):
         return "no NVIDIA driver on this machine: there is no /dev/nvidiactl"
     if not shutil.which("unshare"):
         return "no unshare"
+    for path in (HERE, options.build_dir.resolve(), options.driver_root.resolve()):
+        if path.is_relative_to("/run") or path.is_relative_to("/var/lib"):
+            return f"{path} is hidden while this runs, as all of {' and '.join(HIDDEN)} is"
     if not PACKED.exists() and built(options) and not low_levels(options):
         return "neither crun nor runc is here"
     return None
@@ -162,23 +165,6 @@ def libraries_beside(program):
             yield path
 
 
-def in_own_namespace(argv):
-    """This program again, in a mount namespace that ends with it; its exit status."""
-    made = [directory for directory in DIRECTORIES if not os.path.isdir(directory)]
-    for directory in made:
-        os.makedirs(directory, exist_ok=True)
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal tells the other one, too.
-        with subprocess.Popen(["unshare", "--mount", "--propagation", "private", sys.executable, __file__, *argv],
-                              env=os.environ | {INSIDE: "1"}) as child:
-            signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-            return child.wait()
-    finally:
-        for directory in made:
-            with contextlib.suppress(OSError):
-                os.rmdir(directory)
-
-
 class Bench:
     def __init__(self, options, node):
         self.options, self.node = options, node
@@ -191,6 +177,10 @@ class Bench:
         print(f"{'PASS' if holds else 'FAIL'}  {text}", flush=True)
         if not holds:
             self.problems.append(text)
+
+    def note(self, text):
+        """For whoever waits."""
+        print(f"[{time.monotonic() - self.begun:6.1f} s] {text}", file=sys.stderr, flush=True)
 
     def begin(self, title):
         print(f"\n== {title} [after {time.monotonic() - self.begun:.1f} s]", flush=True)
@@ -226,6 +216,7 @@ class Bench:
             worker = Worker(programs, load, self.options.seconds)
             self.workers.append(worker)
             worker.calibrate()
+            self.note(f"{pod.name} is ready")
             self.look_inside(pod)
 
     def look_inside(self, pod):
@@ -262,14 +253,18 @@ class Bench:
         alone = [[] for _ in self.workers]
         found = {"fair": [], "none": []}
         for turn in range(self.options.rounds):
-            self.node.change_compute("none")
+            self.note(f"round {turn + 1}: alone")
             for at, worker in enumerate(self.workers):
                 alone[at].append(at_work([worker], self.options.seconds_alone)[0]["rate"])
-            for compute in ("none", "fair"):
-                self.node.change_compute(compute)
+            self.note("  " + ", ".join(f"{one[-1]:.0f}" for one in alone) + " kernels a second")
+            # A change takes seconds: each round begins with what the last one ended with.
+            for compute in ("none", "fair") if turn % 2 else ("fair", "none"):
+                self.node.have_compute(compute)
+                self.note(f"round {turn + 1}: beside each other, compute: {compute}")
                 at_work(self.workers, SETTLING_S)
                 results, seen = self.beside(self.options.seconds, turn == 0 and compute == "fair")
                 found[compute].append([result["rate"] for result in results])
+                self.note("  " + ", ".join(f"{one:.0f}" for one in found[compute][-1]) + " kernels a second")
                 if seen:
                     self.begin("seen while they work")
                     print(seen, flush=True)
@@ -305,19 +300,21 @@ class Bench:
 
 
 def ended(*_):
+    for number in (signal.SIGTERM, signal.SIGINT):  # What follows is not to be disturbed.
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def inside(options):
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, ended)
     signal.signal(signal.SIGINT, ended)
     try:
         with contextlib.ExitStack() as stack:
-            for directory in DIRECTORIES:
+            for directory in HIDDEN:
                 mounted(directory)
+            for directory in (PLACE, *MADE):
+                pathlib.Path(directory).mkdir()
             node = Node(programs_of(options), options, stack)
             print(f"containers by gpunode-runtime and {node.runtime}", flush=True)
             bench = Bench(options, node)
@@ -346,7 +343,9 @@ def main(argv):
     if reason:
         print(f"gpu_pods: skipped: {reason}")
         return 0
-    return in_own_namespace(argv)
+    sys.stdout.flush()
+    words = ["unshare", "--mount", "--propagation", "private", sys.executable, str(HERE / pathlib.Path(__file__).name), *argv]
+    return os.execvpe(words[0], words, os.environ | {INSIDE: "1"})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 import uuid
@@ -19,9 +20,11 @@ from pod_container import CONTAINER, Pod, answer_of, response
 RESOURCE = "nvidia.com/gpu"
 REPLICAS = 20
 PLUGINS = pathlib.Path("/var/lib/kubelet/device-plugins")
-# What the programs have built in. Each is a tmpfs of this run's: a GPU may not be able to write into files of other file systems.
 PLACE = pathlib.Path("/run/gpunode-pods")  # Of what this run makes.
-DIRECTORIES = ("/var/lib/kubelet", "/var/lib/gpunode", "/run/gpunode", str(PLACE))
+# Where the programs have their files, /run/gpunode, /var/lib/gpunode and /var/lib/kubelet. Over each is a tmpfs of this run's: others may
+# make and remove such directories meanwhile, and a GPU may not be able to write into files of another kind of file system.
+HIDDEN = ("/run", "/var/lib")
+MADE = ("/run/gpunode", "/var/lib/gpunode")  # As packages make them.
 LIFE = 900  # Seconds after which whatever is still there is ended.
 PATIENCE = 30
 
@@ -124,6 +127,7 @@ class Node:
         self.toml = self.place / "config.toml"
         self.pods = []
         self.entries = []
+        self.compute = ""  # As the agent was told.
         self.write_config("fair")
         self.runtime = self.choose_runtime()
         self.kubelet = held(stack, Kubelet(programs["kubelet-double"]))
@@ -135,24 +139,40 @@ class Node:
             raise Failed(f"{problem}; the agent says: {self.agent.log()[-1500:]}") from problem
 
     def write_config(self, compute):
+        self.compute = compute
         self.config.write_text(f"version: v1\nsharing:\n  shares:\n    compute: {compute}\n    resources:\n"
                                f"    - name: {RESOURCE}\n      replicas: {REPLICAS}\n")
 
-    def change_compute(self, compute):
-        """While containers run."""
+    def have_compute(self, compute):
+        """Changed while containers run, if need be."""
+        if compute == self.compute:
+            return
         self.write_config(compute)
         self.agent.reload()
         is_none = compute == "none"
         eventually(lambda: ("time: " not in self.said("gpunode", "shares")) == is_none, f"compute: {compute} is in force")
 
     def choose_runtime(self):
-        """The first low-level runtime that can make a container here."""
+        """What can make a container here: of the low-level runtimes the first, at last without the machine's cgroups."""
         problems = []
         for name, words in self.programs["low_levels"]:
-            launcher = self.place / name
-            launcher.write_text("#!/bin/sh\nexec " + " ".join(f'"{word}"' for word in words) + ' "$@"\n')
-            launcher.chmod(0o755)
-            self.toml.write_text(f"""\
+            problem = self.try_runtime(name, words)
+            if problem is None:
+                return name
+            problems.append(f"{name}: {problem}")
+        # One of version 1 and 2 at once, none, or one that may not be written to: devices are then held back by having no node.
+        mounted("/sys/fs/cgroup")
+        for name, words in self.programs["low_levels"]:
+            if "--cgroup-manager=disabled" in words and self.try_runtime(name, words) is None:
+                return f"{name}, without cgroups ({'; '.join(problems)})"
+        raise Failed("no low-level runtime makes a container here: " + "; ".join(problems or ["there is none"]))
+
+    def try_runtime(self, name, words):
+        """Makes gpunode-runtime become this one; None if it makes a container, else why it does not."""
+        launcher = self.place / name
+        launcher.write_text("#!/bin/sh\nexec " + " ".join(f'"{word}"' for word in words) + ' "$@"\n')
+        launcher.chmod(0o755)
+        self.toml.write_text(f"""\
 [nvidia-container-cli]
 root = "{self.settings.driver_root}"
 [nvidia-container-runtime]
@@ -161,13 +181,10 @@ debug = "{self.place}/runtime.log"
 [nvidia-ctk]
 path = "{self.programs['gpunode-runtime']}"
 """)
-            pod = Pod(self.place / f"try-{name}", f"try-{name}", str(uuid.uuid4()), answer_of(()), {})
-            self.write(pod, [pathlib.Path(shutil.which("true"))])
-            done = subprocess.run([pod.program("true")], capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                return name
-            problems.append(f"{name}: {done.stderr.strip()[-300:] or done.returncode}")
-        raise Failed("no low-level runtime makes a container here: " + "; ".join(problems or ["there is none"]))
+        pod = Pod(pathlib.Path(tempfile.mkdtemp(dir=self.place)) / name, name, str(uuid.uuid4()), answer_of(()), {})
+        self.write(pod, [pathlib.Path(shutil.which("true"))])
+        done = subprocess.run([pod.program("true")], capture_output=True, text=True, check=False)
+        return None if done.returncode == 0 else done.stderr.strip()[-300:] or f"it ends with {done.returncode}"
 
     def write(self, pod, programs):
         pod.write([self.programs["gpunode-runtime"], "--root", self.place / "state"], self.toml, programs)
