@@ -3,13 +3,14 @@
 does alone, and what a person sees meanwhile.
 
     python3 bench/gpu_pods.py --build-dir build/dev [--rounds 2] [--kernels-us 200 5 10000]
-    python3 bench/gpu_pods.py --build-dir build/dev --pack DIR     # all that it needs, for a machine without a build:
-    python3 DIR/gpu_pods.py                                        # there
+    python3 bench/gpu_pods.py --build-dir build/dev --pack DIR   # all that it needs,
+    python3 DIR/gpu_pods.py                                      # on a machine without a build
 
 The agent, the runtime and the library are the real ones; the kubelet is a double that calls the agent as the kubelet does
 (registration, GetPreferredAllocation, Allocate, PodResources), and this script is the engine: it puts what Allocate answered into an
 OCI bundle, which goes through gpunode-runtime to crun or runc. No Kubernetes and no network are needed, but root, a driver and the
-GPU for itself. Nothing stays: all it makes is in a mount namespace of its own. Takes about 40 s. Exit code 0: all held, or skipped with a word; 1: not.
+GPU for itself. Nothing stays: all it makes is in a mount namespace of its own, which hides /run and /var/lib. Takes a minute.
+Exit code 0: all held, or skipped with a word; 1: not.
 """
 
 import argparse
@@ -138,7 +139,7 @@ def pack(options):
     for script in SCRIPTS:
         shutil.copy(HERE.parent / script, options.pack)
     size = sum(path.stat().st_size for path in options.pack.iterdir())
-    print(f"{options.pack}: {size / (1 << 20):.1f} MiB; on a machine with a GPU, as root: python3 {options.pack.name}/{pathlib.Path(__file__).name}")
+    print(f"{options.pack}: {size / (1 << 20):.1f} MiB; on a machine with a GPU, as root: python3 {options.pack.name}/gpu_pods.py")
     return 0
 
 
@@ -233,15 +234,15 @@ class Bench:
 
     def see(self):
         """What a person would, while the Pods work."""
+        top = self.node.top()
         lines = [line for line in self.node.agent.page("/metrics").splitlines() if line.startswith(METRICS)]
-        return (f"$ gpunode top --once\n{self.node.said('gpunode', 'top', '--once')}\n$ gpunode shares\n"
-                f"{self.node.said('gpunode', 'shares')}\n$ curl -s http://127.0.0.1:{self.node.agent.port()}/metrics | grep gpunode_share_\n"
-                + "\n".join(lines))
+        return "\n".join(["$ gpunode top --watch --interval 1", top, "$ gpunode shares", self.node.shares(),
+                          f"$ curl -s http://127.0.0.1:{self.node.agent.port()}/metrics | grep gpunode_share_", *lines])
 
     def beside(self, seconds, is_seen=False):
-        """What each got done in the same time, and what was seen at its middle."""
+        """What each got done in the same time, and what was seen meanwhile."""
         seen = []
-        watch = threading.Timer(seconds / 2, lambda: seen.append(self.see()))
+        watch = threading.Timer(seconds / 8, lambda: seen.append(self.see()))
         if is_seen:
             watch.start()
         results = at_work(self.workers, seconds)
@@ -284,7 +285,8 @@ class Bench:
             print(f"{kind:34}{100 * count / REPLICAS:7.0f}{cells[0]:>28}{cells[1]:>28}")
         for at, (name, count) in enumerate(PODS):
             got, part = median([one[at] for one in found["fair"]]), 100 * count / REPLICAS
-            self.judge(abs(got - part) <= MOST_OFF, f"{name} asked for {part:.0f} % and did {got:.1f} % of the work: {got - part:+.1f} points")
+            self.judge(abs(got - part) <= MOST_OFF,
+                       f"{name} asked for {part:.0f} % and did {got:.1f} % of the work: {got - part:+.1f} points")
 
     def run(self):
         self.admit()

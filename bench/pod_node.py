@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 import uuid
@@ -150,7 +151,7 @@ class Node:
         self.write_config(compute)
         self.agent.reload()
         is_none = compute == "none"
-        eventually(lambda: ("time: " not in self.said("gpunode", "shares")) == is_none, f"compute: {compute} is in force")
+        eventually(lambda: ("time: " not in self.shares()) == is_none, f"compute: {compute} is in force")
 
     def choose_runtime(self):
         """What can make a container here: of the low-level runtimes the first, at last without the machine's cgroups."""
@@ -204,12 +205,28 @@ path = "{self.programs['gpunode-runtime']}"
         self.pods.append(pod)
         return pod
 
-    def said(self, program, *words):
-        """What a program of the node prints."""
-        if words[0] == "top":
-            words = (*words, "--probe", self.programs["gpunode-probe"], "--driver-root", self.settings.driver_root)
-        done = subprocess.run([self.programs[program], *words], capture_output=True, text=True, timeout=60, check=False)
+    def shares(self):
+        """What `gpunode shares` prints."""
+        done = subprocess.run([self.programs["gpunode"], "shares"], capture_output=True, text=True, timeout=PATIENCE, check=False)
         return done.stdout + done.stderr
+
+    def top(self):
+        """The second look of `gpunode top`: what is a rate needs two."""
+        words = [self.programs["gpunode"], "top", "--watch", "--interval", "1", "--probe", self.programs["gpunode-probe"],
+                 "--driver-root", self.settings.driver_root]
+        looks = []
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            watch = threading.Timer(PATIENCE, process.terminate)
+            watch.start()
+            for line in process.stdout:
+                if line.startswith("gpunode top "):
+                    if len(looks) == 2:
+                        break
+                    looks.append("")
+                looks[-1:] = ["".join(looks[-1:]) + line]
+            process.terminate()
+            watch.cancel()
+        return "".join(looks[-1:])
 
     def end_containers(self):
         for pod in self.pods:

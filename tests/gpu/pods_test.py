@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SCRIPT = HERE.parent.parent / "bench/gpu_pods.py"
 PROFILE = HERE.parent / "fixtures/profiles/h200-x1.json"
 INSIDE = "GPUNODE_TEST_INSIDE"
-QUICK = ("--rounds", "1", "--seconds", "0.3", "--seconds-alone", "0.2", "--load-options=--blocks 1 --copy-mib 1")
+QUICK = ("--rounds", "1", "--seconds", "1", "--seconds-alone", "0.2", "--load-options=--blocks 1 --copy-mib 1")
 # A tmpfs of this run's namespace.
 SCRATCH = pathlib.Path("/mnt")
 STATE, DRIVER, PACK = (SCRATCH / name for name in ("state", "driver", "pack"))
@@ -82,11 +82,12 @@ class Pods(unittest.TestCase):
         about_work = [line for line in verdicts if " % of the work: " in line]
         self.assertEqual(len(about_work), 3, said + errors)
         others = [line for line in verdicts if line not in about_work]
-        self.assertRegex(others[0], r"^PASS  train-0 \(5 of 20\) takes 64 MiB .*: 35\d{3} MiB .* refused with error 2; its limit is 35942 MiB")
+        self.assertRegex(others[0],
+                         r"^PASS  train-0 \(5 of 20\) takes 64 MiB .*: 35\d{3} MiB .* refused with error 2; its limit is 35942 MiB$")
         for line, name in zip(others[1:4], ("train-0", "train-1", "infer-0")):
             self.assertRegex(line, f"^PASS  {name}: a container with nodes .*nvidia0 .*/etc/ld.so.preload says /run/gpunode/share/")
         # What a person sees while they work.
-        self.assertRegex(said, r"(?m)^default/infer-0 +main +0 +10/20 +50% .* 1 +\S+$")
+        self.assertRegex(said, r"(?m)^default/infer-0 +main +0 +10/20 +50% +\d\S* .* 1 +\S+$")
         self.assertRegex(said, r"(?m)^    time: 25 %, fair; used \d")
         self.assertRegex(said, r'(?m)^gpunode_share_compute_part\{.*pod="infer-0"\} 0.5$')
         self.assertRegex(said, r"(?m)^train-1, 5 µs, \d+/s +25 +\d+\.\d \[\d+\.\d\] +\d+\.\d \[\d+\.\d\]$")
@@ -110,7 +111,8 @@ class Pods(unittest.TestCase):
         self.addCleanup(os.rename, "/dev/elsewhere", "/dev/nvidiactl")
         with self.start() as process:
             said, _ = process.communicate(timeout=60)
-        self.assertEqual((process.returncode, said), (0, "gpu_pods: skipped: no NVIDIA driver on this machine: there is no /dev/nvidiactl\n"))
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(said, "gpu_pods: skipped: no NVIDIA driver on this machine: there is no /dev/nvidiactl\n")
 
     def test_no_runtime_is_named(self):
         with self.start("--low-level", "false") as process:
