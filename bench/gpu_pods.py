@@ -74,6 +74,8 @@ def parse(argv):
         parser.error("--rounds, --seconds, --seconds-alone and --kernels-us are above 0")
     options.agent_options = [f"--driver-root={options.driver_root}", f"--driver-root-ctr-path={options.driver_root}",
                              *options.agent_options.split()]
+    if not all("=" in one for one in options.container_env):
+        parser.error("--container-env takes NAME=VALUE")
     options.container_env = dict(one.split("=", 1) for one in options.container_env)
     return options
 
