@@ -248,6 +248,11 @@ std::vector<ShareUse> ShareKeeper::uses() const {
   std::map<std::string, std::map<std::string, share::TurnUse>> turns;
   if (referee_ != nullptr) {
     for (auto& [place, use] : referee_->uses()) {
+      // Else they are of who had the ids before: it has yet to hear of this.
+      const auto look = watch_.looks().find(place.first);
+      if (look == watch_.looks().end() || look->second.file != use.file) {
+        continue;
+      }
       turns[place.first].emplace(place.second, use);
     }
   }

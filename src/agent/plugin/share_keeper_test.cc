@@ -13,12 +13,14 @@
 #include "agent/resource/resource_set.h"
 #include "agent/resource/simulated_node.h"
 #include "share/grants/delivery.h"
+#include "tests/doubles/kubelet/plugin_directory.h"
 #include "tests/doubles/kubelet/pod_resources_double.h"
 
 namespace gpunode::plugin {
 namespace {
 
 namespace fs = std::filesystem;
+using doubles::eventually;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -229,6 +231,26 @@ TEST_F(KeptShares, TakeTurnsAsTheSettingsOfNowSay) {
   EXPECT_THAT(keeper->uses()[0].turns, IsEmpty());
   compute(config::ComputePolicy::kBurst);
   EXPECT_EQ(time(), (share::TimePart{100, share::TurnPolicy::kBurst}));
+}
+
+// A look comes before the referee hears of it.
+TEST_F(KeptShares, OfTheNextHolderOfTheSameIdsHaveNoTurnsOfTheOneBefore) {
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 3)});
+  pods = {{"ns", "pod", "ctr", kGpu, {id(0, 3)}}};
+  ask();
+  ask();
+  const auto turns = [&] {
+    const auto uses = keeper->uses();
+    EXPECT_EQ(uses.size(), 1u);
+    return uses.empty() ? 0 : uses[0].turns.size();
+  };
+  ASSERT_TRUE(eventually([&] { return turns() == 1; }));
+  ASSERT_TRUE(
+      files().renew({allocation, {{resource::uuid_of(0), 1 << 30, {100}}}}));
+  keeper->reconcile({});
+  EXPECT_EQ(turns(), 0u);
+  ask();
+  EXPECT_TRUE(eventually([&] { return turns() == 1; }));
 }
 
 TEST_F(KeptShares, SayWhoseTurnsGoByWhichPod) {

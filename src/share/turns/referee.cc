@@ -95,6 +95,7 @@ TurnUses Referee::uses() const {
       use.turns = court.book.turns(key);
       use.is_persistent = court.book.is_persistent(key);
       use.sums = member->second.lanes.sums(seat.device);
+      use.file = member->second.lanes.file();
     }
   }
   return uses;

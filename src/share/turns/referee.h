@@ -27,6 +27,7 @@ struct TurnUse {
   std::uint64_t turns = 0;
   LaneSums sums;
   bool is_persistent = false;  ///< Has a kernel that does not end.
+  std::uint64_t file = 0;      ///< GrantLook::file of what was counted.
 };
 
 /// By allocation id and Device.

@@ -97,6 +97,25 @@ TEST_F(RefereeOnDisk, NoTwoAreOpenAtOnceWhileBothWant) {
   EXPECT_EQ(together, 0);
 }
 
+// The ids may have been given to another container since.
+TEST_F(RefereeOnDisk, CountsSayOfWhichFilesTheyAre) {
+  grant("1");
+  const std::uint64_t file = files->look("1")->file;
+  Referee referee(*files);
+  const auto counted = [&] {
+    const auto uses = referee.uses();
+    const auto use = uses.find({"1", "GPU-a"});
+    return use == uses.end() ? 0 : use->second.file;
+  };
+  await([&] { return counted() != 0; });
+  EXPECT_EQ(counted(), file);
+  grant("1");
+  EXPECT_EQ(counted(), file) << "nobody has told it";
+  referee.refresh();
+  await([&] { return counted() != file && counted() != 0; });
+  EXPECT_EQ(counted(), files->look("1")->file);
+}
+
 // Instances of one GPU are Devices of their own: who shares the one has turns,
 // and waits for nobody of the other.
 TEST_F(RefereeOnDisk, WhoIsAloneOnAnInstanceIsNotClosedForThoseOfAnother) {
