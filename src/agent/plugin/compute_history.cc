@@ -37,6 +37,11 @@ bool takes_turns(const share::GrantLook& look) {
 void ComputeHistory::complete(std::vector<ShareUse>* uses) {
   std::map<std::string, OfGrant> grants;
   for (ShareUse& share : *uses) {
+    if (share.look.file == 0) {
+      // It could not be looked at: whose counts these are is not known.
+      share.turns.clear();
+      continue;
+    }
     const auto known = grants_.find(share.allocation_id);
     const bool is_same =
         known != grants_.end() && known->second.file == share.look.file;
@@ -55,7 +60,21 @@ void ComputeHistory::complete(std::vector<ShareUse>* uses) {
     }
     grants.emplace(share.allocation_id, std::move(grant));
   }
+  for (auto& [id, grant] : grants_) {
+    if (!grants.contains(id) && is_there(id, grant)) {
+      grants.emplace(id, std::move(grant));
+    }
+  }
   grants_ = std::move(grants);
+}
+
+/// Whether it is, or may be. One that is forgotten and found again would be
+/// given what it had twice: from its file, and by the referee's counts.
+bool ComputeHistory::is_there(const std::string& id,
+                              const OfGrant& grant) const {
+  const auto file = files_.file_of(id);
+  return file ? *file == grant.file
+              : file.error().code() != ErrorCode::kNotFound;
 }
 
 ComputeHistory::OfGrant ComputeHistory::begin(const ShareUse& share) const {

@@ -30,8 +30,8 @@ using ComputeLives = std::map<std::pair<std::string, std::string>, ComputeLife>;
 
 /// A referee counts from 0, and ends with the agent or with the last one who
 /// takes turns: what was before is remembered here, and by save() for the next
-/// agent. Who is not among the uses any more, or was given its grant anew, is
-/// forgotten. One thread.
+/// agent. Whose grant has gone, or was given anew, is forgotten; that it is
+/// not among the uses, or could not be looked at, says nothing. One thread.
 class ComputeHistory {
  public:
   /// As of what a person sees; a shorter one would call every burst a peak.
@@ -73,6 +73,7 @@ class ComputeHistory {
   };
 
   OfGrant begin(const ShareUse& share) const;
+  bool is_there(const std::string& id, const OfGrant& grant) const;
   static share::TurnLives lives_of(const OfGrant& grant);
 
   const share::GrantFiles files_;

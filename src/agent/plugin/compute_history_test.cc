@@ -55,6 +55,14 @@ class OfComputeHistory : public testing::Test {
     history_->complete(&uses);
     return uses[0].turns["GPU-0"].used;
   }
+  /// Of files that are there.
+  std::uint64_t grant() const {
+    const share::GrantFiles files(root_);
+    EXPECT_TRUE(files.renew({"a", {{"GPU-0", 1 << 20, {500}}}}));
+    const auto file = files.file_of("a");
+    EXPECT_TRUE(file);
+    return file ? *file : 0;
+  }
   std::string kept() const { return root_ + "/a/lives"; }
 
   std::string root_;
@@ -125,6 +133,38 @@ TEST_F(OfComputeHistory, TheNextHolderOfTheSameIdsBeginsAnew) {
               ElementsAre(Pair(kKey, ComputeLife{seconds(10), 100, 100})));
   note(40, {});
   EXPECT_THAT(history_->lives(), IsEmpty());
+}
+
+// What is kept has the referee's counts already.
+TEST_F(OfComputeHistory, ALookThatSawNothingAddsNothing) {
+  const std::uint64_t file = grant();
+  note(0, used(seconds(0), file));
+  note(10, used(seconds(4), file));
+  history_->save();
+  note(20, {});
+  history_->save();
+  EXPECT_EQ(note(30, used(seconds(5), file)), seconds(5));
+  // Gone for good.
+  ASSERT_TRUE(share::GrantFiles(root_).remove("a"));
+  note(40, {});
+  EXPECT_THAT(history_->lives(), IsEmpty());
+}
+
+TEST_F(OfComputeHistory, ALookThatHasFailedTakesNothing) {
+  const std::uint64_t file = grant();
+  note(0, used(seconds(0), file));
+  note(10, used(seconds(4), file));
+  history_->save();
+  std::vector<ShareUse> failed = used(seconds(0), 0);
+  note(20, failed);
+  history_->save();
+  EXPECT_EQ(shown(used(seconds(5), file)), seconds(5));
+  history_->save();
+  begin();
+  // Nor does one by which it would begin.
+  note(0, failed);
+  history_->save();
+  EXPECT_EQ(shown(used(seconds(1), file)), seconds(6));
 }
 
 TEST_F(OfComputeHistory, NobodyHasMoreThanAllOfIt) {

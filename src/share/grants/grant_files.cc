@@ -441,4 +441,14 @@ Result<GrantLook> GrantFiles::look(const std::string& id) const {
   return look;
 }
 
+Result<std::uint64_t> GrantFiles::file_of(const std::string& id) const {
+  if (!is_allocation_id(id)) return no_id(id);
+  const std::string limits = file_in(limits_path(id));
+  struct stat status {};
+  if (::lstat(limits.c_str(), &status) != 0) {
+    return Error::from_errno("look at " + limits, errno);
+  }
+  return std::uint64_t{status.st_ino};
+}
+
 }  // namespace gpunode::share

@@ -92,6 +92,9 @@ class GrantFiles {
                          const std::vector<SlotHeld>& slots) const;
 
   Result<GrantLook> look(const std::string& id) const;
+  /// GrantLook::file alone, without a descriptor. kNotFound: there is no such
+  /// grant.
+  Result<std::uint64_t> file_of(const std::string& id) const;
 
   const std::string& root() const { return root_; }
   /// What containers have mounted: the file, or a directory that has it.

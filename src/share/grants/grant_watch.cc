@@ -56,13 +56,14 @@ void GrantWatch::remove_what_was_left() const {
 
 void GrantWatch::step() {
   if (!std::exchange(has_begun_, true)) remove_what_was_left();
-  looks_.clear();
-  is_blind_ = false;
   const auto ids = files_.list();
   if (!ids) {
+    // It says nothing of them: they are as they were.
     log::warning("shares", "{}", ids.error().message());
     return;
   }
+  is_blind_ = false;
+  const auto before = std::exchange(looks_, {});
   // All ledgers before the table of processes: who is in one of them then and
   // lives is in the table.
   for (const std::string& id : *ids) {
@@ -70,6 +71,9 @@ void GrantWatch::step() {
     if (!look) {
       if (look.error().code() == ErrorCode::kNotFound) continue;
       GrantLook failed;
+      const auto seen = before.find(id);
+      const bool is_there = look.error().code() != ErrorCode::kCorrupt;
+      if (is_there && seen != before.end()) failed = seen->second;
       failed.problem = look.error().message();
       look = std::move(failed);
     }

@@ -31,7 +31,8 @@ class GrantWatch {
   /// Somebody is in a ledger whose end nobody here could tell.
   bool is_blind() const { return is_blind_; }
 
-  /// By allocation id, as of the last step.
+  /// By allocation id, as of the last step. What could not be looked at then is
+  /// as it was before; its `file` is 0 if it has never been seen.
   const std::map<std::string, GrantLook>& looks() const { return looks_; }
   /// As of the last step; 0: nobody can tell, or nobody holds anything.
   std::size_t processes() const { return known_.size(); }

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <vector>
 
@@ -164,6 +165,47 @@ TEST_F(WatchedGrants, ARemovedGrantIsForgotten) {
   EXPECT_TRUE(watch.looks().empty());
   EXPECT_EQ(watch.processes(), 0u);
   holder.finish();
+}
+
+// Out of descriptors for a moment, say.
+TEST_F(WatchedGrants, ThatCannotBeListedAreAsTheyWere) {
+  GrantWatch watch(*files, host::HostRoot());
+  watch.step();
+  const std::uint64_t file = watch.looks().at(kId).file;
+  ASSERT_NE(file, 0u);
+  const fs::path away = root.string() + "-away";
+  fs::rename(root, away);
+  std::ofstream(root) << "no directory";
+  watch.step();
+  fs::remove(root);
+  fs::rename(away, root);
+  ASSERT_THAT(watch.looks(), SizeIs(1));
+  EXPECT_EQ(watch.looks().at(kId).file, file);
+  ASSERT_TRUE(files->remove(kId));
+  watch.step();
+  EXPECT_THAT(watch.looks(), IsEmpty());
+}
+
+TEST_F(WatchedGrants, OneThatCannotBeLookedAtIsAsItWas) {
+  const Holder holder(*files);
+  GrantWatch watch(*files, host::HostRoot());
+  watch.step();
+  const GrantLook before = watch.looks().at(kId);
+  ASSERT_THAT(before.slots, SizeIs(1));
+  const fs::path limits = files->limits_path(kId);
+  const fs::path away = root / "away";
+  fs::rename(limits, away);
+  fs::create_symlink(away, limits);
+  for (int i = 0; i < 2; ++i) watch.step();
+  const GrantLook failed = watch.looks().at(kId);
+  EXPECT_NE(failed.problem, "");
+  EXPECT_EQ(failed.file, before.file);
+  EXPECT_EQ(failed.slots, before.slots);
+  ASSERT_THAT(failed.devices, SizeIs(1));
+  EXPECT_EQ(failed.devices[0].limit, 3 * kMiB);
+  fs::rename(away, limits);
+  watch.step();
+  EXPECT_EQ(watch.looks().at(kId).problem, "");
 }
 
 }  // namespace
