@@ -65,8 +65,8 @@ HolderQuery::~HolderQuery() {
   if (thread_.joinable()) thread_.join();
 }
 
-void HolderQuery::start() {
-  if (thread_.joinable()) return;
+bool HolderQuery::start() {
+  if (thread_.joinable()) return false;
   try {
     thread_ = std::thread([this] { news_.post(find_holders(sources_)); });
   } catch (const std::system_error& error) {
@@ -74,6 +74,7 @@ void HolderQuery::start() {
                 std::string("start a thread: ") + error.what(),
                 {}});
   }
+  return true;
 }
 
 std::vector<Holders> HolderQuery::take() {

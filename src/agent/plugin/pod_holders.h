@@ -57,8 +57,8 @@ class HolderQuery {
   HolderQuery(const HolderQuery&) = delete;
   HolderQuery& operator=(const HolderQuery&) = delete;
 
-  /// Does nothing while an answer is on its way.
-  void start();
+  /// False, and nothing is done, while an answer is on its way.
+  bool start();
   /// Readable when take() has an answer.
   int fd() const { return news_.fd(); }
   /// Nothing, or one answer.

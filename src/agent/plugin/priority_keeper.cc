@@ -70,8 +70,8 @@ void PriorityKeeper::keep(const PrioritizedShare& share) const {
       priority = {told->second, share::PrioritySource::kPod};
     }
     if (priority == held) continue;
-    const auto set =
-        files_.set_priority(share.grant.allocation, uuid, priority);
+    const auto set = files_.set_priority(share.grant.allocation, uuid, priority,
+                                         share.grant.file);
     // Its Pod may have ended since.
     if (!set && set.error().code() != ErrorCode::kNotFound) {
       log::warning("shares", "{}", set.error().message());

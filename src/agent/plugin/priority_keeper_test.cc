@@ -131,6 +131,17 @@ TEST_F(KeptPriorities, OfTheNextPodOfTheSameIdsAreItsOwn) {
   EXPECT_TRUE(becomes("1", {8, PrioritySource::kPod}, "q"));
 }
 
+TEST_F(KeptPriorities, OfAPodThatWasAreNotWrittenIntoTheNextOnesFiles) {
+  put("p", 1000);
+  grant("1");
+  ASSERT_TRUE(becomes("1", {1000, PrioritySource::kPod}, "p"));
+  PrioritizedShare before = share("1", "p");
+  before.devices[0].second = {};
+  grant("1");
+  keep({before});
+  EXPECT_EQ(priority("1"), TurnPriority{});
+}
+
 TEST_F(KeptPriorities, OfAnAgentBeforeHoldUntilThePodIsHeardOf) {
   put("p", 1000);
   grant("1");

@@ -39,14 +39,29 @@ bool ShareKeeper::due(TimePoint now, bool is_sharing,
     return has_changed;
   }
   next_ = now + kLook;
-  const bool has_strangers = std::ranges::any_of(
-      watch_.looks(),
-      [&](const auto& one) { return !bound_.contains(one.first); });
-  if (!asked_ || now - *asked_ >= (has_strangers ? kSoon : kQuery)) {
-    asked_ = now;
-    query_.start();
-  }
+  const bool has_strangers =
+      std::ranges::any_of(watch_.looks(), [&](const auto& one) {
+        return holder_of(one.first, one.second) == nullptr;
+      });
+  if (!asked_ || now - *asked_ >= (has_strangers ? kSoon : kQuery)) ask(now);
   return has_changed;
+}
+
+void ShareKeeper::ask(TimePoint now) {
+  asked_ = now;
+  if (!query_.start()) return;
+  asked_files_.clear();
+  for (const auto& [id, look] : watch_.looks()) {
+    asked_files_.emplace(id, look.file);
+  }
+}
+
+const Holder* ShareKeeper::holder_of(const std::string& id,
+                                     const share::GrantLook& look) const {
+  const auto bound = bound_.find(id);
+  const bool is_known =
+      bound != bound_.end() && bound->second.file == look.file;
+  return is_known ? &bound->second.holder : nullptr;
 }
 
 void ShareKeeper::take(Holders holders, const Resources& resources,
@@ -59,8 +74,12 @@ void ShareKeeper::take(Holders holders, const Resources& resources,
   bound_.clear();
   const auto bind = [&](const Holder& holder) {
     const std::string id = resource::allocation_id(holder.resource, holder.ids);
+    const auto file = asked_files_.find(id);
+    Bound bound{holder, file == asked_files_.end() ? 0 : file->second};
     // The API's word, which has names, comes first.
-    if (bound_.emplace(id, holder).second) make_again(holder, id, resources);
+    if (bound_.emplace(id, std::move(bound)).second) {
+      make_again(holder, id, resources);
+    }
     unheld_since_.erase(id);
   };
   std::ranges::for_each(holders.items, bind);
@@ -236,7 +255,8 @@ std::optional<std::vector<std::string>> ShareKeeper::held(
     const std::string& resource) const {
   if (!is_heard_) return std::nullopt;
   std::vector<std::string> ids;
-  for (const auto& [id, holder] : bound_) {
+  for (const auto& [id, bound] : bound_) {
+    const Holder& holder = bound.holder;
     if (holder.resource != resource) continue;
     ids.insert(ids.end(), holder.ids.begin(), holder.ids.end());
   }
@@ -257,9 +277,9 @@ std::vector<ShareUse> ShareKeeper::uses() const {
     }
   }
   for (const auto& [id, look] : watch_.looks()) {
-    const auto holder = bound_.find(id);
-    uses.push_back({id, holder == bound_.end() ? Holder{} : holder->second,
-                    look, turns[id]});
+    const Holder* const holder = holder_of(id, look);
+    uses.push_back(
+        {id, holder == nullptr ? Holder{} : *holder, look, turns[id]});
   }
   return uses;
 }
@@ -268,14 +288,14 @@ std::vector<PrioritizedShare> ShareKeeper::prioritized(
     const Resources& resources) const {
   std::vector<PrioritizedShare> shares;
   for (const auto& [id, look] : watch_.looks()) {
-    const auto holder = bound_.find(id);
-    if (holder == bound_.end()) continue;
+    const Holder* const holder = holder_of(id, look);
+    if (holder == nullptr || look.file == 0) continue;
     const auto resource = std::ranges::find_if(resources, [&](const auto& one) {
-      return one->name().value() == holder->second.resource;
+      return one->name().value() == holder->resource;
     });
     if (resource == resources.end()) continue;
     PrioritizedShare share{
-        {id, look.file, holder->second.pod_namespace, holder->second.pod},
+        {id, look.file, holder->pod_namespace, holder->pod},
         (*resource)->sharing().priority == config::SharePriority::kPod,
         {}};
     for (const share::DeviceHeld& held : look.devices) {

@@ -92,6 +92,10 @@ class ShareKeeper {
                   const Resources& resources) const;
   void keep_time(const share::Grant& grant) const;
   void remove_ended(TimePoint now);
+  void ask(TimePoint now);
+  /// Who holds what was looked at; null: it is not known.
+  const Holder* holder_of(const std::string& id,
+                          const share::GrantLook& look) const;
   void tell_unlimited();
   void keep_turns();
 
@@ -117,7 +121,14 @@ class ShareKeeper {
   Holders holders_;
   bool is_heard_ = false;
   bool has_looked_ = false;
-  std::map<std::string, Holder> bound_;  // By allocation id.
+  /// The files are those that there were before the kubelet was asked. Of later
+  /// ones its answer may name who had the ids before; 0: there were none.
+  struct Bound {
+    Holder holder;
+    std::uint64_t file = 0;
+  };
+  std::map<std::string, Bound> bound_;                // By allocation id.
+  std::map<std::string, std::uint64_t> asked_files_;  // Likewise.
   /// Of a grant that nobody holds: since when, and which files it has.
   struct Unheld {
     TimePoint since;

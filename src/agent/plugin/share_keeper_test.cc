@@ -253,6 +253,44 @@ TEST_F(KeptShares, OfTheNextHolderOfTheSameIdsHaveNoTurnsOfTheOneBefore) {
   EXPECT_TRUE(eventually([&] { return turns() == 1; }));
 }
 
+TEST_F(KeptShares, OfNewFilesAreNobodysUntilTheKubeletHasSaidWhose) {
+  const std::string allocation = resource::allocation_id(kGpu, {id(0, 3)});
+  const share::Grant grant{allocation,
+                           {{resource::uuid_of(0), 1 << 30, {100}}}};
+  pods = {{"ns", "old", "ctr", kGpu, {id(0, 3)}}};
+  ask();
+  ask();
+  ASSERT_EQ(keeper->prioritized(resources).size(), 1u);
+  const auto look_after = [&](std::chrono::milliseconds time) {
+    now += time;
+    keeper->due(now, true, resources);
+    ASSERT_EQ(keeper->uses().size(), 1u);
+    EXPECT_EQ(keeper->uses()[0].holder.pod, "");
+    EXPECT_THAT(keeper->prioritized(resources), IsEmpty());
+  };
+  const auto await_answer = [&] {
+    pollfd news{keeper->news_fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&news, 1, 30'000), 1);
+  };
+  // The kubelet is asked, and they are made before its answer is heard, which
+  // may be of before or after.
+  now += std::chrono::seconds(20);
+  keeper->due(now, true, resources);
+  await_answer();
+  ASSERT_TRUE(files().renew(grant));
+  look_after(std::chrono::milliseconds(600));
+  pods = {{"ns", "new", "ctr", kGpu, {id(0, 3)}}};
+  // It is asked again soon.
+  look_after(std::chrono::milliseconds(600));
+  await_answer();
+  keeper->due(now, true, resources);
+  ASSERT_EQ(keeper->uses().size(), 1u);
+  EXPECT_EQ(keeper->uses()[0].holder.pod, "new");
+  const auto shares = keeper->prioritized(resources);
+  ASSERT_EQ(shares.size(), 1u);
+  EXPECT_EQ(shares[0].grant.pod, "new");
+}
+
 TEST_F(KeptShares, SayWhoseTurnsGoByWhichPod) {
   pods = {{"ns", "pod", "ctr", kGpu, {id(0, 3), id(0, 4)}}};
   ask();

@@ -337,10 +337,12 @@ Result<void> GrantFiles::set_time(const std::string& id,
 
 Result<void> GrantFiles::set_priority(const std::string& id,
                                       const std::string& uuid,
-                                      TurnPriority priority) const {
+                                      TurnPriority priority,
+                                      std::uint64_t file) const {
   if (!is_allocation_id(id)) return no_id(id);
   TRY(const OpenLimits limits,
       open_limits(file_in(limits_path(id)), Access::kChange));
+  if (file != 0 && limits.file_number != file) return {};
   DeviceLimit* const limit = limits.find(uuid);
   if (limit == nullptr) return not_there(id, uuid);
   std::uint64_t before = limit->priority.load();

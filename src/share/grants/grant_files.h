@@ -80,9 +80,10 @@ class GrantFiles {
   Result<void> set_time(const std::string& id, const std::string& uuid,
                         TimePart time) const;
   /// Within a second. The Pod's takes the place of none that was set by hand;
-  /// nobody's does, of any.
+  /// nobody's does, of any. `file` as of remove().
   Result<void> set_priority(const std::string& id, const std::string& uuid,
-                            TurnPriority priority) const;
+                            TurnPriority priority,
+                            std::uint64_t file = 0) const;
   /// Counted as if the container's processes had taken it.
   Result<void> set_unaccounted(const std::string& id, const std::string& uuid,
                                std::uint64_t bytes) const;

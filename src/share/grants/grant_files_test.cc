@@ -161,6 +161,14 @@ TEST_F(GrantsOnDisk, HaveAPriorityThatTheNodeSays) {
   EXPECT_EQ(priority(), by_hand);
   ASSERT_TRUE(files->set_priority(kId, "GPU-b", {3, PrioritySource::kHand}));
   EXPECT_EQ(priority().value, 3);
+  // It is of files that are another's by now.
+  const std::uint64_t file = files->look(kId)->file;
+  ASSERT_TRUE(
+      files->set_priority(kId, "GPU-b", {8, PrioritySource::kHand}, file + 1));
+  EXPECT_EQ(files->look(kId)->devices[1].priority.value, 3);
+  ASSERT_TRUE(
+      files->set_priority(kId, "GPU-b", {4, PrioritySource::kHand}, file));
+  EXPECT_EQ(files->look(kId)->devices[1].priority.value, 4);
   ASSERT_TRUE(files->set_priority(kId, "GPU-b", {}));
   EXPECT_EQ(priority(), TurnPriority{});
   EXPECT_EQ(files->set_priority(kId, "GPU-c", by_hand).error().code(),
