@@ -35,8 +35,8 @@ std::string in_words(const Error& error) {
             R"([get]}, which the chart gives where sharing.shares.priority is )"
             R"(pod, a 401 that its token is not taken)";
   return fmt::format(
-      "Pods cannot be asked for their priority: {}{}; meanwhile those whose is "
-      "not known are equal, at 0",
+      "not all Pods can be asked for their priority: {}{}; meanwhile those "
+      "whose is not known are equal, at 0",
       error.message(), rule);
 }
 
@@ -74,6 +74,7 @@ void PodPriorities::want(const std::set<GrantOfPod>& grants) {
                 [&](const auto& one) { return !grants.contains(one.first); });
   const std::size_t before = questions_.size();
   for (const GrantOfPod& grant : grants) questions_.try_emplace(grant);
+  tell_if_over();
   if (questions_.size() != before) wake_.notify_all();
 }
 
@@ -90,17 +91,31 @@ void PodPriorities::run(kube::Client& client) {
   }
 }
 
+/// The server's trouble is everybody's pause. Only what it refuses keeps nobody
+/// waiting who was not refused: his namespace may be another matter.
+TimePoint PodPriorities::time_of(const Question& question) const {
+  const bool is_for_all = trouble_ != ErrorCode::kPermissionDenied;
+  return is_for_all || question.failures > 0
+             ? std::max(question.not_before, not_before_)
+             : question.not_before;
+}
+
 std::optional<GrantOfPod> PodPriorities::wait() {
   const MutexLock lock(mutex_);
   while (!is_stopping_) {
     const TimePoint now = clock_.now();
     TimePoint until = TimePoint::max();
+    const GrantOfPod* next = nullptr;
+    TimePoint earliest = TimePoint::max();
     for (const auto& [grant, question] : questions_) {
       if (question.is_answered) continue;
-      const TimePoint at = std::max(question.not_before, not_before_);
-      if (at <= now) return grant;
+      const TimePoint at = time_of(question);
       until = std::min(until, at);
+      if (at > now || question.not_before >= earliest) continue;
+      next = &grant;
+      earliest = question.not_before;
     }
+    if (next != nullptr) return *next;
     clock_.wait_until(wake_, mutex_, until);
   }
   return std::nullopt;
@@ -110,51 +125,57 @@ void PodPriorities::settle(const GrantOfPod& grant,
                            const Result<std::int32_t>& priority) {
   const MutexLock lock(mutex_);
   const auto found = questions_.find(grant);
-  const bool is_wanted = found != questions_.end();
-  if (priority || is_of_one(priority.error())) {
-    failures_ = 0;
-    not_before_ = TimePoint();
-    set_problem("");
+  Question* const question =
+      found == questions_.end() ? nullptr : &found->second;
+  if (!priority && !is_of_one(priority.error())) {
+    take_trouble(priority.error(), question);
+    return;
   }
+  failures_ = 0;
+  not_before_ = TimePoint();
+  if (question == nullptr) return;
+  question->is_in_trouble = false;
+  tell_if_over();
   if (priority) {
-    if (!is_wanted) return;
-    found->second.is_answered = true;
+    question->is_answered = true;
     news_.post({grant, *priority});
     return;
   }
-  if (!is_of_one(priority.error())) {
-    ++failures_;
-    not_before_ = after(priority.error().code() == ErrorCode::kPermissionDenied
-                            ? settings_.denied
-                            : settings_.backoff,
-                        failures_);
-    set_problem(in_words(priority.error()));
-    return;
-  }
-  if (!is_wanted) return;
-  Question& question = found->second;
   // Of a Pod that ends the grant goes soon, too.
-  if (++question.failures == 1) {
+  if (++question->failures == 1) {
     log::info("shares", "the priority of Pod {}/{} is not known yet: {}",
               grant.space, grant.pod, priority.error().message());
   }
-  question.not_before = after(settings_.backoff, question.failures);
+  question->not_before = after(settings_.backoff, question->failures);
+}
+
+/// It may be that of this Pod alone, too: the next is another's turn.
+void PodPriorities::take_trouble(const Error& error, Question* question) {
+  const kube::BackoffRules& rules = error.code() == ErrorCode::kPermissionDenied
+                                        ? settings_.denied
+                                        : settings_.backoff;
+  not_before_ = after(rules, ++failures_);
+  if (question == nullptr) return;
+  question->not_before = after(rules, ++question->failures);
+  question->is_in_trouble = true;
+  problem_ = in_words(error);
+  if (std::exchange(trouble_, error.code()) == error.code()) return;
+  log::warning("shares", "{}", problem_);
+}
+
+void PodPriorities::tell_if_over() {
+  const bool is_over = std::ranges::none_of(
+      questions_, [](const auto& one) { return one.second.is_in_trouble; });
+  if (!is_over || !trouble_) return;
+  trouble_.reset();
+  problem_.clear();
+  log::info("shares", "all Pods can be asked for their priority again");
 }
 
 TimePoint PodPriorities::after(const kube::BackoffRules& rules,
                                unsigned attempt) const {
   return clock_.now() + kube::retry_delay(rules, attempt, std::nullopt,
                                           settings_.client.chance());
-}
-
-void PodPriorities::set_problem(std::string problem) {
-  if (problem == problem_) return;
-  if (problem.empty()) {
-    log::info("shares", "Pods can be asked for their priority again");
-  } else {
-    log::warning("shares", "{}", problem);
-  }
-  problem_ = std::move(problem);
 }
 
 }  // namespace gpunode::plugin

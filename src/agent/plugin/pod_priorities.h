@@ -41,7 +41,8 @@ struct PriorityTold {
 
 /// A Pod's priority does not change while it lives: each is asked for once, by
 /// a GET of that one Pod. What fails is asked again with a growing, jittered
-/// wait; a trouble is logged when it is another one, and when it is over.
+/// wait, and after those that have waited longer; a trouble is logged when it
+/// is of another kind, and when it is over.
 class PodPriorities {
  public:
   struct Settings {
@@ -73,8 +74,9 @@ class PodPriorities {
  private:
   struct Question {
     bool is_answered = false;
-    unsigned failures = 0;  ///< In a row, of this Pod's alone.
+    unsigned failures = 0;  ///< In a row, of this Pod's.
     TimePoint not_before{};
+    bool is_in_trouble = false;  ///< The server's, at the last try.
   };
 
   PodPriorities(Settings settings, std::unique_ptr<ClusterThread> thread);
@@ -84,7 +86,9 @@ class PodPriorities {
   std::optional<GrantOfPod> wait();
   void settle(const GrantOfPod& grant, const Result<std::int32_t>& priority);
   TimePoint after(const kube::BackoffRules& rules, unsigned attempt) const;
-  void set_problem(std::string problem) REQUIRES(mutex_);
+  TimePoint time_of(const Question& question) const REQUIRES(mutex_);
+  void take_trouble(const Error& error, Question* question) REQUIRES(mutex_);
+  void tell_if_over() REQUIRES(mutex_);
 
   const Settings settings_;
   const WaitingClock& clock_;
@@ -97,6 +101,7 @@ class PodPriorities {
   unsigned failures_ GUARDED_BY(mutex_) = 0;   ///< In a row, of the server's.
   TimePoint not_before_ GUARDED_BY(mutex_){};  ///< Nothing is asked until then.
   std::string problem_ GUARDED_BY(mutex_);
+  std::optional<ErrorCode> trouble_ GUARDED_BY(mutex_);  ///< As it was logged.
 
   // Last: it uses all of the above.
   const std::unique_ptr<ClusterThread> thread_;

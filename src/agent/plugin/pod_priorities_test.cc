@@ -19,6 +19,7 @@ using doubles::eventually;
 using std::chrono::milliseconds;
 using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -137,18 +138,19 @@ TEST_F(PodPrioritiesTest, WaitForAServerThatIsAway) {
   EXPECT_EQ(next(), "a 1");
 }
 
-TEST_F(PodPrioritiesTest, AreAskedForLessAndLessOftenWhileThatIsRefused) {
+TEST_F(PodPrioritiesTest, AreAskedForInTurnAndLessOftenWhileThatIsRefused) {
   settings_.clock = &clock_;
   settings_.client.chance = [] { return 1 - 1e-9; };
   server_.refuse(403, "Forbidden", 100);
   start();
   asking_->want({grant("a"), grant("b")});
   Duration before{};
-  for (std::size_t asked = 1; asked < 7; ++asked) {
+  for (std::size_t asked = 2; asked < 8; ++asked) {
     server_.wait_for_requests(asked);
     clock_.wait_for_waiters(1);
-    // No other Pod is asked for meanwhile.
-    EXPECT_EQ(server_.requests().size(), asked);
+    const auto requests = server_.requests();
+    ASSERT_EQ(requests.size(), asked) << "no other is asked for meanwhile";
+    EXPECT_THAT(requests.back(), EndsWith(asked % 2 == 0 ? "/b" : "/a"));
     const Duration pause = clock_.next() - clock_.now();
     EXPECT_GE(pause, before);
     EXPECT_GE(pause, std::chrono::seconds(15));
@@ -156,6 +158,35 @@ TEST_F(PodPrioritiesTest, AreAskedForLessAndLessOftenWhileThatIsRefused) {
     before = pause;
     clock_.advance_to(clock_.next());
   }
+}
+
+// A Role in one namespace alone is enough for that.
+TEST_F(PodPrioritiesTest, OneThatMayNotBeAskedForKeepsNoOtherWaiting) {
+  server_.refuse_at("/api/v1/namespaces/team/pods/a", 403, "Forbidden");
+  put("b", R"("priority":2)");
+  put("c", R"("priority":3)");
+  testing::internal::CaptureStderr();
+  start();
+  asking_->want({grant("a"), grant("b")});
+  EXPECT_EQ(next(), "b 2");
+  asking_->want({grant("a"), grant("b"), grant("c")});
+  EXPECT_EQ(next(), "c 3");
+  EXPECT_THAT(asking_->problem(), HasSubstr("/pods/a"));
+  asking_->want({grant("b"), grant("c")});
+  EXPECT_EQ(asking_->problem(), "") << "nobody wants it any more";
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(log.find("as the test wants"), log.rfind("as the test wants"));
+}
+
+TEST_F(PodPrioritiesTest, OneThatTheServerFailsAtKeepsNoOtherWaitingForEver) {
+  server_.refuse_at("/api/v1/namespaces/team/pods/a", 500, "InternalError");
+  put("b", R"("priority":2)");
+  start_in_haste();
+  asking_->want({grant("a"), grant("b")});
+  EXPECT_EQ(next(), "b 2");
+  // And is asked for again.
+  server_.wait_for_requests(6);
+  EXPECT_THAT(asking_->problem(), HasSubstr("/pods/a"));
 }
 
 TEST_F(PodPrioritiesTest, ThatNobodyWantsAnyMoreAreNotAskedFor) {

@@ -239,6 +239,12 @@ void ApiServerDouble::refuse(int status, const std::string& reason,
   faults_.refuse(std::move(refusal), times, method);
 }
 
+void ApiServerDouble::refuse_at(const std::string& path, int status,
+                                const std::string& reason) {
+  const MutexLock lock(mutex_);
+  faults_.refuse_at(path, Reply::failure(status, reason, "as the test wants"));
+}
+
 void ApiServerDouble::hold_evictions(unsigned times, const std::string& words) {
   const MutexLock lock(mutex_);
   faults_.hold_evictions(times, words);

@@ -47,6 +47,10 @@ class ApiServerDouble {
   void refuse(int status, const std::string& reason, unsigned times,
               const std::string& headers = "", const std::string& method = "");
 
+  /// Every request of that path, from now on, gets `status`.
+  void refuse_at(const std::string& path, int status,
+                 const std::string& reason);
+
   /// The next `times` evictions are put off by a budget that says `words`.
   void hold_evictions(unsigned times, const std::string& words);
 

@@ -36,6 +36,10 @@ std::optional<Reply> Faults::next(const Request& request) {
     --times_;
     return refusal_;
   }
+  if (const auto refused = refused_.find(request.path);
+      refused != refused_.end()) {
+    return refused->second;
+  }
   const bool is_known =
       token_.empty() || request.head.find("\r\nAuthorization: Bearer " +
                                           token_ + "\r\n") != std::string::npos;

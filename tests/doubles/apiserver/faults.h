@@ -1,6 +1,7 @@
 // What goes wrong at the API server double, because a test wants it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,11 @@ class Faults {
 
   /// The next `times` requests of `method`, or of any, get `refusal`.
   void refuse(Reply refusal, unsigned times, const std::string& method);
+
+  /// Every request of that path, from now on.
+  void refuse_at(const std::string& path, Reply refusal) {
+    refused_[path] = std::move(refusal);
+  }
 
   /// What becomes of a request's connection.
   enum class Fate {
@@ -44,6 +50,7 @@ class Faults {
 
  private:
   std::string token_;
+  std::map<std::string, Reply> refused_;  ///< By path.
   Reply refusal_;
   std::string method_;  ///< Empty: any.
   unsigned times_ = 0;
