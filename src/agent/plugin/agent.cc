@@ -162,18 +162,19 @@ bool Agent::run() {
     if (fds[kPages].revents != 0) pages_->step();
   }
   log::info("agent", "stopping");
-  labeller_.reset();
-  status_.reset();
-  priorities_.reset();
+  // Before whatever may take long to end.
   std::vector<ShareUse> uses = shares_->uses();
   compute_->complete(&uses);
   compute_->save();
+  labeller_.reset();
+  status_.reset();
   shares_.reset();
   pages_.reset();
   selection_.reset();
   writer_.reset();
   publisher_.reset();
   server_.reset();
+  priorities_.reset();
   return observer_->try_stop(kStopPatience);
 }
 

@@ -74,6 +74,16 @@ void PodPriorities::want(const std::set<GrantOfPod>& grants) {
                 [&](const auto& one) { return !grants.contains(one.first); });
   const std::size_t before = questions_.size();
   for (const GrantOfPod& grant : grants) questions_.try_emplace(grant);
+  if (!has_begun_ && !grants.empty()) {
+    has_begun_ = true;
+    const auto within = static_cast<double>(
+        settings_.spread.count() * static_cast<Duration::rep>(grants.size()));
+    for (auto& [grant, question] : questions_) {
+      question.not_before =
+          clock_.now() + Duration(static_cast<Duration::rep>(
+                             within * settings_.client.chance()));
+    }
+  }
   tell_if_over();
   if (questions_.size() != before) wake_.notify_all();
 }

@@ -50,6 +50,9 @@ class PodPriorities {
     /// After a refusal, which takes a person to mend.
     kube::BackoffRules denied{std::chrono::minutes(1),
                               std::chrono::minutes(10)};
+    /// The first who are wanted are asked for within so much for each: all of
+    /// a cluster's agents may begin at the same time.
+    Duration spread = std::chrono::seconds(1);
     kube::ClientOptions client;
     const WaitingClock* clock = nullptr;  ///< Outlives it; null: the system's.
   };
@@ -97,6 +100,7 @@ class PodPriorities {
   mutable Mutex mutex_;
   std::condition_variable_any wake_;
   bool is_stopping_ GUARDED_BY(mutex_) = false;
+  bool has_begun_ GUARDED_BY(mutex_) = false;  ///< Somebody was wanted.
   std::map<GrantOfPod, Question> questions_ GUARDED_BY(mutex_);
   unsigned failures_ GUARDED_BY(mutex_) = 0;   ///< In a row, of the server's.
   TimePoint not_before_ GUARDED_BY(mutex_){};  ///< Nothing is asked until then.

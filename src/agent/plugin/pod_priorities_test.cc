@@ -38,6 +38,7 @@ class PodPrioritiesTest : public testing::Test {
   }
   void start() {
     settings_.client.tries = 1;
+    settings_.spread = spread_;
     auto made = PodPriorities::start(
         settings_, std::make_unique<kube::FixedCredentials>(server_.port()));
     ASSERT_TRUE(made) << made.error().message();
@@ -64,6 +65,7 @@ class PodPrioritiesTest : public testing::Test {
   kube::ApiServerDouble server_;
   DrivenClock clock_;
   PodPriorities::Settings settings_;
+  Duration spread_{};
   std::unique_ptr<PodPriorities> asking_;
   std::deque<PriorityTold> news_;
 };
@@ -158,6 +160,23 @@ TEST_F(PodPrioritiesTest, AreAskedForInTurnAndLessOftenWhileThatIsRefused) {
     before = pause;
     clock_.advance_to(clock_.next());
   }
+}
+
+TEST_F(PodPrioritiesTest, AreNotAllAskedForAtOnceAtFirst) {
+  settings_.clock = &clock_;
+  settings_.client.chance = [] { return 0.5; };
+  spread_ = std::chrono::seconds(1);
+  for (const char* pod : {"a", "b", "c"}) put(pod, R"("priority":1)");
+  start();
+  asking_->want({grant("a"), grant("b")});
+  clock_.wait_for_waiters(1);
+  EXPECT_EQ(clock_.next() - clock_.now(), std::chrono::seconds(1));
+  EXPECT_THAT(server_.requests(), IsEmpty());
+  clock_.advance_to(clock_.next());
+  EXPECT_EQ(next(), "a 1");
+  EXPECT_EQ(next(), "b 1");
+  asking_->want({grant("c")});
+  EXPECT_EQ(next(), "c 1") << "who comes alone is asked for at once";
 }
 
 // A Role in one namespace alone is enough for that.

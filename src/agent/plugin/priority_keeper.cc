@@ -1,5 +1,6 @@
 #include "agent/plugin/priority_keeper.h"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -17,21 +18,45 @@ constexpr std::chrono::minutes kStartAgain{1};
 void PriorityKeeper::keep(TimePoint now,
                           const std::vector<PrioritizedShare>& shares) {
   next_ = now + kLook;
-  std::set<GrantOfPod> grants;
+  forget(shares);
   for (const PrioritizedShare& share : shares) {
-    // Of some a Pod's UID is all that is known, and that cannot be asked for.
-    if (share.is_by_pod && !share.grant.pod.empty()) grants.insert(share.grant);
+    const Files files = files_of(share.grant);
+    if (!has_to_ask(share)) {
+      wanted_.erase(files);
+    } else if (!share.grant.pod.empty()) {
+      // Of some a Pod's UID is all that is known, and that cannot be asked for.
+      wanted_.insert_or_assign(files, share.grant);
+    }
   }
-  follow(now, grants);
+  follow(now);
   for (const PrioritizedShare& share : shares) keep(share);
 }
 
+bool PriorityKeeper::has_to_ask(const PrioritizedShare& share) const {
+  return share.is_by_pod && !told_.contains(files_of(share.grant)) &&
+         std::ranges::any_of(share.devices, [](const auto& device) {
+           return device.second.source == share::PrioritySource::kNobody;
+         });
+}
+
+/// Those of grants that are no more.
+void PriorityKeeper::forget(const std::vector<PrioritizedShare>& shares) {
+  std::set<Files> there;
+  for (const PrioritizedShare& share : shares) {
+    there.insert(files_of(share.grant));
+  }
+  const auto is_gone = [&](const auto& one) {
+    return !there.contains(one.first);
+  };
+  std::erase_if(wanted_, is_gone);
+  std::erase_if(told_, is_gone);
+}
+
 /// Asks, and hears what was answered.
-void PriorityKeeper::follow(TimePoint now, const std::set<GrantOfPod>& grants) {
-  std::erase_if(told_,
-                [&](const auto& one) { return !grants.contains(one.first); });
-  if (grants.empty()) {
-    asking_.reset();
+void PriorityKeeper::follow(TimePoint now) {
+  std::set<GrantOfPod> grants;
+  for (const auto& [files, grant] : wanted_) grants.insert(grant);
+  if (grants.empty() && asking_ == nullptr) {
     start_problem_.clear();
     start_at_ = TimePoint();
     return;
@@ -53,14 +78,14 @@ void PriorityKeeper::follow(TimePoint now, const std::set<GrantOfPod>& grants) {
   }
   if (asking_ == nullptr) return;
   asking_->want(grants);
-  for (PriorityTold& one : asking_->news().take()) {
-    if (!grants.contains(one.grant)) continue;
-    told_.insert_or_assign(std::move(one.grant), one.priority);
+  for (const PriorityTold& one : asking_->news().take()) {
+    const Files files = files_of(one.grant);
+    if (wanted_.erase(files) > 0) told_.emplace(files, one.priority);
   }
 }
 
 void PriorityKeeper::keep(const PrioritizedShare& share) const {
-  const auto told = told_.find(share.grant);
+  const auto told = told_.find(files_of(share.grant));
   for (const auto& [uuid, held] : share.devices) {
     if (held.source == share::PrioritySource::kHand) continue;
     share::TurnPriority priority = held;

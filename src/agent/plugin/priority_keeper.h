@@ -28,8 +28,10 @@ struct PrioritizedShare {
 
 /// Writes what Pods' priorities are into the limits of their containers, and
 /// takes it away where the settings want none any more. What was set by hand
-/// stays. What was written by an agent before holds until the Pod is heard of.
-/// One thread, the agent's loop, which never waits for the API server.
+/// stays. A Pod whose priority its files have is not asked for: they are its
+/// own (GrantOfPod::file), and it does not change while the Pod lives. One
+/// thread, the agent's loop, which never waits for the API server; who destroys
+/// this may wait for a program that gives credentials.
 class PriorityKeeper {
  public:
   using Start = std::function<Result<std::unique_ptr<PodPriorities>>()>;
@@ -45,7 +47,14 @@ class PriorityKeeper {
   std::string problem() const;
 
  private:
-  void follow(TimePoint now, const std::set<GrantOfPod>& grants);
+  /// A grant, whatever is known of its Pod: allocation and files.
+  using Files = std::pair<std::string, std::uint64_t>;
+  static Files files_of(const GrantOfPod& grant) {
+    return {grant.allocation, grant.file};
+  }
+  bool has_to_ask(const PrioritizedShare& share) const;
+  void forget(const std::vector<PrioritizedShare>& shares);
+  void follow(TimePoint now);
   void keep(const PrioritizedShare& share) const;
 
   const share::GrantFiles files_;
@@ -53,8 +62,12 @@ class PriorityKeeper {
   TimePoint next_{};
   TimePoint start_at_{};  ///< Not before.
   std::string start_problem_;
-  std::unique_ptr<PodPriorities> asking_;  ///< Null: nobody is asked.
-  std::map<GrantOfPod, std::int32_t> told_;
+  /// Null: nobody was to be asked so far. Its end may take long.
+  std::unique_ptr<PodPriorities> asking_;
+  /// By name as of when it was known: a kubelet may have it, and then only a
+  /// UID, and then the name again.
+  std::map<Files, GrantOfPod> wanted_;
+  std::map<Files, std::int32_t> told_;
 };
 
 }  // namespace gpunode::plugin

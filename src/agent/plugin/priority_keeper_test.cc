@@ -1,7 +1,10 @@
 #include "agent/plugin/priority_keeper.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
+#include <memory>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,6 +24,31 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr const char* kUuid = "GPU-a";
+
+/// Give nothing until they are let go, or for long.
+struct SlowCalls {
+  std::atomic<bool> is_in = false;
+  std::promise<void> end;
+  std::shared_future<void> ended = end.get_future().share();
+
+  void let_go() { end.set_value(); }
+};
+
+class SlowCredentials final : public kube::Credentials {
+ public:
+  explicit SlowCredentials(std::shared_ptr<SlowCalls> calls)
+      : calls_(std::move(calls)) {}
+
+  Result<kube::Access> access(bool /*was_refused*/) override {
+    calls_->is_in = true;
+    calls_->ended.wait_for(std::chrono::seconds(20));
+    calls_->is_in = false;
+    return Error(ErrorCode::kUnavailable, "it took too long");
+  }
+
+ private:
+  const std::shared_ptr<SlowCalls> calls_;
+};
 
 class KeptPriorities : public testing::Test {
  protected:
@@ -44,6 +72,11 @@ class KeptPriorities : public testing::Test {
       settings.client.tries = 1;
       settings.backoff = settings.denied = {std::chrono::milliseconds(1),
                                             std::chrono::milliseconds(2)};
+      settings.spread = {};
+      if (is_slow) {
+        return PodPriorities::start(std::move(settings),
+                                    std::make_unique<SlowCredentials>(calls));
+      }
       return PodPriorities::start(
           std::move(settings),
           std::make_unique<kube::FixedCredentials>(server.port()));
@@ -86,6 +119,8 @@ class KeptPriorities : public testing::Test {
   fs::path root;
   kube::ApiServerDouble server;
   bool has_api = true;
+  bool is_slow = false;
+  const std::shared_ptr<SlowCalls> calls = std::make_shared<SlowCalls>();
   int starts = 0;
   std::optional<PriorityKeeper> keeper;
   TimePoint now{};
@@ -142,17 +177,48 @@ TEST_F(KeptPriorities, OfAPodThatWasAreNotWrittenIntoTheNextOnesFiles) {
   EXPECT_EQ(priority("1"), TurnPriority{});
 }
 
-TEST_F(KeptPriorities, OfAnAgentBeforeHoldUntilThePodIsHeardOf) {
+TEST_F(KeptPriorities, OfAnAgentBeforeHold) {
   put("p", 1000);
   grant("1");
   ASSERT_TRUE(becomes("1", {1000, PrioritySource::kPod}, "p"));
   server.be_away(true);
   begin_anew();
-  ASSERT_TRUE(eventually([&] {
-    keep({share("1", "p")});
-    return !keeper->problem().empty();
-  }));
+  for (int i = 0; i < 3; ++i) keep({share("1", "p")});
   EXPECT_EQ(priority("1"), (TurnPriority{1000, PrioritySource::kPod}));
+  EXPECT_EQ(server.turned_away(), 0u);
+}
+
+// A kubelet that is slow for a moment, and the next agent.
+TEST_F(KeptPriorities, AreAskedForOnceWhileTheGrantLives) {
+  put("p", 1000);
+  grant("1");
+  ASSERT_TRUE(becomes("1", {1000, PrioritySource::kPod}, "p"));
+  keep({share("1", "")});
+  keep({share("1", "p")});
+  // Taken away, and wanted again.
+  keep({share("1", "p", false)});
+  EXPECT_EQ(priority("1"), TurnPriority{});
+  keep({share("1", "")});
+  keep({share("1", "p")});
+  EXPECT_EQ(priority("1"), (TurnPriority{1000, PrioritySource::kPod}));
+  begin_anew();
+  for (int i = 0; i < 3; ++i) keep({share("1", "p")});
+  EXPECT_EQ(server.requests().size(), 1u);
+  EXPECT_EQ(starts, 1) << "the next agent has nothing to ask";
+}
+
+// A program that gives credentials is waited for when its asker ends.
+TEST_F(KeptPriorities, NobodyIsWaitedForBecauseNobodyIsAskedFor) {
+  is_slow = true;
+  grant("1");
+  keep({share("1", "p")});
+  ASSERT_TRUE(eventually([&] { return calls->is_in.load(); }));
+  keep({});
+  keep({share("1", "p", false)});
+  EXPECT_TRUE(calls->is_in.load());
+  keep({share("1", "p")});
+  EXPECT_EQ(starts, 1);
+  calls->let_go();
 }
 
 TEST_F(KeptPriorities, WithoutAClusterAreToldOnceAndTriedAgain) {
