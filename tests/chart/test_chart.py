@@ -142,8 +142,12 @@ class Rights(ChartTest):
                 binding, = of_kind(found, "ClusterRoleBinding")
                 self.assertEqual(binding["subjects"][0]["name"], pod["serviceAccountName"])
                 self.assertEqual(binding["roleRef"]["name"], role["metadata"]["name"])
-            for values in (of(""), of("priority: none, "), {},
-                           of("priority: pod, ") | {"readPods": False},
+            # By namespace somebody else gives it; asked is all the same.
+            found = documents(helm.template(CHART, of("priority: pod, ") | {"readPods": False}))
+            self.assertEqual(of_kind(found, "ClusterRole"), [])
+            self.assertTrue(daemon_set(found)["spec"]["template"]["spec"]["automountServiceAccountToken"])
+            for values in (of(""), of("priority: none, "), {}, of("") | {"readPods": False},
+                           {"config": {"map": {"a": "sharing: []"}}}, {"config": {"map": {"a": "sharing: {shares: [1]}"}}},
                            of("priority: pod, ") | {"devicePlugin": {"enabled": False}}):
                 found = documents(helm.template(CHART, values))
                 self.assertEqual(of_kind(found, "ClusterRole"), [])

@@ -53,22 +53,27 @@ them is for a node without the plugin, and for what they alone may do. */}}
 {{- end }}
 
 {{/* Pods' priorities say whose turn comes first. What an external map has cannot be seen: then the value says. */}}
-{{- define "gpunode.readsPods" -}}
+{{- define "gpunode.asksPods" -}}
 {{- if not .Values.devicePlugin.enabled }}
-{{- else if kindIs "bool" .Values.readPods }}
-{{- if .Values.readPods }}true{{ end }}
+{{- else if eq (toString .Values.readPods) "true" }}true
 {{- else }}
-{{- $reads := false }}
+{{- $asks := false }}
 {{- range .Values.config.map }}
-{{- $shares := ((fromYaml .).sharing | default dict).shares | default dict }}
-{{- if eq (toString $shares.priority) "pod" }}{{ $reads = true }}{{ end }}
+{{- $sharing := (fromYaml .).sharing }}
+{{- $shares := ternary $sharing dict (kindIs "map" $sharing) | dig "shares" dict }}
+{{- if and (kindIs "map" $shares) (eq (toString (get $shares "priority")) "pod") }}{{ $asks = true }}{{ end }}
 {{- end }}
-{{- if $reads }}true{{ end }}
+{{- if $asks }}true{{ end }}
 {{- end }}
 {{- end }}
 
+{{/* The right to any Pod is not given where somebody gives it by namespace. */}}
+{{- define "gpunode.readsPods" -}}
+{{- if ne (toString .Values.readPods) "false" }}{{ include "gpunode.asksPods" . }}{{ end }}
+{{- end }}
+
 {{- define "gpunode.asksApi" -}}
-{{- if or (include "gpunode.writesNode" .) (include "gpunode.writesNodeFeature" .) (include "gpunode.readsPods" .) }}true{{ end }}
+{{- if or (include "gpunode.writesNode" .) (include "gpunode.writesNodeFeature" .) (include "gpunode.asksPods" .) }}true{{ end }}
 {{- end }}
 
 {{/* MIG devices are shown to nobody without SYS_ADMIN. What an external map has cannot be seen. */}}
