@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <deque>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,6 +48,12 @@ class PodPrioritiesTest : public testing::Test {
   void start_in_haste() {
     settings_.backoff = settings_.denied = {milliseconds(1), milliseconds(2)};
     start();
+  }
+  /// Until it waits for a time: who has not heard yet what is wanted waits for
+  /// that alone.
+  void wait_for_a_pause() {
+    clock_.wait_for_waiters(1);
+    while (clock_.next() == TimePoint::max()) std::this_thread::yield();
   }
   /// The next that is told, as text.
   std::string next() {
@@ -149,7 +156,7 @@ TEST_F(PodPrioritiesTest, AreAskedForInTurnAndLessOftenWhileThatIsRefused) {
   Duration before{};
   for (std::size_t asked = 2; asked < 8; ++asked) {
     server_.wait_for_requests(asked);
-    clock_.wait_for_waiters(1);
+    wait_for_a_pause();
     const auto requests = server_.requests();
     ASSERT_EQ(requests.size(), asked) << "no other is asked for meanwhile";
     EXPECT_THAT(requests.back(), EndsWith(asked % 2 == 0 ? "/b" : "/a"));
@@ -169,7 +176,7 @@ TEST_F(PodPrioritiesTest, AreNotAllAskedForAtOnceAtFirst) {
   for (const char* pod : {"a", "b", "c"}) put(pod, R"("priority":1)");
   start();
   asking_->want({grant("a"), grant("b")});
-  clock_.wait_for_waiters(1);
+  wait_for_a_pause();
   EXPECT_EQ(clock_.next() - clock_.now(), std::chrono::seconds(1));
   EXPECT_THAT(server_.requests(), IsEmpty());
   clock_.advance_to(clock_.next());
