@@ -76,12 +76,9 @@ Result<void> Agent::open() {
   priorities_.emplace(grant_files(settings_), [this] { return ask_pods(); });
   compute_.emplace(grant_files(settings_));
   if (settings_.listen_address.empty()) return {};
-  TRY(pages_, serve_pages(settings_.listen_address, clock_, settings_.host_root,
-                          [this] {
-                            AgentView seen = view();
-                            compute_->save();
-                            return seen;
-                          }));
+  TRY(pages_, serve_pages(
+                  settings_.listen_address, clock_, settings_.host_root,
+                  [this] { return view(); }, [this] { return kept_view(); }));
   return {};
 }
 

@@ -66,6 +66,9 @@ class Agent {
   AgentView view();
 
  private:
+  /// Of counts of turns no more than the next agent will know.
+  AgentView kept_view();
+
   explicit Agent(Inputs inputs);
   Result<void> open();
 
@@ -143,6 +146,10 @@ class Agent {
   std::optional<ShareKeeper> shares_;
   std::optional<PriorityKeeper> priorities_;
   std::optional<ComputeHistory> compute_;  // With them.
+  /// What was kept last, and shown until kept_until_.
+  std::vector<ShareUse> kept_shares_;
+  ComputeLives kept_lives_;
+  TimePoint kept_until_{};
 
   std::shared_ptr<const device::Inventory> inventory_;  // Null: never seen.
   std::optional<Error> driver_problem_;

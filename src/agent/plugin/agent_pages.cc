@@ -44,15 +44,17 @@ http::Response metrics_of(const AgentView& view, const host::HostRoot& host) {
 
 Result<http::Server> serve_pages(const std::string& address, const Clock& clock,
                                  const std::string& host_root,
-                                 std::function<AgentView()> look) {
+                                 std::function<AgentView()> look,
+                                 std::function<AgentView()> look_kept) {
   TRY(http::Server pages, http::Server::listen(address, clock));
   // The loop that would be unhealthy is the one that answers.
   pages.serve("/healthz", [] { return ok(); });
-  pages.serve("/readyz", [look] { return readiness(look()); });
-  pages.serve("/metrics",
-              [host = host::HostRoot(host_root), look = std::move(look)] {
-                return metrics_of(look(), host);
-              });
+  pages.serve("/readyz",
+              [look = std::move(look)] { return readiness(look()); });
+  pages.serve("/metrics", [host = host::HostRoot(host_root),
+                           look_kept = std::move(look_kept)] {
+    return metrics_of(look_kept(), host);
+  });
   log::info("http", "listening on {}", pages.address());
   return pages;
 }

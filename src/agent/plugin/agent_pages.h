@@ -12,10 +12,12 @@
 namespace gpunode::plugin {
 
 /// Listens on `address`. `look` is asked from the server's step() for what the
-/// pages are about; `host_root` is where the host is mounted whose runtime
-/// keeps the log that /metrics counts.
+/// pages are about, and `look_kept` by /metrics: its sums will not be less for
+/// the next agent, either. `host_root` is where the host is mounted whose
+/// runtime keeps the log that /metrics counts.
 Result<http::Server> serve_pages(const std::string& address, const Clock& clock,
                                  const std::string& host_root,
-                                 std::function<AgentView()> look);
+                                 std::function<AgentView()> look,
+                                 std::function<AgentView()> look_kept);
 
 }  // namespace gpunode::plugin

@@ -1,4 +1,5 @@
 // The part of Agent that says how it is.
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,6 +9,12 @@
 #include "container/oci/device_record.h"
 
 namespace gpunode::plugin {
+namespace {
+
+/// Prometheus asks every few seconds; others may ask as often as they like.
+constexpr std::chrono::seconds kKeep{1};
+
+}  // namespace
 
 void Agent::open_status() {
   // For people only: without it the node works as well.
@@ -74,6 +81,22 @@ AgentView Agent::view() {
   view.driver_losses = driver_losses_;
   view.observer_stuck = observer_->stuck_for(clock_.now());
   return view;
+}
+
+/// Whoever asks often makes nothing be written oftener.
+AgentView Agent::kept_view() {
+  AgentView seen = view();
+  const TimePoint now = clock_.now();
+  if (now < kept_until_) {
+    seen.shares = kept_shares_;
+    seen.compute_lives = kept_lives_;
+    return seen;
+  }
+  kept_until_ = now + kKeep;
+  compute_->save();
+  kept_shares_ = seen.shares;
+  kept_lives_ = seen.compute_lives;
+  return seen;
 }
 
 }  // namespace gpunode::plugin
