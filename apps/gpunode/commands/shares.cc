@@ -60,7 +60,7 @@ constexpr const char* kResizeFooter = R"(
 SIZE is whole MiB or GiB. What is held above it stays until it is freed.
 PERCENT is 1 to 100, with one decimal at most; the policy (fair, burst, hard)
 stays. N is a whole number, negative ones too: of those who want the GPU the one
-with the highest goes first, and its turn begins at once; it counts in place of
+with the highest goes first, within a second from now; it counts in place of
 the Pod's priority until --priority pod. One of the three has to be said. A
 container that takes no turns (sharing.shares.compute: none) has neither part
 nor priority.

@@ -36,7 +36,7 @@ struct TurnsOfHolder {
   std::int64_t priority = 0;
   std::string priority_source = "none";  ///< "none", "pod", "hand".
   bool is_counted = false;               ///< The agent tells what follows.
-  double gpu_seconds = 0;                ///< Since the agent counts.
+  double gpu_seconds = 0;                ///< Since the grant was made.
   double throttled_seconds = 0;
   std::uint64_t turns = 0;
   std::uint64_t launches = 0;

@@ -1,5 +1,5 @@
-// The two files of each grant (docs/formats/ledger.md), where containers have
-// them mounted from.
+// The files of each grant that its container has mounted
+// (docs/formats/ledger.md), where it has them from.
 #pragma once
 
 #include <cstdint>
