@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -84,7 +85,7 @@ void PriorityKeeper::follow(TimePoint now) {
   }
 }
 
-void PriorityKeeper::keep(const PrioritizedShare& share) const {
+void PriorityKeeper::keep(const PrioritizedShare& share) {
   const auto told = told_.find(files_of(share.grant));
   for (const auto& [uuid, held] : share.devices) {
     if (held.source == share::PrioritySource::kHand) continue;
@@ -98,8 +99,10 @@ void PriorityKeeper::keep(const PrioritizedShare& share) const {
     const auto set = files_.set_priority(share.grant.allocation, uuid, priority,
                                          share.grant.file);
     // Its Pod may have ended since.
-    if (!set && set.error().code() != ErrorCode::kNotFound) {
-      log::warning("shares", "{}", set.error().message());
+    if (set || set.error().code() == ErrorCode::kNotFound) continue;
+    const std::string problem = set.error().message();
+    if (std::exchange(write_problem_, problem) != problem) {
+      log::warning("shares", "{}", problem);
     }
   }
 }

@@ -55,13 +55,14 @@ class PriorityKeeper {
   bool has_to_ask(const PrioritizedShare& share) const;
   void forget(const std::vector<PrioritizedShare>& shares);
   void follow(TimePoint now);
-  void keep(const PrioritizedShare& share) const;
+  void keep(const PrioritizedShare& share);
 
   const share::GrantFiles files_;
   const Start start_;
   TimePoint next_{};
   TimePoint start_at_{};  ///< Not before.
   std::string start_problem_;
+  std::string write_problem_;  ///< The last that was told.
   /// Null: nobody was to be asked so far. Its end may take long.
   std::unique_ptr<PodPriorities> asking_;
   /// By name as of when it was known: a kubelet may have it, and then only a

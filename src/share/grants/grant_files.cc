@@ -347,8 +347,10 @@ Result<void> GrantFiles::set_priority(const std::string& id,
   if (limit == nullptr) return not_there(id, uuid);
   std::uint64_t before = limit->priority.load();
   do {
-    if (priority.source == PrioritySource::kPod &&
-        priority_of(before).source == PrioritySource::kHand) {
+    const bool is_by_agent =
+        priority.source == PrioritySource::kPod ||
+        (priority.source != PrioritySource::kHand && file != 0);
+    if (is_by_agent && priority_of(before).source == PrioritySource::kHand) {
       return {};
     }
   } while (!limit->priority.compare_exchange_weak(before, word_of(priority)));

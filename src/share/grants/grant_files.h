@@ -79,8 +79,9 @@ class GrantFiles {
   /// From the Device's next turn on.
   Result<void> set_time(const std::string& id, const std::string& uuid,
                         TimePart time) const;
-  /// Within a second. The Pod's takes the place of none that was set by hand;
-  /// nobody's does, of any. `file` as of remove().
+  /// Within a second. The Pod's takes the place of none that was set by hand,
+  /// nor does nobody's where `file` is named, which is as of remove(); nobody's
+  /// does otherwise.
   Result<void> set_priority(const std::string& id, const std::string& uuid,
                             TurnPriority priority,
                             std::uint64_t file = 0) const;

@@ -169,6 +169,8 @@ TEST_F(GrantsOnDisk, HaveAPriorityThatTheNodeSays) {
   ASSERT_TRUE(
       files->set_priority(kId, "GPU-b", {4, PrioritySource::kHand}, file));
   EXPECT_EQ(files->look(kId)->devices[1].priority.value, 4);
+  ASSERT_TRUE(files->set_priority(kId, "GPU-b", {}, file));
+  EXPECT_EQ(priority().value, 4) << "the agent takes back none set by hand";
   ASSERT_TRUE(files->set_priority(kId, "GPU-b", {}));
   EXPECT_EQ(priority(), TurnPriority{});
   EXPECT_EQ(files->set_priority(kId, "GPU-c", by_hand).error().code(),
