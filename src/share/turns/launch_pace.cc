@@ -2,14 +2,9 @@
 
 #include <algorithm>
 
+#include "share/turns/nanoseconds.h"
+
 namespace gpunode::share {
-namespace {
-
-double nanoseconds(Duration duration) {
-  return std::chrono::duration<double, std::nano>(duration).count();
-}
-
-}  // namespace
 
 void LaunchPace::begin(std::uint64_t launches, Duration waited) {
   is_let_in_ = false;

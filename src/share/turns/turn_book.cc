@@ -1,7 +1,6 @@
 #include "share/turns/turn_book.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace gpunode::share {
 namespace {
@@ -17,18 +16,8 @@ constexpr microseconds kBusyLook{250};
 /// At a holder that nobody waits for, and at one that was busy for long.
 constexpr milliseconds kAloneLook{1};
 constexpr milliseconds kSteadyLook{10};
-constexpr milliseconds kFirstPause{20};
-constexpr std::chrono::seconds kLongestPause{1};
-constexpr double kLeastPart = 1e-4;
 
-double nanoseconds(Duration duration) {
-  return std::chrono::duration<double, std::nano>(duration).count();
-}
-
-Duration of_nanoseconds(double count) {
-  return std::chrono::duration_cast<Duration>(
-      std::chrono::duration<double, std::nano>(count));
-}
+static_assert(TurnClaims::kSavedWaiting == TurnBook::kLongest);
 
 TimePoint later(TimePoint now, Duration by) {
   return now > TimePoint::max() - by ? TimePoint::max() : now + by;
@@ -36,124 +25,63 @@ TimePoint later(TimePoint now, Duration by) {
 
 }  // namespace
 
-/// Who is owed more is before the other, then who has the higher priority, then
-/// who has had less.
-struct TurnBook::Rank {
-  Nanoseconds owed = 0;
-  std::int64_t priority = 0;
-  Nanoseconds ahead = 0;
-
-  bool operator<(const Rank& other) const {
-    return std::tie(other.owed, other.priority, ahead) <
-           std::tie(owed, priority, other.ahead);
-  }
-};
-
 void TurnBook::set_policy(TurnPolicy policy) {
-  if (policy == policy_) return;
-  policy_ = policy;
-  // What was saved and owed under another policy is nobody's concern.
-  for (auto& [key, member] : members_) member.credit = nanoseconds(kSaved);
+  claims_.set_policy(policy);
 }
 
 void TurnBook::set(Key key, double part, std::int32_t priority) {
-  const auto [found, is_new] = members_.try_emplace(key);
-  Member& member = found->second;
-  // Not a number: as little as there is.
-  part = part >= kLeastPart ? std::min(part, 1.0) : kLeastPart;
-  if (is_new) {
-    member.credit = nanoseconds(kSaved);
-  } else {
-    // What it owes is time, not time over what its part was.
-    member.ahead *= member.part / part;
-    if (holder_ == key) began_ahead_ *= member.part / part;
-  }
-  member.part = part;
-  if (member.priority == priority) return;
-  // What it owed, it owed to those whose equal it was.
-  member.priority = priority;
-  member.ahead = 0;
-  if (holder_ == key) began_ahead_ = 0;
+  claims_.set(key, part, priority);
 }
 
 void TurnBook::remove(Key key) {
-  members_.erase(key);
-  if (holder_ != key) return;
-  holder_.reset();
-  closed_.reset();
+  if (holder() == key) turn_.reset();
+  claims_.remove(key);
 }
 
 Duration TurnBook::used(Key key) const {
-  const auto member = members_.find(key);
-  return member == members_.end() ? Duration{}
-                                  : of_nanoseconds(member->second.used);
+  const TurnClaim* const claim = claims_.find(key);
+  return claim == nullptr ? Duration{} : of_nanoseconds(claim->used);
 }
 
 Duration TurnBook::waited(Key key) const {
-  const auto member = members_.find(key);
-  return member == members_.end() ? Duration{} : member->second.waited;
+  const TurnClaim* const claim = claims_.find(key);
+  return claim == nullptr ? Duration{} : claim->waited;
 }
 
 std::uint64_t TurnBook::turns(Key key) const {
-  const auto member = members_.find(key);
-  return member == members_.end() ? 0 : member->second.turns;
+  const TurnClaim* const claim = claims_.find(key);
+  return claim == nullptr ? 0 : claim->turns;
 }
 
 bool TurnBook::is_one_by_one(Key key) const {
-  const auto member = members_.find(key);
-  return member != members_.end() && member->second.work.has_long_pieces();
+  const TurnClaim* const claim = claims_.find(key);
+  return claim != nullptr && claim->work.has_long_pieces();
 }
 
 bool TurnBook::is_persistent(Key key) const {
-  const auto member = members_.find(key);
-  return member != members_.end() && member->second.work.is_persistent();
+  const TurnClaim* const claim = claims_.find(key);
+  return claim != nullptr && claim->work.is_persistent();
 }
 
 TurnPlan TurnBook::step(TimePoint now, const Looks& looks) {
-  static const TurnLook kNothing;
   const Duration passed = pass(now);
-  if (is_quiet_) forgive(passed);
-  for (auto& [key, member] : members_) {
-    const auto look = looks.find(key);
-    see(key, member, look == looks.end() ? kNothing : look->second, passed);
-  }
-  charge(passed);
-  level();
-  if (holder_) end_turn();
-  if (!holder_) begin_turn();
+  if (is_quiet_) claims_.forgive(passed);
+  see(looks, passed);
+  claims_.settle(passed, holder());
+  std::optional<Key> gave_away;
+  if (turn_) gave_away = end_turn();
+  if (!turn_) begin_turn(gave_away);
 
-  TurnPlan turn;
-  turn.is_contended = is_contended();
-  std::optional<Duration> wait;
-  if (!holder_) {
-    wait = next_chance();
-    const auto is_busy = [](const auto& one) {
-      return one.second.work.look().is_busy;
-    };
-    if (std::any_of(members_.begin(), members_.end(), is_busy)) {
-      wait = std::min(wait.value_or(kSteadyLook), Duration(kSteadyLook));
-    }
-  } else if (closed_) {
-    wait = std::max<Duration>(kDrainLook, (time_ - *closed_) / 16);
-  } else {
-    turn.open = holder_;
-    wait = look_again(members_.at(*holder_));
-  }
-  if (wait) {
+  TurnPlan plan;
+  plan.open = open();
+  plan.is_contended = is_contended();
+  if (const std::optional<Duration> wait = next_look()) {
     // Time that goes by unseen does not count.
-    turn.wake =
+    plan.wake =
         later(now, std::clamp<Duration>(*wait, microseconds(1), kLongestStep));
   }
-  is_quiet_ = !turn.wake;
-  return turn;
-}
-
-/// Time that nobody had any use for pays debts.
-void TurnBook::forgive(Duration passed) {
-  for (auto& [key, member] : members_) {
-    const Nanoseconds owed = std::max(member.ahead, 0.0);
-    member.ahead -= std::min(owed, nanoseconds(passed));
-  }
+  is_quiet_ = !plan.wake;
+  return plan;
 }
 
 /// How long it is since the last step.
@@ -173,337 +101,174 @@ Duration TurnBook::pass(TimePoint now) {
   return passed;
 }
 
-void TurnBook::see(Key key, Member& member, const TurnLook& look,
-                   Duration passed) {
-  const TurnLook before = member.work.look();
-  member.worked = nanoseconds(member.work.see(look, time_, passed));
-  const bool is_open = holder_ == key && !closed_;
-  if (look.wants && before.wants && !is_open) member.waited += passed;
-  if (look != before) member.again = Duration{};
-  if (look.launches != before.launches) member.pause = Duration{};
-  const bool has_asked = member.wants;
-  member.wants = member.work.asks() && time_ >= member.again;
-  member.is_kept = member.wants && has_asked;
-  if (is_open) {
-    member.pace.see(look.launches, passed);
-    const bool has_begun = look.launches != began_launches_;
-    if (has_begun && !member.let_in) member.let_in = time_;
-  }
-  if (!look.wants || !before.wants || is_open) member.asked = time_;
-  if (member.work.asks() && !is_open) {
-    member.wanted = time_;
-    member.has_wanted = true;
-  }
+std::optional<TurnBook::Key> TurnBook::holder() const {
+  return turn_ ? std::optional(turn_->holder) : std::nullopt;
 }
 
-/// All are given their part of the time, and pay for what they had. Of those
-/// who are on the GPU at once each has its share of it.
-void TurnBook::charge(Duration passed) {
-  const Nanoseconds time = nanoseconds(passed);
-  Nanoseconds worked = 0;
-  for (const auto& [key, member] : members_) worked += member.worked;
-  const double crowd = worked > time ? time / worked : 1;
-  const bool is_wanted = next_but(holder_) != nullptr;
-  Nanoseconds debts = 0;
-  for (const auto& [key, member] : members_) debts += debt(member);
-  for (auto& [key, member] : members_) {
-    const Nanoseconds others_owe = debts - debt(member);
-    const Nanoseconds least = least_credit(key, member);
-    const Nanoseconds pays = member.worked * crowd;
-    member.used += pays;
-    member.work.add_time(pays);
-    // What nobody else used of the time that a holder kept others waiting is
-    // its own, whatever it says to have done in it.
-    Nanoseconds owes = pays;
-    if (holder_ == key && is_wanted) {
-      owes = std::max(owes, time - (worked * crowd - pays));
-    }
-    member.credit += time * member.part;
-    // Beside the turns of others, what does not end owes nothing.
-    if (!member.work.is_persistent() || holder_ == key) {
-      member.ahead = std::min(member.ahead + owes / member.part,
-                              nanoseconds(kMostDebt) / member.part);
-      member.credit = std::max(member.credit - pays, least);
-    }
-    member.credit = std::clamp(
-        member.credit, -nanoseconds(kMostDebt),
-        nanoseconds(most_saved(member)) + (member.is_kept ? others_owe : 0.0));
-  }
+std::optional<TurnBook::Key> TurnBook::open() const {
+  return turn_ && !turn_->closed ? holder() : std::nullopt;
 }
 
-/// What one who was idle may save of its part, and one who was kept waiting
-/// does not lose. Time that others took before it was theirs comes on top.
-Duration TurnBook::most_saved(const Member& member) const {
-  if (policy_ == TurnPolicy::kBurst) {
-    return of_nanoseconds(nanoseconds(kWindow) * member.part);
-  }
-  return member.is_kept ? Duration(kLongest) : kSaved;
+void TurnBook::see(const Looks& looks, Duration passed) {
+  claims_.see(looks, time_, passed, open());
+  if (!open() || turn_->let_in) return;
+  const std::uint64_t launches = claim_of_holder().work.look().launches;
+  if (launches != turn_->began_launches) turn_->let_in = time_;
 }
 
-/// Counts from the least that anyone has had of those who take part and have
-/// the same priority. Who does not comes along, and so saves nothing up but
-/// kLag: who has nothing to do for a moment is to find its place again. Nor
-/// does who is kept from it by those of a higher one, nor are these charged for
-/// it.
-void TurnBook::level() {
-  std::map<std::int32_t, Nanoseconds> least;  // By priority.
-  std::optional<Nanoseconds> owed;
-  const auto takes_part = [&](Key key, const Member& member) {
-    return holder_ == key || member.wants;
-  };
-  for (const auto& [key, member] : members_) {
-    if (!takes_part(key, member)) continue;
-    const Rank one = rank(member);
-    owed = std::min(owed.value_or(one.owed), one.owed);
-    // Others who come are as if they had come when its turn began.
-    const Nanoseconds had = holder_ == key ? began_ahead_ : one.ahead;
-    const auto [found, is_new] = least.try_emplace(member.priority, had);
-    found->second = std::min(found->second, had);
-  }
-  // If all of them are owed something, nobody is first for that.
-  if (policy_ == TurnPolicy::kBurst && owed) {
-    for (auto& [key, member] : members_) {
-      if (takes_part(key, member)) member.credit -= *owed * member.part;
+/// Ends the turn if it is over and nobody is waited for any more. Who gave it
+/// away, if its holder did.
+std::optional<TurnBook::Key> TurnBook::end_turn() {
+  const Key key = turn_->holder;
+  if (!turn_->closed) {
+    const TurnClaim* const next = claims_.next_but(key);
+    switch (course(next)) {
+      case Course::kGoesOn:
+        if (time_ - turn_->begun >= turn_length()) claims_.renew_turn(key);
+        return std::nullopt;
+      case Course::kDead:
+        claims_.pass_over(key, time_);
+        turn_.reset();
+        return std::nullopt;
+      case Course::kIdle:
+        turn_.reset();
+        return std::nullopt;
+      case Course::kOver:
+        turn_->closed = time_;
+        turn_->is_given_away = has_caught_up();
+        break;
     }
   }
-  for (auto& [key, member] : members_) {
-    const auto by = least.find(member.priority);
-    if (by == least.end()) continue;
-    member.ahead = std::max(member.ahead - by->second, -nanoseconds(kLag));
-    if (holder_ == key) began_ahead_ -= by->second;
-  }
+  if (!is_drained()) return std::nullopt;
+  const bool is_given_away = turn_->is_given_away;
+  if (is_given_away) claims_.give_away(key);
+  turn_.reset();
+  return is_given_away ? std::optional(key) : std::nullopt;
 }
 
-/// Whether the holder goes on, is waited for, or is done.
-void TurnBook::end_turn() {
-  Member& holder = members_.at(*holder_);
-  if (!closed_) {
-    const Member* const next = next_but(holder_);
-    if (next != nullptr && is_dead(holder)) {
-      holder.pause =
-          std::clamp<Duration>(2 * holder.pause, kFirstPause, kLongestPause);
-      holder.again = time_ + holder.pause;
-      holder.wants = false;
-      holder_.reset();
-      return;
-    }
-    const bool has_begun = holder.work.look().launches != began_launches_;
-    const Duration idle = has_begun ? Duration(kIdle) : Duration(kWaking);
-    if (is_idle(holder, next != nullptr ? idle : kLeft)) {
-      holder_.reset();
-      return;
-    }
-    if (!is_over(holder, next)) {
-      // Who goes on begins anew.
-      if (time_ - begun_ >= turn_length(holder)) began_ahead_ = holder.ahead;
-      return;
-    }
-    closed_ = time_;
-    if (has_caught_up(holder)) caught_up_ = holder_;
-  }
-  if (!is_drained(holder)) return;
-  if (caught_up_) give_away(&holder);
-  holder_.reset();
-  closed_.reset();
+/// `next` is the best of the others.
+TurnBook::Course TurnBook::course(const TurnClaim* next) const {
+  if (next != nullptr && is_dead()) return Course::kDead;
+  const bool has_begun =
+      claim_of_holder().work.look().launches != turn_->began_launches;
+  const Duration grace = next == nullptr ? Duration(kLeft)
+                         : has_begun     ? Duration(kIdle)
+                                         : Duration(kWaking);
+  if (is_idle(grace)) return Course::kIdle;
+  return is_over(next) ? Course::kOver : Course::kGoesOn;
 }
 
-/// What it has not used of its part is the others', but for kLag.
-void TurnBook::give_away(Member* holder) {
-  const Member* const next = next_but(holder_);
-  if (next == nullptr || next->priority != holder->priority) return;
-  holder->ahead = std::max(holder->ahead, next->ahead - nanoseconds(kLag));
+/// `last` gave it away: it has the turn if nobody else wants it any more.
+void TurnBook::begin_turn(std::optional<Key> last) {
+  const TurnClaim* best = claims_.next_but(last);
+  if (best == nullptr) best = claims_.next_but(std::nullopt);
+  if (best == nullptr) return;
+  turn_ = Turn{.holder = best->key,
+               .begun = time_,
+               .began_launches = best->work.look().launches};
+  claims_.begin_turn(best->key, time_);
 }
 
-void TurnBook::begin_turn() {
-  auto best = members_.end();
-  for (auto one = members_.begin(); one != members_.end(); ++one) {
-    if (!one->second.wants || !may_begin(one->second)) continue;
-    if (one->first == caught_up_) continue;
-    if (best == members_.end() || rank(one->second) < rank(best->second)) {
-      best = one;
-    }
-  }
-  if (best == members_.end() && caught_up_) {
-    // Nobody else wants it any more.
-    best = members_.find(*caught_up_);
-    const bool may_go_on =
-        best != members_.end() && best->second.wants && may_begin(best->second);
-    if (!may_go_on) best = members_.end();
-  }
-  caught_up_.reset();
-  if (best == members_.end()) return;
-  Member& member = best->second;
-  ++member.turns;
-  holder_ = best->first;
-  begun_ = time_;
-  began_ahead_ = member.ahead;
-  began_launches_ = member.work.look().launches;
-  member.let_in.reset();
-  member.pace.begin(began_launches_, time_ - member.asked);
-  closed_.reset();
+/// Whether its holder was let in and does not come.
+bool TurnBook::is_dead() const {
+  const WorkRecord& work = claim_of_holder().work;
+  return work.look().wants && !work.is_at_work() &&
+         time_ - std::max(work.launched(), turn_->begun) >= kDead;
 }
 
-TurnBook::Nanoseconds TurnBook::debt(const Member& member) {
-  return std::max(-member.credit, 0.0);
+/// Whether its holder has had nothing to do for so long.
+bool TurnBook::is_idle(Duration grace) const {
+  const WorkRecord& work = claim_of_holder().work;
+  const std::optional<Duration> done = work.done();
+  return done && !work.look().wants &&
+         time_ >= std::max(*done, turn_->begun) + grace;
 }
 
-bool TurnBook::may_begin(const Member& member) const {
-  // Many small turns would cost more than they give.
-  return policy_ != TurnPolicy::kHard || member.credit >= nanoseconds(kSaved);
-}
-
-/// Whether it was let in and does not come.
-bool TurnBook::is_dead(const Member& holder) const {
-  return holder.work.look().wants && !holder.work.is_at_work() &&
-         time_ - std::max(holder.work.launched(), begun_) >= kDead;
-}
-
-/// Whether it has had nothing to do for so long.
-bool TurnBook::is_idle(const Member& holder, Duration grace) const {
-  const std::optional<Duration> done = holder.work.done();
-  return done && !holder.work.look().wants &&
-         time_ >= std::max(*done, begun_) + grace;
-}
-
-bool TurnBook::is_over(const Member& holder, const Member* next) const {
-  if (policy_ == TurnPolicy::kHard && holder.credit <= 0) return true;
+bool TurnBook::is_over(const TurnClaim* next) const {
+  const TurnClaim& holder = claim_of_holder();
+  const TurnPolicy policy = claims_.policy();
+  if (policy == TurnPolicy::kHard && holder.credit <= 0) return true;
   if (next == nullptr) return false;
-  if (is_outranked(holder)) return true;
-  const Duration held = time_ - begun_;
+  if (claims_.is_outranked(holder)) return true;
   // Those below it would keep it from what it launches next.
-  if (has_caught_up(holder) && next->priority >= holder.priority) return true;
+  if (has_caught_up() && next->priority >= holder.priority) return true;
+  const Duration held = time_ - turn_->begun;
   if (held < kShortest) return false;
   if (holder.work.is_persistent()) return true;  // It needs no turn.
-  const Rank mine = rank(holder);
-  const Rank other = rank(*next);
   // Who came when less time had been had for its part than at the beginning of
   // this turn need not wait for its end, and who is owed much more neither.
-  const bool is_late = policy_ == TurnPolicy::kBurst
-                           ? other.owed > mine.owed + nanoseconds(kRound)
-                           : next->ahead <= began_ahead_;
-  return other < mine && (is_late || held >= turn_length(holder));
+  const bool is_late =
+      policy == TurnPolicy::kBurst
+          ? claims_.owed(*next) > claims_.owed(holder) + nanoseconds(kRound)
+          : next->ahead <= holder.began_ahead;
+  return claims_.is_before(*next, holder) && (is_late || held >= turn_length());
 }
 
 /// Whether others may have the GPU at no loss of the holder's.
-bool TurnBook::has_caught_up(const Member& holder) const {
+bool TurnBook::has_caught_up() const {
+  const TurnClaim& holder = claim_of_holder();
   return holder.pace.goes_on() && holder.work.has_caught_up() &&
-         holder.let_in && time_ - *holder.let_in >= kCatchUp;
+         turn_->let_in && time_ - *turn_->let_in >= kCatchUp;
 }
 
-/// Whether one of a higher priority wants its turn. Under kBurst a part is no
-/// matter of priority: who is not beyond its own has its turn as among equals.
-bool TurnBook::is_outranked(const Member& holder) const {
-  constexpr Nanoseconds kBeyond = -1000;
-  if (policy_ == TurnPolicy::kBurst && holder.credit > kBeyond) return false;
-  const std::int64_t mine = priority(holder);
-  return std::any_of(members_.begin(), members_.end(), [&](const auto& one) {
-    const Member& other = one.second;
-    return other.wants && may_begin(other) && priority(other) > mine;
-  });
+/// Whether nobody waits for its work any more.
+bool TurnBook::is_drained() const {
+  const std::optional<Duration> done = claim_of_holder().work.done();
+  return (done && time_ >= *done) || time_ - *turn_->closed >= kDrain;
 }
 
-/// Who keeps the GPU at what does not move keeps nobody of a lower one from it:
-/// it comes after them.
-std::int64_t TurnBook::priority(const Member& member) const {
-  std::int64_t lowest = member.priority;
-  if (!member.work.is_stalled()) return lowest;
-  for (const auto& [key, other] : members_) {
-    lowest = std::min<std::int64_t>(lowest, other.priority);
-  }
-  return lowest == member.priority ? lowest : lowest - 1;
-}
-
-bool TurnBook::is_drained(const Member& holder) const {
-  const std::optional<Duration> done = holder.work.done();
-  return (done && time_ >= *done) || time_ - *closed_ >= kDrain;
-}
-
-TurnBook::Rank TurnBook::rank(const Member& member) const {
-  // By how long it had to wait for what is left of its part.
-  const bool is_owed = policy_ == TurnPolicy::kBurst && member.credit > 0;
-  return {is_owed ? member.credit / member.part : 0, priority(member),
-          member.ahead};
-}
-
-const TurnBook::Member* TurnBook::next_but(std::optional<Key> holder) const {
-  const Member* best = nullptr;
-  for (const auto& [key, member] : members_) {
-    if (holder == key || !member.wants || !may_begin(member)) continue;
-    if (best == nullptr || rank(member) < rank(*best)) best = &member;
-  }
-  return best;
-}
-
-/// What it takes now brings its credit no lower. Under kBurst what was lent is
-/// not owed: to equals and those above it owes all of it, but to those below no
-/// more than is missing of their parts.
-TurnBook::Nanoseconds TurnBook::least_credit(Key key,
-                                             const Member& member) const {
-  const Nanoseconds least = -nanoseconds(kMostDebt);
-  if (policy_ != TurnPolicy::kBurst) return least;
-  Nanoseconds owed = 0;
-  for (const auto& [other_key, other] : members_) {
-    const bool is_taker =
-        holder_ == other_key || (other.wants && may_begin(other));
-    if (other_key == key || !is_taker) continue;
-    if (other.priority >= member.priority) return least;
-    owed += std::max(other.credit, 0.0);
-  }
-  return std::min(member.credit, -owed);
-}
-
-Duration TurnBook::turn_length(const Member& holder) const {
-  double parts = holder.part;
-  for (const auto& [key, member] : members_) {
-    if (holder_ != key && member.wants) parts += member.part;
-  }
+Duration TurnBook::turn_length() const {
+  const TurnClaim& holder = claim_of_holder();
   return std::clamp<Duration>(
-      of_nanoseconds(nanoseconds(kRound) * holder.part / parts), kShortest,
-      kLongest);
+      of_nanoseconds(nanoseconds(kRound) * holder.part /
+                     claims_.parts_wanted(turn_->holder)),
+      kShortest, kLongest);
 }
 
 bool TurnBook::is_contended() const {
-  return policy_ == TurnPolicy::kHard ||
-         std::any_of(members_.begin(), members_.end(), [&](const auto& one) {
-           return holder_ != one.first && one.second.has_wanted &&
-                  time_ - one.second.wanted < kContended;
-         });
+  if (claims_.policy() == TurnPolicy::kHard) return true;
+  const auto wanted_lately = [this](const auto& one) {
+    const std::optional<Duration> wanted = one.second.wanted;
+    return holder() != one.first && wanted && time_ - *wanted < kContended;
+  };
+  return std::any_of(claims_.all().begin(), claims_.all().end(), wanted_lately);
 }
 
-/// How long from now the holder is to be looked at again.
-Duration TurnBook::look_again(const Member& holder) {
-  const Duration busy = time_ - std::max(holder.work.rested(), begun_);
-  if (next_but(holder_) != nullptr) {
-    if (holder.work.done() && time_ > begun_) return kIdle;
+/// How long from now it is to be looked again; nothing: when there is news.
+std::optional<Duration> TurnBook::next_look() {
+  if (!turn_) return look_at_nobody();
+  if (open()) return look_at_holder();
+  return std::max<Duration>(kDrainLook, (time_ - *turn_->closed) / 16);
+}
+
+Duration TurnBook::look_at_holder() {
+  const WorkRecord& work = claim_of_holder().work;
+  const Duration busy = time_ - std::max(work.rested(), turn_->begun);
+  if (claims_.next_but(turn_->holder) != nullptr) {
+    if (work.done() && time_ > turn_->begun) return kIdle;
     return std::clamp<Duration>(busy / 32, kLook, kBusyLook);
   }
-  if (holder.work.look().wants) return kLook;  // It is about to begin.
-  Duration wait = policy_ == TurnPolicy::kHard
+  if (work.look().wants) return kLook;  // It is about to begin.
+  Duration wait = claims_.policy() == TurnPolicy::kHard
                       ? Duration(kBusyLook)
                       : std::clamp<Duration>(busy / 8, kAloneLook, kSteadyLook);
   // Not in step with what the program does.
   looks_ = (looks_ + 618) % 1000;
   wait = wait * (500 + looks_) / 1000;
   // Somebody who waits for its part may get it.
-  return std::min(wait, next_chance().value_or(wait));
+  return std::min(wait,
+                  claims_.next_chance(time_, turn_->holder).value_or(wait));
 }
 
-/// How long until the first of those who wait for more than the holder may
-/// have a turn.
-std::optional<Duration> TurnBook::next_chance() const {
-  std::optional<Duration> wait;
-  for (const auto& [key, member] : members_) {
-    if (holder_ == key || !member.work.asks()) continue;
-    const Nanoseconds missing = nanoseconds(kSaved) - member.credit;
-    Duration one = member.again - time_;
-    if (policy_ == TurnPolicy::kHard && missing > 0) {
-      one = std::max<Duration>(
-          one, of_nanoseconds(missing / member.part) + microseconds(1));
-    }
-    if (one <= Duration{}) continue;
-    wait = std::min(wait.value_or(one), one);
-  }
-  return wait;
+std::optional<Duration> TurnBook::look_at_nobody() const {
+  const std::optional<Duration> wait = claims_.next_chance(time_, std::nullopt);
+  const auto is_busy = [](const auto& one) {
+    return one.second.work.look().is_busy;
+  };
+  const bool is_at_work =
+      std::any_of(claims_.all().begin(), claims_.all().end(), is_busy);
+  if (!is_at_work) return wait;
+  return std::min(wait.value_or(kSteadyLook), Duration(kSteadyLook));
 }
 
 }  // namespace gpunode::share

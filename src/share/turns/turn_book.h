@@ -1,17 +1,14 @@
-// Who has a GPU next, and for how long: the decisions, without clocks, files
-// and threads.
+// Whose turn on a GPU it is, when that ends, and when to look again: the
+// decisions, without clocks, files and threads. Who is next is for the claims.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <optional>
 
 #include "base/core/clock.h"
 #include "share/grants/grant.h"
-#include "share/turns/launch_pace.h"
-#include "share/turns/turn_look.h"
-#include "share/turns/work_record.h"
+#include "share/turns/turn_claims.h"
 
 namespace gpunode::share {
 
@@ -35,8 +32,8 @@ struct TurnPlan {
 /// takes a part from who has it. One thread.
 class TurnBook {
  public:
-  using Key = std::uint32_t;
-  using Looks = std::map<Key, TurnLook>;
+  using Key = TurnClaims::Key;
+  using Looks = TurnClaims::Looks;
 
   /// A turn is a part of kRound, and within these. Short ones cost more in
   /// changing hands, long ones make others wait.
@@ -65,15 +62,11 @@ class TurnBook {
   static constexpr std::chrono::milliseconds kLeft{100};
   /// Who others waited for less long ago than this does not run far ahead.
   static constexpr std::chrono::seconds kContended{1};
-  /// Nobody pays back more than this.
-  static constexpr std::chrono::seconds kMostDebt{10};
-  /// Who has nothing to do for a while, or gives the GPU away, comes to be no
-  /// further behind others than this, in time over its part.
-  static constexpr std::chrono::milliseconds kLag{10};
-  /// What one may save of its part while it is idle, under kHard; under kBurst
-  /// it is its part of kWindow.
-  static constexpr std::chrono::microseconds kSaved{1500};
-  static constexpr std::chrono::milliseconds kWindow{100};
+  /// What may be owed and saved: see TurnClaims.
+  static constexpr auto kMostDebt = TurnClaims::kMostDebt;
+  static constexpr auto kLag = TurnClaims::kLag;
+  static constexpr auto kWindow = TurnClaims::kWindow;
+  static constexpr auto kSaved = TurnClaims::kSaved;
   /// Time from one step to the next counts as no more than this, or than
   /// kMostDebt if nobody had anything to do.
   static constexpr std::chrono::milliseconds kLongestStep{100};
@@ -83,7 +76,7 @@ class TurnBook {
   /// the priority.
   void set(Key key, double part, std::int32_t priority = 0);
   void remove(Key key);
-  bool is_empty() const { return members_.empty(); }
+  bool is_empty() const { return claims_.all().empty(); }
 
   /// `looks` has those that were set; of others nothing is known. `now` may
   /// jump: back counts as no time, ahead as little.
@@ -106,74 +99,54 @@ class TurnBook {
   bool is_persistent(Key key) const;
 
  private:
-  using Nanoseconds = double;
-  struct Member {
-    double part = 1;
-    std::int32_t priority = 0;
-    /// Time used, over the part, beyond what the one of the same priority who
-    /// has had the least had. Never below -kLag.
-    Nanoseconds ahead = 0;
-    /// Of its part of the time that went by, not used yet; below 0: used
-    /// before its time.
-    Nanoseconds credit = 0;
-    Nanoseconds used = 0;
-    Nanoseconds worked = 0;  ///< In this step, were it alone.
-    Duration waited{};
-    std::uint64_t turns = 0;
-    WorkRecord work;
-    LaunchPace pace;
-    std::optional<Duration>
-        let_in;         ///< Since when it has launched in its turn.
-    Duration asked{};   ///< Since when it wants one, and has none.
-    Duration wanted{};  ///< When it last wanted a turn.
-    bool has_wanted = false;
-    bool wants = false;    ///< It asks for a turn, and is not passed over.
-    bool is_kept = false;  ///< It does so since the last look, at least.
-    Duration again{};      ///< Passed over until then.
-    Duration pause{};      ///< How long that was.
+  /// What becomes of a turn.
+  enum class Course : std::uint8_t {
+    kGoesOn,
+    kDead,  ///< Its holder was let in and does not come.
+    kIdle,  ///< Its holder has nothing to do, and nothing under way.
+    kOver,  ///< Others are to have it when its holder's work is done.
   };
-  struct Rank;
+  /// One turn, until the last of its work is done or not waited for any more.
+  struct Turn {
+    Key holder = 0;
+    Duration begun{};
+    std::uint64_t began_launches = 0;
+    /// Since when its holder is seen to launch in it.
+    std::optional<Duration> let_in = std::nullopt;
+    /// Since when it is over, and its work waited for.
+    std::optional<Duration> closed = std::nullopt;
+    /// It was when its holder had caught up with the GPU: others are before it
+    /// then, however little it has had.
+    bool is_given_away = false;
+  };
 
   Duration pass(TimePoint now);
-  void forgive(Duration passed);
-  void see(Key key, Member& member, const TurnLook& look, Duration passed);
-  void charge(Duration passed);
-  void level();
-  void end_turn();
-  void give_away(Member* holder);
-  void begin_turn();
+  std::optional<Key> holder() const;
+  std::optional<Key> open() const;
+  void see(const Looks& looks, Duration passed);
+  std::optional<Key> end_turn();
+  void begin_turn(std::optional<Key> last);
 
-  Duration most_saved(const Member& member) const;
-  static Nanoseconds debt(const Member& member);
-  bool may_begin(const Member& member) const;
-  bool is_dead(const Member& holder) const;
-  bool is_idle(const Member& holder, Duration grace) const;
-  bool is_over(const Member& holder, const Member* next) const;
-  bool has_caught_up(const Member& holder) const;
-  bool is_outranked(const Member& holder) const;
-  std::int64_t priority(const Member& member) const;
-  bool is_drained(const Member& holder) const;
-  Rank rank(const Member& member) const;
-  /// The best of those who want a turn and may have one.
-  const Member* next_but(std::optional<Key> holder) const;
-  Nanoseconds least_credit(Key key, const Member& member) const;
-  Duration turn_length(const Member& holder) const;
+  Course course(const TurnClaim* next) const;
+  const TurnClaim& claim_of_holder() const { return claims_.at(turn_->holder); }
+  bool is_dead() const;
+  bool is_idle(Duration grace) const;
+  bool is_over(const TurnClaim* next) const;
+  bool has_caught_up() const;
+  bool is_drained() const;
+  Duration turn_length() const;
   bool is_contended() const;
-  Duration look_again(const Member& holder);
-  std::optional<Duration> next_chance() const;
 
-  TurnPolicy policy_ = TurnPolicy::kFair;
-  std::map<Key, Member> members_;
+  std::optional<Duration> next_look();
+  Duration look_at_holder();
+  std::optional<Duration> look_at_nobody() const;
+
+  TurnClaims claims_;
   std::optional<TimePoint> last_;
   /// Time as it went by in steps: what all other times here are on.
   Duration time_{};
-  std::optional<Key> holder_;
-  Duration begun_{};
-  Nanoseconds began_ahead_ = 0;       ///< The holder's, then.
-  std::uint64_t began_launches_ = 0;  ///< Likewise.
-  std::optional<Duration> closed_;    ///< Since when its work is waited for.
-  std::optional<Key> caught_up_;      ///< Gave the GPU away, and is not next.
-  bool is_quiet_ = false;             ///< Nobody took part at the last step.
+  std::optional<Turn> turn_;
+  bool is_quiet_ = false;  ///< Nobody took part at the last step.
   unsigned looks_ = 0;
 };
 

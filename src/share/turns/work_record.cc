@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
+#include "share/turns/nanoseconds.h"
+
 namespace gpunode::share {
 namespace {
 
 /// Launches that have come and gone between two looks took no longer.
 constexpr std::chrono::microseconds kBrief{100};
-
-double nanoseconds(Duration duration) {
-  return std::chrono::duration<double, std::nano>(duration).count();
-}
 
 Duration tail_of(const TurnLook& look) {
   if (!look.has_tail) return {};
