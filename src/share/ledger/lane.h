@@ -35,13 +35,15 @@ struct LanesHeader {
 
 /// One process on one Device; by slot of the ledger, then by Device.
 struct alignas(512) Lane {
-  Word launches;       ///< Pieces of work that were given to the driver.
-  Word waited;         ///< Nanoseconds that threads have waited for a turn.
-  Word waits;          ///< How often one did.
-  SmallWord owner;     ///< Generation of the slot's owner, and kOwned.
-  SmallWord waiting;   ///< Threads that wait for a turn now.
-  SmallWord tails;     ///< A bit a stream: work behind its last fence.
-  SmallWord piece;     ///< Microseconds from one fence to the next, lately.
+  Word launches;      ///< Pieces of work that were given to the driver.
+  Word waited;        ///< Nanoseconds that threads have waited for a turn.
+  Word waits;         ///< How often one did.
+  SmallWord owner;    ///< Generation of the slot's owner, and kOwned.
+  SmallWord waiting;  ///< Threads that wait for a turn now.
+  SmallWord tails;    ///< A bit a stream: work behind its last fence.
+  /// Microseconds of work from one fence to the next, at most: launches between
+  /// them times what the longest one costs lately. 0: not known.
+  SmallWord piece;
   SmallWord unfenced;  ///< Launches that no fence will tell the end of.
   SmallWord missed;    ///< How often one was woken for a turn that was over.
   /// Number of the last fence that was asked for, by stream.
