@@ -113,6 +113,17 @@ std::uint32_t free_place(Seat* seat) {
 
 }  // namespace
 
+void LaneStream::begin_anew(abi::CUcontext its_context,
+                            abi::CUstream its_stream, const void* its_thread) {
+  *this = {.context = its_context,
+           .stream = its_stream,
+           .thread = its_thread,
+           .asked = asked,
+           .since = since,
+           .gated = gated,
+           .until = until};
+}
+
 std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
                           abi::CUstream stream) {
   const void* const thread = thread_of(stream);
@@ -131,22 +142,8 @@ std::uint32_t find_stream(Seat* seat, abi::CUcontext context,
   if (free == kLaneStreams) free = free_place(seat);
   if (free == kLaneStreams) return free;
   LaneStream& one = seat->streams[free];
-  // The numbers go on: what is written is told from what was.
-  const std::uint32_t asked = one.asked;
-  const std::uint32_t since = one.since;
-  const std::uint32_t gated = one.gated;
-  const std::uint32_t until = one.until;
-  one = {};
-  one.since = since;
-  one.gated = gated;
-  one.until = until;
-  one.pace_since = nanoseconds();
-  one.pace_from = asked;
-  one.pace_launches = seat->launches;
-  one.context = context;
-  one.stream = stream;
-  one.thread = thread;
-  one.asked = asked;
+  one.begin_anew(context, stream, thread);
+  begin_pace(seat, free, nanoseconds(), one.asked);
   return free;
 }
 
@@ -191,6 +188,37 @@ void say_piece(const Seat& seat) {
 
 }  // namespace
 
+namespace {
+
+/// What a launch of the stream's cost the Device since its pace is measured, in
+/// nanoseconds, above 0: `passed` fences took until `now`.
+std::uint64_t measured_cost(const Seat& seat, const LaneStream& stream,
+                            std::uint32_t passed, std::uint64_t now) {
+  // The time is that of all streams: its own is as much of it as its launches
+  // are of theirs.
+  const std::uint64_t own = std::max(stream.count - stream.pace_count, 1U);
+  const std::uint64_t all = std::max<std::uint64_t>(
+      std::uint32_t{seat.launches - stream.pace_launches}, own);
+  const std::uint64_t time_of_own = (now - stream.pace_since) * own / all;
+  // Those fences are taken to be of as many launches as the next one is.
+  const std::uint64_t launches =
+      std::uint64_t{passed} * std::max(stream.since, 1U);
+  return time_of_own / launches + 1;
+}
+
+/// As many launches as make a piece, and no more than twice those of before.
+void fit_piece(Seat* seat) {
+  // Not of the longest: a fence for each short kernel among few long ones would
+  // cost more than it tells.
+  const std::uint32_t fitted_cost =
+      std::max(seat->mean_cost, seat->most_cost / 4);
+  const std::uint32_t fitting = kPiece * kMicrosecond / fitted_cost;
+  seat->every = std::clamp(std::min(fitting, seat->every * 2), 1U, kMostEvery);
+  say_piece(*seat);
+}
+
+}  // namespace
+
 void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   LaneStream& stream = seat->streams[at];
   const std::uint32_t done =
@@ -207,15 +235,7 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   const bool keeps_up = done == stream.asked;
   const std::uint32_t fewest = keeps_up ? 1 : 2;
   if (passed < fewest || passed > stream.asked - stream.pace_from) return;
-  // Those that it has passed are taken to be of as many launches, and the time
-  // is that of all streams.
-  const std::uint64_t launches =
-      std::uint64_t{passed} * std::max(stream.since, 1U);
-  const std::uint64_t own = std::max(stream.count - stream.pace_count, 1U);
-  const std::uint64_t all = std::max<std::uint64_t>(
-      std::uint32_t{seat->launches - stream.pace_launches}, own);
-  const std::uint64_t time_of_own = (now - stream.pace_since) * own / all;
-  const std::uint64_t cost = time_of_own / launches + 1;
+  const std::uint64_t cost = measured_cost(*seat, stream, passed, now);
   begin_pace(seat, at, now, done);
   if (cost > kMostCost) return;  // It waited for other things.
   if (keeps_up) {
@@ -223,12 +243,7 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   } else {
     learn_cost(seat, static_cast<std::uint32_t>(cost));
   }
-  // A fence for each short kernel among few long ones would cost more.
-  const std::uint32_t cost_of_some =
-      std::max(seat->mean_cost, seat->most_cost / 4);
-  const std::uint32_t fitting = kPiece * kMicrosecond / cost_of_some;
-  seat->every = std::clamp(std::min(fitting, seat->every * 2), 1U, kMostEvery);
-  say_piece(*seat);
+  fit_piece(seat);
 }
 
 std::uint32_t most_fences(const Lane& lane) {

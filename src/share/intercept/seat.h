@@ -44,6 +44,12 @@ struct LaneStream {
   std::uint32_t pace_from = 0;
   std::uint32_t pace_count = 0;     ///< Its launches then,
   std::uint32_t pace_launches = 0;  ///< and those of all streams.
+
+  /// It is another stream's from now on. The numbers of the lane go on, so that
+  /// what is written late is told from what is written then; and so does
+  /// `since`, for the next fence comes when it would have come.
+  void begin_anew(abi::CUcontext its_context, abi::CUstream its_stream,
+                  const void* its_thread);
 };
 
 /// This process on one Device.
