@@ -141,6 +141,38 @@ bool is_piece(const Seat& seat, std::uint32_t launches, std::uint32_t word) {
   return launches >= seat.every || (is_wanted && seat.unfenced >= seat.every);
 }
 
+void count_launch(Seat* seat, std::uint32_t at) {
+  ++seat->launches;
+  ++seat->unfenced;
+  ++seat->streams[at].count;
+  ++seat->streams[at].since;
+  set_tail(seat->lane, at, true);
+}
+
+/// Whether the last launch ends a piece, and the Device can tell the end of it.
+bool ends_piece(const Seat& seat, const Place& place, std::uint32_t at,
+                std::uint32_t word) {
+  const LaneStream& one = seat.streams[at];
+  return is_piece(seat, one.since, word) && !one.is_fencing &&
+         !stands_behind_a_gate(seat, at) && can_fence(place);
+}
+
+bool has_room_for_fence(const Seat& seat, std::uint32_t at) {
+  const std::uint32_t under_way =
+      seat.streams[at].asked -
+      seat.lane->done[at].load(std::memory_order_relaxed);
+  return under_way < (is_held(seat, at) ? kMostHeld : kMostFences);
+}
+
+/// This thread is to ask for the stream's next fence.
+void begin_fence(Seat* seat, std::uint32_t at) {
+  LaneStream& one = seat->streams[at];
+  one.is_fencing = true;
+  one.since = 0;
+  seat->unfenced = 0;
+  ++one.asked;
+}
+
 /// Whether it is its turn, or none are taken.
 bool may_go(Seat* seat, Place* place, abi::CUcontext context,
             abi::CUstream stream, MayHold may_hold) {
@@ -191,7 +223,7 @@ void Passage::end() {
       account().limits_at(seat.device).turn.load(std::memory_order_relaxed);
   std::uint32_t at = 0;
   std::uint32_t number = 0;
-  bool is_full = false;
+  bool is_fenced = false;
   bool is_waited_for = false;
   {
     const Turn turn(seat.is_busy);
@@ -200,34 +232,20 @@ void Passage::end() {
       seat.lane->unfenced.fetch_add(1, std::memory_order_relaxed);
       return;
     }
-    LaneStream& one = seat.streams[at];
-    ++one.count;
-    ++seat.launches;
-    ++seat.unfenced;
-    ++one.since;
-    set_tail(seat.lane, at, true);
-    const std::uint32_t under_way =
-        one.asked - seat.lane->done[at].load(std::memory_order_relaxed);
-    if (!is_piece(seat, one.since, word) || one.is_fencing ||
-        stands_behind_a_gate(seat, at) || !can_fence(*place_)) {
-      return;
-    }
+    count_launch(&seat, at);
+    if (!ends_piece(seat, *place_, at, word)) return;
     const std::uint64_t now = nanoseconds();
-    is_full = under_way >= (is_held(seat, at) ? kMostHeld : kMostFences);
-    if (!is_full) {
+    is_fenced = has_room_for_fence(seat, at);
+    if (is_fenced) {
       keep_pace(&seat, at, now);
-      one.is_fencing = true;
-      one.since = 0;
-      seat.unfenced = 0;
-      ++one.asked;
+      begin_fence(&seat, at);
     }
-    number = one.asked;
-    is_waited_for = may_be_waited_for(&seat, at, now);
+    number = seat.streams[at].asked;
+    is_waited_for =
+        may_be_waited_for(&seat, at, now) && (word & TurnWord::kContended) != 0;
   }
-  if (!is_full) fence(seat_, place_, at, stream_, number);
-  if ((word & TurnWord::kContended) != 0 && is_waited_for) {
-    wait_for_work(&seat, at, number, &most_fences);
-  }
+  if (is_fenced) fence(seat_, place_, at, stream_, number);
+  if (is_waited_for) wait_for_work(&seat, at, number, &most_fences);
 }
 
 Awaited::Awaited(All all, abi::CUstream stream) : stream_(stream), all_(all) {
