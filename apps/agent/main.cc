@@ -104,6 +104,17 @@ int main_with(const std::vector<std::string>& arguments,
     print(config::usage_error_text(command_line.error(), program));
     return fail(command_line.error().message());
   }
+  // NVIDIA's programs pass over words; whoever calls this one by its own name,
+  // in its Pod for one, may mean gpunode and would start a second agent.
+  if (program == "gpunode-agent" &&
+      command_line->action == config::Action::kRun &&
+      !command_line->ignored.empty()) {
+    return fail(fmt::format(
+        "{:?} is no option, and gpunode-agent takes nothing else: see --help. "
+        "What containers have of the GPUs 'gpunode shares' and 'gpunode top' "
+        "show",
+        command_line->ignored.front()));
+  }
   switch (command_line->action) {
     case config::Action::kHelp:
       return print(config::help_text(program));

@@ -54,6 +54,16 @@ TEST_F(Watching, ShowsGpusAndSharesAsGpunodeDoes) {
   EXPECT_THAT(run({"version"}).out, HasSubstr("gpunode "));
 }
 
+TEST_F(Watching, IsNotMeantForTheAgent) {
+  host::Command command;
+  command.argv = {GPUNODE_AGENT, "shares"};
+  const auto done = host::SystemCommandRunner().run(command);
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(done->status, 1);
+  EXPECT_THAT(done->err, AllOf(HasSubstr("\"shares\" is no option"),
+                               HasSubstr("gpunode shares")));
+}
+
 TEST_F(Watching, FindsTheDriverWhereTheAgentOfItsContainerDoes) {
   const std::string variable = "DRIVER_ROOT_CTR_PATH=" + tree_.path("host");
   host::Command command;
