@@ -184,9 +184,14 @@ def by_priority(story):
     become(of_pods)
     run([str(story.node.build.gpunode), "shares", "resize", "of-none", "--priority", "2000"], timeout=20)
     become(of_pods | {"of-none": (2000, "hand")})
-    # An agent that cannot ask keeps both; other settings take the Pods' away.
+    # An agent that cannot ask keeps both, and has nothing for who is new; other settings take the Pods' away.
     start_agent()
-    become(of_pods | {"of-none": (2000, "hand")})
+    document = taker("late", 5)
+    document["spec"]["priorityClassName"] = "share-first"
+    story.cluster.apply(document)
+    story.wait(lambda: "priority: pod takes the API server" in story.node.agent.log_since_start(), "it says that it cannot ask")
+    story.wait_pods(["late"], "Running")
+    become(of_pods | {"of-none": (2000, "hand"), "late": (0, "none")})
     story.node.configure(OF_THE_SEED, "shares:")
     become({"first": (0, "none"), "last": (0, "none"), "of-none": (2000, "hand")})
     story.node.configure()
