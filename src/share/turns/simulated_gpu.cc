@@ -89,15 +89,17 @@ void SimulatedGpu::act(Key key, Container& container) {
   while (now_ >= container.launches_from && !container.waits) {
     const std::optional<Duration> piece = next_piece(container);
     if (!piece) return;
-    if (!is_open && container.held.empty()) {
+    // What came before is let in first.
+    const bool goes = is_open && !container.wakes;
+    if (!goes && container.held.empty()) {
       container.waits_since = now_;
       is_rung_ = true;
     }
-    if (!is_open && !may_be_held(container, *piece)) {
+    if (!goes && !may_be_held(container, *piece)) {
       container.waits = true;
       return;
     }
-    launch(container, *piece, is_open);
+    launch(container, *piece, goes);
   }
 }
 
@@ -153,7 +155,7 @@ bool SimulatedGpu::may_be_held(const Container& container,
           container.held_work + piece <= container.program.hold);
 }
 
-void SimulatedGpu::launch(Container& container, Duration piece, bool is_open) {
+void SimulatedGpu::launch(Container& container, Duration piece, bool goes) {
   const SimulatedProgram& program = container.program;
   const std::int64_t kernels =
       std::max<std::int64_t>(1, piece / program.kernel);
@@ -169,7 +171,7 @@ void SimulatedGpu::launch(Container& container, Duration piece, bool is_open) {
   container.held_work += length;
   container.unfenced = has_fence ? Duration{} : container.unfenced + piece;
   if (program.burst != Duration{}) container.todo -= piece;
-  if (is_open && !container.wakes) let_in(container);
+  if (goes) let_in(container);
 }
 
 void SimulatedGpu::let_in(Container& container) {

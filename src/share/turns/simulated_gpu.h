@@ -97,7 +97,7 @@ class SimulatedGpu {
   std::optional<Duration> next_piece(Container& container) const;
   bool may_run_ahead(const Container& container, Duration piece) const;
   bool may_be_held(const Container& container, Duration piece) const;
-  void launch(Container& container, Duration piece, bool is_open);
+  void launch(Container& container, Duration piece, bool goes);
   void let_in(Container& container);
   void step();
   void choose_context();

@@ -243,6 +243,18 @@ TEST(PersistentWork, OwesWhatItHadUntilItWasKnown) {
   EXPECT_LE(now - end, seconds(21)) << "5 s, at a fifth";
 }
 
+TEST(TurnFaults, WhoLaunchesWithoutEndAsItsTurnBeginsHasNoMoreHeld) {
+  SharedGpu shared({{0.5, bursts(microseconds(100), milliseconds(10))},
+                    {0.5, busy(microseconds(200))}});
+  shared.gpu.run(milliseconds(50));
+  for (int i = 0; i < 5000 && shared.gpu.open() != 0; ++i) {
+    shared.gpu.run(microseconds(10));
+  }
+  ASSERT_EQ(shared.gpu.open(), 0u);
+  shared.gpu.change(0, busy(microseconds(5)));  // Not let in yet.
+  EXPECT_NEAR(shared.shares(seconds(1))[0], 50, 2 * kPoints);
+}
+
 // Whatever the looks say: who wants the GPU and may have it has it, or is
 // looked at again.
 TEST(TurnFaults, NobodyWhoWantsTheGpuIsForgotten) {
