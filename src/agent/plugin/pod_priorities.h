@@ -31,6 +31,7 @@ struct GrantOfPod {
   std::string space;
   std::string pod;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang 14 takes it for a 0.
   auto operator<=>(const GrantOfPod&) const = default;
 };
 

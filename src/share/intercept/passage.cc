@@ -316,11 +316,13 @@ void suspend_passages(std::uint64_t context) {
   // Amid a callback of the driver's, see DriverTurn, its place stays as it is.
   if (context == 0 || DriverTurn::is_amid()) return;
   const DriverTurn turn(Kept::kPlaces);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): that is the handle.
   Place* const place = find_place(reinterpret_cast<abi::CUcontext>(context));
   if (place != nullptr) place->endings.fetch_add(1);
 }
 
 void resume_passages(std::uint64_t context, bool is_alive) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): that is the handle.
   auto* const handle = reinterpret_cast<abi::CUcontext>(context);
   if (context == 0 || DriverTurn::is_amid()) return;
   const DriverTurn turn(Kept::kPlaces);

@@ -75,6 +75,7 @@ struct Seat {
 };
 
 /// By number in the limits.
+// NOLINTNEXTLINE(bugprone-dynamic-static-initializers): it is constinit.
 extern std::array<Seat, kMostDevices> seats;
 
 /// CLOCK_MONOTONIC.

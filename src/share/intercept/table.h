@@ -96,6 +96,7 @@ class Table {
     std::uint64_t key;
     Value value;
   };
+  // NOLINTNEXTLINE(bugprone-dynamic-static-initializers): it is constexpr.
   static constexpr std::size_t kFirstCapacity = 256;
 
   std::size_t home_of(std::uint64_t key) const {

@@ -33,7 +33,7 @@ void LaunchPace::judge(std::uint64_t held) {
   if (open_nanoseconds_ < kKnown) return;
   const double waited = nanoseconds(std::min<Duration>(waited_, kJudged));
   const double meant = open_launches_ / open_nanoseconds_ * waited;
-  const double fewest = static_cast<double>(kFewest);
+  const auto fewest = static_cast<double>(kFewest);
   // Waits that are too short for more say nothing.
   if (meant < fewest && held < kFewest) return;
   const double ratio = std::min(static_cast<double>(held) / meant, 1.0);
