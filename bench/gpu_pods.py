@@ -268,9 +268,11 @@ class Bench:
                 results, seen = self.beside(self.options.seconds, turn == 0 and compute == "fair")
                 found[compute].append([result["rate"] for result in results])
                 self.note("  " + ", ".join(f"{one:.0f}" for one in found[compute][-1]) + " kernels a second")
-                if seen:
+                if turn == 0 and compute == "fair":
                     self.begin("seen while they work")
                     print(seen, flush=True)
+                    missing = [name for name, _ in PODS if name not in seen]
+                    self.judge(not missing, f"top, shares and metrics name each Pod{': not ' + ', '.join(missing) if missing else ''}")
         rates = [median(one) for one in alone]
         return {compute: [[percent(rate, rates[at]) for at, rate in enumerate(one)] for one in rounds]
                 for compute, rounds in found.items()}, rates

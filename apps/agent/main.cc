@@ -31,6 +31,11 @@
 namespace gpunode {
 namespace {
 
+/// A verb of gpunode's in the agent's image (watching.h).
+bool is_for_watching(const std::string& word) {
+  return word == "shares" || word == "top";
+}
+
 std::optional<std::string> find(const config::Environment& environment,
                                 const char* name) {
   const auto at = environment.find(name);
@@ -104,16 +109,14 @@ int main_with(const std::vector<std::string>& arguments,
     print(config::usage_error_text(command_line.error(), program));
     return fail(command_line.error().message());
   }
-  // NVIDIA's programs pass over words; whoever calls this one by its own name,
-  // in its Pod for one, may mean gpunode and would start a second agent.
-  if (program == "gpunode-agent" &&
-      command_line->action == config::Action::kRun &&
-      !command_line->ignored.empty()) {
-    return fail(fmt::format(
-        "{:?} is no option, and gpunode-agent takes nothing else: see --help. "
-        "What containers have of the GPUs 'gpunode shares' and 'gpunode top' "
-        "show",
-        command_line->ignored.front()));
+  // Words are passed over, as NVIDIA's programs do it. But who means gpunode,
+  // in the agent's Pod for one, would start a second agent.
+  if (command_line->action == config::Action::kRun &&
+      !command_line->ignored.empty() &&
+      is_for_watching(command_line->ignored.front())) {
+    return fail(fmt::format("{:?} is no option: call it as 'gpunode {}'",
+                            command_line->ignored.front(),
+                            command_line->ignored.front()));
   }
   switch (command_line->action) {
     case config::Action::kHelp:

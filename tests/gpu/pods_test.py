@@ -95,14 +95,25 @@ class Pods(unittest.TestCase):
         self.assertEqual(process.returncode, 0 if is_well else 1)
         self.is_clean()
 
+    @staticmethod
+    def interrupted(process, number):
+        """What it said. Python may drop one that comes amid a destructor: whoever waits sends it again."""
+        for _ in range(3):
+            process.send_signal(number)
+            try:
+                return process.communicate(timeout=60)[0]
+            except subprocess.TimeoutExpired:
+                continue
+        process.kill()
+        return process.communicate()[0]
+
     def test_interrupted_it_leaves_nothing(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number), self.start("--seconds", "60") as process:
                 for line in process.stderr:
                     if "compute: fair" in line:
                         break
-                process.send_signal(number)
-                said, _ = process.communicate(timeout=60)
+                said = self.interrupted(process, number)
                 self.assertEqual((process.returncode, said.splitlines()[-1]), (130, "interrupted"))
                 self.is_clean()
 

@@ -61,7 +61,7 @@ TEST_F(Watching, IsNotMeantForTheAgent) {
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_EQ(done->status, 1);
   EXPECT_THAT(done->err, AllOf(HasSubstr("\"shares\" is no option"),
-                               HasSubstr("gpunode shares")));
+                               HasSubstr("'gpunode shares'")));
 }
 
 TEST_F(Watching, FindsTheDriverWhereTheAgentOfItsContainerDoes) {

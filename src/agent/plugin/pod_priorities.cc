@@ -101,13 +101,10 @@ void PodPriorities::run(kube::Client& client) {
   }
 }
 
-/// The server's trouble is everybody's pause. Only what it refuses keeps nobody
+/// The server's trouble is everybody's pause. What it refuses keeps nobody
 /// waiting who was not refused: his namespace may be another matter.
 TimePoint PodPriorities::time_of(const Question& question) const {
-  const bool is_for_all = trouble_ != ErrorCode::kPermissionDenied;
-  return is_for_all || question.failures > 0
-             ? std::max(question.not_before, not_before_)
-             : question.not_before;
+  return std::max(question.not_before, not_before_);
 }
 
 std::optional<GrantOfPod> PodPriorities::wait() {
@@ -161,12 +158,11 @@ void PodPriorities::settle(const GrantOfPod& grant,
 
 /// It may be that of this Pod alone, too: the next is another's turn.
 void PodPriorities::take_trouble(const Error& error, Question* question) {
-  const kube::BackoffRules& rules = error.code() == ErrorCode::kPermissionDenied
-                                        ? settings_.denied
-                                        : settings_.backoff;
-  not_before_ = after(rules, ++failures_);
+  const bool is_denied = error.code() == ErrorCode::kPermissionDenied;
+  if (!is_denied) not_before_ = after(settings_.backoff, ++failures_);
   if (question == nullptr) return;
-  question->not_before = after(rules, ++question->failures);
+  question->not_before = after(is_denied ? settings_.denied : settings_.backoff,
+                               ++question->failures);
   question->is_in_trouble = true;
   problem_ = in_words(error);
   if (std::exchange(trouble_, error.code()) == error.code()) return;
@@ -179,6 +175,8 @@ void PodPriorities::tell_if_over() {
   if (!is_over || !trouble_) return;
   trouble_.reset();
   problem_.clear();
+  failures_ = 0;
+  not_before_ = TimePoint();
   log::info("shares", "all Pods can be asked for their priority again");
 }
 

@@ -30,7 +30,14 @@ void PriorityKeeper::keep(TimePoint now,
     }
   }
   follow(now);
-  for (const PrioritizedShare& share : shares) keep(share);
+  std::set<std::string> problems;
+  for (const PrioritizedShare& share : shares) keep(share, &problems);
+  for (const std::string& problem : problems) {
+    if (!write_problems_.contains(problem)) {
+      log::warning("shares", "{}", problem);
+    }
+  }
+  write_problems_ = std::move(problems);
 }
 
 bool PriorityKeeper::has_to_ask(const PrioritizedShare& share) const {
@@ -85,7 +92,8 @@ void PriorityKeeper::follow(TimePoint now) {
   }
 }
 
-void PriorityKeeper::keep(const PrioritizedShare& share) {
+void PriorityKeeper::keep(const PrioritizedShare& share,
+                          std::set<std::string>* problems) const {
   const auto told = told_.find(files_of(share.grant));
   for (const auto& [uuid, held] : share.devices) {
     if (held.source == share::PrioritySource::kHand) continue;
@@ -100,10 +108,7 @@ void PriorityKeeper::keep(const PrioritizedShare& share) {
                                          share.grant.file);
     // Its Pod may have ended since.
     if (set || set.error().code() == ErrorCode::kNotFound) continue;
-    const std::string problem = set.error().message();
-    if (std::exchange(write_problem_, problem) != problem) {
-      log::warning("shares", "{}", problem);
-    }
+    problems->insert(set.error().message());
   }
 }
 

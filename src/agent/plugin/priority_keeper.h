@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,14 +56,15 @@ class PriorityKeeper {
   bool has_to_ask(const PrioritizedShare& share) const;
   void forget(const std::vector<PrioritizedShare>& shares);
   void follow(TimePoint now);
-  void keep(const PrioritizedShare& share);
+  void keep(const PrioritizedShare& share,
+            std::set<std::string>* problems) const;
 
   const share::GrantFiles files_;
   const Start start_;
   TimePoint next_{};
   TimePoint start_at_{};  ///< Not before.
   std::string start_problem_;
-  std::string write_problem_;  ///< The last that was told.
+  std::set<std::string> write_problems_;  ///< Of the last time.
   /// Null: nobody was to be asked so far. Its end may take long.
   std::unique_ptr<PodPriorities> asking_;
   /// By name as of when it was known: a kubelet may have it, and then only a

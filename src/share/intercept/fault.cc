@@ -44,7 +44,7 @@ void note_failure(abi::CUresult result) {
   const DriverTurn turn(Kept::kPlaces);
   Place* const place = find_place(context);
   if (place == nullptr || place->seat == nullptr) return;
-  place->has_failed.store(true, std::memory_order_relaxed);
+  if (place->has_failed.exchange(true, std::memory_order_relaxed)) return;
   // It may have been another's failure: what is held must not stay so for ever.
   // That of other contexts comes early with it.
   open_gates(place->seat);

@@ -265,6 +265,7 @@ Awaited::Awaited(All all, abi::CUstream stream) : stream_(stream), all_(all) {
   if (all == All::kStream && !holds && !may_be_captured(stream)) {
     fence_tail(seat_, place, context, stream, kMostEvery);
   }
+  if (!holds) begun_ = nanoseconds();
   const Turn turn(seat_->is_busy);
   for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
     counts_[at] = seat_->streams[at].count;
@@ -286,6 +287,7 @@ void Awaited::end() {
   for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
     if (seat.streams[at].context == nullptr) break;
     if (!is_of(at)) continue;
+    learn_from_wait(&seat, at, begun_ == 0 ? 0 : nanoseconds() - begun_);
     seat.streams[at].since = 0;
     set_tail(seat.lane, at, false);
     // A number that was written late, by a stream that had the handle before,

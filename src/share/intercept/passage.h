@@ -85,6 +85,7 @@ class Awaited {
   abi::CUcontext context_ = nullptr;
   abi::CUstream stream_;
   All all_;
+  std::uint64_t begun_ = 0;  ///< 0: it may wait for a turn, too.
   /// Work so far, by stream; what came since may not be done.
   std::array<std::uint32_t, kLaneStreams> counts_ = {};
 };

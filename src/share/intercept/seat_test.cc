@@ -166,6 +166,32 @@ TEST_F(SeatTest, AProgramThatDidNothingForLongIsNoLongKernel) {
   EXPECT_LE(piece(), 2 * before);
 }
 
+TEST_F(SeatTest, LongLaunchesThatAreWaitedForEachHaveFences) {
+  launch(3000, 5 * kMicro, 3 * kMicro);
+  ASSERT_EQ(seat.every, kMostEvery);
+  const std::uint32_t before = seat.streams[at].asked;
+  for (int i = 0; i < 20; ++i) {
+    launch(1, 10 * kMilli, 3 * kMicro);
+    const std::uint64_t begun = now;
+    now = std::max(now, free_at);
+    pass();
+    learn_from_wait(&seat, at, now - begun);
+    seat.streams[at].since = 0;
+  }
+  EXPECT_EQ(seat.every, 1u);
+  EXPECT_GT(seat.streams[at].asked, before + 10);
+  EXPECT_GE(piece(), 9 * kMilli);
+}
+
+TEST_F(SeatTest, AWaitForOtherThingsIsNoWork) {
+  launch(3000, 5 * kMicro, 3 * kMicro);
+  learn_from_wait(&seat, at, 900'000);
+  learn_from_wait(&seat, at, 100 * kMilli);
+  launch(2, 5 * kMicro, 3 * kMicro);
+  learn_from_wait(&seat, at, 5'000 * kMilli);
+  EXPECT_EQ(seat.every, kMostEvery);
+}
+
 TEST_F(SeatTest, AClockThatStandsStillIsNoFault) {
   for (int i = 0; i < 2000; ++i) {
     launch(0, 0);
