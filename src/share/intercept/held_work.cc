@@ -54,17 +54,15 @@ void fence_tail(Seat* seat, Place* place, abi::CUcontext context,
     const Turn turn(seat->is_busy);
     at = find_stream(seat, context, stream);
     if (at == kLaneStreams) return;
-    LaneStream& one = seat->streams[at];
+    const LaneStream& one = seat->streams[at];
     const std::uint32_t under_way =
         one.asked - seat->lane->done[at].load(std::memory_order_relaxed);
     if (one.since <= most || one.is_fencing || under_way >= 2 * kMostFences ||
         stands_behind_a_gate(*seat, at) || !can_fence(*place)) {
       return;
     }
-    one.is_fencing = true;
-    one.since = 0;
-    seat->unfenced = 0;
-    number = ++one.asked;
+    begin_fence(seat, at);
+    number = one.asked;
   }
   fence(seat, place, at, stream, number);
 }

@@ -164,15 +164,6 @@ bool has_room_for_fence(const Seat& seat, std::uint32_t at) {
   return under_way < (is_held(seat, at) ? kMostHeld : kMostFences);
 }
 
-/// This thread is to ask for the stream's next fence.
-void begin_fence(Seat* seat, std::uint32_t at) {
-  LaneStream& one = seat->streams[at];
-  one.is_fencing = true;
-  one.since = 0;
-  seat->unfenced = 0;
-  ++one.asked;
-}
-
 /// Whether it is its turn, or none are taken.
 bool may_go(Seat* seat, Place* place, abi::CUcontext context,
             abi::CUstream stream, MayHold may_hold) {
@@ -283,11 +274,12 @@ bool Awaited::is_of(std::uint32_t at) const {
 void Awaited::end() {
   if (seat_ == nullptr) return;
   Seat& seat = *seat_;
+  const std::uint64_t waited = begun_ == 0 ? 0 : nanoseconds() - begun_;
   const Turn turn(seat.is_busy);
+  learn_from_wait(&seat, waited);
   for (std::uint32_t at = 0; at < kLaneStreams; ++at) {
     if (seat.streams[at].context == nullptr) break;
     if (!is_of(at)) continue;
-    learn_from_wait(&seat, at, begun_ == 0 ? 0 : nanoseconds() - begun_);
     seat.streams[at].since = 0;
     set_tail(seat.lane, at, false);
     // A number that was written late, by a stream that had the handle before,

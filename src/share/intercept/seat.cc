@@ -246,16 +246,23 @@ void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now) {
   fit_piece(seat);
 }
 
-void learn_from_wait(Seat* seat, std::uint32_t at, std::uint64_t waited) {
+void learn_from_wait(Seat* seat, std::uint64_t waited) {
   constexpr std::uint64_t kLong = 1'000'000;
-  LaneStream& one = seat->streams[at];
-  const std::uint32_t launches = one.count - one.awaited;
-  one.awaited = one.count;
+  const std::uint32_t launches = seat->launches - seat->awaited;
+  seat->awaited = seat->launches;
   if (launches == 0 || waited < kLong) return;
   const std::uint64_t cost = waited / launches;
   if (cost > kMostCost) return;
   learn_cost(seat, static_cast<std::uint32_t>(cost));
   fit_piece(seat);
+}
+
+void begin_fence(Seat* seat, std::uint32_t at) {
+  LaneStream& one = seat->streams[at];
+  one.is_fencing = true;
+  one.since = 0;
+  seat->unfenced = 0;
+  ++one.asked;
 }
 
 std::uint32_t most_fences(const Lane& lane) {
@@ -305,6 +312,7 @@ void forget_seats() {
     seat.mean_cost = 0;
     seat.most_cost = 0;
     seat.launches = 0;
+    seat.awaited = 0;
     seat.unfenced = 0;
     seat.silent_beat.store(0, std::memory_order_relaxed);
     seat.beat_at = 0;

@@ -28,12 +28,11 @@ inline constexpr std::uint64_t kSecond = 1'000'000'000;
 struct LaneStream {
   abi::CUcontext context = nullptr;  ///< Null: free.
   abi::CUstream stream = nullptr;
-  const void* thread = nullptr;  ///< Of a stream that each thread has.
-  std::uint32_t asked = 0;       ///< Fences.
-  std::uint32_t since = 0;       ///< Launches behind the last one.
-  std::uint32_t count = 0;       ///< Launches.
-  std::uint32_t awaited = 0;     ///< Launches by the last wait for all of them.
-  std::uint32_t gated = 0;       ///< Fences before the last gate.
+  const void* thread = nullptr;   ///< Of a stream that each thread has.
+  std::uint32_t asked = 0;        ///< Fences.
+  std::uint32_t since = 0;        ///< Launches behind the last one.
+  std::uint32_t count = 0;        ///< Launches.
+  std::uint32_t gated = 0;        ///< Fences before the last gate.
   std::uint32_t gated_count = 0;  ///< Launches before it.
   std::uint32_t until = 0;        ///< The opening that it waits for.
   bool is_fencing = false;        ///< A thread asks for one.
@@ -61,6 +60,7 @@ struct Seat {
   std::uint32_t every = 1;     ///< Launches from fence to fence.
   std::uint32_t launches = 0;  ///< For all streams.
   std::uint32_t unfenced = 0;  ///< Of them, since any stream's last fence.
+  std::uint32_t awaited = 0;   ///< Of them, by the program's last wait.
   /// What a launch costs the Device in nanoseconds, lately: in the mean, and of
   /// the longest. 0: not known.
   std::uint32_t mean_cost = 0;
@@ -106,9 +106,12 @@ void set_tail(Lane* lane, std::uint32_t at, bool has_one);
 /// Fits the launches from fence to fence to what the Device makes of them.
 /// Before the stream's next fence.
 void keep_pace(Seat* seat, std::uint32_t at, std::uint64_t now);
-/// Likewise, when the program has waited so many nanoseconds for the stream's
-/// work: of who waits for each long launch no fence may tell.
-void learn_from_wait(Seat* seat, std::uint32_t at, std::uint64_t waited);
+/// Likewise, when the program has waited so many nanoseconds for its work: of
+/// who waits for each long launch no fence may tell. Launches of all streams
+/// count: the Device may have been at any of them.
+void learn_from_wait(Seat* seat, std::uint64_t waited);
+/// This thread is to ask for the stream's next fence.
+void begin_fence(Seat* seat, std::uint32_t at);
 /// Work that may be under way, in fences.
 std::uint32_t most_fences(const Lane& lane);
 /// Whether more may be held for the stream, of whose work some is.

@@ -175,7 +175,7 @@ TEST_F(SeatTest, LongLaunchesThatAreWaitedForEachHaveFences) {
     const std::uint64_t begun = now;
     now = std::max(now, free_at);
     pass();
-    learn_from_wait(&seat, at, now - begun);
+    learn_from_wait(&seat, now - begun);
     seat.streams[at].since = 0;
   }
   EXPECT_EQ(seat.every, 1u);
@@ -183,12 +183,23 @@ TEST_F(SeatTest, LongLaunchesThatAreWaitedForEachHaveFences) {
   EXPECT_GE(piece(), 9 * kMilli);
 }
 
+TEST_F(SeatTest, AWaitForManyStreamsIsForAllOfTheirLaunches) {
+  launch(3000, 5 * kMicro, 3 * kMicro);
+  learn_from_wait(&seat, 0);
+  for (int i = 0; i < 20; ++i) {
+    seat.launches += 32;
+    learn_from_wait(&seat, 2 * kMilli);
+  }
+  EXPECT_NEAR(seat.mean_cost, 62.5e3, 1e3);
+  EXPECT_EQ(seat.every, 4u);
+}
+
 TEST_F(SeatTest, AWaitForOtherThingsIsNoWork) {
   launch(3000, 5 * kMicro, 3 * kMicro);
-  learn_from_wait(&seat, at, 900'000);
-  learn_from_wait(&seat, at, 100 * kMilli);
+  learn_from_wait(&seat, 900'000);
+  learn_from_wait(&seat, 100 * kMilli);
   launch(2, 5 * kMicro, 3 * kMicro);
-  learn_from_wait(&seat, at, 5'000 * kMilli);
+  learn_from_wait(&seat, 5'000 * kMilli);
   EXPECT_EQ(seat.every, kMostEvery);
 }
 
