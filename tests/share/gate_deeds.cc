@@ -127,6 +127,16 @@ bool is_one_resting() {
 }
 
 /// Who sleeps until something happens looks what time it is.
+/// Waits for the stream, so long by the stopped clock.
+void sync_after(std::uint64_t milliseconds) {
+  static std::uint64_t length = 0;
+  length = milliseconds;
+  gpunode_fake_cuda_call_back("cuStreamSynchronize",
+                              [] { set_clock_on(length); });
+  say("sync", static_cast<std::uint64_t>(wait_for_stream()));
+  gpunode_fake_cuda_call_back("cuStreamSynchronize", nullptr);
+}
+
 void go_on(std::uint64_t milliseconds) {
   const std::uint64_t before = clock_looks();
   set_clock_on(milliseconds);
@@ -189,6 +199,8 @@ KnownDeeds gate_deeds(const TurnSide& side, int (*launch)(),
                                       [] { node->say(TurnWord::kInTurns); });
         }}},
       {"sync_let_in", {0, [](Words) { sync_let_in(); }}},
+      {"sync_after",
+       {1, [](Words words) { sync_after(std::stoul(words[0])); }}},
       {"piece",
        {1,
         [](Words words) {

@@ -9,6 +9,8 @@
 //                                     know this process, and counts nothing
 //   sync_let_in                       waits for the stream of `on`; the node
 //                                     lets it in when that has begun
+//   sync_after N                      waits for the stream of `on`, N
+//                                     milliseconds long by the stopped clock
 //   stop_clock                        for all in this process; a test may take
 //                                     longer than programs wait for a node
 //   later N                           it goes on by N milliseconds, and who

@@ -216,6 +216,21 @@ TEST_F(ShareTurns, OfLongKernelsOneIsUnderWay) {
   }
 }
 
+TEST_F(ShareTurns, LongWorkThatIsWaitedForEachTimeHasFences) {
+  // Quick work at first: many launches are a piece then.
+  Deeds deeds = {"stop_clock", "retain", "word", word(kIn),
+                 "launch",     "3000",   "sync", "lane"};
+  for (int turn = 0; turn < 3; ++turn) {
+    deeds = and_then(deeds, {"launch", "1", "sync_after", "10"});
+  }
+  const Answer answer = run(and_then(deeds, {"lane"}));
+  ASSERT_EQ(answer.status, 0) << answer.text;
+  const auto first =
+      Answer({0, answer.text.substr(
+                     0, answer.text.find("sync", answer.text.find("asked")))});
+  EXPECT_GE(answer.number("asked"), first.number("asked") + 2) << answer.text;
+}
+
 TEST_F(ShareTurns, WhenNobodyElseWantsItAnyMoreItGoesOn) {
   const Answer answer =
       run({"retain", "word", word(kTight), "hold", "1", "async", "10", "asked",

@@ -150,6 +150,18 @@ TEST_F(RefereeOnDisk, WhoIsAloneOnAnInstanceIsNotClosedForThoseOfAnother) {
 }
 
 // Both have no more to do with it than that: nobody opens for them.
+TEST_F(RefereeOnDisk, WhoseWorkIsLongIsToldSo) {
+  grant("1");
+  const LaneSide one(*files, "1");
+  const Referee referee(*files);
+  await([&] { return one.word() != 0; });
+  EXPECT_EQ(one.word() & TurnWord::kOneByOne, 0u);
+  ++one.lane().asked[0];
+  ++one.lane().launches;
+  one.ring();
+  await([&] { return (one.word() & TurnWord::kOneByOne) != 0; });
+}
+
 TEST_F(RefereeOnDisk, WhoHaveWorkHeldAreLetInInTurn) {
   grant("1");
   grant("2");
